@@ -1,0 +1,60 @@
+//! The only reader of the wall clock and of the machine's boot: makes [`Stamp`]s and ids. A leaf that every impure module
+//! may use; pure modules get stamps handed in.
+
+use crate::domain::{BootId, ClockState, Stamp, Timestamp, id::v7_bits};
+use nix::time::{ClockId, clock_gettime};
+use std::{fs, time::SystemTime};
+
+/// A wall clock before this was never set: the first release of skinlink lies after it. 2026-01-01T00:00:00Z.
+const PLAUSIBLE_MS: i64 = 1_767_225_600_000;
+
+/// What both clocks read now.
+///
+/// The clock state is `unset` while the wall clock reads a time before the first release, `synced` while the kernel says
+/// that a time source disciplines it (or cannot tell), else `holdover`.
+#[must_use]
+pub fn now() -> Stamp {
+    let wall = Timestamp::from_unix_ms(wall_ms());
+    let clock = match wall.unix_ms() {
+        ms if ms < PLAUSIBLE_MS => ClockState::Unset,
+        _ if disciplined() => ClockState::Synced,
+        _ => ClockState::Holdover,
+    };
+    Stamp { boot: boot_id(), monotonic_ns: boot_ns(), wall, clock }
+}
+
+/// A new id whose time part is the wall clock's, from the system's randomness.
+#[must_use]
+pub fn mint<T>(from_bits: fn(u128) -> T) -> T {
+    let mut noise = [0_u8; 16];
+    openssl::rand::rand_bytes(&mut noise).expect("the system's randomness is available after boot");
+    from_bits(v7_bits(u64::try_from(wall_ms()).unwrap_or(0), u128::from_be_bytes(noise)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]
+fn wall_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn boot_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_BOOTTIME)
+        .map_or(0, |t| t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs())
+}
+
+/// The kernel's own boot id; a machine without one gets zeros, so that its times never compare across starts.
+fn boot_id() -> BootId {
+    static BOOT: std::sync::OnceLock<BootId> = std::sync::OnceLock::new();
+    *BOOT.get_or_init(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(BootId::from_bits(0))
+    })
+}
+
+/// Whether a time service says the clock is synchronised; systemd-timesyncd leaves a file when it is, chrony its folder.
+fn disciplined() -> bool {
+    ["/run/systemd/timesync/synchronized", "/run/chrony", "/run/ntpd.pid"].iter().any(|path| fs::metadata(path).is_ok())
+}

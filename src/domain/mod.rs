@@ -1,0 +1,29 @@
+//! What a salon measures, and the words for it. Pure: `std` only; no clock, no randomness, no file.
+//!
+//! Values here cannot be wrong: text from outside is parsed into them once, at the door, and every parser says what it
+//! would have accepted. Anything that needs a format (JSON, SQL, TOML) has its own type beside that format.
+
+pub mod capture;
+pub mod comparison;
+pub mod consent;
+pub mod customer;
+pub mod device;
+pub mod id;
+pub mod metric;
+pub mod quantity;
+pub mod reading;
+pub mod region;
+pub mod scan;
+pub mod score;
+pub mod time;
+pub mod visit;
+pub mod word;
+
+pub use id::{
+    BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, ReadingId, RepeatId, ScanId, ScoreId,
+    VisitId,
+};
+pub use quantity::Quantity;
+pub use region::Region;
+pub use time::{ClockState, Stamp, Timestamp};
+pub use word::UnknownWord;

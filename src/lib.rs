@@ -1,0 +1,16 @@
+//! skinlink: the gateway between a salon's skin analysers, its visits and headquarters (HQ).
+//!
+//! One line per module, from the pure centre outwards:
+//!
+//! - [`domain`] what a salon measures and the words for it · pure, `std` only
+//! - [`sync`] envelope, payloads, topics, window, backoff · pure
+//! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
+//! - [`ports`] the seam to devices
+//!
+//! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
+
+pub mod clock;
+pub mod domain;
+pub mod faults;
+pub mod ports;
+pub mod sync;

@@ -1,0 +1,13 @@
+//! What goes over the wire to HQ and back. Pure: types, topics, window, backoff; no socket, no clock.
+//!
+//! The gateway sends batches of events; HQ commits them and says so; only then an event has left the outbox. HQ restores
+//! order by `seq`, so arrival order is free and anything may be sent twice. See `docs/contracts/wire.md`.
+
+pub mod envelope;
+pub mod image_lane;
+pub mod payload;
+pub mod reply;
+pub mod topic;
+
+/// Largest publish either side makes, in bytes of MQTT payload.
+pub const MAX_PUBLISH: usize = 64 * 1024;

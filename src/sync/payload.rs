@@ -1,0 +1,228 @@
+//! What an event says, by type. One struct per type and version; a published version is never changed, only followed by
+//! the next. Numbers with a precision travel as text (`"35.0"`), so that 2.0 stays 2.0.
+
+use serde::{Deserialize, Serialize};
+
+/// Names of the event types without [`super::envelope::TYPE_PREFIX`].
+pub mod kind {
+    pub const VISIT: &str = "visit.v1";
+    pub const CONSENT: &str = "consent.v1";
+    pub const SCAN: &str = "scan.v1";
+    pub const READING: &str = "reading.v1";
+    pub const CAPTURE: &str = "capture.v1";
+    pub const SCORE: &str = "score.v1";
+    pub const COMPARISON: &str = "comparison.v1";
+    pub const VOIDED: &str = "voided.v1";
+    pub const REASSIGNED: &str = "reassigned.v1";
+    pub const ALIAS: &str = "alias.v1";
+    pub const CLOCK: &str = "clock.v1";
+    pub const REDACTED: &str = "redacted.v1";
+    pub const ALL: &[&str] =
+        &[VISIT, CONSENT, SCAN, READING, CAPTURE, SCORE, COMPARISON, VOIDED, REASSIGNED, ALIAS, CLOCK, REDACTED];
+}
+
+/// State of a visit after a change; the highest `version` counts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Visit {
+    pub visit: String,
+    pub customer: String,
+    pub station: String,
+    pub beautician: String,
+    pub state: String,
+    pub version: u64,
+    pub steps: Vec<String>,
+}
+
+/// One entry of the consent ledger, without the signature.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consent {
+    pub consent: String,
+    pub customer: String,
+    pub purpose: String,
+    pub given: bool,
+    pub text_version: String,
+    pub channel: String,
+    pub staff: String,
+}
+
+/// State of a scan after a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scan {
+    pub scan: String,
+    pub visit: String,
+    pub phase: String,
+    pub state: String,
+}
+
+/// The device behind a reading.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    pub protocol: String,
+    pub protocol_version: String,
+    pub serial: String,
+    pub probe: String,
+    pub firmware: String,
+}
+
+/// One value accepted from the device.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    pub repeat: String,
+    pub value: String,
+    pub flags: Vec<String>,
+    pub counter: Option<u64>,
+    pub time: String,
+    pub clock: String,
+    pub monotonicns: String,
+}
+
+/// A closed metric × region with its repeats. Never a bare number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reading {
+    pub reading: String,
+    pub visit: String,
+    pub scan: String,
+    pub phase: String,
+    pub metric: String,
+    pub region: String,
+    pub value: String,
+    pub unit: String,
+    pub spread: Option<f64>,
+    pub repeats: Vec<Repeat>,
+    pub device: Device,
+}
+
+/// A photograph that HQ will get; only under consent to share photographs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capture {
+    pub capture: String,
+    pub visit: String,
+    pub scan: String,
+    pub phase: String,
+    pub view: String,
+    pub light: String,
+    pub format: String,
+    pub width: u32,
+    pub height: u32,
+    pub bytes: u64,
+    pub sha256: String,
+    pub complaints: Vec<String>,
+}
+
+/// The model behind a score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    pub model: String,
+    pub model_version: String,
+    pub model_digest: String,
+    pub provider: String,
+}
+
+/// One level measure of one region of one photograph.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    pub score: String,
+    pub capture: String,
+    pub visit: String,
+    pub scan: String,
+    pub phase: String,
+    pub metric: String,
+    pub region: String,
+    pub value: String,
+    pub unit: String,
+    pub engine: Engine,
+}
+
+/// One metric × region of a comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Compared {
+    pub metric: String,
+    pub region: String,
+    pub unit: String,
+    pub before: Option<f64>,
+    pub after: Option<f64>,
+    pub change: Option<f64>,
+    pub smallest_detectable_change: Option<f64>,
+    pub verdict: String,
+    pub refusal: Option<String>,
+    pub model: Option<String>,
+}
+
+/// A drawn comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    pub comparison: String,
+    pub visit: String,
+    pub baseline: String,
+    pub before: String,
+    pub after: String,
+    pub tested: u32,
+    pub items: Vec<Compared>,
+}
+
+/// Something recorded by mistake, or that mistake taken back (`restored`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voided {
+    /// `visit`, `scan`, `reading` or `capture`
+    pub what: String,
+    pub id: String,
+    pub restored: bool,
+    pub staff: String,
+    pub reason: String,
+}
+
+/// Something moved: a scan to the other phase or another visit, a visit to another customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reassigned {
+    /// `visit` or `scan`
+    pub what: String,
+    pub id: String,
+    /// Where it belongs now; the fields that do not apply are absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub customer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub visit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub phase: Option<String>,
+    pub staff: String,
+    pub reason: String,
+}
+
+/// Two ids found to be one person: `alias` is `customer` from now on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    pub customer: String,
+    pub alias: String,
+    pub staff: String,
+}
+
+/// Maps times taken while the clock was not set: wall = `wall_ms` + (monotonic − `monotonicns`) within `boot`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    pub boot: String,
+    pub monotonicns: String,
+    pub wall_ms: i64,
+}
+
+/// Stands where an unsent event was when its consent was withdrawn or its customer erased.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redacted {
+    /// `withdrawn` or `erased`
+    pub reason: String,
+}
