@@ -6,9 +6,11 @@
 //! - [`sync`] envelope, payloads, topics, window, backoff · pure
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seam to devices
+//! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //!
 //! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
 
+pub mod app;
 pub mod clock;
 pub mod domain;
 pub mod faults;

@@ -138,28 +138,30 @@ fn module_of(file: &Path) -> String {
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// Line number and first segment of every `crate::a` and every `crate::{a, b::c}` outside comments.
+/// Line number and first segment of every `crate::a` and every `crate::{a, b::c}` (also over several lines) outside
+/// comments; `$crate::` in macros counts like `crate::`.
 fn crate_paths(text: &str) -> Vec<(usize, String)> {
+    let code: String = text.lines().map(|line| format!("{}\n", line.split("//").next().unwrap_or_default())).collect();
     let mut found = Vec::new();
-    for (at, line) in text.lines().enumerate() {
-        let code = line.split("//").next().unwrap_or_default();
-        for rest in code.split("crate::").skip(1) {
-            if code.contains("$crate::") {
-                continue;
-            }
-            let names: Vec<&str> = match rest.strip_prefix('{') {
-                Some(list) => top_level_names(list),
-                None => vec![rest],
-            };
-            for name in names {
-                let name: String = name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                if !name.is_empty() {
-                    found.push((at + 1, name));
-                }
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        let line = code[..at].matches('\n').count() + 1;
+        let names = rest.strip_prefix('{').map_or_else(|| vec![rest], top_level_names);
+        for name in names {
+            let name: String = name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if !name.is_empty() && !name.starts_with(char::is_uppercase) {
+                found.push((line, name));
             }
         }
     }
     found
+}
+
+#[test]
+fn the_reader_of_paths_sees_nested_and_broken_lines() {
+    let text = "use crate::{\n    store::{a, b},\n    web,\n};\n// crate::hq\nfn f() { crate::app::x() }";
+    let names: Vec<String> = crate_paths(text).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["store", "web", "app"]);
 }
 
 fn top_level_names(list: &str) -> Vec<&str> {

@@ -1,0 +1,40 @@
+# skinlink. Two commands matter: `make demo` and `make test`. Both set everything up by themselves (`make setup`).
+
+# Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
+export OPENSSL_NO_VENDOR ?= 1
+
+.PHONY: help demo test setup check-format lint tests docs release kills
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo      a whole visit through real parts; pages stay open until Ctrl-C'
+	@echo 'make test      format, lints, all tests, documentation'
+	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
+	@echo 'make kills     the long kill campaign (make test runs a short one)'
+	@echo 'make release   optimised programs with their own OpenSSL'
+
+setup:
+	@scripts/setup.sh
+
+demo: setup
+	cargo run --release --bin skinlink -- demo
+
+test: setup check-format lint tests docs
+
+check-format:
+	cargo fmt --check
+
+lint:
+	cargo clippy --all-targets -- -D warnings
+
+tests:
+	cargo test
+
+docs:
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --lib
+
+kills:
+	SKINLINK_KILLS=long cargo test --test kills -- --nocapture
+
+release:
+	env -u OPENSSL_NO_VENDOR cargo build --release
