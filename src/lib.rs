@@ -6,10 +6,12 @@
 //! - [`sync`] envelope, payloads, topics, window, backoff · pure
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seam to devices
+//! - [`adapters`] the real sides: serial lines and where they are plugged in
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //!
 //! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
 
+pub mod adapters;
 pub mod app;
 pub mod clock;
 pub mod domain;

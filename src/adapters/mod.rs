@@ -1,0 +1,5 @@
+//! The real sides of the ports: hardware, broker, inference library. Adapters see neither one another nor the tasks that
+//! use them; `app/` puts them together.
+
+pub mod discovery;
+pub mod serial;

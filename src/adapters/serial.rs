@@ -1,0 +1,143 @@
+//! A serial line as a [`Link`]: opened by path, locked against other programs, closed without waiting.
+//!
+//! Does not look for devices ([`super::discovery`] does) and never opens again by itself: a link that is gone stays gone.
+//! What the kernel does and this file hides:
+//!
+//! - A hang-up (unplugged, or the other side of a pseudo-terminal closed) reads as zero bytes for ever and writes as EIO.
+//!   Both are [`LinkError::Gone`], and so is every later call, without asking the kernel again.
+//! - A locked port comes back from the library as `ErrorKind::NoDevice`, a missing one as `Io(NotFound)`.
+//! - Closing a port waits until its output has left, up to 30 s on a line with stuck flow control: output is thrown away
+//!   first. `TIOCEXCL` outlives the descriptor while someone else has the terminal open: it is taken back first.
+//! - Opening talks to a USB adapter's chip, which a faulty one answers after seconds: it happens off the async threads.
+
+use crate::ports::{Link, LinkError};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_serial::{ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, SerialPort, SerialStream, StopBits};
+
+/// How a line is driven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Bits per second.
+    pub baud: u32,
+    pub data_bits: DataBits,
+    pub parity: Parity,
+    pub stop_bits: StopBits,
+    pub flow: FlowControl,
+}
+
+impl Default for Settings {
+    /// 115200 8N1 without flow control.
+    fn default() -> Self {
+        Self {
+            baud: 115_200,
+            data_bits: DataBits::Eight,
+            parity: Parity::None,
+            stop_bits: StopBits::One,
+            flow: FlowControl::None,
+        }
+    }
+}
+
+/// An open serial line, held exclusively until dropped.
+pub struct SerialLink {
+    port: SerialStream,
+    path: PathBuf,
+    gone: bool,
+}
+
+impl fmt::Debug for SerialLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { port: _, path, gone } = self;
+        f.debug_struct("SerialLink").field("path", path).field("gone", gone).finish()
+    }
+}
+
+impl SerialLink {
+    /// Opens `path` (a node or a symlink to one) and locks it. Bytes that already wait in the kernel are kept: a device
+    /// may have spoken while nobody listened.
+    ///
+    /// # Errors
+    /// [`LinkError::Busy`], [`LinkError::Forbidden`], [`LinkError::Absent`]; `Io` where `path` is no serial port or
+    /// refuses the settings.
+    pub async fn open(path: &Path, settings: &Settings) -> Result<Self, LinkError> {
+        let builder = tokio_serial::new(path.to_string_lossy(), settings.baud)
+            .data_bits(settings.data_bits)
+            .parity(settings.parity)
+            .stop_bits(settings.stop_bits)
+            .flow_control(settings.flow);
+        let opened = tokio::task::spawn_blocking(move || SerialStream::open(&builder)).await;
+        let port = opened.map_err(io::Error::other)?.map_err(|e| open_error(path, &e))?;
+        Ok(Self { port, path: path.to_owned(), gone: false })
+    }
+
+    fn gone(&mut self, how: &str) -> LinkError {
+        self.gone = true;
+        LinkError::Gone(format!("{} {how}", self.path.display()))
+    }
+
+    fn fault(&mut self, error: io::Error) -> LinkError {
+        match error.raw_os_error() {
+            Some(code) if HUNG_UP.contains(&code) => self.gone("hung up"),
+            _ if error.kind() == io::ErrorKind::WriteZero => self.gone("takes no more bytes"),
+            _ => LinkError::Io(error),
+        }
+    }
+}
+
+/// What reads and writes of a vanished terminal answer.
+const HUNG_UP: &[i32] = {
+    use nix::errno::Errno;
+    &[Errno::EIO as i32, Errno::ENXIO as i32, Errno::ENODEV as i32, Errno::EPIPE as i32]
+};
+
+fn open_error(path: &Path, error: &tokio_serial::Error) -> LinkError {
+    let port = path.display().to_string();
+    match error.kind() {
+        ErrorKind::NoDevice => LinkError::Busy { port },
+        ErrorKind::Io(io::ErrorKind::NotFound) => LinkError::Absent { what: port },
+        ErrorKind::Io(io::ErrorKind::PermissionDenied) => LinkError::Forbidden { port },
+        _ => LinkError::Io(io::Error::other(format!("{port} cannot be opened as a serial port: {error}"))),
+    }
+}
+
+impl Link for SerialLink {
+    async fn send(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        if self.gone {
+            return Err(self.gone("was unplugged"));
+        }
+        // Without flush: it is `tcdrain`, which blocks the thread until the last bit has left.
+        match self.port.write_all(bytes).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+
+    async fn recv(&mut self, buffer: &mut [u8]) -> Result<usize, LinkError> {
+        if self.gone {
+            return Err(self.gone("was unplugged"));
+        }
+        if buffer.is_empty() {
+            return Err(LinkError::Io(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the buffer has no room for a byte",
+            )));
+        }
+        match self.port.read(buffer).await {
+            Ok(0) => Err(self.gone("was unplugged")),
+            Ok(count) => Ok(count),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+}
+
+impl Drop for SerialLink {
+    fn drop(&mut self) {
+        // Both may fail on a terminal that is gone; then there is nothing left to wait for or to unlock.
+        let _ = self.port.clear(ClearBuffer::Output);
+        let _ = self.port.set_exclusive(false);
+    }
+}
