@@ -8,6 +8,7 @@
 //! - [`ports`] the seam to devices
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
+//! - [`report`] a comparison as page model and SVG fragments · pure
 //!
 //! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
 
@@ -17,4 +18,5 @@ pub mod clock;
 pub mod domain;
 pub mod faults;
 pub mod ports;
+pub mod report;
 pub mod sync;

@@ -10,6 +10,7 @@ pub mod customer;
 pub mod device;
 pub mod id;
 pub mod metric;
+pub mod plan;
 pub mod quantity;
 pub mod reading;
 pub mod region;

@@ -1,0 +1,134 @@
+//! What stands behind a report's numbers: the photographs and how each metric was measured.
+
+use super::{
+    lang::{self, Lang},
+    page::Source,
+};
+use crate::domain::{
+    capture::Capture,
+    comparison::{Baseline, Comparison},
+    metric::MetricId,
+    reading::{QualityFlag, Reading},
+    scan::Phase,
+};
+use std::fmt::Write as _;
+
+/// Two photographs of one view, side by side; either may be missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    pub view: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub note: String,
+}
+
+/// How one metric was measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Method {
+    pub what: String,
+    pub how: String,
+}
+
+/// One pair for every view and light; of several photographs the last counts.
+pub(super) fn pairs(lang: Lang, source: &Source<'_>) -> Vec<Pair> {
+    let mut keys: Vec<_> =
+        source.captures_before.iter().chain(source.captures_after).map(|c| (c.view, c.light)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let last = |list: &[Capture], key| list.iter().rev().find(|c| (c.view, c.light) == key).cloned();
+    keys.into_iter()
+        .map(|key| {
+            let (before, after) = (last(source.captures_before, key), last(source.captures_after, key));
+            Pair {
+                view: lang::view(lang, key.0).to_owned(),
+                note: note(lang, before.as_ref(), after.as_ref(), source.comparison),
+                before: before.map(|c| c.id.to_string()),
+                after: after.map(|c| c.id.to_string()),
+            }
+        })
+        .collect()
+}
+
+fn note(lang: Lang, before: Option<&Capture>, after: Option<&Capture>, comparison: Option<&Comparison>) -> String {
+    let (Some(before), Some(after)) = (before, after) else {
+        return lang.pick("只有一张", "Only one was taken").to_owned();
+    };
+    if comparison.is_some_and(|c| c.baseline != Baseline::SameVisit) {
+        return lang
+            .pick("两次到店的照片，只并排展示，不作判断", "Two visits: side by side only, no verdict")
+            .to_owned();
+    }
+    if before.camera != after.camera {
+        return lang.pick("两张照片来自不同的相机", "Taken with two different cameras").to_owned();
+    }
+    if !(before.complaints.is_empty() && after.complaints.is_empty()) {
+        return lang.pick("拍摄条件不理想，请谨慎对照", "Taken under poor conditions; compare with care").to_owned();
+    }
+    lang.pick("未经美化，原样展示", "Shown as taken, not retouched").to_owned()
+}
+
+/// One entry per device and metric, and per model.
+pub(super) fn method(lang: Lang, source: &Source<'_>) -> Vec<Method> {
+    let mut found: Vec<Method> = Vec::new();
+    for (phase, readings) in [(Phase::Before, source.before), (Phase::After, source.after)] {
+        let mut ids: Vec<&MetricId> = readings.iter().map(|r| &r.metric).collect();
+        ids.dedup();
+        for id in ids {
+            let what = format!("{} · {}", lang::metric(lang, source.metrics, id), lang::phase(lang, phase));
+            if found.iter().all(|m| m.what != what) {
+                found.push(Method { what, how: how(lang, &readings.iter().filter(|r| r.metric == *id).collect::<Vec<_>>()) });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.what.cmp(&b.what));
+    let items = source.comparison.map_or(&[][..], |c| c.items.as_slice());
+    for item in items {
+        let Some(engine) = &item.engine else { continue };
+        let what = lang::metric(lang, source.metrics, &item.metric).to_owned();
+        let digest: String = engine.model_digest.chars().take(12).collect();
+        let how = match lang {
+            Lang::Zh => {
+                format!("由照片计算：{} {}（{digest}），{}", engine.model, engine.model_version, engine.provider)
+            }
+            Lang::En => format!(
+                "computed from photographs: {} {} ({digest}), {}",
+                engine.model, engine.model_version, engine.provider
+            ),
+        };
+        if found.iter().all(|m| m.what != what) {
+            found.push(Method { what, how });
+        }
+    }
+    found
+}
+
+fn how(lang: Lang, readings: &[&Reading]) -> String {
+    let Some(first) = readings.first() else { return String::new() };
+    let mut devices: Vec<String> = readings
+        .iter()
+        .map(|r| {
+            let d = &r.device;
+            let probe = if d.probe.is_empty() { String::new() } else { format!(" / {}", d.probe) };
+            format!("{} {}{probe}", d.protocol, d.serial)
+        })
+        .collect();
+    devices.sort_unstable();
+    devices.dedup();
+    let counts: Vec<usize> = readings.iter().map(|r| r.repeats.len()).collect();
+    let (few, many) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    let times = if few == many { few.to_string() } else { format!("{few}–{many}") };
+    let off = readings.iter().flat_map(|r| &r.repeats).filter(|r| r.flags.contains(&QualityFlag::Outlier)).count();
+    let unit = if first.unit.is_empty() { lang.pick("无量纲", "no unit") } else { first.unit.as_str() };
+    let device = devices.join(lang.pick("、", ", "));
+    let mut text = match lang {
+        Lang::Zh => format!("仪器 {device}，单位 {unit}，每个部位测 {times} 次取平均"),
+        Lang::En => format!("device {device}, unit {unit}, mean of {times} repeats per region"),
+    };
+    if off > 0 {
+        let _ = match lang {
+            Lang::Zh => write!(text, "；{off} 个离群值已标出，不计入平均"),
+            Lang::En => write!(text, "; {off} outlying values flagged and left out of the mean"),
+        };
+    }
+    text
+}
