@@ -76,7 +76,10 @@ pub(super) fn method(lang: Lang, source: &Source<'_>) -> Vec<Method> {
         for id in ids {
             let what = format!("{} · {}", lang::metric(lang, source.metrics, id), lang::phase(lang, phase));
             if found.iter().all(|m| m.what != what) {
-                found.push(Method { what, how: how(lang, &readings.iter().filter(|r| r.metric == *id).collect::<Vec<_>>()) });
+                found.push(Method {
+                    what,
+                    how: how(lang, &readings.iter().filter(|r| r.metric == *id).collect::<Vec<_>>()),
+                });
             }
         }
     }
