@@ -8,7 +8,9 @@ words! {
     pub enum Direction as "direction" {
         HigherIsBetter = "higher",
         LowerIsBetter = "lower",
-        /// A change is a change, neither better nor worse (skin tone, mid-best sebum): it is shown without praise.
+        /// Closer to [`Metric::target`] is better (sebum: the middle is best).
+        TowardsTarget = "target",
+        /// Neither is better (skin tone): numbers are shown, a verdict is refused.
         Neutral = "neutral",
     }
 }
@@ -64,6 +66,8 @@ pub struct Metric {
     /// As printed beside the number: `%`, `µg/cm²`, `AU`; empty for a pure ratio.
     pub unit: String,
     pub direction: Direction,
+    /// In `unit`; set exactly when the direction is [`Direction::TowardsTarget`].
+    pub target: Option<f64>,
     /// Decimals shown and kept where the source has no precision of its own (models, means of repeats get one more).
     pub decimals: u8,
     /// Values outside are no skin: the probe was lifted off.
