@@ -4,6 +4,7 @@
 //!
 //! - [`domain`] what a salon measures and the words for it · pure, `std` only
 //! - [`sync`] envelope, payloads, topics, window, backoff · pure
+//! - [`config`] what the installer wrote and what it means · pure
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seam to devices
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
@@ -15,6 +16,7 @@
 pub mod adapters;
 pub mod app;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod faults;
 pub mod ports;

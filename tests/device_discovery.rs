@@ -1,5 +1,7 @@
 //! Finding devices in USB trees that are drawn in a temporary folder.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
+
 use skinlink::{
     adapters::discovery::{By, Discovery, UsbId},
     ports::LinkError,

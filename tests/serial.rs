@@ -1,5 +1,7 @@
 //! The serial link on real pseudo-terminals in real time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
+
 #[path = "support/pty.rs"]
 mod pty;
 

@@ -1,0 +1,174 @@
+//! What the installer wrote, and what it means. Pure: gets text, gives values; whether a path exists is the caller's to see.
+//!
+//! Two steps: `raw` is what was typed (keys, lines), [`Config`] what it means (durations, limits that agree, defaults).
+//! All complaints come in one report with file, line, key and remedy. Each task gets its own section only. No section
+//! holds a secret, only paths of files that do; so all of it may be printed.
+
+pub mod complaint;
+pub mod metrics;
+mod raw;
+mod resolve;
+mod typed;
+
+pub use complaint::{Complaint, Complaints};
+
+use crate::{
+    domain::{
+        Region,
+        capture::View,
+        metric::{Label, MetricId},
+        word::words,
+    },
+    sync::topic::Address,
+};
+use core::net::SocketAddr;
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// `gateway.toml`, resolved once at the start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub store: Store,
+    /// At least one; ids are unique.
+    pub stations: Vec<Station>,
+    pub devices: Vec<Device>,
+    pub mqtt: Mqtt,
+    pub web: Web,
+    pub report: Report,
+    pub sync: Sync,
+    pub retention: Retention,
+    pub scan: Scan,
+}
+
+impl Config {
+    /// Reads `text`. Relative paths are taken from `base_folder`, the folder of the file; `file_name` stands in complaints.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse(text: &str, file_name: &str, base_folder: &Path) -> Result<Self, Complaints> {
+        resolve::resolve(text, file_name, base_folder)
+    }
+}
+
+/// Who we are and where our data lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    pub address: Address,
+    /// Folder of database, photographs and keys.
+    pub data: PathBuf,
+    pub key_file: PathBuf,
+    /// HQ's public key, PEM.
+    pub escrow_key: Option<PathBuf>,
+    /// Free space below which new photographs are refused; bytes.
+    pub min_free: u64,
+}
+
+/// A chair with its devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Station {
+    pub id: String,
+    pub label: Label,
+}
+
+/// One configured analyser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Id of a station above.
+    pub station: String,
+    /// A folder of `firmware-protocols/`.
+    pub protocol: String,
+    /// How it is recognised.
+    pub port: Port,
+    /// Bits per second, where it differs from the protocol file.
+    pub baud: Option<u32>,
+}
+
+/// Where a configured device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Port {
+    /// This node, or a symlink to one.
+    Path(PathBuf),
+    /// The USB adapter with this serial number, wherever it is plugged in.
+    UsbSerial(String),
+    /// Any USB device with the numbers of the protocol file.
+    UsbIds,
+}
+
+/// The broker. Where disabled, `host` may be empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mqtt {
+    pub enabled: bool,
+    pub host: String,
+    pub port: u16,
+    pub ca: PathBuf,
+    /// Chain, PEM; its common name equals [`Address::gateway`].
+    pub certificate: PathBuf,
+    /// PKCS#8, PEM.
+    pub key: PathBuf,
+    pub keep_alive: Duration,
+}
+
+/// The pages in the salon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// A loopback address, until there is log-in.
+    pub listen: SocketAddr,
+}
+
+/// What the customer's report says of the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Without the slash at its end; `None`: reports have no link.
+    pub public_url: Option<String>,
+    pub store_name: Label,
+}
+
+words! {
+    /// Whose word lets an event leave the outbox.
+    pub enum AcknowledgedBy as "acknowledger" { Hq = "hq", Broker = "broker" }
+}
+
+/// How events and pictures go to HQ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sync {
+    pub acknowledged_by: AcknowledgedBy,
+    /// Publishes under way at once, 1 to 64.
+    pub window: usize,
+    /// Events in one batch, at most.
+    pub batch_events: usize,
+    pub resend_after: Duration,
+    /// Bytes per second of the image lane; `None`: no cap.
+    pub image_rate: Option<NonZeroU64>,
+}
+
+/// How long what HQ is not owed stays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    pub acknowledged_events: Duration,
+    pub photographs: Duration,
+}
+
+/// What a scan consists of, and what measures it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// Values per metric and region, 1 to 9.
+    pub repeats: u8,
+    pub metrics: Vec<MetricId>,
+    pub regions: Vec<Region>,
+    pub views: Vec<View>,
+    /// Folder of the protocol files.
+    pub protocols: PathBuf,
+    /// Folder of the models.
+    pub models: PathBuf,
+    pub metrics_file: PathBuf,
+    pub regions_file: PathBuf,
+    /// The inference library; `None`: looked for beside the program, then in `target/onnxruntime/`.
+    pub onnxruntime: Option<PathBuf>,
+    /// A picture that takes longer ends the worker.
+    pub inference_deadline: Duration,
+    /// Address space of the worker; bytes.
+    pub inference_memory: u64,
+}

@@ -1,0 +1,332 @@
+//! From what was typed to what it means: defaults, ranges, names, paths, and keys that must agree.
+
+use super::{
+    AcknowledgedBy, Complaints, Config, Device, Mqtt, Port, Report, Retention, Scan, Station, Store, Sync, Web, raw,
+    typed::{At, Reader},
+};
+use crate::{
+    domain::{
+        Region,
+        capture::View,
+        metric::{Label, MetricId},
+    },
+    sync::topic::{Address, is_name},
+};
+use core::net::SocketAddr;
+use std::{
+    collections::BTreeSet,
+    fmt::Display,
+    num::NonZeroU64,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
+
+const MIB: u64 = 1024 * 1024;
+const DAY_S: u64 = 24 * 60 * 60;
+/// Names that a regular expression would call `[a-z0-9-]{1,60}`; they stand in topics and paths.
+const NAME: &str = "use a-z, 0-9 and '-', at most 60 characters";
+
+pub(super) fn resolve(text: &str, file: &str, base: &Path) -> Result<Config, Complaints> {
+    let (reader, typed) = Reader::read::<raw::File>(text);
+    let mut desk = Desk { reader, base };
+    let typed = typed.unwrap_or_default();
+    let stations = desk.stations(typed.station);
+    let config = Config {
+        store: desk.store(typed.store),
+        devices: desk.devices(typed.device, &stations),
+        stations,
+        mqtt: desk.mqtt(typed.mqtt),
+        web: desk.web(typed.web),
+        report: desk.report(typed.report),
+        sync: desk.sync(typed.sync),
+        retention: desk.retention(typed.retention),
+        scan: desk.scan(typed.scan),
+    };
+    desk.reader.finish(file).map(|()| config)
+}
+
+/// Where the values are judged. Every method gives a value even after a complaint, so that one mistake hides no other.
+struct Desk<'a> {
+    reader: Reader<'a>,
+    base: &'a Path,
+}
+
+impl Desk<'_> {
+    fn store(&mut self, typed: Option<At<raw::Store>>) -> Store {
+        let (line, typed) = unwrapped(typed);
+        let address = Address {
+            store: self.name(typed.id, line, "store.id"),
+            gateway: self.name(typed.gateway, line, "store.gateway"),
+        };
+        let data = self.required(typed.data, line, "store.data", "name the folder for database, photographs and keys");
+        let data = self.base.join(data);
+        let key_file = match typed.key_file {
+            Some(path) => match path.value.strip_prefix("<data>/") {
+                Some(inside) => data.join(inside),
+                None => self.base.join(path.value),
+            },
+            None => data.join("store.key"),
+        };
+        Store {
+            address,
+            data,
+            key_file,
+            escrow_key: filled(typed.escrow_key).map(|path| self.base.join(path.value)),
+            min_free: self.number(typed.min_free_mib, 512, 16..=MIB) * MIB,
+        }
+    }
+
+    fn stations(&mut self, typed: Option<At<Vec<At<raw::Station>>>>) -> Vec<Station> {
+        let typed = typed.map_or_else(Vec::new, |at| at.value);
+        if typed.is_empty() {
+            self.reader.complain(1, "station", "there is none; add [[station]] with an id such as \"chair-1\"");
+        }
+        let mut seen = BTreeSet::new();
+        let mut stations = Vec::new();
+        for At { value: station, line, key: _ } in typed {
+            let id_at = station.id.as_ref().map_or(line, |at| at.line);
+            let id = self.name(station.id, line, "station.id");
+            if !seen.insert(id.clone()) && !id.is_empty() {
+                self.reader.complain(id_at, "station.id", format!("{id} stands twice; give each station its own id"));
+            }
+            let label = self.label(station.label, &Label { zh: id.clone(), en: id.clone() });
+            stations.push(Station { id, label });
+        }
+        stations
+    }
+
+    fn devices(&mut self, typed: Option<At<Vec<At<raw::Device>>>>, stations: &[Station]) -> Vec<Device> {
+        let mut ports: Vec<Port> = Vec::new();
+        let mut devices = Vec::new();
+        for At { value: device, line, key: _ } in typed.map_or_else(Vec::new, |at| at.value) {
+            let station_at = device.station.as_ref().map_or(line, |at| at.line);
+            let station = self.name(device.station, line, "device.station");
+            if !station.is_empty() && !stations.iter().any(|known| known.id == station) {
+                let known: Vec<&str> = stations.iter().map(|known| known.id.as_str()).collect();
+                let what = format!("no [[station]] has the id {station}; known are {}", known.join(", "));
+                self.reader.complain(station_at, "device.station", what);
+            }
+            let port = self.port(filled(device.path), filled(device.serial_number));
+            if port != Port::UsbIds && ports.contains(&port) {
+                self.reader.complain(line, "device", "another [[device]] has the same path or serial_number");
+            }
+            ports.push(port.clone());
+            let baud = device.baud.map(|baud| self.number(Some(baud), 0, 50..=4_000_000));
+            devices.push(Device {
+                station,
+                protocol: self.name(device.protocol, line, "device.protocol"),
+                port,
+                baud: baud.and_then(|baud| u32::try_from(baud).ok()),
+            });
+        }
+        devices
+    }
+
+    fn port(&mut self, path: Option<At<String>>, serial: Option<At<String>>) -> Port {
+        match (path, serial) {
+            (Some(path), Some(_)) => {
+                self.reader
+                    .complain_at(&path, "stands beside serial_number; keep the one by which the device is known");
+                Port::Path(self.base.join(path.value))
+            }
+            (Some(path), None) => Port::Path(self.base.join(path.value)),
+            (None, Some(serial)) => Port::UsbSerial(serial.value),
+            (None, None) => Port::UsbIds,
+        }
+    }
+
+    fn mqtt(&mut self, typed: Option<At<raw::Mqtt>>) -> Mqtt {
+        let (line, typed) = unwrapped(typed);
+        let enabled = typed.enabled.is_some_and(|at| at.value);
+        let host = filled(typed.host);
+        if let Some(at) = host.as_ref().filter(|at| at.value.contains([':', '/', ' '])) {
+            self.reader.complain_at(at, "is a host name only, without scheme and port: hq.example");
+        }
+        if enabled && host.is_none() {
+            self.reader.missing(line, "mqtt.host", "enabled = true needs the name of HQ's broker");
+        }
+        Mqtt {
+            enabled,
+            host: host.map_or_else(String::new, |at| at.value),
+            port: small(self.number(typed.port, 8883, 1..=65_535)),
+            ca: self.path(typed.ca, "ca.pem"),
+            certificate: self.path(typed.certificate, "gateway.pem"),
+            key: self.path(typed.key, "gateway.key"),
+            keep_alive: Duration::from_secs(self.number(typed.keep_alive_s, 30, 5..=1_200)),
+        }
+    }
+
+    fn web(&mut self, typed: Option<At<raw::Web>>) -> Web {
+        let fallback = SocketAddr::from(([127, 0, 0, 1], 8470));
+        let Some(at) = unwrapped(typed).1.listen else { return Web { listen: fallback } };
+        let listen = match at.value.parse::<SocketAddr>() {
+            Ok(listen) if listen.ip().is_loopback() => listen,
+            Ok(_) => {
+                self.reader.complain_at(&at, "only this machine may connect until there is log-in; use 127.0.0.1:8470");
+                fallback
+            }
+            Err(_) => {
+                self.reader.complain_at(&at, format!("{:?} is no address with port; use 127.0.0.1:8470", at.value));
+                fallback
+            }
+        };
+        Web { listen }
+    }
+
+    fn report(&mut self, typed: Option<At<raw::Report>>) -> Report {
+        let typed = unwrapped(typed).1;
+        let public_url = filled(typed.public_url);
+        if let Some(at) = &public_url
+            && !["https://", "http://"]
+                .iter()
+                .any(|scheme| at.value.len() > scheme.len() && at.value.starts_with(scheme))
+        {
+            self.reader.complain_at(at, "is no web address; write it as https://reports.example");
+        }
+        let fallback = Label { zh: "清和肌研".to_owned(), en: "Qinghe Skin Studio".to_owned() };
+        Report {
+            public_url: public_url.map(|at| at.value.trim_end_matches('/').to_owned()),
+            store_name: self.label(typed.store_name, &fallback),
+        }
+    }
+
+    fn sync(&mut self, typed: Option<At<raw::Sync>>) -> Sync {
+        let typed = unwrapped(typed).1;
+        let kib = self.number(typed.image_kib_per_s, 512, 0..=MIB);
+        Sync {
+            acknowledged_by: self.word(typed.acknowledged_by.as_ref(), AcknowledgedBy::Hq),
+            window: small(self.number(typed.window, 16, 1..=64)),
+            batch_events: small(self.number(typed.batch_events, 200, 1..=1_000)),
+            resend_after: Duration::from_secs(self.number(typed.resend_after_s, 20, 1..=3_600)),
+            image_rate: NonZeroU64::new(kib * 1024),
+        }
+    }
+
+    fn retention(&mut self, typed: Option<At<raw::Retention>>) -> Retention {
+        let typed = unwrapped(typed).1;
+        Retention {
+            // A restored HQ may ask again for 30 days: less would break that promise.
+            acknowledged_events: self.days(typed.acknowledged_events_days, 30, 30..=3_650),
+            photographs: self.days(typed.photographs_days, 365, 1..=3_650),
+        }
+    }
+
+    fn scan(&mut self, typed: Option<At<raw::Scan>>) -> Scan {
+        let typed = unwrapped(typed).1;
+        let metrics = ["moisture", "sebum", "elasticity"].iter().filter_map(|id| MetricId::new(id).ok()).collect();
+        let regions = vec![Region::Forehead, Region::Nose, Region::LeftCheek, Region::RightCheek, Region::Chin];
+        Scan {
+            repeats: small(self.number(typed.repeats, 3, 1..=9)),
+            metrics: self.list(typed.metrics, metrics, MetricId::new),
+            regions: self.list(typed.regions, regions, Region::from_str),
+            views: self.list(typed.views, vec![View::Front, View::Left, View::Right], View::from_str),
+            protocols: self.path(typed.protocols, "../firmware-protocols"),
+            models: self.path(typed.models, "../models"),
+            metrics_file: self.path(typed.metrics_file, "metrics.toml"),
+            regions_file: self.path(typed.regions_file, "face-regions.toml"),
+            onnxruntime: filled(typed.onnxruntime).map(|path| self.base.join(path.value)),
+            inference_deadline: Duration::from_secs(self.number(typed.inference_deadline_s, 20, 1..=600)),
+            inference_memory: self.number(typed.inference_memory_mib, 3_072, 256..=MIB) * MIB,
+        }
+    }
+
+    fn required(&mut self, at: Option<At<String>>, line: usize, key: &str, remedy: &str) -> String {
+        match filled(at) {
+            Some(at) => at.value,
+            None => {
+                self.reader.missing(line, key, remedy);
+                String::new()
+            }
+        }
+    }
+
+    /// A required name; empty after a complaint.
+    fn name(&mut self, at: Option<At<String>>, line: usize, key: &str) -> String {
+        if let Some(bad) = at.as_ref().filter(|at| !at.value.is_empty() && !is_name(&at.value)) {
+            self.reader.complain_at(bad, format!("{:?} cannot be a name; {NAME}", bad.value));
+            return String::new();
+        }
+        self.required(at, line, key, NAME)
+    }
+
+    fn number(&mut self, at: Option<At<u64>>, default: u64, range: RangeInclusive<u64>) -> u64 {
+        let Some(at) = at else { return default };
+        if range.contains(&at.value) {
+            return at.value;
+        }
+        self.reader.complain_at(&at, format!("{} is outside {} to {}", at.value, range.start(), range.end()));
+        *range.start()
+    }
+
+    fn days(&mut self, at: Option<At<u64>>, default: u64, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_secs(self.number(at, default, range) * DAY_S)
+    }
+
+    fn path(&mut self, at: Option<At<String>>, default: &str) -> PathBuf {
+        if let Some(empty) = at.as_ref().filter(|at| at.value.is_empty()) {
+            self.reader.complain_at(empty, format!("is empty; leave the key out for {default}"));
+        }
+        self.base.join(at.map_or_else(|| default.to_owned(), |at| at.value))
+    }
+
+    fn label(&mut self, at: Option<At<raw::Label>>, default: &Label) -> Label {
+        let Some(at) = at else { return default.clone() };
+        match (filled_in(&at.value.zh), filled_in(&at.value.en)) {
+            (Some(zh), Some(en)) => Label { zh, en },
+            _ => {
+                self.reader.complain_at(&at, "needs both languages: { zh = \"一号护理位\", en = \"Chair 1\" }");
+                default.clone()
+            }
+        }
+    }
+
+    fn word<T: FromStr<Err: Display>>(&mut self, at: Option<&At<String>>, default: T) -> T {
+        let Some(at) = at else { return default };
+        at.value.parse().unwrap_or_else(|error: T::Err| {
+            self.reader.complain_at(at, error.to_string());
+            default
+        })
+    }
+
+    /// A list without repeats; an empty one is meant (a station without photographs).
+    fn list<T: PartialEq, E: Display>(
+        &mut self,
+        at: Option<At<Vec<At<String>>>>,
+        default: Vec<T>,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Vec<T> {
+        let Some(at) = at else { return default };
+        let mut list = Vec::new();
+        for item in at.value {
+            match parse(&item.value) {
+                Ok(value) if list.contains(&value) => {
+                    self.reader.complain_at(&item, format!("{} stands twice", item.value));
+                }
+                Ok(value) => list.push(value),
+                Err(error) => self.reader.complain_at(&item, error.to_string()),
+            }
+        }
+        list
+    }
+}
+
+/// A table's line and contents; a table that is not there has line 1 and no keys.
+fn unwrapped<T: Default>(typed: Option<At<T>>) -> (usize, T) {
+    typed.map_or_else(|| (1, T::default()), |at| (at.line, at.value))
+}
+
+/// The empty text means the same as no key.
+fn filled(at: Option<At<String>>) -> Option<At<String>> {
+    at.filter(|at| !at.value.is_empty())
+}
+
+fn filled_in(at: &Option<At<String>>) -> Option<String> {
+    filled(at.clone()).map(|at| at.value)
+}
+
+/// A number that its range keeps small.
+fn small<T: TryFrom<u64>>(number: u64) -> T {
+    T::try_from(number).ok().expect("the range of every key fits its type")
+}
