@@ -8,6 +8,7 @@
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seam to devices
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
+//! - [`cli`] the command line
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //!
@@ -15,6 +16,7 @@
 
 pub mod adapters;
 pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

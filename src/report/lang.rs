@@ -118,6 +118,9 @@ pub const fn refusal(lang: Lang, refusal: Refusal) -> &'static str {
             lang.pick("该仪器的重复性尚未确定", "how well the device repeats itself is not established")
         }
         Refusal::Missing => lang.pick("缺少其中一次测量", "one of the two measurements is missing"),
+        Refusal::NoDirection => {
+            lang.pick("该指标不分好坏，只列数值", "neither direction is better; the numbers stand alone")
+        }
     }
 }
 

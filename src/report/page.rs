@@ -213,6 +213,7 @@ fn group(lang: Lang, source: &Source<'_>, id: &MetricId, items: &[Compared]) -> 
         direction: match way {
             Direction::HigherIsBetter => lang.pick("数值越高越好", "higher is better"),
             Direction::LowerIsBetter => lang.pick("数值越低越好", "lower is better"),
+            Direction::TowardsTarget => lang.pick("适中为好", "the middle is best"),
             Direction::Neutral => lang.pick("高低无好坏之分", "neither higher nor lower is better"),
         }
         .to_owned(),

@@ -11,6 +11,7 @@ fn metric(id: &str, direction: Direction) -> Metric {
         label: Label { zh: format!("{id}中"), en: id.to_owned() },
         unit: "%".into(),
         direction,
+        target: None,
         decimals: 1,
         range: 0.0..=100.0,
     }
