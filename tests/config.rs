@@ -273,8 +273,15 @@ fn a_metric_that_cannot_be_is_refused_with_its_line() {
         (
             "\"higher\"",
             "\"more\"",
-            "m.toml:6: metric.better: \"more\" is no direction; known are higher, lower, neutral",
+            "m.toml:6: metric.better: \"more\" is no direction; known are higher, lower, target, neutral",
         ),
+        (
+            "\"higher\"",
+            "\"target\"",
+            "m.toml:2: metric.target: is missing; better = \"target\" needs the value that is best",
+        ),
+        ("\"higher\"", "\"target\"\ntarget = 101", "m.toml:7: metric.target: 101 lies outside the metric's own range"),
+        ("\"higher\"", "\"higher\"\ntarget = 50", "m.toml:7: metric.target: means something only with better"),
         ("decimals = 1", "decimals = 9", "m.toml:7: metric.decimals: 9 is outside 0 to 8"),
         ("[0, 100]", "[100, 0]", "m.toml:8: metric.range: needs two numbers, the lower one first"),
         ("[0, 100]", "[0]", "m.toml:8: metric.range: needs two numbers"),
@@ -285,6 +292,8 @@ fn a_metric_that_cannot_be_is_refused_with_its_line() {
         let report = metrics::parse(&text, "m.toml").expect_err(to).to_string();
         assert!(report.contains(part), "{to}: {report}");
     }
+    let middle = metrics::parse(&GOOD.replace("\"higher\"", "\"target\"\ntarget = 50"), "m.toml").unwrap();
+    assert_eq!((middle[0].direction, middle[0].target), (Direction::TowardsTarget, Some(50.0)));
     let twice = format!("{GOOD}{}", GOOD.replace("schema = 1\n", ""));
     assert!(metrics::parse(&twice, "m.toml").unwrap_err().to_string().contains("m.toml:9: metric.id: a stands twice"));
     assert!(metrics::parse("schema = 1", "m.toml").unwrap_err().to_string().contains("there is none"));

@@ -14,7 +14,9 @@ use std::ops::RangeInclusive;
 const SCHEMA: u64 = 1;
 
 table! { File { schema: u64, metric: Vec<At<Entry>> } }
-table! { Entry { id: String, label: Names, unit: String, better: String, decimals: u64, range: Vec<At<f64>> } }
+table! {
+    Entry { id: String, label: Names, unit: String, better: String, target: f64, decimals: u64, range: Vec<At<f64>> }
+}
 table! { Names { zh: String, en: String } }
 
 /// Reads `text`; `file_name` stands in complaints. The order of the file is kept.
@@ -47,7 +49,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<Vec<Metric>, Complaints> {
 
 /// `None` after a complaint.
 fn metric(entry: &At<Entry>, reader: &mut Reader<'_>) -> Option<Metric> {
-    let Entry { id, label, unit, better, decimals, range } = &entry.value;
+    let Entry { id, label, unit, better, target, decimals, range } = &entry.value;
     let id = parsed(id.as_ref(), entry, "id", reader, |text| MetricId::new(text).map_err(|e| e.to_string()));
     let direction =
         parsed(better.as_ref(), entry, "better", reader, |text| text.parse::<Direction>().map_err(|e| e.to_string()));
@@ -55,7 +57,35 @@ fn metric(entry: &At<Entry>, reader: &mut Reader<'_>) -> Option<Metric> {
     let label = names(label.as_ref(), entry, reader);
     let decimals = decimals_of(decimals.as_ref(), entry, reader);
     let range = range_of(range.as_ref(), entry, reader);
-    Some(Metric { id: id?, label: label?, unit: unit?, direction: direction?, decimals: decimals?, range: range? })
+    let (direction, range) = (direction?, range?);
+    let target = target_of(target.as_ref(), entry, direction, &range, reader)?;
+    Some(Metric { id: id?, label: label?, unit: unit?, direction, target, decimals: decimals?, range })
+}
+
+/// Set exactly where it is what counts; the outer `None` after a complaint.
+fn target_of(
+    at: Option<&At<f64>>,
+    entry: &At<Entry>,
+    direction: Direction,
+    range: &RangeInclusive<f64>,
+    reader: &mut Reader<'_>,
+) -> Option<Option<f64>> {
+    match (at, direction == Direction::TowardsTarget) {
+        (Some(at), true) if range.contains(&at.value) => Some(Some(at.value)),
+        (Some(at), true) => {
+            reader.complain_at(at, format!("{} lies outside the metric's own range", at.value));
+            None
+        }
+        (Some(at), false) => {
+            reader.complain_at(at, "means something only with better = \"target\"");
+            None
+        }
+        (None, true) => {
+            reader.missing(entry.line, "metric.target", "better = \"target\" needs the value that is best");
+            None
+        }
+        (None, false) => Some(None),
+    }
 }
 
 fn missing(entry: &At<Entry>, key: &str, reader: &mut Reader<'_>) {
