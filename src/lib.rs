@@ -5,6 +5,7 @@
 //! - [`domain`] what a salon measures and the words for it · pure, `std` only
 //! - [`sync`] envelope, payloads, topics, window, backoff · pure
 //! - [`config`] what the installer wrote and what it means · pure
+//! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seam to devices
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
@@ -22,5 +23,6 @@ pub mod config;
 pub mod domain;
 pub mod faults;
 pub mod ports;
+pub mod protocol;
 pub mod report;
 pub mod sync;

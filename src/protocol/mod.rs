@@ -1,0 +1,28 @@
+//! How an analyser talks, as data: `firmware-protocols/<id>/protocol.toml` becomes a [`Spec`], and from that one value come
+//! the driver ([`Session`]), the simulated device (`crate::sim`), the documentation page ([`show`]) and the tests
+//! ([`vector`]).
+//!
+//! Pure: no socket, no file, no clock; bytes and instants are handed in, bytes and events come out. Nothing here knows a
+//! device by name: what a file cannot say becomes a new named kind for all files.
+//!
+//! bytes → [`framer`] → payload → [`decode`] → items → [`session`] → events, and the other way round by [`encode`].
+//! The words of a protocol file are explained in `docs/contracts/protocol-file.md`.
+
+pub mod checksum;
+pub mod fault;
+pub mod field;
+pub mod flow;
+pub mod framer;
+pub mod framing;
+pub mod item;
+mod parse;
+mod reader;
+pub mod session;
+pub mod spec;
+pub mod vector;
+
+pub use fault::FrameError;
+pub use item::{Item, NoValue, Role};
+pub use reader::{Complaint, SpecFaults};
+pub use session::{Event, Input, MeasuredValue, Measurement, Output, Request, Session};
+pub use spec::Spec;

@@ -1,0 +1,119 @@
+//! The gateway's side of the conversation with one device: identify, measure, acknowledge, keep alive.
+use super::{fault::FrameError, item::NoValue, spec::Spec};
+use crate::domain::{
+    Quantity, Region,
+    device::DeviceIdentity,
+    metric::{Label, MetricId},
+    reading::QualityFlag,
+};
+use std::{sync::Arc, time::Instant};
+
+/// What comes in. After every input, poll [`Session::poll_output`] until it says how long to wait.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// Bytes from the device, cut anywhere.
+    Bytes(&'a [u8]),
+    /// The instant of the last `WaitUntil` has come (earlier or later does no harm).
+    Tick,
+    /// Asks for one value. Every request is answered exactly once: `Measured`, `Refused` or `Busy`.
+    Measure(Request),
+    /// Gives the request under way up; it is answered by `Refused` with `Cancelled`.
+    Cancel,
+    /// What came with this counter is durable: the device is told so, and stops sending it again.
+    Confirmed(u64),
+    /// Sets the device's clock, where the protocol can: seconds since 1970-01-01 UTC.
+    SetClock { unix_s: u64 },
+}
+
+/// A value asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Chosen by the caller and repeated in the answer.
+    pub token: u64,
+    pub metric: MetricId,
+    pub region: Region,
+}
+
+/// What goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    Transmit(Vec<u8>),
+    Event(Event),
+    /// Nothing more until input comes or this instant: then hand in [`Input::Tick`].
+    WaitUntil(Instant),
+}
+
+/// What the gateway learns.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The device said who it is; `serial` is empty where the protocol has no identify. Comes again after a silence.
+    Identified(DeviceIdentity),
+    Measured(Measurement),
+    /// No value, and what to do about it. Token `None`: nobody had asked.
+    Refused {
+        token: Option<u64>,
+        reason: NoValue,
+        advice: Label,
+    },
+    /// A whole picture, checked. With a counter the device waits for `Confirmed`.
+    Picture {
+        bytes: Vec<u8>,
+        counter: Option<u64>,
+    },
+    /// Another request is under way; this one was not taken.
+    Busy {
+        token: u64,
+    },
+    /// Bytes that were no frame; nothing to do unless it repeats.
+    BadFrame(FrameError),
+    /// The device does not answer; it is asked again and again, and `Identified` says that it is back.
+    Silent,
+}
+
+/// Values of one measurement.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measurement {
+    /// `None`: the device started it itself, or it is a late answer nobody waits for.
+    pub token: Option<u64>,
+    pub values: Vec<MeasuredValue>,
+    /// The device's running number. The same number and device is the same measurement, however often it comes.
+    pub counter: Option<u64>,
+    /// Since the device was switched on.
+    pub device_time_ms: Option<u64>,
+    pub flags: Vec<QualityFlag>,
+}
+
+/// One value with its unit, as the device gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredValue {
+    pub metric: MetricId,
+    pub region: Option<Region>,
+    pub value: Quantity,
+    pub unit: String,
+}
+
+/// The conversation with one connected device. Make a new one after each reconnection.
+#[derive(Debug)]
+pub struct Session {
+    spec: Arc<Spec>,
+    now: Instant,
+}
+
+impl Session {
+    /// Starts with identify.
+    #[must_use]
+    pub fn new(spec: Arc<Spec>, now: Instant) -> Self {
+        Self { spec, now }
+    }
+
+    /// Takes one input. Never fails: what is wrong with it becomes an event.
+    pub fn handle_input(&mut self, now: Instant, _input: Input<'_>) {
+        self.now = now;
+    }
+
+    /// The next thing to do; call until it is `WaitUntil`.
+    pub fn poll_output(&mut self) -> Output {
+        let _ = &self.spec;
+        Output::WaitUntil(self.now + std::time::Duration::from_secs(60))
+    }
+}
