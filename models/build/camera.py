@@ -1,7 +1,7 @@
 """One capture of a scene: pose, lens, light level, sensor noise, sRGB, JPEG.
 
-Every capture is independent of every other, also of the one before it in the same visit: a rig places a head to about
-one degree and one per cent, and a camera meters anew. All figures are those of a rig, not of a hand-held camera.
+Every capture is independent of every other, also of the one before it in the same visit. A rig places a head to about
+one degree and one per cent, and its camera meters anew; a hand-held camera varies about three times as much.
 """
 
 import hashlib
@@ -14,8 +14,6 @@ from PIL import Image
 from geometry import CANVAS, HEIGHT, MARGIN, WIDTH
 from noise import blur_small
 
-JPEG_QUALITY = 95
-NOISE = 0.0032          # of full scale in sRGB values: about 0.8 grey levels, alike in light and shade (see `encode`)
 
 
 @dataclass(frozen=True)
@@ -47,11 +45,20 @@ class Capture:
     gain: float
     tilt: tuple             # the light's slope over half the picture, right and down
     blur_px: float
+    noise: float            # grey levels of 255, alike in light and shade (see `encode`)
+    quality: int            # of the JPEG
 
 
 def rig_capture(rng, canvas=CANVAS):
     pose = Pose(rng.uniform(-1, 1), 1 + rng.uniform(-0.01, 0.01), tuple(rng.uniform(-6, 6, 2)), canvas)
-    return Capture(pose, 1 + rng.uniform(-0.03, 0.03), tuple(rng.uniform(-0.01, 0.01, 2)), rng.uniform(0.3, 0.5))
+    return Capture(pose, 1 + rng.uniform(-0.03, 0.03), tuple(rng.uniform(-0.01, 0.01, 2)), rng.uniform(0.3, 0.5), 0.8, 95)
+
+
+def hand_capture(rng, canvas):
+    """A careless capture. Its turn may look past the margin of a whole face: for patches only."""
+    pose = Pose(rng.uniform(-3, 3), 1 + rng.uniform(-0.04, 0.04), tuple(rng.uniform(-6, 6, 2)), canvas)
+    return Capture(pose, 1 + rng.uniform(-0.1, 0.1), tuple(rng.uniform(-0.05, 0.05, 2)), rng.uniform(0.3, 0.9),
+                   rng.uniform(0.8, 2.0), int(rng.integers(85, 96)))
 
 
 def photograph(rng, scene, capture, size=(WIDTH, HEIGHT)):
@@ -67,7 +74,7 @@ def photograph(rng, scene, capture, size=(WIDTH, HEIGHT)):
         turned = plane.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
         seen = blur_small(np.asarray(turned), capture.blur_px) * light
         value = encode(seen)
-        value += NOISE * rng.standard_normal(value.shape, dtype=np.float32)
+        value += capture.noise / 255 * rng.standard_normal(value.shape, dtype=np.float32)
         out[..., channel] = np.clip(value * 255 + 0.5, 0, 255)
     return out
 
@@ -81,7 +88,7 @@ def encode(linear):
     return _CURVE[np.clip(linear * 65535, 0, 65535).astype(np.uint16)]
 
 
-def jpeg(pixels, taken):
+def jpeg(pixels, taken, quality):
     """JPEG bytes with the metadata a camera writes, so that stripping it has something to strip."""
     picture = Image.fromarray(pixels)
     exif = picture.getexif()
@@ -92,6 +99,6 @@ def jpeg(pixels, taken):
     details[0x9003], details[0x9004] = taken, taken
     details[0x829A], details[0x829D], details[0x8827] = 1 / 125, 8.0, 100
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0, exif=exif, optimize=False)
+    picture.save(buffer, "JPEG", quality=quality, subsampling=0, exif=exif, optimize=False)
     data = buffer.getvalue()
     return data, hashlib.sha256(data).hexdigest()

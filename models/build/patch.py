@@ -3,11 +3,13 @@
 Serves the golden pictures and the measurement of the model, where whole faces would only be slow.
 """
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
-from camera import photograph, rig_capture
+from camera import jpeg, photograph, rig_capture
 from geometry import MARGIN
 from noise import rng_for, smooth
 from pores import draw, scatter
@@ -31,12 +33,13 @@ class Patch:
         lost = draw(pores, self.shape)
         return [np.exp(self.skin[c] - PORE_TINT[c] * lost) for c in range(3)]
 
-    def capture(self, pores, *words):
-        """An independent photograph without the margin: bytes [size, size, 3] and its pose."""
+    def capture(self, pores, *words, camera=rig_capture):
+        """An independent photograph without the margin, through JPEG: bytes [size, size, 3] and its pose."""
         rng = rng_for(self.seed, "capture", *words)
-        settings = rig_capture(rng, self.shape)
+        settings = camera(rng, self.shape)
         size = (self.shape[1] - 2 * MARGIN, self.shape[0] - 2 * MARGIN)
-        return photograph(rng, self.planes(pores), settings, size), settings.pose
+        data, _ = jpeg(photograph(rng, self.planes(pores), settings, size), "", settings.quality)
+        return np.asarray(Image.open(io.BytesIO(data))), settings.pose
 
 
 def patch(seed, size, per_1000_px=None):

@@ -43,7 +43,7 @@ def scatter(rng, density_map, step):
     x, y = x[keep], y[keep]
     n = len(x)
     sigma = np.exp(rng.uniform(np.log(1.1), np.log(2.6), n))
-    contrast = np.clip(0.28 * np.exp(0.45 * rng.standard_normal(n)), 0.08, 0.8)
+    contrast = np.clip(0.20 * np.exp(0.45 * rng.standard_normal(n)), 0.06, 0.7)
     return Pores(x, y, sigma, 1 + 0.5 * rng.random(n), rng.uniform(0, np.pi, n), rng.uniform(1.0, 1.8, n), contrast)
 
 

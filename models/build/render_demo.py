@@ -74,7 +74,7 @@ def already_there(out, digest):
 def take(out, phase, view, scene, pores, rng):
     """Takes one photograph and returns its entry for planted.json."""
     settings = rig_capture(rng)
-    data, sha256 = jpeg(photograph(rng, scene.planes(pores), settings), TAKEN[phase])
+    data, sha256 = jpeg(photograph(rng, scene.planes(pores), settings), TAKEN[phase], settings.quality)
     file = f"{phase}/{view.id}.jpg"
     (out / phase).mkdir(parents=True, exist_ok=True)
     (out / file).write_bytes(data)
