@@ -7,18 +7,19 @@ import numpy as np
 
 from eyes import brow, eye
 from light import lit
-from noise import blur, rng_for, smooth
+from noise import blur, rng_for, smooth, spectral
 from person import BACKDROP, ROBE
 from shapes import Brush, bump, curve, over, step
 from skin import density, mottling
 
 STEP = 4
 
-HALF_OUTLINE = [(0.0, 1.93), (0.17, 1.905), (0.38, 1.78), (0.62, 1.52), (0.83, 1.18), (0.97, 0.80), (1.05, 0.40),
+HALF_OUTLINE = [(0.0, 1.93), (0.17, 1.905), (0.38, 1.78), (0.64, 1.54), (0.86, 1.20), (0.99, 0.80), (1.055, 0.40),
                 (1.08, 0.0), (1.08, -0.45), (1.04, -0.90), (0.90, -1.35), (0.52, -1.70), (0.0, -1.84)]
 FACE = HALF_OUTLINE + [(-x, y) for x, y in HALF_OUTLINE[-2:0:-1]]
 EAR = [(1.02, -0.14), (1.13, -0.20), (1.20, -0.05), (1.19, 0.22), (1.13, 0.48), (1.07, 0.62), (1.01, 0.60)]
-BACK_HAIR = [(-1.00, 0.10), (-1.115, -0.20), (-1.135, -0.60), (-1.08, -1.00), (0.0, -1.70), (1.08, -1.00), (1.135, -0.60), (1.115, -0.20), (1.00, 0.10)]
+BACK_HAIR = [(-0.98, 0.05), (-1.085, -0.20), (-1.105, -0.50), (-1.085, -0.85), (-0.80, -1.40), (0.80, -1.40), (1.085, -0.85), (1.105, -0.50),
+             (1.085, -0.20), (0.98, 0.05)]
 UPPER_LIP = [(-0.405, 1.130), (-0.24, 1.075), (-0.085, 1.025), (0.0, 1.050), (0.085, 1.025), (0.24, 1.075),
              (0.405, 1.130), (0.22, 1.165), (0.0, 1.180), (-0.22, 1.165)]
 LOWER_LIP = [(-0.405, 1.130), (-0.22, 1.160), (0.0, 1.172), (0.22, 1.160), (0.405, 1.130), (0.25, 1.262), (0.0, 1.322), (-0.25, 1.262)]
@@ -37,7 +38,7 @@ def relief(x, y):
     """Height of the face in units."""
     ball = np.clip(1 - (x / 1.16) ** 2 - ((y - 0.18) / 2.02) ** 2, 0.0, None)
     z = 0.98 * np.sqrt(ball + 0.004)
-    below = 1 - step(y, 0.815, 0.085)
+    below = 1 - step(y, 0.825, 0.105)
     nose = 0.115 * bump(x, y, 0, 0.30, 0.125, 0.26) + 0.19 * bump(x, y, 0, 0.645, 0.125, 0.135) + 0.105 * both(x, y, 0.195, 0.725, 0.068, 0.072)
     z += nose * below
     z += 0.045 * both(x, y, 0.48, -0.30, 0.34, 0.12) - 0.060 * both(x, y, 0.50, -0.03, 0.30, 0.14)
@@ -83,7 +84,8 @@ def paint(who, view):
     shade = 1 - 0.52 * np.exp(-np.clip(y - 1.70 + 0.28 * x**2, 0, None) / 0.24)
     picture = over(picture, albedo * light * (0.86 * shade)[..., None], neck)
     hair = brush.fill(curve(BACK_HAIR), 0.012)
-    strands = np.asarray(who.hair, dtype=np.float32) * np.clip(1.5 + 0.5 * smooth(rng, (x.shape[0], x.shape[1]), 9), 0.5, 3)[..., None]
+    swept = 0.5 * spectral(rng, x.shape, 30, 0.9, 82) + 0.5 * spectral(rng, x.shape, 30, 0.9, 98) + 0.4 * spectral(rng, x.shape, 40, 5, 90)
+    strands = np.asarray(who.hair, dtype=np.float32) * (1.7 * np.clip(1 + 0.30 * swept, 0.4, 2))[..., None]
     picture = over(picture, strands, hair)
     ears = np.maximum(brush.fill(curve(EAR), 0.004), brush.fill(curve(mirrored(EAR)), 0.004))
     hollow = 1 - 0.34 * both(x, y, 1.105, 0.10, 0.035, 0.15, 8) - 0.2 * both(x, y, 1.03, 0.2, 0.03, 0.3)
@@ -99,16 +101,16 @@ def paint(who, view):
     picture = over(picture, albedo * light * under[..., None] + gloss, face)
 
     # Short hair at the temples grows in softly, swept back under the band.
-    temple = face * step(np.abs(x) + 0.10 * (y + 0.55) ** 2 + 0.012 * smooth(rng, x.shape, 5), 1.035, 0.075) * (1 - step(y, -0.22, 0.16))
+    temple = face * step(np.abs(x) + 0.10 * (y + 0.62) ** 2 + 0.014 * swept, 1.045, 0.10) * (1 - step(y, -0.22, 0.16))
     picture = over(picture, strands, 0.92 * temple)
 
     # A towelling band holds the hair; its lower edge throws a soft shadow on the forehead.
     edge = -1.015 + 0.13 * x**2
     band_light, _ = lit(0.9 * np.sqrt(np.clip(1 - (x / 1.22) ** 2, 0.01, 1)) + 0.16 * np.sqrt(np.clip(1 - ((y - edge + 0.23) / 0.25) ** 2, 0.02, 1)), pitch)
     picture *= (1 - 0.30 * np.exp(-np.clip(y - edge, 0, None) / 0.05) * face)[..., None]
-    head = brush.fill(curve([(p[0] * 1.045, p[1] * 1.02 - 0.02) for p in FACE]), 0.004)
-    hair_light = 1.0 + 1.2 * bump(x, y, -0.35, -1.62, 0.5, 0.08) + 0.3 * smooth(rng, x.shape, 10)
-    picture = over(picture, np.asarray(who.hair, dtype=np.float32) * 1.6 * np.clip(hair_light, 0.3, 4)[..., None], head * (1 - step(y, edge - 0.46, 0.01)))
+    head = brush.fill(curve([(p[0] * 1.035, p[1] * 1.02 - 0.02) for p in FACE]), 0.004)
+    hair_light = 0.9 + 1.3 * bump(x, y, -0.35, -1.64, 0.5, 0.07)
+    picture = over(picture, strands * hair_light[..., None], head * (1 - step(y, edge - 0.46, 0.01)))
     band = head * (1 - step(y, edge, 0.008)) * step(y, edge - 0.46, 0.012)
     picture = over(picture, np.asarray(who.band, dtype=np.float32) * band_light, band)
 

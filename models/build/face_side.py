@@ -23,7 +23,7 @@ HEAD = [(-0.10, -1.86), (-0.36, -1.45), (-0.475, -1.10), (-0.505, -0.86), (-0.51
         (-0.575, 0.435), (-0.575, 0.475), (-0.53, 0.508), (-0.555, 0.555), (-0.545, 0.625), (-0.475, 0.705), (-0.475, 0.80),
         (-0.50, 0.92), (-0.465, 1.05), (-0.36, 1.14), (-0.16, 1.165), (0.10, 1.12), (0.42, 1.00), (0.74, 0.78), (0.93, 0.50),
         (1.02, 0.20), (1.20, -0.10), (1.75, -0.30), (1.80, -1.60), (1.0, -2.1)]
-NECK = [(-0.10, 1.00), (-0.02, 1.30), (0.02, 1.60), (-0.06, 2.1), (1.8, 2.1), (1.6, 0.0), (0.9, 0.0)]
+NECK = [(0.30, 0.95), (0.02, 1.12), (0.00, 1.35), (0.03, 1.60), (-0.02, 2.1), (1.8, 2.1), (1.6, 0.0), (0.9, 0.0)]
 ROBE_EDGE = [(-0.42, 2.1), (-0.20, 1.80), (0.02, 1.62), (0.30, 1.66), (0.75, 1.55), (1.20, 1.36), (1.70, 1.20), (1.8, 2.2), (-0.4, 2.2)]
 EAR = [(0.965, -0.05), (0.955, -0.30), (1.02, -0.52), (1.17, -0.62), (1.32, -0.54), (1.385, -0.34), (1.36, -0.08), (1.25, 0.13),
        (1.13, 0.30), (1.03, 0.33), (0.985, 0.22)]
@@ -98,12 +98,12 @@ def paint(who, view):
     gloss = (0.12 * oil * sheen + 0.09 * lips * bump(x, y, -0.40, 0.585, 0.08, 0.02))[..., None]
     picture = over(picture, albedo * light * under[..., None] + gloss, head)
 
-    strand = spectral(rng, x.shape, 26, 1.3, -24 * side) + 0.6 * smooth(rng, x.shape, 14)
+    strand = 0.8 * spectral(rng, x.shape, 34, 0.8, -24 * side) + 0.5 * spectral(rng, x.shape, 40, 4, -20 * side)
     shine = 1.7 + 1.6 * bump(x, y, 0.9, -0.85, 0.5, 0.10, -20)
-    locks = np.asarray(who.hair, dtype=np.float32) * (shine * np.clip(1 + 0.42 * strand, 0.25, 3))[..., None]
+    locks = np.asarray(who.hair, dtype=np.float32) * (shine * np.clip(1 + 0.24 * strand, 0.4, 2))[..., None]
     grown_in = area(HAIRLINE, 0.012) * head
-    hair = np.clip(blur(grown_in, 0.022 / pitch) * (1 + 0.5 * strand) * 1.25, 0, 1) * head
-    picture = over(picture, locks, np.maximum(hair, blur(grown_in, 0.01 / pitch) ** 4))
+    hair = np.clip(blur(grown_in, 0.030 / pitch) * (1 + 0.35 * strand) * 1.15, 0, 1) * head
+    picture = over(picture, locks, np.maximum(hair, blur(grown_in, 0.03 / pitch) ** 3))
 
     ear = area(EAR, 0.004)
     cast = blur(ear, 0.03 / pitch) * (1 - ear)
