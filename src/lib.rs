@@ -6,6 +6,7 @@
 //! - [`sync`] envelope, payloads, topics, window, backoff · pure
 //! - [`config`] what the installer wrote and what it means · pure
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
+//! - [`analysis`] photographs to scores, two scans to a comparison · pure
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seam to devices
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
@@ -18,6 +19,7 @@
 pub mod adapters;
 pub mod app;
 pub mod cli;
+pub mod analysis;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -1,0 +1,108 @@
+//! `manifest.toml` as written: field names and shapes only. What it means and what is wrong with it: [`super::manifest`].
+
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub schema: u32,
+    pub id: String,
+    pub version: String,
+    pub title: Title,
+    pub file: String,
+    pub sha256: String,
+    pub licence: String,
+    pub provenance: String,
+    pub intended_use: String,
+    pub limits: Limits,
+    pub input: Input,
+    #[serde(default)]
+    pub output: Vec<Output>,
+    #[serde(default)]
+    pub score: Vec<Score>,
+    pub accuracy: Accuracy,
+    #[serde(default)]
+    pub golden: Vec<Golden>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Title {
+    pub zh: String,
+    pub en: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub deadline_ms: u64,
+    pub memory_mib: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    pub name: String,
+    pub element: String,
+    pub layout: String,
+    pub channels: String,
+    pub scale: Vec<f64>,
+    pub offset: Vec<f64>,
+    pub fit: String,
+    pub px_per_mm: Option<f64>,
+    pub min_px_per_mm: Option<f64>,
+    pub margin_px: Option<u32>,
+    pub multiple_of: Option<u32>,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub fill: Option<u8>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Output {
+    pub name: String,
+    pub kind: String,
+    pub stride: Option<u32>,
+    pub activation: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Score {
+    pub metric: String,
+    pub output: String,
+    pub reduce: String,
+    pub threshold: Option<f64>,
+    pub window: Option<u32>,
+    pub paired: Option<String>,
+    pub kept_threshold: Option<f64>,
+    pub search_px: Option<u32>,
+    pub repeatability: Option<Repeatability>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Repeatability {
+    pub unchanged_mean: Option<f64>,
+    pub unchanged_sd: Option<f64>,
+    pub floor: Option<f64>,
+    pub level_sd: Option<f64>,
+    pub degrees_of_freedom: u32,
+    pub source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Accuracy {
+    pub measured_on: String,
+    pub note: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Golden {
+    pub name: String,
+    pub input: String,
+    pub expect: String,
+}
