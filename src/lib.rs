@@ -17,9 +17,9 @@
 //! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
 
 pub mod adapters;
+pub mod analysis;
 pub mod app;
 pub mod cli;
-pub mod analysis;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -9,7 +9,8 @@
 //!
 //! `t` is Student's quantile for the degrees of freedom behind SE, at a two-sided share of 5 % that all tested items of the
 //! comparison split between them (Šidák): at most 5 % of unchanged visits show any change. What was refused is not
-//! counted as tested. Not done here: finding the peaks, registering, printing.
+//! counted as tested; a metric without a better side gets its change and limit, but no verdict. Not done here: finding
+//! the peaks, registering, printing.
 
 use super::{
     manifest::{ScoreRepeatability, Unchanged},
@@ -79,7 +80,7 @@ pub struct PairedCounts {
 /// The items of a comparison, in the order of region, then metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drawn {
-    /// How many items were tested, that is not refused: the limits are corrected for this number.
+    /// How many items could show a change: the limits are corrected for this number.
     pub tested: u32,
     pub items: Vec<Compared>,
 }
@@ -107,7 +108,7 @@ pub fn compare(
         }
     }
     drafts.sort_by(|a, b| (a.item.region, &a.item.metric).cmp(&(b.item.region, &b.item.metric)));
-    let tested = u32::try_from(drafts.iter().filter(|draft| draft.test.is_ok()).count()).unwrap_or(u32::MAX);
+    let tested = u32::try_from(drafts.iter().filter(|draft| draft.is_tested()).count()).unwrap_or(u32::MAX);
     let alpha = student::share_of(FALSE_CHANGE_SHARE, tested);
     Drawn { tested, items: drafts.into_iter().map(|draft| draft.judge(alpha)).collect() }
 }
@@ -120,9 +121,29 @@ struct Test {
     degrees_of_freedom: u32,
 }
 
+/// A metric's direction with its target in place.
+#[derive(Debug, Clone, Copy)]
+enum Better {
+    Higher,
+    Lower,
+    Near(f64),
+    None,
+}
+
+impl Better {
+    fn of(metric: &Metric) -> Self {
+        match (metric.direction, metric.target) {
+            (Direction::HigherIsBetter, _) => Self::Higher,
+            (Direction::LowerIsBetter, _) => Self::Lower,
+            (Direction::TowardsTarget, Some(target)) => Self::Near(target),
+            (Direction::TowardsTarget, None) | (Direction::Neutral, _) => Self::None,
+        }
+    }
+}
+
 struct Draft {
     item: Compared,
-    direction: Direction,
+    better: Better,
     test: Result<Test, Refusal>,
 }
 
@@ -147,7 +168,7 @@ impl Draft {
             })
         });
         let value = |reading: Option<&Reading>| reading.map(|r| r.value.value());
-        Self { item: item(metric, region, value(before), value(after), None), direction: metric.direction, test }
+        Self { item: item(metric, region, value(before), value(after), None), better: Better::of(metric), test }
     }
 
     fn of_scores(
@@ -173,32 +194,42 @@ impl Draft {
         });
         let engine = after.or(before).map(|score| score.engine.clone());
         let value = |score: Option<&Score>| score.map(|s| s.value.value());
-        Self { item: item(metric, region, value(before), value(after), engine), direction: metric.direction, test }
+        Self { item: item(metric, region, value(before), value(after), engine), better: Better::of(metric), test }
     }
 
     fn judge(self, alpha: f64) -> Compared {
-        let Self { item, direction, test } = self;
-        let test = match test {
-            Ok(test) => test,
-            Err(refusal) => return Compared { refusal: Some(refusal), ..item },
-        };
-        let limit = student::two_sided_limit(alpha, test.degrees_of_freedom) * test.standard_error;
-        Compared {
-            change: Some(test.change),
-            smallest_detectable_change: Some(limit),
-            verdict: verdict(test.change, limit, direction),
-            ..item
+        let Self { mut item, better, test } = self;
+        let judged = test.and_then(|test| {
+            let limit = student::two_sided_limit(alpha, test.degrees_of_freedom) * test.standard_error;
+            (item.change, item.smallest_detectable_change) = (Some(test.change), Some(limit));
+            verdict(&item, test, limit, better)
+        });
+        match judged {
+            Ok(verdict) => item.verdict = verdict,
+            Err(refusal) => item.refusal = Some(refusal),
         }
+        item
+    }
+
+    /// Refused items and metrics without a better side can show no change, so they cost the others nothing.
+    const fn is_tested(&self) -> bool {
+        self.test.is_ok() && !matches!(self.better, Better::None)
     }
 }
 
-fn verdict(change: f64, limit: f64, direction: Direction) -> Verdict {
-    if change.abs() <= limit {
-        return Verdict::None;
-    }
-    // Without a better side the two words say risen and fallen only; pages show it as a change without praise.
-    let risen_is_improved = direction != Direction::LowerIsBetter;
-    if (change > 0.0) == risen_is_improved { Verdict::Improved } else { Verdict::Worsened }
+fn verdict(item: &Compared, test: Test, limit: f64, better: Better) -> Result<Verdict, Refusal> {
+    let change = test.change;
+    let improved = match better {
+        Better::None => return Err(Refusal::NoDirection),
+        _ if change.abs() <= limit => return Ok(Verdict::None),
+        Better::Higher => change > 0.0,
+        Better::Lower => change < 0.0,
+        Better::Near(target) => {
+            let (before, after) = (item.before.ok_or(Refusal::Missing)?, item.after.ok_or(Refusal::Missing)?);
+            (after - target).abs() < (before - target).abs()
+        }
+    };
+    Ok(if improved { Verdict::Improved } else { Verdict::Worsened })
 }
 
 /// The net change of peaks at the same places, in the unit of the level `before` (peaks per cm²), with its SE.

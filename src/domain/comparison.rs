@@ -3,8 +3,7 @@
 use super::{ComparisonId, Region, ScanId, VisitId, metric::MetricId, score::Engine, word::words};
 
 words! {
-    /// The four verdicts. Only the first two are ever shown as change. For a metric without a better side
-    /// (`Direction::Neutral`) they mean no more than risen and fallen, and are shown without praise.
+    /// The four verdicts. Only the first two are ever shown as change.
     pub enum Verdict as "verdict" {
         Improved = "improved",
         Worsened = "worsened",
