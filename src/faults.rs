@@ -43,6 +43,10 @@ pub const POINTS: &[&str] = &[
     "sync.image.verified",
 ];
 
+/// Points of headquarters' receiver, for its own kill tests.
+pub const HQ_POINTS: &[&str] =
+    &["hq.batch.before_commit", "hq.batch.committed", "hq.image.synced", "hq.image.renamed", "hq.image.committed"];
+
 struct Armed {
     point: String,
     countdown: AtomicU32,
@@ -63,7 +67,12 @@ pub fn point(name: &str) {
 fn armed_from_environment() -> Option<Armed> {
     let text = std::env::var("SKINLINK_KILL_AT").ok()?;
     let (point, count) = text.split_once(':').unwrap_or((&text, "1"));
-    assert!(POINTS.contains(&point), "SKINLINK_KILL_AT names {point:?}; known points: {}", POINTS.join(", "));
+    assert!(
+        POINTS.contains(&point) || HQ_POINTS.contains(&point),
+        "SKINLINK_KILL_AT names {point:?}; known points: {}, {}",
+        POINTS.join(", "),
+        HQ_POINTS.join(", ")
+    );
     let count = count.parse().expect("SKINLINK_KILL_AT counts passings: point:3");
     Some(Armed { point: point.to_owned(), countdown: AtomicU32::new(count) })
 }

@@ -8,9 +8,11 @@
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
-//! - [`ports`] the seam to devices
+//! - [`ports`] the seams to devices and to HQ's broker
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
 //! - [`cli`] the command line
+//! - [`sim`] the simulated sides: a broker of our own for demo and tests
+//! - [`hq`] headquarters' receiver, a composition root of its own
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //!
@@ -24,7 +26,9 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod faults;
+pub mod hq;
 pub mod ports;
 pub mod protocol;
 pub mod report;
+pub mod sim;
 pub mod sync;

@@ -24,7 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["adapters", "analysis", "config", "domain", "clock", "faults"]),
     ("tasks", &["ports", "store", "protocol", "analysis", "sync", "config", "domain", "clock", "faults"]),
     ("web", &["tasks", "store", "report", "analysis", "config", "domain", "clock", "faults"]),
-    ("hq", &["sync", "domain", "clock", "faults"]),
+    ("hq", &["adapters", "ports", "sync", "domain", "clock", "faults"]),
 ];
 
 /// The composition roots may name everything.

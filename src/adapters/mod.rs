@@ -2,4 +2,6 @@
 //! use them; `app/` puts them together.
 
 pub mod discovery;
+pub mod mqtt;
+pub mod pki;
 pub mod serial;

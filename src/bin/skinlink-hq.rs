@@ -1,1 +1,5 @@
-fn main() {}
+//! Headquarters' receiver; see [`skinlink::hq`].
+
+fn main() -> std::process::ExitCode {
+    skinlink::hq::cli::main()
+}

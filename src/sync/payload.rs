@@ -1,7 +1,8 @@
 //! What an event says, by type. One struct per type and version; a published version is never changed, only followed by
 //! the next. Numbers with a precision travel as text (`"35.0"`), so that 2.0 stays 2.0.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 /// Names of the event types without [`super::envelope::TYPE_PREFIX`].
 pub mod kind {
@@ -225,4 +226,30 @@ pub struct Clock {
 pub struct Redacted {
     /// `withdrawn` or `erased`
     pub reason: String,
+}
+
+/// Holds the payload of a known type to its shape. A type this program does not know passes: it comes from a newer gateway
+/// and is kept for a newer receiver.
+///
+/// # Errors
+/// A sentence that goes back to the gateway.
+pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
+    fn shape<T: DeserializeOwned>(data: &RawValue) -> Result<(), String> {
+        serde_json::from_str::<T>(data.get()).map(drop).map_err(|fault| format!("data: {fault}"))
+    }
+    match kind {
+        kind::VISIT => shape::<Visit>(data),
+        kind::CONSENT => shape::<Consent>(data),
+        kind::SCAN => shape::<Scan>(data),
+        kind::READING => shape::<Reading>(data),
+        kind::CAPTURE => shape::<Capture>(data),
+        kind::SCORE => shape::<Score>(data),
+        kind::COMPARISON => shape::<Comparison>(data),
+        kind::VOIDED => shape::<Voided>(data),
+        kind::REASSIGNED => shape::<Reassigned>(data),
+        kind::ALIAS => shape::<Alias>(data),
+        kind::CLOCK => shape::<Clock>(data),
+        kind::REDACTED => shape::<Redacted>(data),
+        _ => Ok(()),
+    }
 }

@@ -1,0 +1,107 @@
+//! Command line of `skinlink-hq`. Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.
+
+use super::{
+    config::RawHqConfig,
+    tail::{self, TailOptions},
+};
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Receives what the salons' gateways send, stores it, and says so.
+#[derive(Debug, Parser)]
+#[command(name = "skinlink-hq", version)]
+pub struct Cli {
+    /// What to log, such as `info` or `skinlink=debug`; goes to the standard error
+    #[arg(long, global = true, default_value = "info", env = "SKINLINK_LOG")]
+    log: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive until stopped
+    Run {
+        /// TOML file; flags win over it
+        #[arg(long)]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        flags: Box<RawHqConfig>,
+    },
+    /// Print what arrives, one line an event
+    Tail {
+        /// Folder of the receiver's database
+        #[arg(long)]
+        data: PathBuf,
+        /// JSON lines instead of text
+        #[arg(long)]
+        json: bool,
+        /// Begin this many events before the newest
+        #[arg(long, default_value_t = 20)]
+        last: u64,
+        /// End after what is there
+        #[arg(long)]
+        no_follow: bool,
+    },
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_new(&cli.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(fault) => return failed(1, &fault.to_string()),
+    };
+    runtime.block_on(command(cli.command))
+}
+
+async fn command(command: Command) -> ExitCode {
+    let stop = match stop_on_signal() {
+        Ok(stop) => stop,
+        Err(fault) => return failed(1, &fault.to_string()),
+    };
+    match command {
+        Command::Run { config, flags } => {
+            let file = match config.as_deref().map(RawHqConfig::read).transpose() {
+                Ok(file) => file.unwrap_or_default(),
+                Err(fault) => return failed(2, &fault.to_string()),
+            };
+            match flags.or(file).resolve() {
+                Ok(config) => ended(super::run(config, stop).await),
+                Err(missing) => failed(2, &missing),
+            }
+        }
+        Command::Tail { data, json, last, no_follow } => {
+            let options = TailOptions { json, last, follow: !no_follow };
+            ended(tail::run(&data, options, &mut std::io::stdout(), stop).await)
+        }
+    }
+}
+
+fn ended(outcome: Result<(), super::HqError>) -> ExitCode {
+    outcome.map_or_else(|fault| failed(1, &fault.to_string()), |()| ExitCode::SUCCESS)
+}
+
+fn failed(code: u8, reason: &str) -> ExitCode {
+    eprintln!("skinlink-hq: {reason}");
+    ExitCode::from(code)
+}
+
+/// A token that SIGTERM or SIGINT cancels.
+#[expect(clippy::disallowed_methods, reason = "a composition root; the task lives as long as the process")]
+fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        token.cancel();
+    });
+    Ok(stop)
+}

@@ -1,0 +1,291 @@
+//! Pictures: offered, received in slices of any order, put together, held against their SHA-256, filed under the capture's
+//! id in `images/<gateway>/`. A picture counts as verified only when file, folder entry and row are on disk.
+
+use super::database::{HqError, read_offer};
+use crate::{
+    domain::{CaptureId, Timestamp, capture::Format},
+    faults,
+    sync::{
+        MAX_PUBLISH,
+        image_lane::{Offer, Role},
+        reply::{ImageState, Reply},
+        topic::Address,
+    },
+};
+use openssl::sha::sha256;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Ranges of missing slices that one reply names; the next offer names the rest.
+const MAX_MISSING: usize = 500;
+
+/// Times a picture may come whole with a wrong digest before it is refused for good.
+const MAX_ATTEMPTS: u32 = 3;
+
+/// What follows from an offer.
+pub(super) enum Answer {
+    Reply(Reply),
+    /// Every slice is here already: file it.
+    Whole,
+}
+
+/// Takes up an offer, or tells again where that picture stands.
+pub(super) fn offer(
+    connection: &Connection,
+    from: &Address,
+    capture: &str,
+    payload: &[u8],
+    max_bytes: u64,
+) -> Result<Answer, HqError> {
+    let offer = match read_offer(payload, capture).and_then(|offer| rules(&offer, max_bytes).map(|()| offer)) {
+        Ok(offer) => offer,
+        Err(reason) => return Ok(Answer::Reply(refused(capture, &reason))),
+    };
+    connection.execute(
+        "INSERT INTO images(gateway, capture, store, visit, role, format, bytes, slice_bytes, slices, sha256, state)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted') ON CONFLICT DO NOTHING",
+        params![
+            from.gateway,
+            capture,
+            from.store,
+            offer.visit,
+            role_word(offer.role),
+            offer.format,
+            offer.bytes,
+            offer.slice_bytes,
+            offer.slices,
+            offer.sha256
+        ],
+    )?;
+    let (state, reason, digest, slice_bytes): (String, String, String, u32) = connection.query_row(
+        "SELECT state, reason, sha256, slice_bytes FROM images WHERE gateway = ?1 AND capture = ?2",
+        params![from.gateway, capture],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    if digest != offer.sha256 || slice_bytes != offer.slice_bytes {
+        let reason = format!("capture {capture} was offered before as sha256 {digest}, slices of {slice_bytes}");
+        return Ok(Answer::Reply(refused(capture, &reason)));
+    }
+    match state.as_str() {
+        "verified" => Ok(Answer::Reply(verified(capture))),
+        "refused" => Ok(Answer::Reply(refused(capture, &reason))),
+        _ => {
+            let missing = missing(connection, &from.gateway, capture, offer.slices)?;
+            Ok(if missing.is_empty() { Answer::Whole } else { Answer::Reply(wanted(capture, missing)) })
+        }
+    }
+}
+
+fn rules(offer: &Offer, max_bytes: u64) -> Result<(), String> {
+    let Offer { capture, visit: _, role: _, format, bytes, slice_bytes, slices, sha256 } = offer;
+    // Also what keeps the file name inside its folder.
+    capture.parse::<CaptureId>().map_err(|fault| format!("capture: {fault}"))?;
+    format.parse::<Format>().map_err(|fault| fault.to_string())?;
+    if *bytes == 0 || *bytes > max_bytes {
+        return Err(format!("picture of {bytes} bytes; this receiver takes 1 to {max_bytes}"));
+    }
+    if *slice_bytes == 0 || *slice_bytes as usize > MAX_PUBLISH {
+        return Err(format!("slices of {slice_bytes} bytes; at most {MAX_PUBLISH}"));
+    }
+    if u64::from(*slices) != bytes.div_ceil(u64::from(*slice_bytes)) {
+        return Err(format!("{bytes} bytes are not {slices} slices of {slice_bytes}"));
+    }
+    if sha256.len() != 64 || !sha256.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+        return Err("sha256 is not 64 lower-case hex digits".to_owned());
+    }
+    Ok(())
+}
+
+/// Stores one slice; true when it was the last one missing. A slice nobody asked for, or of the wrong length, is dropped:
+/// the next offer asks for it again.
+pub(super) fn slice(
+    connection: &Connection,
+    gateway: &str,
+    capture: &str,
+    index: u32,
+    body: &[u8],
+) -> Result<bool, HqError> {
+    let known: Option<(u64, u64, u32)> = connection
+        .query_row(
+            "SELECT bytes, slice_bytes, slices FROM images WHERE gateway = ?1 AND capture = ?2 AND state = 'wanted'",
+            params![gateway, capture],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
+        .optional()?;
+    let Some((bytes, slice_bytes, slices)) = known else { return Ok(false) };
+    let expected = bytes.saturating_sub(slice_bytes * u64::from(index)).min(slice_bytes);
+    if index >= slices || body.len() as u64 != expected {
+        tracing::warn!(gateway, capture, index, found = body.len(), expected, "slice dropped");
+        return Ok(false);
+    }
+    connection.execute(
+        "INSERT INTO image_slices(gateway, capture, slice, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+        params![gateway, capture, index, body],
+    )?;
+    let held: u32 = connection.query_row(
+        "SELECT count(*) FROM image_slices WHERE gateway = ?1 AND capture = ?2",
+        params![gateway, capture],
+        |row| row.get(0),
+    )?;
+    Ok(held == slices)
+}
+
+/// Inclusive ranges of slices not here yet.
+fn missing(connection: &Connection, gateway: &str, capture: &str, slices: u32) -> Result<Vec<(u32, u32)>, HqError> {
+    let mut query = connection
+        .prepare_cached("SELECT slice FROM image_slices WHERE gateway = ?1 AND capture = ?2 ORDER BY slice")?;
+    let held =
+        query.query_map(params![gateway, capture], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let mut ranges = Vec::new();
+    let mut next = 0;
+    for slice in held.into_iter().chain([slices]) {
+        if slice > next {
+            ranges.push((next, slice - 1));
+        }
+        next = slice + 1;
+    }
+    ranges.truncate(MAX_MISSING);
+    Ok(ranges)
+}
+
+/// Pictures of which every slice is here but which are not filed yet: the process ended in between.
+pub(super) fn whole(connection: &Connection) -> Result<Vec<(Address, String)>, HqError> {
+    let mut query = connection.prepare(
+        "SELECT store, gateway, capture FROM images i WHERE state = 'wanted' AND slices =
+             (SELECT count(*) FROM image_slices s WHERE s.gateway = i.gateway AND s.capture = i.capture)",
+    )?;
+    let rows = query.query_map([], |row| Ok((Address { store: row.get(0)?, gateway: row.get(1)? }, row.get(2)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Puts a whole picture together, verifies and files it.
+pub(super) fn file(
+    connection: &mut Connection,
+    folder: &Path,
+    from: &Address,
+    capture: &str,
+    now: Timestamp,
+) -> Result<Reply, HqError> {
+    let key = params![from.gateway, capture];
+    let (state, format, digest): (String, String, String) = connection.query_row(
+        "SELECT state, format, sha256 FROM images WHERE gateway = ?1 AND capture = ?2",
+        key,
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    if state == "verified" {
+        // Named twice in one batch.
+        return Ok(verified(capture));
+    }
+    let picture = put_together(connection, &from.gateway, capture)?;
+    if hex::encode(sha256(&picture)) != digest {
+        return wrong_digest(connection, from, capture);
+    }
+    write_durably(&path_of(folder, &from.gateway, capture, &format), &picture)?;
+    let transaction = connection.transaction()?;
+    transaction.execute(
+        "UPDATE images SET state = 'verified', verified_ms = ?3 WHERE gateway = ?1 AND capture = ?2",
+        params![from.gateway, capture, now.unix_ms()],
+    )?;
+    transaction.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2", key)?;
+    transaction.commit()?;
+    faults::point("hq.image.committed");
+    Ok(verified(capture))
+}
+
+fn put_together(connection: &Connection, gateway: &str, capture: &str) -> Result<Vec<u8>, HqError> {
+    let mut query =
+        connection.prepare("SELECT body FROM image_slices WHERE gateway = ?1 AND capture = ?2 ORDER BY slice")?;
+    let mut rows = query.query(params![gateway, capture])?;
+    let mut picture = Vec::new();
+    while let Some(row) = rows.next()? {
+        picture.extend_from_slice(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+    }
+    Ok(picture)
+}
+
+/// Asks for all of it again; refuses it for good when it came wrong too often.
+fn wrong_digest(connection: &Connection, from: &Address, capture: &str) -> Result<Reply, HqError> {
+    let key = params![from.gateway, capture];
+    connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2", key)?;
+    let (attempts, slices): (u32, u32) = connection.query_row(
+        "UPDATE images SET attempts = attempts + 1 WHERE gateway = ?1 AND capture = ?2 RETURNING attempts, slices",
+        key,
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    tracing::warn!(gateway = %from.gateway, capture, attempts, "picture whole but its digest wrong");
+    if attempts < MAX_ATTEMPTS {
+        return Ok(wanted(capture, vec![(0, slices - 1)]));
+    }
+    let reason = format!("its bytes do not have the offered sha256, {attempts} times");
+    connection.execute(
+        "UPDATE images SET state = 'refused', reason = ?3 WHERE gateway = ?1 AND capture = ?2",
+        params![from.gateway, capture, reason],
+    )?;
+    Ok(refused(capture, &reason))
+}
+
+/// Where a verified picture lies.
+#[must_use]
+pub fn path_of(folder: &Path, gateway: &str, capture: &str, format: &str) -> PathBuf {
+    let ending = match format {
+        "image/png" => "png",
+        "image/webp" => "webp",
+        _ => "jpg",
+    };
+    folder.join("images").join(gateway).join(format!("{capture}.{ending}"))
+}
+
+/// tmp → fsync → rename → fsync of the folder: after a power cut the name shows the whole file or nothing.
+fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), HqError> {
+    let failed = |source| HqError::File { path: path.to_owned(), source };
+    let folder = path.parent().expect("a picture lies in a folder");
+    if !folder.exists() {
+        fs::create_dir_all(folder).map_err(failed)?;
+        for made in folder.ancestors().skip(1).take(2) {
+            File::open(made).and_then(|made| made.sync_all()).map_err(failed)?;
+        }
+    }
+    let temporary = path.with_extension("part");
+    let mut file = File::create(&temporary).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.sync_all().map_err(failed)?;
+    faults::point("hq.image.synced");
+    fs::rename(&temporary, path).map_err(failed)?;
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    faults::point("hq.image.renamed");
+    Ok(())
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Report => "report",
+        Role::Derivative => "derivative",
+        Role::Original => "original",
+    }
+}
+
+fn wanted(capture: &str, missing: Vec<(u32, u32)>) -> Reply {
+    Reply::Image { capture: capture.to_owned(), state: ImageState::Wanted, missing, reason: String::new() }
+}
+
+fn verified(capture: &str) -> Reply {
+    Reply::Image {
+        capture: capture.to_owned(),
+        state: ImageState::Verified,
+        missing: Vec::new(),
+        reason: String::new(),
+    }
+}
+
+fn refused(capture: &str, reason: &str) -> Reply {
+    Reply::Image {
+        capture: capture.to_owned(),
+        state: ImageState::Refused,
+        missing: Vec::new(),
+        reason: reason.to_owned(),
+    }
+}

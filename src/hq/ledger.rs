@@ -1,0 +1,244 @@
+//! What HQ holds, counted: for people, the demo and tests. Opens the database read-only beside the running receiver.
+
+use super::database::{FILE, HqError};
+use crate::sync::{envelope::Event, payload};
+use rusqlite::{Connection, OpenFlags, Row, params};
+use std::path::Path;
+
+/// A reader of HQ's database.
+#[derive(Debug)]
+pub struct Ledger(Connection);
+
+/// Totals of one gateway.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    pub gateway: String,
+    /// Rows, refused ones included.
+    pub events: u64,
+    pub refused: u64,
+    /// Times a row that was already here came again: normal after a cut connection, and no duplicate.
+    pub redeliveries: u64,
+    /// Events stored under more than one key: must be 0.
+    pub duplicates: u64,
+    /// Sequences missing below the highest of their epoch, lost ones included: 0 when all is caught up.
+    pub gaps: u64,
+    pub alarms: u64,
+    pub images_verified: u64,
+    pub images_open: u64,
+}
+
+/// One stored event.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Stored {
+    /// Order of arrival.
+    pub n: u64,
+    pub gateway: String,
+    pub epoch: String,
+    pub seq: u64,
+    pub id: String,
+    /// With its prefix, as on the wire.
+    pub kind: String,
+    pub subject: String,
+    pub time: String,
+    pub body: String,
+    pub refused: Option<String>,
+}
+
+/// Sequences `first` to `last` of an epoch that are not here.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Gap {
+    pub gateway: String,
+    pub epoch: String,
+    pub first: u64,
+    pub last: u64,
+}
+
+/// A picture and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Picture {
+    pub gateway: String,
+    pub capture: String,
+    pub role: String,
+    pub format: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub state: String,
+    pub reason: String,
+}
+
+impl Stored {
+    /// The payload, if it is of kind `T`'s type; the caller has looked at [`Self::kind`].
+    ///
+    /// # Errors
+    /// JSON's, for a refused row.
+    pub fn data<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str::<Event>(&self.body).and_then(|event| serde_json::from_str(event.data.get()))
+    }
+
+    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            n: row.get(0)?,
+            gateway: row.get(1)?,
+            epoch: row.get(2)?,
+            seq: row.get(3)?,
+            id: row.get(4)?,
+            kind: row.get(5)?,
+            subject: row.get(6)?,
+            time: row.get(7)?,
+            body: row.get(8)?,
+            refused: row.get(9)?,
+        })
+    }
+}
+
+const COLUMNS: &str = "n, gateway, epoch, seq, id, kind, subject, time, body, refused";
+
+impl Ledger {
+    /// # Errors
+    /// When there is no database in `folder` yet.
+    pub fn open(folder: &Path) -> Result<Self, HqError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(folder.join(FILE), flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        Ok(Self(connection))
+    }
+
+    /// Totals, one entry a gateway.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn counts(&self) -> Result<Vec<Counts>, HqError> {
+        let gaps = self.gaps()?;
+        let mut query = self.0.prepare(
+            "SELECT g.gateway,
+               (SELECT count(*) FROM events e WHERE e.gateway = g.gateway),
+               (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND refused IS NOT NULL),
+               (SELECT coalesce(sum(redeliveries), 0) FROM events e WHERE e.gateway = g.gateway),
+               (SELECT count(*) - count(DISTINCT id) FROM events e WHERE e.gateway = g.gateway AND id <> ''),
+               (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway),
+               (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'verified'),
+               (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'wanted')
+             FROM gateways g ORDER BY g.gateway",
+        )?;
+        let rows = query.query_map([], |row| {
+            let gateway: String = row.get(0)?;
+            let missing = gaps.iter().filter(|gap| gap.gateway == gateway).map(|gap| gap.last - gap.first + 1).sum();
+            Ok(Counts {
+                gateway,
+                events: row.get(1)?,
+                refused: row.get(2)?,
+                redeliveries: row.get(3)?,
+                duplicates: row.get(4)?,
+                gaps: missing,
+                alarms: row.get(5)?,
+                images_verified: row.get(6)?,
+                images_open: row.get(7)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every hole below the highest sequence stored of each epoch; what the gateway announced but never sent counts too.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn gaps(&self) -> Result<Vec<Gap>, HqError> {
+        let mut query = self.0.prepare(
+            "SELECT gateway, epoch, before + 1, seq - 1 FROM (
+                 SELECT gateway, epoch, seq, lag(seq, 1, 0) OVER (PARTITION BY gateway, epoch ORDER BY seq) AS before
+                 FROM (SELECT gateway, epoch, seq FROM events
+                       UNION ALL SELECT gateway, epoch, max(last_seq, announced) + 1 FROM streams))
+             WHERE seq > before + 1 ORDER BY 1, 2, 3",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok(Gap { gateway: row.get(0)?, epoch: row.get(1)?, first: row.get(2)?, last: row.get(3)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Events in order of arrival, beginning after number `after`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn events_after(&self, after: u64, limit: u32) -> Result<Vec<Stored>, HqError> {
+        let mut query =
+            self.0.prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE n > ?1 ORDER BY n LIMIT ?2"))?;
+        let rows = query.query_map(params![after, limit], Stored::from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Number of the newest event; 0 for none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn newest(&self) -> Result<u64, HqError> {
+        Ok(self.0.query_row("SELECT coalesce(max(n), 0) FROM events", [], |row| row.get(0))?)
+    }
+
+    /// Accepted events of one kind (`reading.v1`, see [`payload::kind`]) in the gateways' own order.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn events_of(&self, kind: &str) -> Result<Vec<Stored>, HqError> {
+        let mut query = self.0.prepare(&format!(
+            "SELECT {COLUMNS} FROM events WHERE kind = ?1 AND refused IS NULL ORDER BY gateway, epoch, seq"
+        ))?;
+        let rows = query.query_map([format!("{}{kind}", crate::sync::envelope::TYPE_PREFIX)], Stored::from_row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// All accepted readings with their repeats and the devices' own counters: what a simulator's ledger is held against.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn readings(&self) -> Result<Vec<(Stored, payload::Reading)>, HqError> {
+        let stored = self.events_of(payload::kind::READING)?;
+        Ok(stored
+            .into_iter()
+            .filter_map(|event| event.data::<payload::Reading>().ok().map(|reading| (event, reading)))
+            .collect())
+    }
+
+    /// Reasons of all alarms, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn alarms(&self) -> Result<Vec<String>, HqError> {
+        let mut query = self.0.prepare("SELECT reason FROM alarms ORDER BY n")?;
+        let rows = query.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The last word on a gateway's connection: `online`, `offline`, or nothing heard yet.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn status_of(&self, gateway: &str) -> Result<Option<String>, HqError> {
+        let mut query = self.0.prepare("SELECT status FROM gateways WHERE gateway = ?1")?;
+        let mut rows = query.query_map([gateway], |row| row.get::<_, Option<String>>(0))?;
+        Ok(rows.next().transpose()?.flatten())
+    }
+
+    /// All pictures ever offered.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn pictures(&self) -> Result<Vec<Picture>, HqError> {
+        let mut query = self.0.prepare(
+            "SELECT gateway, capture, role, format, bytes, sha256, state, reason FROM images ORDER BY gateway, capture",
+        )?;
+        let rows = query.query_map([], |row| {
+            Ok(Picture {
+                gateway: row.get(0)?,
+                capture: row.get(1)?,
+                role: row.get(2)?,
+                format: row.get(3)?,
+                bytes: row.get(4)?,
+                sha256: row.get(5)?,
+                state: row.get(6)?,
+                reason: row.get(7)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
