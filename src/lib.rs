@@ -13,6 +13,7 @@
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: a broker of our own for demo and tests
 //! - [`hq`] headquarters' receiver, a composition root of its own
+//! - [`tasks`] one owner of state each: devices
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //!
@@ -32,3 +33,4 @@ pub mod protocol;
 pub mod report;
 pub mod sim;
 pub mod sync;
+pub mod tasks;

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
 use skinlink::{
-    adapters::discovery::{By, Discovery, UsbId},
+    adapters::discovery::{By, Discovery},
     ports::LinkError,
+    protocol::spec::UsbId,
 };
 use std::{
     fs,

@@ -7,8 +7,9 @@ mod pty;
 
 use pty::Plug;
 use skinlink::{
-    adapters::serial::{SerialLink, Settings},
+    adapters::serial::SerialLink,
     ports::{Link, LinkError},
+    protocol::spec::{FlowControl, Parity, Serial},
 };
 use std::time::Duration;
 use tokio::{
@@ -16,6 +17,14 @@ use tokio::{
     time::{Instant, timeout},
 };
 
+const PLAIN: Serial = Serial {
+    baud: 115_200,
+    data_bits: 8,
+    parity: Parity::None,
+    stop_bits: 1,
+    flow: FlowControl::None,
+    usb: Vec::new(),
+};
 const LIMIT: Duration = Duration::from_secs(5);
 
 async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
@@ -25,7 +34,7 @@ async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
 async fn plugged() -> (tempfile::TempDir, Plug, SerialLink) {
     let folder = tempfile::tempdir().unwrap();
     let plug = Plug::insert(&folder.path().join("probe"));
-    let link = soon("open", SerialLink::open(&plug.name, &Settings::default())).await.unwrap();
+    let link = soon("open", SerialLink::open(&plug.name, &PLAIN)).await.unwrap();
     (folder, plug, link)
 }
 
@@ -123,25 +132,25 @@ async fn what_arrived_before_the_pull_is_still_read() {
 #[tokio::test]
 async fn a_port_in_use_is_busy_and_free_again_once_closed() {
     let (_folder, plug, link) = plugged().await;
-    let second = soon("second open", SerialLink::open(&plug.name, &Settings::default())).await;
+    let second = soon("second open", SerialLink::open(&plug.name, &PLAIN)).await;
     match second {
         Err(LinkError::Busy { port }) => assert_eq!(port, plug.name.display().to_string()),
         other => panic!("{other:?}"),
     }
     drop(link);
-    soon("third open", SerialLink::open(&plug.name, &Settings::default())).await.unwrap();
+    soon("third open", SerialLink::open(&plug.name, &PLAIN)).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_is_missing_or_no_port_says_so_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("nothing-here");
-    let answer = soon("open", SerialLink::open(&missing, &Settings::default())).await;
+    let answer = soon("open", SerialLink::open(&missing, &PLAIN)).await;
     assert!(matches!(&answer, Err(LinkError::Absent { what }) if what.ends_with("nothing-here")), "{answer:?}");
 
     let file = folder.path().join("a-file");
     std::fs::write(&file, "no terminal").unwrap();
-    let answer = soon("open", SerialLink::open(&file, &Settings::default())).await;
+    let answer = soon("open", SerialLink::open(&file, &PLAIN)).await;
     assert!(matches!(&answer, Err(LinkError::Io(e)) if e.to_string().contains("a-file")), "{answer:?}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "no terminal", "opening must not harm it");
 }

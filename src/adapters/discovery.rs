@@ -10,25 +10,12 @@
 //! Layout read: `<sysfs>/class/tty/<name>/device` → `…/usb1/1-2/1-2:1.0[/ttyUSB0]`; `idVendor`, `idProduct`, `serial`
 //! stand in the folder of the USB device (`1-2`), `port_number` in that of a USB-serial port.
 
-use crate::ports::LinkError;
+use crate::{ports::LinkError, protocol::spec::UsbId};
 use std::{
     ffi::OsStr,
     fmt, fs, io,
     path::{Component, Path, PathBuf},
 };
-
-/// Vendor and product number of a USB device, written `0403:6001`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UsbId {
-    pub vendor: u16,
-    pub product: u16,
-}
-
-impl fmt::Display for UsbId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}:{:04x}", self.vendor, self.product)
-    }
-}
 
 /// A USB serial port as the kernel shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +32,7 @@ pub struct Port {
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { node, usb, serial, by_path } = self;
-        let serial = serial.as_deref().unwrap_or("none");
+        let (usb, serial) = (shown(*usb), serial.as_deref().unwrap_or("none"));
         write!(f, "{} (USB {usb}, serial {serial}, plugged in at {by_path})", node.display())
     }
 }
@@ -67,7 +54,7 @@ impl fmt::Display for By {
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::UsbSerial(serial) => write!(f, "the USB device with serial number {serial}"),
             Self::UsbIds(ids) => {
-                let ids: Vec<String> = ids.iter().map(UsbId::to_string).collect();
+                let ids: Vec<String> = ids.iter().map(|id| shown(*id)).collect();
                 write!(f, "a USB device {}", ids.join(" or "))
             }
         }
@@ -178,6 +165,11 @@ fn name(port: &Port, all: &[Port]) -> String {
         Some(serial) if all.iter().filter(|other| other.serial.as_ref() == Some(serial)).count() == 1 => serial.clone(),
         _ => port.by_path.clone(),
     }
+}
+
+/// As `lsusb` prints it: `0403:6001`.
+fn shown(id: UsbId) -> String {
+    format!("{:04x}:{:04x}", id.vendor, id.product)
 }
 
 fn same_node(a: &Path, b: &Path) -> bool {

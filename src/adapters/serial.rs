@@ -10,37 +10,16 @@
 //!   first. `TIOCEXCL` outlives the descriptor while someone else has the terminal open: it is taken back first.
 //! - Opening talks to a USB adapter's chip, which a faulty one answers after seconds: it happens off the async threads.
 
-use crate::ports::{Link, LinkError};
+use crate::{
+    ports::{Link, LinkError},
+    protocol::spec::{self, FlowControl, Parity},
+};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_serial::{ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, SerialPort, SerialStream, StopBits};
-
-/// How a line is driven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
-    /// Bits per second.
-    pub baud: u32,
-    pub data_bits: DataBits,
-    pub parity: Parity,
-    pub stop_bits: StopBits,
-    pub flow: FlowControl,
-}
-
-impl Default for Settings {
-    /// 115200 8N1 without flow control.
-    fn default() -> Self {
-        Self {
-            baud: 115_200,
-            data_bits: DataBits::Eight,
-            parity: Parity::None,
-            stop_bits: StopBits::One,
-            flow: FlowControl::None,
-        }
-    }
-}
+use tokio_serial::{ClearBuffer, DataBits, ErrorKind, SerialPort, SerialStream, StopBits};
 
 /// An open serial line, held exclusively until dropped.
 pub struct SerialLink {
@@ -63,12 +42,8 @@ impl SerialLink {
     /// # Errors
     /// [`LinkError::Busy`], [`LinkError::Forbidden`], [`LinkError::Absent`]; `Io` where `path` is no serial port or
     /// refuses the settings.
-    pub async fn open(path: &Path, settings: &Settings) -> Result<Self, LinkError> {
-        let builder = tokio_serial::new(path.to_string_lossy(), settings.baud)
-            .data_bits(settings.data_bits)
-            .parity(settings.parity)
-            .stop_bits(settings.stop_bits)
-            .flow_control(settings.flow);
+    pub async fn open(path: &Path, settings: &spec::Serial) -> Result<Self, LinkError> {
+        let builder = builder(path, settings);
         let opened = tokio::task::spawn_blocking(move || SerialStream::open(&builder)).await;
         let port = opened.map_err(io::Error::other)?.map_err(|e| open_error(path, &e))?;
         Ok(Self { port, path: path.to_owned(), gone: false })
@@ -86,6 +61,27 @@ impl SerialLink {
             _ => LinkError::Io(error),
         }
     }
+}
+
+fn builder(path: &Path, settings: &spec::Serial) -> tokio_serial::SerialPortBuilder {
+    tokio_serial::new(path.to_string_lossy(), settings.baud)
+        .data_bits(match settings.data_bits {
+            5 => DataBits::Five,
+            6 => DataBits::Six,
+            7 => DataBits::Seven,
+            _ => DataBits::Eight,
+        })
+        .parity(match settings.parity {
+            Parity::None => tokio_serial::Parity::None,
+            Parity::Even => tokio_serial::Parity::Even,
+            Parity::Odd => tokio_serial::Parity::Odd,
+        })
+        .stop_bits(if settings.stop_bits == 2 { StopBits::Two } else { StopBits::One })
+        .flow_control(match settings.flow {
+            FlowControl::None => tokio_serial::FlowControl::None,
+            FlowControl::Hardware => tokio_serial::FlowControl::Hardware,
+            FlowControl::Software => tokio_serial::FlowControl::Software,
+        })
 }
 
 /// What reads and writes of a vanished terminal answer.
