@@ -1,11 +1,12 @@
 """Measures the pore model on rendered pairs whose true change is known, and on an annotated photograph if given.
 
-    evaluate_pores.py [--pairs 48] [--annotated DIR] [--demo DIR] [--write]
+    evaluate_pores.py [--pairs 48] [--error 0.6] [--annotated DIR] [--demo DIR] [--write]
 
 A pair is two independent captures of one patch of skin (24 × 24 mm after the border is cut, about a nose or a chin) with
 a share of its pores removed in the second. Both captures are resampled to 13 px/mm. The place of a peak in the second
 is known from the two poses; a random error of up to 1 px stands for what a registration leaves: up to 0.6 px shared by
-the patch and up to 0.4 px for each peak. Real captures differ in more ways than rendered ones: take these as the best case.
+the patch (`--error`) and up to 0.4 px for each peak. Real captures differ in more ways than rendered ones: take these
+as the best case.
 --write puts the repeatability into the manifest. --demo judges a folder made by render_demo.py with its true anchors.
 """
 
@@ -72,7 +73,7 @@ def disc(rng, radius, n):
 def kept(score, here, there, polygon, rng):
     """Paired share: the peaks of one shot inside the polygon that the other still shows."""
     skin = here.peaks_on_skin(polygon)
-    at = there.to_picture(skin) + disc(rng, 0.6, 1) + disc(rng, 0.4, len(skin))
+    at = there.to_picture(skin) + disc(rng, score["error_px"], 1) + disc(rng, 0.4, len(skin))
     limit = score["threshold"] * score["kept_threshold"]
     return kept_share(at[:, 1], at[:, 0], there.response, limit, score["search_px"])
 
@@ -188,11 +189,13 @@ def write(figures, pairs):
 def main():
     parser = argparse.ArgumentParser(description="measure the pore model")
     parser.add_argument("--pairs", type=int, default=48)
+    parser.add_argument("--error", type=float, default=0.6, help="registration error shared by a patch, px")
     parser.add_argument("--annotated", type=Path)
     parser.add_argument("--demo", type=Path)
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     score = tomllib.loads((FOLDER / "manifest.toml").read_text(encoding="utf-8"))["score"][0]
+    score["error_px"] = arguments.error
     model = Model(FOLDER / "model.onnx")
     if arguments.pairs:
         table(model, score, rig_capture, arguments.pairs)

@@ -34,7 +34,7 @@ def eye(who, view, rng, centre, side, squeeze=1.0, gaze=0.0):
     upper = curve(lid_line(UPPER, centre, side, squeeze), closed=False)
     lower = curve(lid_line(LOWER, centre, side, squeeze), closed=False)
     opening = brush.fill(np.concatenate([upper, lower]), 0.003)
-    ix, iy = centre[0] + side * gaze, centre[1] - 0.004
+    ix, iy = centre[0] + side * gaze, centre[1]
     far = np.sqrt(((x - ix) / squeeze) ** 2 + (y - iy) ** 2)
 
     ball = WHITE * (1 - 0.30 * (np.abs(x - centre[0]) / 0.24) ** 2)[..., None]

@@ -39,14 +39,14 @@ def relief(x, y):
     ball = np.clip(1 - (x / 1.16) ** 2 - ((y - 0.18) / 2.02) ** 2, 0.0, None)
     z = 0.98 * np.sqrt(ball + 0.004)
     below = 1 - step(y, 0.825, 0.105)
-    nose = 0.115 * bump(x, y, 0, 0.30, 0.125, 0.26) + 0.19 * bump(x, y, 0, 0.645, 0.125, 0.135) + 0.105 * both(x, y, 0.195, 0.725, 0.068, 0.072)
+    nose = 0.115 * bump(x, y, 0, 0.30, 0.125, 0.26) + 0.19 * bump(x, y, 0, 0.645, 0.125, 0.135) + 0.085 * both(x, y, 0.190, 0.725, 0.075, 0.075)
     z += nose * below
     z += 0.045 * both(x, y, 0.48, -0.30, 0.34, 0.12) - 0.060 * both(x, y, 0.50, -0.03, 0.30, 0.14)
     z += 0.055 * both(x, y, 0.50, 0.00, 0.21, 0.125) - 0.050 * both(x, y, 0.21, 0.00, 0.08, 0.11)
     z += 0.055 * both(x, y, 0.70, 0.46, 0.32, 0.26) - 0.020 * both(x, y, 0.40, 0.80, 0.05, 0.20, -28)
     z += 0.060 * bump(x, y, 0, 1.12, 0.42, 0.28) + 0.030 * bump(x, y, 0, 1.095, 0.24, 0.045) + 0.045 * bump(x, y, 0, 1.235, 0.21, 0.062)
     z -= 0.025 * bump(x, y, 0, 1.165, 0.17, 0.016) + 0.035 * bump(x, y, 0, 1.40, 0.20, 0.065) + 0.010 * bump(x, y, 0, 0.945, 0.03, 0.07)
-    z += 0.075 * bump(x, y, 0, 1.66, 0.25, 0.17) - 0.02 * both(x, y, 0.45, 1.165, 0.04, 0.06)
+    z += 0.075 * bump(x, y, 0, 1.66, 0.25, 0.17) - 0.012 * both(x, y, 0.455, 1.13, 0.04, 0.06)
     return z
 
 
@@ -101,8 +101,8 @@ def paint(who, view):
     picture = over(picture, albedo * light * under[..., None] + gloss, face)
 
     # Short hair at the temples grows in softly, swept back under the band.
-    temple = face * step(np.abs(x) + 0.10 * (y + 0.62) ** 2 + 0.014 * swept, 1.045, 0.10) * (1 - step(y, -0.22, 0.16))
-    picture = over(picture, strands, 0.92 * temple)
+    temple = face * step(np.abs(x) + 0.10 * (y + 0.62) ** 2 + 0.016 * swept, 1.015, 0.13) * (1 - step(y, -0.22, 0.16))
+    picture = over(picture, strands, 0.96 * temple)
 
     # A towelling band holds the hair; its lower edge throws a soft shadow on the forehead.
     edge = -1.015 + 0.13 * x**2
