@@ -6,6 +6,7 @@ Such a picture shows a real person. It is read where it lies and never becomes p
 import numpy as np
 from PIL import Image
 
+from noise import rng_for
 from peaks import find
 
 NEAR_PX = 5
@@ -56,7 +57,7 @@ def scores(found, true):
 
 
 def judge(model, folder, threshold, window):
-    """(precision, recall, F1, annotated pores) inside the folder's mask, the picture at its own scale."""
+    """(precision, recall, F1, F1 of as many random places, annotated pores) inside the mask, at the picture's own scale."""
     pixels = np.asarray(Image.open(folder / "input.png").convert("RGB"))
     region = np.asarray(Image.open(folder / "mask.png").convert("L")) > 128
     label = Image.open(folder / "label.png")
@@ -67,4 +68,7 @@ def judge(model, folder, threshold, window):
     padded = np.pad(pixels, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
     rows, cols = find(model.response(padded)[: region.shape[0], : region.shape[1]], threshold, window)
     there = region[rows, cols]
-    return (*scores(np.stack([rows[there], cols[there]], axis=1), true), len(true))
+    found = np.stack([rows[there], cols[there]], axis=1)
+    places = np.argwhere(region)
+    random = places[rng_for(1, "chance").integers(len(places), size=len(found))]
+    return (*scores(found, true), scores(random, true)[2], len(true))

@@ -203,8 +203,8 @@ def main():
         if arguments.write:
             write(figures, arguments.pairs)
     if arguments.annotated:
-        precision, recall, f1, count = judge(model, arguments.annotated, score["threshold"], score["window"])
-        print(f"annotated photograph, {count} pores: precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}")
+        precision, recall, f1, chance, count = judge(model, arguments.annotated, score["threshold"], score["window"])
+        print(f"annotated photograph, {count} pores: precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}, by chance {chance:.3f}")
     if arguments.demo:
         demo(model, score, arguments.demo)
 
