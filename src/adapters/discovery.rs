@@ -76,14 +76,13 @@ pub struct Discovery {
     dev: PathBuf,
 }
 
-impl Default for Discovery {
+impl Discovery {
     /// This machine: `/sys` and `/dev`.
-    fn default() -> Self {
+    #[must_use]
+    pub fn system() -> Self {
         Self::new("/sys", "/dev")
     }
-}
 
-impl Discovery {
     pub fn new(sysfs: impl Into<PathBuf>, dev: impl Into<PathBuf>) -> Self {
         Self { sysfs: sysfs.into(), dev: dev.into() }
     }

@@ -9,6 +9,7 @@
 //!   a device and a device waiting for the station cannot hold each other up.
 
 mod advice;
+mod events;
 mod handle;
 
 pub use handle::{DeviceError, DeviceHandle, DeviceState};
@@ -16,10 +17,11 @@ pub use handle::{DeviceError, DeviceHandle, DeviceState};
 use super::observation::Observation;
 use crate::{
     clock,
-    domain::{ClockState, device::DeviceIdentity},
+    domain::ClockState,
     ports::{Link, LinkError, Opened},
-    protocol::{Event, Input, NoValue, Output, Session, Spec},
+    protocol::{Input, Output, Session, Spec},
 };
+use events::Call;
 use handle::{Command, QUESTIONS};
 use std::{collections::VecDeque, future::Future, mem, pin::pin, sync::Arc, time::Duration};
 use tokio::{
@@ -27,7 +29,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
 
 /// Pauses between attempts grow from the first to the last; a replugged device is served within 3 s of being there.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -38,12 +39,6 @@ const SEND_LIMIT: Duration = Duration::from_secs(2);
 
 /// One read. At 115,200 baud that is 90 ms of line.
 const READ: usize = 1024;
-
-/// So many bad frames without a good one between are no disturbance any more.
-const UNREADABLE_AFTER: u32 = 5;
-
-/// Events of a device that has not said yet who it is; what comes beyond is dropped, for it is unconfirmed.
-const EARLY: usize = 64;
 
 /// One device's task, to be run.
 #[derive(Debug)]
@@ -63,16 +58,6 @@ pub struct Device {
 enum Ended {
     Stopped,
     Lost(LinkError),
-}
-
-/// One connection: what is known of the device at its other end.
-struct Call {
-    /// Names the device where it does not tell its own serial number.
-    serial: String,
-    identity: Option<DeviceIdentity>,
-    early: Vec<Event>,
-    bad_in_a_row: u32,
-    clock_due: bool,
 }
 
 impl Device {
@@ -232,108 +217,6 @@ impl Device {
         }
     }
 
-    /// Takes one event of the session: into the state, and on to the station.
-    fn note(&mut self, event: Event, call: &mut Call) {
-        match event {
-            Event::Identified(identity) => {
-                let identity = call.identified(identity);
-                info!(protocol = identity.protocol, serial = identity.serial, "device identified");
-                self.last_report.clear();
-                self.state.send_modify(|state| {
-                    state.connected = true;
-                    state.last_fault = None;
-                    state.identity = Some(identity.clone());
-                });
-                self.tell(&identity, Event::Identified(identity.clone()));
-                for event in mem::take(&mut call.early) {
-                    self.tell(&identity, event);
-                }
-            }
-            Event::BadFrame(error) => {
-                debug!(protocol = self.spec.id, %error, "bad frame");
-                call.bad_in_a_row = call.bad_in_a_row.saturating_add(1);
-                let unreadable = call.bad_in_a_row == UNREADABLE_AFTER;
-                self.state.send_modify(|state| {
-                    state.bad_frames += 1;
-                    if unreadable {
-                        state.last_fault = Some(advice::unreadable());
-                    }
-                });
-            }
-            Event::Silent => {
-                self.report("the device does not answer");
-                self.state.send_modify(|state| {
-                    state.connected = false;
-                    state.last_fault = Some(advice::silent());
-                });
-                call.identity.clone().into_iter().for_each(|identity| self.tell(&identity, Event::Silent));
-            }
-            event => match call.identity.clone() {
-                Some(identity) => {
-                    call.bad_in_a_row = 0;
-                    self.settle(&event);
-                    self.tell(&identity, event);
-                }
-                None if call.early.len() < EARLY => call.early.push(event),
-                None => warn!(protocol = self.spec.id, "dropped what came before the device said who it is"),
-            },
-        }
-    }
-
-    /// The fault shown follows what the device last managed or failed to do.
-    fn settle(&mut self, event: &Event) {
-        let fault = match event {
-            Event::Measured(_) | Event::Picture { .. } => None,
-            Event::Refused { reason: NoValue::NoReply | NoValue::DeviceError { .. }, advice, .. } => {
-                Some(advice.clone())
-            }
-            _ => return,
-        };
-        self.state.send_if_modified(|state| {
-            let changed = state.last_fault != fault;
-            state.last_fault = fault;
-            changed
-        });
-    }
-
-    fn tell(&mut self, device: &DeviceIdentity, event: Event) {
-        let answered = match &event {
-            Event::Measured(measurement) => measurement.token,
-            Event::Refused { token, .. } => *token,
-            Event::Busy { token } => Some(*token),
-            _ => None,
-        };
-        self.unanswered.retain(|token| Some(*token) != answered);
-        self.outgoing.push_back(Observation { device: device.clone(), event });
-    }
-
-    /// The connection is over: what was asked is answered, and everyone sees why.
-    fn lost(&mut self, fault: &LinkError) {
-        self.report(&fault.to_string());
-        let label = advice::for_link(fault);
-        let identity = self.state.borrow().identity.clone();
-        if let Some(identity) = identity {
-            for token in mem::take(&mut self.unanswered) {
-                let event = Event::Refused { token: Some(token), reason: NoValue::NoReply, advice: label.clone() };
-                self.tell(&identity, event);
-            }
-        }
-        self.state.send_if_modified(|state| {
-            let changed = state.connected || state.last_fault.as_ref() != Some(&label);
-            state.connected = false;
-            state.last_fault = Some(label);
-            changed
-        });
-    }
-
-    /// Logs a fault once, not once a second.
-    fn report(&mut self, what: &str) {
-        if self.last_report != what {
-            warn!(protocol = self.spec.id, "{what}");
-            what.clone_into(&mut self.last_report);
-        }
-    }
-
     fn set_clock(&self, session: &mut Session) {
         let stamp = clock::now();
         let Ok(unix_s) = u64::try_from(stamp.wall.unix_ms() / 1000) else { return };
@@ -351,22 +234,5 @@ impl Device {
             }
         }
         self.state.send_modify(|state| state.connected = false);
-    }
-}
-
-impl Call {
-    const fn new(serial: String) -> Self {
-        Self { serial, identity: None, early: Vec::new(), bad_in_a_row: 0, clock_due: false }
-    }
-
-    /// Completes what the device said of itself.
-    fn identified(&mut self, mut identity: DeviceIdentity) -> DeviceIdentity {
-        if identity.serial.is_empty() {
-            self.serial.clone_into(&mut identity.serial);
-        }
-        self.identity = Some(identity.clone());
-        self.bad_in_a_row = 0;
-        self.clock_due = true;
-        identity
     }
 }
