@@ -16,6 +16,7 @@
 //! - [`tasks`] one owner of state each: devices
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //! - [`report`] a comparison as page model and SVG fragments · pure
+//! - [`store`] what must not be lost: SQLite (encrypted), photographs, keys, outbox
 //!
 //! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
 
@@ -32,5 +33,6 @@ pub mod ports;
 pub mod protocol;
 pub mod report;
 pub mod sim;
+pub mod store;
 pub mod sync;
 pub mod tasks;

@@ -18,8 +18,10 @@ pub mod kind {
     pub const ALIAS: &str = "alias.v1";
     pub const CLOCK: &str = "clock.v1";
     pub const REDACTED: &str = "redacted.v1";
-    pub const ALL: &[&str] =
-        &[VISIT, CONSENT, SCAN, READING, CAPTURE, SCORE, COMPARISON, VOIDED, REASSIGNED, ALIAS, CLOCK, REDACTED];
+    pub const ERASED: &str = "erased.v1";
+    pub const ALL: &[&str] = &[
+        VISIT, CONSENT, SCAN, READING, CAPTURE, SCORE, COMPARISON, VOIDED, REASSIGNED, ALIAS, CLOCK, REDACTED, ERASED,
+    ];
 }
 
 /// State of a visit after a change; the highest `version` counts.
@@ -228,6 +230,15 @@ pub struct Redacted {
     pub reason: String,
 }
 
+/// A customer asked to be erased: key, rows and files are gone at the store; HQ erases what it holds under this id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Erased {
+    pub customer: String,
+    pub staff: String,
+    pub reason: String,
+}
+
 /// Holds the payload of a known type to its shape. A type this program does not know passes: it comes from a newer gateway
 /// and is kept for a newer receiver.
 ///
@@ -250,6 +261,7 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::ALIAS => shape::<Alias>(data),
         kind::CLOCK => shape::<Clock>(data),
         kind::REDACTED => shape::<Redacted>(data),
+        kind::ERASED => shape::<Erased>(data),
         _ => Ok(()),
     }
 }

@@ -1,0 +1,51 @@
+//! Opens keyed SQLite connections. The key comes first, then proof that it fits, then everything else.
+
+use super::keys::StoreKey;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::{path::Path, time::Duration};
+
+/// How long a statement waits for a lock: only checkpoints and backups ever hold one against another connection.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Distinct statements of the store, with room to grow.
+const STATEMENTS: usize = 160;
+
+/// Opens `database` with `key`, creating it where absent. A wrong key shows as `NotADatabase`.
+pub(super) fn open(database: &Path, key: &StoreKey) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(database, flags)?;
+    // SQLCipher would write its own lines to stderr.
+    conn.execute_batch("PRAGMA cipher_log_level = NONE;")?;
+    conn.execute_batch(&key.pragma())?;
+    // PRAGMA key never fails; the first read does.
+    conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))?;
+    conn.busy_timeout(BUSY)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.execute_batch(
+        "PRAGMA foreign_keys = ON;
+         PRAGMA secure_delete = ON;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA trusted_schema = OFF;",
+    )?;
+    Ok(conn)
+}
+
+/// The writing connection: confirmed means committed and fsynced.
+pub(super) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA cache_size = -16000;
+         PRAGMA journal_size_limit = 67108864;",
+    )
+}
+
+/// A connection that only answers questions.
+pub(super) fn make_reader(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8000;")
+}
+
+/// Whether `fault` says that the bytes of the file are wrong for this key, or broken.
+pub(super) fn is_unreadable(fault: &rusqlite::Error) -> bool {
+    matches!(fault.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}

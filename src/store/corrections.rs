@@ -1,0 +1,292 @@
+//! Corrections: nothing measured is edited or deleted. Things are struck out and restored, or moved to where they belong,
+//! and HQ is told each time.
+
+use super::{
+    Store, audit, captures, consents,
+    error::StoreError,
+    outbox::{self, About, Gate},
+    readings, scans, sharing,
+    vault::Vault,
+    visits,
+    writer::Tx,
+};
+use crate::{
+    clock,
+    domain::{
+        CaptureId, CustomerId, ReadingId, ScanId, VisitId,
+        consent::Purpose,
+        scan::{Phase, ScanState},
+        visit::{Visit, VisitState},
+    },
+    sync::payload::{self, kind},
+};
+use rusqlite::params;
+
+/// What is struck out or restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thing {
+    Visit(VisitId),
+    Scan(ScanId),
+    Reading(ReadingId),
+    Capture(CaptureId),
+}
+
+impl Thing {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Visit(_) => "visit",
+            Self::Scan(_) => "scan",
+            Self::Reading(_) => "reading",
+            Self::Capture(_) => "capture",
+        }
+    }
+
+    const fn bits(self) -> u128 {
+        match self {
+            Self::Visit(id) => id.bits(),
+            Self::Scan(id) => id.bits(),
+            Self::Reading(id) => id.bits(),
+            Self::Capture(id) => id.bits(),
+        }
+    }
+
+    fn id(self) -> String {
+        VisitId::from_bits(self.bits()).to_string()
+    }
+}
+
+/// Who corrects, and why.
+#[derive(Debug, Clone)]
+pub struct Why {
+    /// Staff id.
+    pub staff: String,
+    /// Goes to HQ: a short reason without names.
+    pub reason: String,
+}
+
+/// The visit a thing belongs to.
+fn visit_of(tx: &Tx<'_>, thing: Thing) -> Result<Visit, StoreError> {
+    let visit = match thing {
+        Thing::Visit(id) => id,
+        Thing::Scan(id) => scans::place(tx, id)?.visit,
+        Thing::Reading(id) => scans::place(tx, readings::load(tx, id)?.scan)?.visit,
+        Thing::Capture(id) => scans::place(tx, captures::load(tx, id)?.scan)?.visit,
+    };
+    visits::load(tx, visit)
+}
+
+fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Result<(), StoreError> {
+    let visit = visit_of(tx, thing)?;
+    let changed = match thing {
+        Thing::Visit(_) => strike_visit(tx, &visit, restored)?,
+        Thing::Scan(id) => strike_scan(tx, id, restored)?,
+        Thing::Reading(id) => strike_reading(tx, id, restored)?,
+        Thing::Capture(id) => {
+            tx.execute("UPDATE captures SET voided = ?2 WHERE id = ?1 AND voided <> ?2", params![id, !restored])? > 0
+        }
+    };
+    if !changed {
+        let state = if restored { "standing" } else { "struck out already" };
+        return Err(StoreError::WrongState {
+            what: thing.word(),
+            id: thing.id(),
+            state: state.to_owned(),
+            remedy: "nothing is left to do",
+        });
+    }
+    if !matches!(thing, Thing::Visit(_)) {
+        visits::touch(tx, visit.id)?;
+    }
+    tell_struck(tx, thing, &visit, restored, why)?;
+    follow_pictures(tx, &visit, restored)?;
+    let what = if restored { "restored" } else { "voided" };
+    audit::note(tx, &why.staff, what, Some(visit.customer), &format!("{} {}", thing.word(), thing.id()))
+}
+
+fn strike_visit(tx: &Tx<'_>, visit: &Visit, restored: bool) -> Result<bool, StoreError> {
+    if (visit.state == VisitState::Voided) != restored {
+        return Ok(false);
+    }
+    let state = match (restored, visit.closed) {
+        (false, _) => VisitState::Voided,
+        (true, Some(_)) => VisitState::Closed,
+        (true, None) => VisitState::Open,
+    };
+    if state == VisitState::Open
+        && let Some(other) = visits::at_station(tx, &visit.station)?
+    {
+        return Err(StoreError::StationBusy { station: visit.station.clone(), visit: other.id });
+    }
+    visits::save(tx, Visit { state, ..visit.clone() })?;
+    Ok(true)
+}
+
+/// A scan that ran when it was struck out comes back paused: nobody is measuring now.
+fn strike_scan(tx: &Tx<'_>, id: ScanId, restored: bool) -> Result<bool, StoreError> {
+    let changed = if restored {
+        tx.execute(
+            "UPDATE scans SET state = coalesce(was, 'finished'), was = NULL WHERE id = ?1 AND state = 'voided'",
+            [id],
+        )?
+    } else {
+        tx.execute(
+            "UPDATE scans SET was = CASE state WHEN 'running' THEN 'paused' ELSE state END, state = 'voided'
+             WHERE id = ?1 AND state <> 'voided'",
+            [id],
+        )?
+    };
+    if changed > 0 {
+        scans::tell(tx, id, clock::now())?;
+    }
+    Ok(changed > 0)
+}
+
+fn strike_reading(tx: &Tx<'_>, id: ReadingId, restored: bool) -> Result<bool, StoreError> {
+    if restored && let Some(other) = readings::standing(tx, &readings::load(tx, id)?)? {
+        return Err(StoreError::Refused(format!("reading {other} took its place; void that one first")));
+    }
+    Ok(tx.execute("UPDATE readings SET voided = ?2 WHERE id = ?1 AND voided <> ?2", params![id, !restored])? > 0)
+}
+
+fn tell_struck(tx: &Tx<'_>, thing: Thing, visit: &Visit, restored: bool, why: &Why) -> Result<(), StoreError> {
+    let payload = payload::Voided {
+        what: thing.word().to_owned(),
+        id: thing.id(),
+        restored,
+        staff: why.staff.clone(),
+        reason: why.reason.clone(),
+    };
+    outbox::enqueue(tx, &about(kind::VOIDED, thing, visit), &payload).map(|_| ())
+}
+
+fn about(kind: &'static str, thing: Thing, visit: &Visit) -> About {
+    About {
+        kind,
+        gate: Gate::Always,
+        customer: Some(visit.customer),
+        visit: Some(visit.id),
+        object: thing.bits(),
+        subject: visit.id.to_string(),
+        stamp: clock::now(),
+    }
+}
+
+/// Pictures of struck-out things are not sent; restored ones that HQ was told of are owed again.
+fn follow_pictures(tx: &Tx<'_>, visit: &Visit, restored: bool) -> Result<(), StoreError> {
+    const STRUCK: &str = "SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
+        WHERE v.id = ?1 AND (c.voided = 1 OR s.state = 'voided' OR v.state = 'voided')";
+    tx.execute(&format!("UPDATE pictures SET owed = 0 WHERE owed = 1 AND capture IN ({STRUCK})"), [visit.id])?;
+    if restored && consents::given(tx, visit.customer, Purpose::SharePhotographs)? {
+        tx.execute(
+            &format!(
+                "UPDATE pictures SET owed = 1 WHERE owed = 0 AND role <> 'original' AND kept = 1 AND capture IN
+                 (SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan WHERE s.visit = ?1 AND c.told = 1)
+                 AND capture NOT IN ({STRUCK})"
+            ),
+            [visit.id],
+        )?;
+        tx.wake_sync();
+    }
+    Ok(())
+}
+
+fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why: &Why) -> Result<(), StoreError> {
+    let from = scans::place(tx, scan)?;
+    let (target, phase) = (visits::load(tx, to.0)?, to.1);
+    if from.visit == target.id && from.phase == phase {
+        return Err(StoreError::Refused(format!("scan {scan} is there already")));
+    }
+    // What is measured right now goes where it was begun.
+    if from.state == ScanState::Running {
+        let (state, remedy) = (from.state.to_string(), "pause or finish it first");
+        return Err(StoreError::WrongState { what: "scan", id: scan.to_string(), state, remedy });
+    }
+    tx.execute("UPDATE scans SET visit = ?2, phase = ?3 WHERE id = ?1", params![scan, target.id, phase])?;
+    visits::touch(tx, from.visit)?;
+    if target.id != from.visit {
+        visits::touch(tx, target.id)?;
+    }
+    tx.execute(
+        "UPDATE outbox SET visit = ?2, customer = ?3 WHERE object IN (SELECT id FROM readings WHERE scan = ?1
+         UNION SELECT id FROM captures WHERE scan = ?1
+         UNION SELECT x.id FROM scores x JOIN captures c ON c.id = x.capture WHERE c.scan = ?1)",
+        params![scan, target.id, target.customer],
+    )?;
+    let payload = payload::Reassigned {
+        what: "scan".to_owned(),
+        id: scan.to_string(),
+        customer: None,
+        visit: Some(target.id.to_string()),
+        phase: Some(phase.to_string()),
+        staff: why.staff.clone(),
+        reason: why.reason.clone(),
+    };
+    outbox::enqueue(tx, &about(kind::REASSIGNED, Thing::Scan(scan), &target), &payload)?;
+    if target.customer != from.customer {
+        captures::rewrap(tx, vault, target.id, target.customer)?;
+        sharing::settle(tx, target.id, target.customer)?;
+    }
+    let detail = format!("scan {scan} from {} to {}", from.visit, target.id);
+    audit::note(tx, &why.staff, "reassigned", Some(target.customer), &detail)
+}
+
+fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, why: &Why) -> Result<Visit, StoreError> {
+    super::customers::load(tx, customer)?;
+    if visit.customer == customer {
+        return Err(StoreError::Refused(format!("visit {} is this customer's already", visit.id)));
+    }
+    let from = visit.customer;
+    let visit = visits::save(tx, Visit { customer, ..visit })?;
+    tx.execute("UPDATE outbox SET customer = ?2 WHERE visit = ?1", params![visit.id, customer])?;
+    let payload = payload::Reassigned {
+        what: "visit".to_owned(),
+        id: visit.id.to_string(),
+        customer: Some(customer.to_string()),
+        visit: None,
+        phase: None,
+        staff: why.staff.clone(),
+        reason: why.reason.clone(),
+    };
+    outbox::enqueue(tx, &about(kind::REASSIGNED, Thing::Visit(visit.id), &visit), &payload)?;
+    captures::rewrap(tx, vault, visit.id, customer)?;
+    sharing::settle(tx, visit.id, customer)?;
+    audit::note(tx, &why.staff, "reassigned", Some(customer), &format!("visit {} from {from}", visit.id))?;
+    Ok(visit)
+}
+
+impl Store {
+    /// Strikes something out: it stays stored and shown as such, is in no comparison, and HQ is told.
+    pub async fn void(&self, thing: Thing, why: Why) -> Result<(), StoreError> {
+        self.write(move |tx| strike(tx, thing, false, &why)).await
+    }
+
+    /// Takes back [`Store::void`].
+    pub async fn restore(&self, thing: Thing, why: Why) -> Result<(), StoreError> {
+        self.write(move |tx| strike(tx, thing, true, &why)).await
+    }
+
+    /// Moves a scan to another phase or visit. Comparisons drawn with it stay as they were drawn; draw them anew.
+    ///
+    /// When the other visit is another customer's, that customer's consents decide from now on, and the photographs'
+    /// keys move under that customer's key.
+    pub async fn reassign_scan(&self, scan: ScanId, visit: VisitId, phase: Phase, why: Why) -> Result<(), StoreError> {
+        let vault = self.0.vault.clone();
+        self.write(move |tx| move_scan(tx, &vault, scan, (visit, phase), &why)).await
+    }
+
+    /// Gives a visit to another customer, see [`Store::reassign_scan`].
+    pub async fn reassign_visit(
+        &self,
+        visit: VisitId,
+        expected: Option<u64>,
+        customer: CustomerId,
+        why: Why,
+    ) -> Result<Visit, StoreError> {
+        let vault = self.0.vault.clone();
+        self.write(move |tx| {
+            let visit = visits::expect(tx, visit, expected)?;
+            move_visit(tx, &vault, visit, customer, &why)
+        })
+        .await
+    }
+}

@@ -1,0 +1,123 @@
+//! Customers and the aliases that join two ids of one person. Nothing here goes to HQ but ids.
+
+use super::{
+    Store, audit,
+    error::{StoreError, found},
+    outbox::{self, About, Gate, count},
+    sharing, visits,
+    writer::Tx,
+};
+use crate::{
+    clock,
+    domain::{CustomerId, VisitId, customer::Customer},
+    sync::payload::{self, kind},
+};
+use rusqlite::{Connection, Row, params};
+
+/// All ids of the person behind `?1`, as a subquery.
+pub(super) const PERSON: &str = "(SELECT id FROM customers WHERE id = ?1 OR alias_of = ?1
+    OR id = (SELECT alias_of FROM customers WHERE id = ?1)
+    OR alias_of = (SELECT alias_of FROM customers WHERE id = ?1))";
+
+const COLUMNS: &str = "id, name, phone, skin_type, notes";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
+    Ok(Customer { id: row.get(0)?, name: row.get(1)?, phone: row.get(2)?, skin_type: row.get(3)?, notes: row.get(4)? })
+}
+
+pub(super) fn load(conn: &Connection, id: CustomerId) -> Result<Customer, StoreError> {
+    let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM customers WHERE id = ?1"))?;
+    found(select.query_row([id], from_row), "customer", id)
+}
+
+/// All ids of one person.
+pub(super) fn person(conn: &Connection, id: CustomerId) -> Result<Vec<CustomerId>, StoreError> {
+    let mut select = conn.prepare_cached(&format!("SELECT id FROM customers WHERE id IN {PERSON}"))?;
+    Ok(select.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?)
+}
+
+fn upsert(tx: &Tx<'_>, customer: &Customer, who: &str) -> Result<(), StoreError> {
+    let Customer { id, name, phone, skin_type, notes } = customer;
+    tx.execute(
+        "INSERT INTO customers (id, name, phone, skin_type, notes) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE SET name = ?2, phone = ?3, skin_type = ?4, notes = ?5",
+        params![id, name, phone, skin_type, notes],
+    )?;
+    audit::note(tx, who, "customer.saved", Some(*id), "")
+}
+
+fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Result<(), StoreError> {
+    let ids = person(tx, customer)?;
+    if ids.is_empty() {
+        return Err(StoreError::NotFound { what: "customer", id: customer.to_string() });
+    }
+    if ids.contains(&alias) {
+        return Err(StoreError::Refused(format!("{alias} and {customer} are one person already")));
+    }
+    load(tx, alias)?;
+    let main: CustomerId =
+        tx.query_row("SELECT coalesce(alias_of, id) FROM customers WHERE id = ?1", [customer], |row| row.get(0))?;
+    tx.execute("UPDATE customers SET alias_of = ?1 WHERE id = ?2 OR alias_of = ?2", params![main, alias])?;
+    let payload = payload::Alias { customer: main.to_string(), alias: alias.to_string(), staff: who.to_owned() };
+    let about = About {
+        kind: kind::ALIAS,
+        gate: Gate::Always,
+        customer: Some(main),
+        visit: None,
+        object: alias.bits(),
+        subject: main.to_string(),
+        stamp: clock::now(),
+    };
+    outbox::enqueue(tx, &about, &payload)?;
+    audit::note(tx, who, "customer.joined", Some(main), &alias.to_string())?;
+    // The last word on each purpose may now be another one for either half.
+    for (visit, owner) in visits::of_person(tx, main)? {
+        settle_if_open_or_withdrawn(tx, visit, owner)?;
+    }
+    Ok(())
+}
+
+/// A yes reaches open visits only; a no reaches all.
+pub(super) fn settle_if_open_or_withdrawn(tx: &Tx<'_>, visit: VisitId, customer: CustomerId) -> Result<(), StoreError> {
+    use crate::domain::{consent::Purpose, visit::VisitState};
+    if visits::load(tx, visit)?.state == VisitState::Open {
+        return sharing::settle(tx, visit, customer);
+    }
+    if !super::consents::given(tx, customer, Purpose::ShareNumbers)? {
+        sharing::withhold_numbers(tx, visit)?;
+    }
+    if !super::consents::given(tx, customer, Purpose::SharePhotographs)? {
+        sharing::withhold_photographs(tx, visit)?;
+    }
+    Ok(())
+}
+
+impl Store {
+    /// Writes a customer, new or changed; `who` of the staff did it.
+    pub async fn save_customer(&self, customer: Customer, who: String) -> Result<(), StoreError> {
+        self.write(move |tx| upsert(tx, &customer, &who)).await
+    }
+
+    pub async fn customer(&self, id: CustomerId) -> Result<Customer, StoreError> {
+        self.read(move |conn| load(conn, id)).await
+    }
+
+    /// Customers whose name or phone holds `text`, the latest first; aliases are shown under their main entry only.
+    pub async fn find_customers(&self, text: String, limit: usize) -> Result<Vec<Customer>, StoreError> {
+        self.read(move |conn| {
+            let pattern = format!("%{}%", text.trim().replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
+            let mut select = conn.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM customers c WHERE c.alias_of IS NULL AND EXISTS (SELECT 1 FROM customers x
+                 WHERE (x.id = c.id OR x.alias_of = c.id) AND (x.name LIKE ?1 ESCAPE '\\' OR x.phone LIKE ?1 ESCAPE '\\'))
+                 ORDER BY c.n DESC LIMIT ?2"
+            ))?;
+            Ok(select.query_map(params![pattern, count(limit)], from_row)?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Two ids are one person: `alias` is `customer` from now on. Both keep their visits; HQ gets an alias event.
+    pub async fn join_customers(&self, customer: CustomerId, alias: CustomerId, who: String) -> Result<(), StoreError> {
+        self.write(move |tx| join(tx, customer, alias, &who)).await
+    }
+}

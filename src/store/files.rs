@@ -1,0 +1,72 @@
+//! Durable files: written beside, fsynced, renamed, and the folder fsynced. All files of the store that are not databases
+//! go through [`write`], so that a power-cut test covers them in one place.
+
+use super::error::StoreError;
+use crate::faults;
+use nix::sys::statvfs::statvfs;
+use std::{
+    fs::{self, File, OpenOptions, Permissions},
+    io::{self, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+};
+
+/// Ends the name of a file that was not finished.
+pub(super) const TEMPORARY: &str = ".tmp";
+
+/// Writes `bytes` to `path` so that after a power cut either all of it is there under that name, or nothing. Mode 0600.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TEMPORARY);
+    let temporary = Path::new(&name);
+    let written = write_and_rename(temporary, path, bytes);
+    if written.is_err() {
+        let _ = fs::remove_file(temporary);
+    }
+    written
+}
+
+fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
+    file.write_all(bytes)?;
+    faults::point("store.image.temporary_written");
+    file.sync_all()?;
+    faults::point("store.image.synced");
+    fs::rename(temporary, path)?;
+    sync_folder(path)?;
+    faults::point("store.image.renamed");
+    Ok(())
+}
+
+/// Makes the name of `path` durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().ok_or_else(|| io::Error::other("a path without folder"))?;
+    File::open(folder)?.sync_all()
+}
+
+/// Removes a file for good; one that is gone already is fine.
+pub(super) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+        Ok(()) => sync_folder(path),
+    }
+}
+
+/// A folder only the service's user can look into.
+pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+/// Refuses when writing `bytes` would leave less than `floor` free bytes where `folder` lies.
+pub(super) fn require_free(folder: &Path, bytes: u64, floor: u64) -> Result<(), StoreError> {
+    const MIB: u64 = 1024 * 1024;
+    let disk = statvfs(folder).map_err(|e| StoreError::io("ask for free space")(e.into()))?;
+    #[expect(clippy::useless_conversion, reason = "the width of these fields differs between targets")]
+    let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+    if free.saturating_sub(bytes) < floor {
+        return Err(StoreError::LowDisk { free_mib: free / MIB, floor_mib: floor / MIB });
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! The store: everything the gateway must not lose, in one encrypted SQLite database with its photographs beside it.
+//!
+//! One thread writes ([`writer`]), a few connections answer questions ([`readers`]). What must be true together is written
+//! together, and **every change HQ must know about enqueues its event in the same transaction** ([`outbox`]). A returned
+//! `Ok` of a change means: committed and fsynced. It does not decide what to measure, and talks to no device and no HQ.
+//!
+//! In the data folder: `skinlink.db` (all records), `keys.db` (customers' keys and the ledger of erasures, kept out of the
+//! backups of the first), `pictures/` (one encrypted file each), `backups/`, `lock`, `store.key` unless configured elsewhere.
+
+mod audit;
+mod backup;
+mod captures;
+mod columns;
+mod comparisons;
+mod connection;
+mod consents;
+mod corrections;
+mod customers;
+mod erasure;
+mod error;
+mod escrow;
+mod files;
+mod keys;
+mod opening;
+mod outbox;
+mod owed;
+mod readers;
+mod readings;
+mod repeats;
+mod retention;
+mod scans;
+mod schema;
+mod scores;
+mod seal;
+mod sharing;
+mod times;
+mod tray;
+mod vault;
+mod views;
+mod visits;
+mod writer;
+
+pub use audit::AuditBroken;
+pub use captures::NewCapture;
+pub use consents::NewConsent;
+pub use corrections::{Thing, Why};
+pub use erasure::Receipt;
+pub use error::{OpenError, StoreError};
+pub use escrow::{Escrow, unseal};
+pub use keys::StoreKey;
+pub use outbox::{Backlog, DeadLetter};
+pub use owed::OwedImage;
+pub use repeats::{NewRepeat, Recorded, StoredRepeat};
+pub use schema::VERSION as SCHEMA_VERSION;
+pub use views::{Entry, ScanView, VisitView};
+
+use readers::Readers;
+use rusqlite::Connection;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::watch;
+use vault::Vault;
+use writer::{Tx, WriterHandle};
+
+/// Name of the main database in the data folder.
+pub const DATABASE: &str = "skinlink.db";
+
+/// What [`Store::open`] needs to know.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder of everything; made with mode 0700 where absent.
+    pub data: PathBuf,
+    pub key: StoreKey,
+    /// `skinlink://{store}/{gateway}`, stamped on every event.
+    pub source: String,
+    /// Bytes kept free for readings; below, photographs are refused.
+    pub min_free: u64,
+    /// Connections for questions, at least 1; three serve a store's pages.
+    pub readers: usize,
+}
+
+/// The handle; clones share one store. When the last is dropped, the writer commits what waits and closes.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+// Fields drop in this order: the writer closes last and folds the log into the file.
+struct Inner {
+    readers: Readers,
+    vault: Arc<Vault>,
+    pictures: PathBuf,
+    min_free: u64,
+    last_seq: watch::Receiver<u64>,
+    ended: watch::Receiver<bool>,
+    writer: WriterHandle,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("pictures", &self.0.pictures).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens or creates the store; blocks (a quick check of the whole file after an unclean end). Finishes erasures that
+    /// were begun, removes files that no row names.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing was changed then.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        opening::open(options).map(|inner| Self(Arc::new(inner)))
+    }
+
+    /// The last sequence number; changes whenever there is something new for HQ, events or pictures.
+    #[must_use]
+    pub fn outbox_changed(&self) -> watch::Receiver<u64> {
+        self.0.last_seq.clone()
+    }
+
+    /// Resolves once the writer has committed and closed, without keeping the store open.
+    #[must_use]
+    pub fn closing(&self) -> Closing {
+        Closing(self.0.ended.clone())
+    }
+
+    /// Drops this handle and waits until the store is closed; `false` when other handles kept it open beyond `limit`.
+    pub async fn close(self, limit: Duration) -> bool {
+        let closing = self.closing();
+        drop(self);
+        tokio::time::timeout(limit, closing.wait()).await.is_ok()
+    }
+
+    async fn write<R, F>(&self, work: F) -> Result<R, StoreError>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<R, StoreError> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.0.writer.change(work).await
+    }
+
+    async fn read<R, F>(&self, question: F) -> Result<R, StoreError>
+    where
+        F: FnOnce(&Connection) -> Result<R, StoreError> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.0.readers.ask(question).await
+    }
+
+    fn pictures(&self) -> &Path {
+        &self.0.pictures
+    }
+}
+
+/// See [`Store::closing`].
+#[derive(Debug)]
+pub struct Closing(watch::Receiver<bool>);
+
+impl Closing {
+    /// Waits without limit; the caller bounds it.
+    pub async fn wait(mut self) {
+        // An error means that the writer is gone, which is what is waited for.
+        let _ = self.0.wait_for(|ended| *ended).await;
+    }
+}

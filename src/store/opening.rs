@@ -1,0 +1,121 @@
+//! From a folder to a running store: lock, key, check, upgrade, half-done work, then the writer's thread.
+
+use super::{
+    DATABASE, Inner, Options, captures, connection, erasure,
+    error::OpenError,
+    files, outbox,
+    readers::Readers,
+    schema,
+    vault::Vault,
+    writer::{self, Tx},
+};
+use nix::fcntl::{Flock, FlockArg};
+use rusqlite::{Connection, TransactionBehavior};
+use std::{
+    cell::Cell,
+    fs::{self, File, OpenOptions},
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+use tokio::sync::watch;
+
+pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
+    let Options { data, key, source, min_free, readers } = options;
+    let (pictures, backups, database) = (data.join("pictures"), data.join("backups"), data.join(DATABASE));
+    for folder in [&data, &pictures, &backups] {
+        files::make_private_folder(folder).map_err(io("make the folder", folder))?;
+    }
+    let lock = lock(&data)?;
+    let unclean = fs::metadata(wal_of(&database)).is_ok_and(|about| about.len() > 0);
+    let mut conn = connection::open(&database, &key).map_err(|source| unreadable(&database, source))?;
+    if unclean {
+        schema::quick_check(&conn, &database)?;
+    }
+    refuse_newer_before_writing(&conn, &database)?;
+    connection::make_writer(&conn).map_err(sql(&database))?;
+    schema::upgrade(&mut conn, &database, &backups)?;
+    let vault = Arc::new(Vault::open(&data.join("keys.db"), &key)?);
+    finish_erasures(&mut conn, &vault, &source).map_err(sql(&database))?;
+    captures::remove_orphans(&conn, &pictures).map_err(|fault| match fault {
+        captures::Orphans::Sql(source) => OpenError::Sql { database: database.clone(), source },
+        captures::Orphans::Io(source) => OpenError::Io { what: "tidy", path: pictures.clone(), source },
+    })?;
+    let last = outbox::last_seq(&conn).map_err(sql(&database))?;
+    let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
+    let questions = questions.map_err(sql(&database))?;
+    let (writer, last_seq, ended) = start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
+    Ok(Inner { readers: Readers::new(questions), vault, pictures, min_free, last_seq, ended, writer })
+}
+
+type Started = (writer::WriterHandle, watch::Receiver<u64>, watch::Receiver<bool>);
+
+fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) -> std::io::Result<Started> {
+    let (handle, inbox) = writer::channel();
+    let (changed, last_seq) = watch::channel(last);
+    let (end, ended) = watch::channel(false);
+    // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
+    thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+        writer::run(conn, inbox, &source, &changed);
+        drop(lock);
+        end.send_replace(true);
+    })?;
+    Ok((handle, last_seq, ended))
+}
+
+fn reader(database: &Path, key: &super::StoreKey) -> rusqlite::Result<Connection> {
+    let conn = connection::open(database, key)?;
+    connection::make_reader(&conn)?;
+    Ok(conn)
+}
+
+/// Two daemons on one folder would each believe to be the only writer.
+fn lock(data: &Path) -> Result<Flock<File>, OpenError> {
+    let path = data.join("lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io("open", &path))?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| OpenError::InUse { path: data.to_owned() })
+}
+
+/// Before the journal mode is touched: a newer file is left exactly as it was.
+fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(), OpenError> {
+    let found: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(|source| schema::unreadable_or(database, source))?;
+    if found > schema::VERSION {
+        return Err(OpenError::Newer { database: database.to_owned(), found, known: schema::VERSION });
+    }
+    Ok(())
+}
+
+/// The vault's ledger wins: whoever was erased there is erased here, also when this database came back from a backup.
+fn finish_erasures(conn: &mut Connection, vault: &Vault, source: &str) -> rusqlite::Result<()> {
+    let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let woken = Cell::new(false);
+    erasure::finish(&Tx::at_opening(&sql, source, &woken), &vault.erased()?)?;
+    sql.commit()
+}
+
+fn unreadable(database: &Path, source: rusqlite::Error) -> OpenError {
+    let database = database.to_owned();
+    if connection::is_unreadable(&source) {
+        OpenError::NotReadable { database }
+    } else {
+        OpenError::Sql { database, source }
+    }
+}
+
+fn wal_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+fn sql(database: &Path) -> impl FnOnce(rusqlite::Error) -> OpenError + use<> {
+    let database = database.to_owned();
+    move |source| schema::unreadable_or(&database, source)
+}
+
+fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> OpenError + use<> {
+    let path = path.to_owned();
+    move |source| OpenError::Io { what, path, source }
+}

@@ -1,0 +1,86 @@
+//! Pictures HQ is owed: consent given, not yet verified there. Report pictures first, then derivatives, then originals that
+//! were asked for; within a role the oldest first.
+
+use super::{Store, captures::role_word, columns::uint, consents, error::StoreError, outbox::count, scans};
+use crate::{
+    domain::{CaptureId, VisitId, capture::Format, consent::Purpose},
+    sync::image_lane::Role,
+};
+use rusqlite::params;
+
+/// One picture to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwedImage {
+    pub capture: CaptureId,
+    pub visit: VisitId,
+    pub role: Role,
+    pub format: Format,
+    pub bytes: u64,
+    pub sha256: [u8; 32],
+}
+
+const SETTLE: &str = "UPDATE pictures SET owed = ?3, reason = ?4 WHERE capture = ?1 AND role = ?2 AND owed = 1";
+
+impl Store {
+    /// The next pictures to send, at most one of each capture: HQ's answers name the capture only.
+    pub async fn owed_images(&self, limit: usize) -> Result<Vec<OwedImage>, StoreError> {
+        self.read(move |conn| {
+            let mut select = conn.prepare_cached(
+                "SELECT p.capture, s.visit, p.role, p.format, p.bytes, p.sha256,
+                 CASE p.role WHEN 'report' THEN 0 WHEN 'derivative' THEN 1 ELSE 2 END AS rank
+                 FROM pictures p JOIN captures c ON c.id = p.capture JOIN scans s ON s.id = c.scan
+                 WHERE p.owed = 1 AND NOT EXISTS (SELECT 1 FROM pictures q WHERE q.capture = p.capture AND q.owed = 1
+                   AND CASE q.role WHEN 'report' THEN 0 WHEN 'derivative' THEN 1 ELSE 2 END
+                     < CASE p.role WHEN 'report' THEN 0 WHEN 'derivative' THEN 1 ELSE 2 END)
+                 ORDER BY rank, p.n LIMIT ?1",
+            )?;
+            let owed = select.query_map([count(limit)], |row| {
+                let role = match row.get::<_, u8>(6)? {
+                    0 => Role::Report,
+                    1 => Role::Derivative,
+                    _ => Role::Original,
+                };
+                Ok(OwedImage {
+                    capture: row.get(0)?,
+                    visit: row.get(1)?,
+                    role,
+                    format: row.get(3)?,
+                    bytes: uint(row, 4)?,
+                    sha256: row.get(5)?,
+                })
+            })?;
+            Ok(owed.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// HQ holds the picture and has checked its digest; it is owed no longer. `false` when it was not owed.
+    pub async fn image_verified(&self, capture: CaptureId, role: Role) -> Result<bool, StoreError> {
+        self.write(move |tx| Ok(tx.execute(SETTLE, params![capture, role_word(role), 2, None::<String>])? > 0)).await
+    }
+
+    /// HQ does not take the picture, for good. `false` when it was not owed.
+    pub async fn image_refused(&self, capture: CaptureId, role: Role, reason: String) -> Result<bool, StoreError> {
+        self.write(move |tx| Ok(tx.execute(SETTLE, params![capture, role_word(role), 3, reason])? > 0)).await
+    }
+
+    /// HQ asked for the original of a capture.
+    ///
+    /// # Errors
+    /// [`StoreError::NoConsent`] when photographs are not shared.
+    pub async fn owe_original(&self, capture: CaptureId) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let place = scans::place(tx, super::captures::load(tx, capture)?.scan)?;
+            if !consents::given(tx, place.customer, Purpose::SharePhotographs)? {
+                return Err(StoreError::NoConsent { purpose: Purpose::SharePhotographs.as_str() });
+            }
+            tx.execute(
+                "UPDATE pictures SET owed = 1 WHERE capture = ?1 AND role = 'original' AND owed <> 2 AND kept = 1",
+                [capture],
+            )?;
+            tx.wake_sync();
+            Ok(())
+        })
+        .await
+    }
+}

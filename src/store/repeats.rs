@@ -1,0 +1,207 @@
+//! Single values from devices, durable at once: the hot path of the store.
+//!
+//! A device sends a measurement again when it missed our acknowledgement, so a value may arrive twice. It is known by
+//! device, counter, metric and value; but counters restart with the device and are not unique for ever. So it counts as
+//! sent again when the twin came within [`SENT_AGAIN_SOON`], or when nothing else came from that device since (the device
+//! still waits for our word, however long the gateway was away, up to [`SENT_AGAIN_LATE`]). A device without a counter
+//! cannot be told from one that measured the same value twice; nothing is dropped then.
+
+use super::{
+    Store,
+    columns::{self, Flags, int},
+    error::StoreError,
+    writer::Tx,
+};
+use crate::{
+    clock,
+    domain::{
+        Quantity, ReadingId, Region, RepeatId, ScanId, Stamp,
+        device::DeviceIdentity,
+        metric::MetricId,
+        reading::{QualityFlag, Repeat},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::time::Duration;
+
+/// Longer than any device waits before it sends again, shorter than switching it off, on, and measuring as far again.
+const SENT_AGAIN_SOON: Duration = Duration::from_secs(15);
+
+/// A gateway that was away longer finds the customer gone too.
+const SENT_AGAIN_LATE: Duration = Duration::from_secs(3600);
+
+/// A value just accepted from a device.
+#[derive(Debug, Clone)]
+pub struct NewRepeat {
+    pub station: String,
+    /// The running scan it belongs to; `None` for the tray.
+    pub scan: Option<ScanId>,
+    pub metric: MetricId,
+    /// Where it was measured, as far as anyone knows.
+    pub region: Option<Region>,
+    pub value: Quantity,
+    pub unit: String,
+    pub flags: Vec<QualityFlag>,
+    pub device: DeviceIdentity,
+    /// The device's own running number, where it has one.
+    pub device_counter: Option<u64>,
+    pub taken: Stamp,
+}
+
+/// What became of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded {
+    pub id: RepeatId,
+    /// It had been recorded before: the device sent it again. The id is that of the first.
+    pub again: bool,
+    /// It lies in the tray: no scan was named, or that scan does not run any more.
+    pub in_tray: bool,
+}
+
+/// A value with everything the store knows of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRepeat {
+    pub repeat: Repeat,
+    pub station: String,
+    pub scan: Option<ScanId>,
+    /// The reading it was closed into.
+    pub reading: Option<ReadingId>,
+    pub metric: MetricId,
+    pub region: Option<Region>,
+    pub unit: String,
+    pub device: DeviceIdentity,
+}
+
+const SELECT: &str =
+    "SELECT r.id, r.value, r.flags, r.counter, r.boot, r.ns, r.ms, r.clock, r.station, r.scan, r.reading,
+    r.metric, r.region, r.unit, d.protocol, d.protocol_version, d.serial, d.probe, d.firmware
+    FROM repeats r JOIN devices d ON d.n = r.device";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredRepeat> {
+    let repeat = Repeat {
+        id: row.get(0)?,
+        value: row.get(1)?,
+        flags: row.get::<_, Flags>(2)?.0,
+        device_counter: row.get::<_, Option<i64>>(3)?.map(i64::cast_unsigned),
+        taken: columns::stamp(row, 4)?,
+    };
+    Ok(StoredRepeat {
+        repeat,
+        station: row.get(8)?,
+        scan: row.get(9)?,
+        reading: row.get(10)?,
+        metric: row.get(11)?,
+        region: row.get(12)?,
+        unit: row.get(13)?,
+        device: columns::device(row, 14)?,
+    })
+}
+
+pub(super) fn select(
+    conn: &Connection,
+    rest: &str,
+    params: impl rusqlite::Params,
+) -> Result<Vec<StoredRepeat>, StoreError> {
+    let mut select = conn.prepare_cached(&format!("{SELECT} {rest}"))?;
+    Ok(select.query_map(params, from_row)?.collect::<Result<_, _>>()?)
+}
+
+/// The row of a device identity, made on first sight.
+pub(super) fn device_row(tx: &Tx<'_>, device: &DeviceIdentity) -> Result<i64, StoreError> {
+    let DeviceIdentity { protocol, protocol_version, serial, probe, firmware } = device;
+    let known = tx
+        .prepare_cached(
+            "SELECT n FROM devices WHERE serial = ?1 AND protocol = ?2 AND protocol_version = ?3 AND probe = ?4
+             AND firmware = ?5",
+        )?
+        .query_row([serial, protocol, protocol_version, probe, firmware], |row| row.get(0))
+        .optional()?;
+    if let Some(n) = known {
+        return Ok(n);
+    }
+    tx.execute(
+        "INSERT INTO devices (serial, protocol, protocol_version, probe, firmware) VALUES (?1, ?2, ?3, ?4, ?5)",
+        [serial, protocol, protocol_version, probe, firmware],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+fn record(tx: &Tx<'_>, new: &NewRepeat) -> Result<Recorded, StoreError> {
+    let device = device_row(tx, &new.device)?;
+    if let Some(counter) = new.device_counter
+        && let Some(known) = sent_before(tx, device, counter, new)?
+    {
+        return Ok(known);
+    }
+    let scan = match new.scan {
+        Some(scan) if runs(tx, scan)? => Some(scan),
+        _ => None,
+    };
+    let (id, taken) = (clock::mint(RepeatId::from_bits), new.taken);
+    tx.prepare_cached(
+        "INSERT INTO repeats (id, station, scan, metric, region, unit, value, flags, device, counter, boot, ns, ms, clock)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        id,
+        new.station,
+        scan,
+        new.metric,
+        new.region,
+        new.unit,
+        new.value,
+        Flags(new.flags.clone()),
+        device,
+        new.device_counter.map(int),
+        taken.boot,
+        int(taken.monotonic_ns),
+        taken.wall,
+        taken.clock
+    ])?;
+    Ok(Recorded { id, again: false, in_tray: scan.is_none() })
+}
+
+fn runs(tx: &Tx<'_>, scan: ScanId) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM scans WHERE id = ?1 AND state = 'running')";
+    Ok(tx.prepare_cached(sql)?.query_row([scan], |row| row.get(0))?)
+}
+
+fn sent_before(tx: &Tx<'_>, device: i64, counter: u64, new: &NewRepeat) -> Result<Option<Recorded>, StoreError> {
+    let twin = tx
+        .prepare_cached(
+            "SELECT n, id, scan IS NULL, boot, ns, ms, clock FROM repeats
+             WHERE device = ?1 AND counter = ?2 AND metric = ?3 AND value = ?4 ORDER BY n DESC LIMIT 1",
+        )?
+        .query_row(params![device, int(counter), new.metric, new.value], |row| {
+            let known = Recorded { id: row.get(1)?, again: true, in_tray: row.get(2)? };
+            Ok((row.get::<_, i64>(0)?, known, columns::stamp(row, 3)?))
+        })
+        .optional()?;
+    let Some((n, known, taken)) = twin else { return Ok(None) };
+    let apart = apart(taken, new.taken);
+    let again = apart <= SENT_AGAIN_SOON || (apart <= SENT_AGAIN_LATE && !measured_since(tx, n, device, counter)?);
+    Ok(again.then_some(known))
+}
+
+/// The unary plus keeps SQLite on the rows after `n`, of which there are few when a device really sends again.
+fn measured_since(tx: &Tx<'_>, n: i64, device: i64, counter: u64) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM repeats WHERE n > ?1 AND +device = ?2 AND +counter <> ?3)";
+    Ok(tx.prepare_cached(sql)?.query_row(params![n, device, int(counter)], |row| row.get(0))?)
+}
+
+/// By the monotonic clock within one boot, by the wall clock across.
+fn apart(one: Stamp, other: Stamp) -> Duration {
+    if one.boot == other.boot {
+        return Duration::from_nanos(one.monotonic_ns.abs_diff(other.monotonic_ns));
+    }
+    Duration::from_millis(one.wall.unix_ms().abs_diff(other.wall.unix_ms()))
+}
+
+impl Store {
+    /// Makes one value durable. When this returns `Ok`, the device and the page may be told.
+    ///
+    /// A value named for a scan that does not run any more goes to the tray: nothing measured is dropped.
+    pub async fn record_repeat(&self, repeat: NewRepeat) -> Result<Recorded, StoreError> {
+        self.write(move |tx| record(tx, &repeat)).await
+    }
+}

@@ -1,0 +1,69 @@
+//! The shape of the database, as numbered steps that are never changed once released; only followed by the next.
+//!
+//! An upgrade runs in one transaction after a backup beside the database; a newer file is refused.
+
+use super::{backup, connection::is_unreadable, error::OpenError};
+use crate::{clock, domain::Epoch, faults};
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// Step `n` (from 1) leads from version `n - 1` to `n`.
+const STEPS: &[&str] = &[include_str!("schema/001.sql")];
+
+/// The version this program writes.
+pub const VERSION: i64 = STEPS.len() as i64;
+
+/// Brings `conn` to [`VERSION`]. A database that is not empty is backed up into `backups` first.
+pub(super) fn upgrade(conn: &mut Connection, database: &Path, backups: &Path) -> Result<(), OpenError> {
+    let found = version(conn).map_err(|source| unreadable_or(database, source))?;
+    if found == VERSION {
+        return Ok(());
+    }
+    if !(0..=VERSION).contains(&found) {
+        return Err(OpenError::Newer { database: database.to_owned(), found, known: VERSION });
+    }
+    if found > 0 {
+        backup::beside(conn, &backups.join(format!("before-schema-{VERSION}.db")))?;
+    }
+    run_steps(conn, found).map_err(|source| OpenError::Upgrade {
+        database: database.to_owned(),
+        to: VERSION,
+        source,
+    })?;
+    faults::point("store.schema.upgraded");
+    Ok(())
+}
+
+fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn run_steps(conn: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        tx.execute_batch(step)?;
+    }
+    if found == 0 {
+        let epoch: Epoch = clock::mint(Epoch::from_bits);
+        tx.execute("INSERT INTO outbox_state (one, epoch, last_seq, pruned_upto) VALUES (1, ?1, 0, 0)", [epoch])?;
+    }
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()
+}
+
+/// The quick look after an unclean end: every page authenticates, every row is where its index says.
+pub(super) fn quick_check(conn: &Connection, database: &Path) -> Result<(), OpenError> {
+    let verdict: String = conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|source| unreadable_or(database, source))?;
+    if verdict == "ok" { Ok(()) } else { Err(OpenError::Damaged { database: database.to_owned(), detail: verdict }) }
+}
+
+pub(super) fn unreadable_or(database: &Path, source: rusqlite::Error) -> OpenError {
+    let database = database.to_owned();
+    if is_unreadable(&source) {
+        OpenError::Damaged { database, detail: source.to_string() }
+    } else {
+        OpenError::Sql { database, source }
+    }
+}

@@ -1,0 +1,122 @@
+//! Models' scores of a capture.
+
+use super::{
+    Store, captures, columns,
+    columns::int,
+    error::StoreError,
+    outbox::{self, About, Gate},
+    scans,
+    writer::Tx,
+};
+use crate::{
+    domain::{
+        CaptureId, ScanId, VisitId,
+        score::{Engine, Score},
+    },
+    sync::payload::{self, kind},
+};
+use rusqlite::{Connection, Row, params};
+
+const COLUMNS: &str =
+    "x.id, x.capture, x.model, x.model_version, x.model_digest, x.provider, x.metric, x.region, x.value,
+    x.unit, x.boot, x.ns, x.ms, x.clock";
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Score> {
+    Ok(Score {
+        id: row.get(0)?,
+        capture: row.get(1)?,
+        engine: Engine {
+            model: row.get(2)?,
+            model_version: row.get(3)?,
+            model_digest: row.get(4)?,
+            provider: row.get(5)?,
+        },
+        metric: row.get(6)?,
+        region: row.get(7)?,
+        value: row.get(8)?,
+        unit: row.get(9)?,
+        computed: columns::stamp(row, 10)?,
+    })
+}
+
+pub(super) fn of_scan(conn: &Connection, scan: ScanId) -> Result<Vec<Score>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM scores x JOIN captures c ON c.id = x.capture WHERE c.scan = ?1 ORDER BY x.n");
+    Ok(conn.prepare_cached(&sql)?.query_map([scan], from_row)?.collect::<Result<_, _>>()?)
+}
+
+fn save(tx: &Tx<'_>, score: &Score) -> Result<(), StoreError> {
+    let Score { id, capture, engine, metric, region, value, unit, computed } = score;
+    let Engine { model, model_version, model_digest, provider } = engine;
+    let inserted = tx
+        .prepare_cached(
+            "INSERT INTO scores (id, capture, model, model_version, model_digest, provider, metric, region, value, unit,
+             told, boot, ns, ms, clock) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, ?11, ?12, ?13, ?14)
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            id, capture, model, model_version, model_digest, provider, metric, region, value, unit, computed.boot,
+            int(computed.monotonic_ns), computed.wall, computed.clock
+        ])?;
+    if inserted == 0 { Ok(()) } else { tell(tx, score) }
+}
+
+fn tell(tx: &Tx<'_>, score: &Score) -> Result<(), StoreError> {
+    let place = scans::place(tx, captures::load(tx, score.capture)?.scan)?;
+    let about = About {
+        kind: kind::SCORE,
+        gate: Gate::Numbers,
+        customer: Some(place.customer),
+        visit: Some(place.visit),
+        object: score.id.bits(),
+        subject: place.visit.to_string(),
+        stamp: score.computed,
+    };
+    if outbox::enqueue(tx, &about, &told(tx, score, &place)?)? {
+        tx.execute("UPDATE scores SET told = 1 WHERE id = ?1", [score.id])?;
+    }
+    Ok(())
+}
+
+fn told(conn: &Connection, score: &Score, place: &scans::Place) -> Result<payload::Score, StoreError> {
+    let Engine { model, model_version, model_digest, provider } = score.engine.clone();
+    Ok(payload::Score {
+        score: score.id.to_string(),
+        capture: score.capture.to_string(),
+        visit: place.visit.to_string(),
+        scan: captures::load(conn, score.capture)?.scan.to_string(),
+        phase: place.phase.to_string(),
+        metric: score.metric.to_string(),
+        region: score.region.to_string(),
+        value: score.value.to_string(),
+        unit: score.unit.clone(),
+        engine: payload::Engine { model, model_version, model_digest, provider },
+    })
+}
+
+/// Enqueues what of this visit HQ was not told.
+pub(super) fn tell_untold(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM scores x JOIN captures c ON c.id = x.capture JOIN scans s ON s.id = c.scan
+         WHERE s.visit = ?1 AND x.told = 0 AND c.voided = 0 AND s.state <> 'voided' ORDER BY x.n"
+    );
+    let untold: Vec<Score> = tx.prepare_cached(&sql)?.query_map([visit], from_row)?.collect::<Result<_, _>>()?;
+    untold.iter().try_for_each(|score| tell(tx, score))
+}
+
+impl Store {
+    /// Stores the scores of one capture together; those known by their id are left as they are.
+    ///
+    /// # Errors
+    /// When one of them names another capture.
+    pub async fn save_scores(&self, capture: CaptureId, scores: Vec<Score>) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            captures::load(tx, capture)?;
+            if let Some(other) = scores.iter().find(|score| score.capture != capture) {
+                return Err(StoreError::Refused(format!("score {} is of another capture", other.id)));
+            }
+            scores.iter().try_for_each(|score| save(tx, score))
+        })
+        .await
+    }
+}

@@ -1,0 +1,112 @@
+//! Keeps what HQ is told in step with what the customer agreed to, visit by visit.
+//!
+//! Consent given: what this visit measured and HQ was not told is enqueued, once. Not given: payloads in the outbox are
+//! replaced by `redacted.v1` under the same number and id, and pictures are no longer owed. Acknowledged events are redacted
+//! too: they are kept for an HQ restored from a backup, and asking again must not bring back what was withdrawn.
+
+use super::{captures, comparisons, consents, error::StoreError, outbox::Gate, readings, scores, writer::Tx};
+use crate::{
+    domain::{CustomerId, Epoch, VisitId, consent::Purpose},
+    sync::{
+        envelope::{Event, TYPE_PREFIX},
+        payload::{Redacted, kind},
+    },
+};
+use rusqlite::params;
+
+/// Why a payload was taken out, as HQ reads it.
+pub(super) const WITHDRAWN: &str = "withdrawn";
+pub(super) const ERASED: &str = "erased";
+
+/// Brings one visit in step with its customer's consents. Called after anything that may change them: a consent, a visit
+/// moved to another customer, a scan moved to another visit.
+pub(super) fn settle(tx: &Tx<'_>, visit: VisitId, customer: CustomerId) -> Result<(), StoreError> {
+    if consents::given(tx, customer, Purpose::ShareNumbers)? {
+        readings::tell_untold(tx, visit)?;
+        scores::tell_untold(tx, visit)?;
+        comparisons::tell_untold(tx, visit)?;
+    } else {
+        withhold_numbers(tx, visit)?;
+    }
+    if consents::given(tx, customer, Purpose::SharePhotographs)? {
+        captures::tell_untold(tx, visit)
+    } else {
+        withhold_photographs(tx, visit)
+    }
+}
+
+pub(super) fn withhold_numbers(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
+    redact(tx, "visit = ?1 AND gate = ?2", params![visit, Gate::Numbers.as_str()], WITHDRAWN)
+}
+
+pub(super) fn withhold_photographs(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
+    redact(tx, "visit = ?1 AND gate = ?2", params![visit, Gate::Photographs.as_str()], WITHDRAWN)?;
+    tx.execute(
+        "UPDATE pictures SET owed = 0 WHERE owed = 1 AND capture IN
+         (SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan WHERE s.visit = ?1)",
+        [visit],
+    )?;
+    Ok(())
+}
+
+/// An outbox row to be redacted.
+struct Queued {
+    epoch: Epoch,
+    seq: i64,
+    waiting: bool,
+    object: [u8; 16],
+    body: String,
+}
+
+/// Replaces the payloads of the outbox rows that `which` names. What was still waiting counts as never told, so that it
+/// can be told if the customer agrees again.
+pub(super) fn redact(
+    tx: &Tx<'_>,
+    which: &str,
+    params: impl rusqlite::Params,
+    reason: &'static str,
+) -> Result<(), StoreError> {
+    let rows: Vec<Queued> = {
+        let mut select = tx.prepare(&format!(
+            "SELECT epoch, seq, state, object, body FROM outbox WHERE ({which}) AND kind <> '{}'",
+            kind::REDACTED
+        ))?;
+        let rows = select.query_map(params, |row| {
+            Ok(Queued {
+                epoch: row.get(0)?,
+                seq: row.get(1)?,
+                waiting: row.get::<_, i64>(2)? == 0,
+                object: row.get(3)?,
+                body: row.get(4)?,
+            })
+        })?;
+        rows.collect::<Result<_, _>>()?
+    };
+    let mut replace =
+        tx.prepare("UPDATE outbox SET kind = ?3, body = ?4, gate = 'always' WHERE epoch = ?1 AND seq = ?2")?;
+    for Queued { epoch, seq, waiting, object, body } in rows {
+        replace.execute(params![epoch, seq, kind::REDACTED, redacted(&body, reason)?])?;
+        if waiting {
+            forget_told(tx, object)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ids are unique over all tables, so the one that knows this id is the one meant.
+fn forget_told(tx: &Tx<'_>, object: [u8; 16]) -> rusqlite::Result<()> {
+    for table in ["readings", "scores", "comparisons", "captures"] {
+        if tx.prepare_cached(&format!("UPDATE {table} SET told = 0 WHERE id = ?1"))?.execute([object])? > 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn redacted(body: &str, reason: &str) -> Result<String, StoreError> {
+    let broken = |e: serde_json::Error| StoreError::Corrupt(format!("an outbox event is no event: {e}"));
+    let mut event: Event = serde_json::from_str(body).map_err(broken)?;
+    event.kind = format!("{TYPE_PREFIX}{}", kind::REDACTED);
+    event.data = serde_json::value::to_raw_value(&Redacted { reason: reason.to_owned() }).map_err(broken)?;
+    serde_json::to_string(&event).map_err(broken)
+}

@@ -1,0 +1,103 @@
+//! Customers' keys, in a database of their own.
+//!
+//! Why apart: erasure must hold. An ordinary backup of the main database carries every picture's wrapped key; if it carried
+//! the customers' keys too, restoring it would undo an erasure. So this file is backed up separately (or not at all), and it
+//! also holds the ledger of erasures, from which a restored main database is erased again at opening.
+//!
+//! A customer's key is 32 random bytes, wrapped by a key derived from the store key. It wraps the random key of each of
+//! their pictures. Rollback journal and `secure_delete`, so that a destroyed key is overwritten in place.
+
+use super::{
+    connection,
+    error::{OpenError, StoreError},
+    keys::StoreKey,
+    schema::unreadable_or,
+    seal::{self, Key},
+};
+use crate::domain::{CustomerId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+use std::{
+    path::Path,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+const TABLES: &str = "
+    CREATE TABLE IF NOT EXISTS customer_keys (customer BLOB PRIMARY KEY, wrapped BLOB NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS erased (customer BLOB PRIMARY KEY, ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 1;";
+
+/// Blocking; its calls are short and run on blocking threads, one at a time.
+pub(super) struct Vault {
+    wrapping: StoreKey,
+    conn: Mutex<Connection>,
+}
+
+impl Vault {
+    pub(super) fn open(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
+        let conn = connection::open(path, &key.derive("skinlink keys database 1")).map_err(|source| {
+            let database = path.to_owned();
+            if connection::is_unreadable(&source) {
+                OpenError::NotReadable { database }
+            } else {
+                OpenError::Sql { database, source }
+            }
+        })?;
+        conn.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;")
+            .and_then(|()| conn.execute_batch(TABLES))
+            .map_err(|source| unreadable_or(path, source))?;
+        Ok(Self { wrapping: key.derive("skinlink customer keys 1"), conn: Mutex::new(conn) })
+    }
+
+    /// The customer's key, made on first use.
+    ///
+    /// # Errors
+    /// [`StoreError::Erased`] for a customer who was erased: no new key is ever made for them.
+    pub(super) fn key_for(&self, customer: CustomerId) -> Result<Key, StoreError> {
+        let conn = self.conn();
+        if let Some(key) = self.find(&conn, customer)? {
+            return Ok(key);
+        }
+        let erased: bool =
+            conn.query_row("SELECT EXISTS (SELECT 1 FROM erased WHERE customer = ?1)", [customer], |row| row.get(0))?;
+        if erased {
+            return Err(StoreError::Erased);
+        }
+        let key = seal::random_key();
+        let wrapped = seal::seal(self.wrapping.key(), &customer.bits().to_be_bytes(), key.as_ref());
+        conn.execute("INSERT INTO customer_keys (customer, wrapped) VALUES (?1, ?2)", params![customer, wrapped])?;
+        Ok(key)
+    }
+
+    /// The customer's key if it exists.
+    pub(super) fn key_of(&self, customer: CustomerId) -> Result<Option<Key>, StoreError> {
+        self.find(&self.conn(), customer)
+    }
+
+    fn find(&self, conn: &Connection, customer: CustomerId) -> Result<Option<Key>, StoreError> {
+        let wrapped: Option<Vec<u8>> = conn
+            .query_row("SELECT wrapped FROM customer_keys WHERE customer = ?1", [customer], |row| row.get(0))
+            .optional()?;
+        let Some(wrapped) = wrapped else { return Ok(None) };
+        let key = seal::open_key(self.wrapping.key(), &customer.bits().to_be_bytes(), &wrapped);
+        key.map(Some).ok_or_else(|| StoreError::Corrupt(format!("the key of customer {customer} does not open")))
+    }
+
+    /// Destroys the key and writes it down in the ledger of erasures. Cannot be undone.
+    pub(super) fn destroy(&self, customer: CustomerId, at: Timestamp) -> Result<(), StoreError> {
+        let mut conn = self.conn();
+        let tx = conn.transaction()?;
+        tx.execute("INSERT OR IGNORE INTO erased (customer, ms) VALUES (?1, ?2)", params![customer, at])?;
+        tx.execute("DELETE FROM customer_keys WHERE customer = ?1", [customer])?;
+        Ok(tx.commit()?)
+    }
+
+    pub(super) fn erased(&self) -> rusqlite::Result<Vec<CustomerId>> {
+        let conn = self.conn();
+        let mut select = conn.prepare("SELECT customer FROM erased")?;
+        select.query_map([], |row| row.get(0))?.collect()
+    }
+
+    fn conn(&self) -> MutexGuard<'_, Connection> {
+        self.conn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

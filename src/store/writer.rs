@@ -1,0 +1,214 @@
+//! The one writer: a thread that owns the only writing connection and commits in groups.
+//!
+//! It takes all jobs that wait (at most [`GROUP`]), runs each in a savepoint of its own within one transaction, commits
+//! (WAL, `synchronous=FULL`: the commit is fsynced), and only then answers all of them. A job that fails is rolled back
+//! alone. When SQLite itself ends the transaction (disk full, I/O fault), every job of the group is told so and nothing
+//! of it stands. The thread ends when the last handle is dropped: it commits what waits, then closes.
+
+use super::{error::StoreError, outbox};
+use crate::faults;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use std::{cell::Cell, collections::VecDeque, ops::Deref};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Jobs of one commit: enough that an fsync is shared by many, few enough that its memory and latency stay small.
+const GROUP: usize = 512;
+
+/// Jobs that may wait. Two groups: one being written while the next gathers; a caller beyond that waits its turn.
+const WAITING: usize = 2 * GROUP;
+
+/// A transaction in which things become true together. Only the writer makes one, so that whatever takes a `Tx` cannot be
+/// called outside.
+pub(super) struct Tx<'t> {
+    sql: &'t Transaction<'t>,
+    source: &'t str,
+    for_hq: &'t Cell<bool>,
+}
+
+impl<'t> Tx<'t> {
+    /// For the work at opening, before the writer runs.
+    pub(super) fn at_opening(sql: &'t Transaction<'t>, source: &'t str, for_hq: &'t Cell<bool>) -> Self {
+        Self { sql, source, for_hq }
+    }
+
+    /// `skinlink://{store}/{gateway}`
+    pub(super) fn source(&self) -> &str {
+        self.source
+    }
+
+    /// After the commit, whoever sends to HQ is woken.
+    pub(super) fn wake_sync(&self) {
+        self.for_hq.set(true);
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = Connection;
+    fn deref(&self) -> &Connection {
+        self.sql
+    }
+}
+
+/// One job, its kind forgotten: the queue holds jobs of every result type, in one allocation each.
+trait Job: Send {
+    /// Runs it; whether its savepoint stays.
+    fn run(&mut self, tx: &Tx<'_>) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), &str>);
+}
+
+struct Pending<F, R> {
+    work: Option<F>,
+    result: Option<Result<R, StoreError>>,
+    reply: oneshot::Sender<Result<R, StoreError>>,
+}
+
+impl<F, R> Job for Pending<F, R>
+where
+    F: FnOnce(&Tx<'_>) -> Result<R, StoreError> + Send,
+    R: Send,
+{
+    fn run(&mut self, tx: &Tx<'_>) -> bool {
+        let work = self.work.take().expect("a job is run once");
+        self.result.insert(work(tx)).is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &str>) {
+        let result = match (self.result, committed) {
+            (Some(Err(fault)), _) => Err(fault),
+            (_, Err(why)) => Err(StoreError::NotCommitted(why.to_owned())),
+            (Some(Ok(result)), Ok(())) => Ok(result),
+            (None, Ok(())) => Err(StoreError::Stopped),
+        };
+        // A caller that went away does not hear it; the change stands all the same.
+        let _ = self.reply.send(result);
+    }
+}
+
+enum Message {
+    Change(Box<dyn Job>),
+    /// Fold the log back into the database file, so that what was erased is overwritten there too.
+    Checkpoint(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// The way to the writer.
+pub(super) struct WriterHandle(mpsc::Sender<Message>);
+
+impl WriterHandle {
+    /// Waits for a place in the queue, for the commit, and gives the job's result. A cancelled call may have been written.
+    pub(super) async fn change<R, F>(&self, work: F) -> Result<R, StoreError>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<R, StoreError> + Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Pending { work: Some(work), result: None, reply });
+        self.0.send(Message::Change(job)).await.map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Message::Checkpoint(reply)).await.map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+/// The inbox of [`run`] and its handle.
+pub(super) fn channel() -> (WriterHandle, Inbox) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (WriterHandle(sender), Inbox(receiver))
+}
+
+pub(super) struct Inbox(mpsc::Receiver<Message>);
+
+/// The writer's loop; returns when every handle is gone and all that waited is committed.
+pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, last_seq: &watch::Sender<u64>) {
+    let mut taken = Vec::with_capacity(GROUP);
+    let mut group: VecDeque<Box<dyn Job>> = VecDeque::with_capacity(GROUP);
+    while inbox.0.blocking_recv_many(&mut taken, GROUP) > 0 {
+        let mut checkpoints = Vec::new();
+        for message in taken.drain(..) {
+            match message {
+                Message::Change(job) => group.push_back(job),
+                Message::Checkpoint(reply) => checkpoints.push(reply),
+            }
+        }
+        while !group.is_empty() {
+            commit_group(&mut conn, &mut group, source, last_seq);
+        }
+        for reply in checkpoints {
+            let _ = reply.send(checkpoint(&conn));
+        }
+    }
+}
+
+/// Runs and commits what it can of `group` in one transaction and answers those it has taken.
+fn commit_group(
+    conn: &mut Connection,
+    group: &mut VecDeque<Box<dyn Job>>,
+    source: &str,
+    last_seq: &watch::Sender<u64>,
+) {
+    let mut ran = Vec::with_capacity(group.len());
+    let outcome = in_one_transaction(conn, group, &mut ran, source);
+    if let Err(why) = &outcome {
+        tracing::error!(why, jobs = ran.len(), "a group of changes was not written");
+    }
+    if let Ok(Some(last)) = outcome {
+        last_seq.send_replace(last);
+    }
+    for job in ran {
+        job.answer(outcome.as_ref().map(|_| ()).map_err(String::as_str));
+    }
+}
+
+/// Gives the last sequence number when there is something for HQ.
+fn in_one_transaction(
+    conn: &mut Connection,
+    group: &mut VecDeque<Box<dyn Job>>,
+    ran: &mut Vec<Box<dyn Job>>,
+    source: &str,
+) -> Result<Option<u64>, String> {
+    let text = |fault: rusqlite::Error| StoreError::from(fault).to_string();
+    let sql = match conn.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(sql) => sql,
+        Err(fault) => {
+            ran.extend(group.drain(..));
+            return Err(text(fault));
+        }
+    };
+    faults::point("store.batch.begun");
+    let for_hq = Cell::new(false);
+    let tx = Tx { sql: &sql, source, for_hq: &for_hq };
+    while let Some(mut job) = group.pop_front() {
+        let done = in_savepoint(&tx, job.as_mut());
+        ran.push(job);
+        done.map_err(text)?;
+        if sql.is_autocommit() {
+            return Err("the database ended the transaction: the disk is full or failing".to_owned());
+        }
+    }
+    let last = if for_hq.get() { Some(outbox::last_seq(&sql).map_err(text)?) } else { None };
+    faults::point("store.batch.before_commit");
+    sql.commit().map_err(text)?;
+    faults::point("store.batch.committed");
+    Ok(last)
+}
+
+fn in_savepoint(tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
+    tx.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let stays = job.run(tx);
+    if tx.is_autocommit() {
+        return Ok(());
+    }
+    if !stays {
+        tx.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    tx.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(())
+}
+
+fn checkpoint(conn: &Connection) -> Result<(), StoreError> {
+    let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 { Ok(()) } else { Err(StoreError::NotCommitted("a reader held the checkpoint".to_owned())) }
+}
