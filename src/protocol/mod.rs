@@ -9,6 +9,10 @@
 //! The words of a protocol file are explained in `docs/contracts/protocol-file.md`.
 
 pub mod checksum;
+pub mod colour;
+pub mod decode;
+mod derive;
+pub mod encode;
 pub mod fault;
 pub mod field;
 pub mod flow;
@@ -16,6 +20,7 @@ pub mod framer;
 pub mod framing;
 pub mod item;
 mod parse;
+mod picture;
 mod reader;
 pub mod session;
 pub mod spec;
@@ -26,3 +31,4 @@ pub use item::{Item, NoValue, Role};
 pub use reader::{Complaint, SpecFaults};
 pub use session::{Event, Input, MeasuredValue, Measurement, Output, Request, Session};
 pub use spec::Spec;
+pub use vector::{Vector, VectorFault, check_vector};

@@ -1,4 +1,250 @@
-//! Vectors: frames with what they mean, which prove a protocol file.
+//! Vectors: frames with what they mean, which prove a protocol file. They use the words of the decoded output.
+//!
+//! A vector is one of: `message` (one frame of the device, its items in `expect`), `command` (one frame of the gateway),
+//! `measured` (frames of one measurement and the values that come out), `fault` (bytes that must never become a message).
+
+use super::{
+    derive::Assembler,
+    fault::FrameError,
+    field::{Field, Shape},
+    framer::Framer,
+    framing::{Framing, Kind},
+    item::{Decoded, Item},
+    reader::{Complaints, Reader, SpecFaults, table_of},
+    spec::Spec,
+};
+use std::{collections::BTreeMap, fmt};
+
+/// The words of one item or value.
+pub type Words = BTreeMap<String, String>;
+
+/// What the bytes of a vector are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    Message {
+        name: String,
+        items: Vec<Words>,
+    },
+    Command {
+        name: String,
+        items: Vec<Words>,
+    },
+    Measured(Vec<Words>),
+    /// A word of [`FrameError::WORDS`].
+    Fault(String),
+}
+
+/// One file of `vectors/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vector {
+    pub name: String,
+    /// Where it was captured or how it was computed.
+    pub source: String,
+    pub bytes: Vec<u8>,
+    pub meaning: Meaning,
+}
+
+/// Why a vector does not hold. The vector is law: the protocol file or the code is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VectorFault {
+    #[error("the bytes are no sound frame: {0}")]
+    Frame(FrameError),
+    #[error("the bytes hold {0} frames; this kind of vector has one")]
+    Frames(usize),
+    #[error("expected {expected}, decoded {found}")]
+    Differs { expected: String, found: String },
+    #[error("encoding what was decoded gives {found}, not the vector's bytes")]
+    NotEncodedBack { found: String },
+    #[error("these bytes must be refused with the fault {expected:?}; found {found}")]
+    NotRefused { expected: String, found: String },
+}
+
+impl Vector {
+    /// Reads the text of one vector file.
+    ///
+    /// # Errors
+    /// [`SpecFaults`] with all that is wrong with it.
+    pub fn parse(name: &str, text: &str) -> Result<Self, SpecFaults> {
+        let table = table_of(name, text)?;
+        let complaints = Complaints::default();
+        let vector = read(name, &Reader::new("", &table, &complaints));
+        complaints.settle(name, vector)
+    }
+
+    /// Whether its bytes are broken on purpose.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        matches!(self.meaning, Meaning::Fault(_))
+    }
+}
+
+fn read(name: &str, file: &Reader<'_>) -> Vector {
+    let source = file.text("source");
+    let bytes = match (file.opt_text("bytes"), file.opt_text("text")) {
+        (Some(hex), None) => hex_bytes(&hex).unwrap_or_else(|problem| {
+            file.complain("bytes", problem);
+            Vec::new()
+        }),
+        (None, Some(text)) => text.into_bytes(),
+        _ => {
+            file.complain("bytes", "write either bytes = \"AA …\" in hex or text = \"…\"");
+            Vec::new()
+        }
+    };
+    let items = words(file, "expect");
+    let measured = words(file, "measured");
+    let named = [file.opt_text("message"), file.opt_text("command"), file.opt_text("fault")];
+    let meaning = match named {
+        [Some(name), None, None] if measured.is_empty() => Meaning::Message { name, items },
+        [None, Some(name), None] if measured.is_empty() => Meaning::Command { name, items },
+        [None, None, Some(word)] if measured.is_empty() && items.is_empty() => {
+            if !FrameError::WORDS.contains(&word.as_str()) {
+                file.complain("fault", format!("{word:?} is no fault; known are {}", FrameError::WORDS.join(", ")));
+            }
+            Meaning::Fault(word)
+        }
+        [None, None, None] if !measured.is_empty() && items.is_empty() => Meaning::Measured(measured),
+        _ => {
+            file.complain("message", "a vector is exactly one of: message or command with expect, measured, fault");
+            Meaning::Measured(Vec::new())
+        }
+    };
+    Vector { name: name.to_owned(), source, bytes, meaning }
+}
+
+fn words(file: &Reader<'_>, key: &'static str) -> Vec<Words> {
+    let tables = file.tables(key).into_iter().map(|table| {
+        let words = table.entries().into_iter().map(|(key, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            (key.to_owned(), text)
+        });
+        let words = words.collect();
+        table.keys_are_data();
+        words
+    });
+    tables.collect()
+}
+
+/// Checks that the spec makes of the bytes what the vector says, and the bytes of that again.
+///
+/// # Errors
+/// [`VectorFault`] saying what differs.
+pub fn check_vector(spec: &Spec, vector: &Vector) -> Result<(), VectorFault> {
+    match &vector.meaning {
+        Meaning::Message { name, items } => {
+            let decoded = one(&spec.framing, &vector.bytes, |payload| spec.decode_message(payload))?;
+            same(name, items, &decoded)?;
+            let again = spec.encode_message(&decoded.name, &decoded.items);
+            encoded_back(spec.message(&decoded.name), &spec.framing, &vector.bytes, again.ok())
+        }
+        Meaning::Command { name, items } => {
+            let decoded = one(&spec.command_framing, &vector.bytes, |payload| spec.decode_command(payload))?;
+            same(name, items, &decoded)?;
+            let again = spec.encode_command(&decoded.name, &decoded.items);
+            encoded_back(spec.command(&decoded.name), &spec.command_framing, &vector.bytes, again.ok())
+        }
+        Meaning::Measured(expected) => measured(spec, &vector.bytes, expected),
+        Meaning::Fault(word) => refused(spec, &vector.bytes, word),
+    }
+}
+
+type Results = Vec<Result<Vec<u8>, FrameError>>;
+
+fn frames(framing: &Framing, bytes: &[u8]) -> Results {
+    let (mut framer, mut results) = (Framer::new(framing.clone()), Results::new());
+    framer.feed(bytes, &mut |result| results.push(result));
+    framer.give_up(&mut |result| results.push(result));
+    results
+}
+
+fn one(
+    framing: &Framing,
+    bytes: &[u8],
+    decode: impl Fn(&[u8]) -> Result<Decoded, FrameError>,
+) -> Result<Decoded, VectorFault> {
+    let results: Result<Vec<Vec<u8>>, FrameError> = frames(framing, bytes).into_iter().collect();
+    match results.map_err(VectorFault::Frame)?.as_slice() {
+        [payload] => decode(payload).map_err(VectorFault::Frame),
+        other => Err(VectorFault::Frames(other.len())),
+    }
+}
+
+fn same(name: &str, expected: &[Words], decoded: &Decoded) -> Result<(), VectorFault> {
+    let found: Vec<Words> = decoded.items.iter().map(|item| item.words().into_iter().collect()).collect();
+    if name == decoded.name && expected == found {
+        return Ok(());
+    }
+    Err(VectorFault::Differs { expected: shown(name, expected), found: shown(&decoded.name, &found) })
+}
+
+/// Where a file skips bytes nobody has explained, the bytes need not come back.
+fn encoded_back(
+    shape: Option<&Shape>,
+    framing: &Framing,
+    bytes: &[u8],
+    again: Option<Vec<u8>>,
+) -> Result<(), VectorFault> {
+    let skips = shape.is_some_and(|shape| shape.fields.iter().any(|field| matches!(field, Field::Skip(_))));
+    let loose = skips || framing.kind == Kind::FixedLength;
+    match again {
+        Some(again) if again == bytes || loose => Ok(()),
+        other => {
+            let found = other.map_or_else(|| "nothing".to_owned(), |again| super::item::hex_words(&again));
+            Err(VectorFault::NotEncodedBack { found })
+        }
+    }
+}
+
+fn measured(spec: &Spec, bytes: &[u8], expected: &[Words]) -> Result<(), VectorFault> {
+    let mut assembler = Assembler::default();
+    let mut found: Vec<Words> = Vec::new();
+    for result in frames(&spec.framing, bytes) {
+        let decoded = result.and_then(|payload| spec.decode_message(&payload)).map_err(VectorFault::Frame)?;
+        let values = assembler.take(spec, &decoded, None).values;
+        found.extend(values.into_iter().map(|value| {
+            let item =
+                Item::Value { metric: value.metric, unit: value.unit, region: value.region, value: Ok(value.value) };
+            item.words().into_iter().collect()
+        }));
+    }
+    if found == expected {
+        return Ok(());
+    }
+    Err(VectorFault::Differs { expected: shown("measured", expected), found: shown("measured", &found) })
+}
+
+fn refused(spec: &Spec, bytes: &[u8], word: &str) -> Result<(), VectorFault> {
+    let results =
+        frames(&spec.framing, bytes).into_iter().map(|result| result.and_then(|payload| spec.decode_message(&payload)));
+    let results: Vec<_> = results.collect();
+    let refused = results.iter().any(|result| result.as_ref().is_err_and(|fault| fault.word() == word));
+    if refused && results.iter().all(Result::is_err) {
+        return Ok(());
+    }
+    let found: Vec<String> = results
+        .iter()
+        .map(|result| match result {
+            Ok(decoded) => format!("message {}", decoded.name),
+            Err(fault) => fault.word().to_owned(),
+        })
+        .collect();
+    Err(VectorFault::NotRefused { expected: word.to_owned(), found: found.join(", ") })
+}
+
+fn shown(name: &str, items: &[Words]) -> String {
+    let mut text = name.to_owned();
+    for words in items {
+        let pairs: Vec<String> = words.iter().map(|(key, value)| format!("{key} = {value:?}")).collect();
+        text.push_str(&format!(" {{ {} }}", pairs.join(", ")));
+    }
+    text
+}
+
+impl fmt::Display for Vector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} bytes; {})", self.name, self.bytes.len(), self.source)
+    }
+}
 
 /// Bytes written as `"AA 5A"`, on one line or many; `#` begins a comment that ends with its line.
 ///

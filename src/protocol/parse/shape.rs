@@ -48,6 +48,12 @@ pub(super) fn read(file: &Reader<'_>, key: &'static str, framing: &Framing, code
         if let Some(twin) = shapes.iter().find(|shape| confusable(&shape.matches, &matches, framing)) {
             table.complain("match", format!("cannot be told from {:?}, which begins alike", twin.name));
         }
+        if framing.kind == Kind::Delimited && framing.separator.is_none() && fields.len() > 1 {
+            table.complain(
+                "field",
+                "a line without separator has one field at most; add separator = \",\" to the framing",
+            );
+        }
         let open = fields.iter().rev().skip(1).any(|field| framing.kind != Kind::Delimited && field.bytes().is_none());
         if open {
             table.complain("field", "only the last field may be without a length");

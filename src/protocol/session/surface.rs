@@ -1,12 +1,13 @@
-//! The gateway's side of the conversation with one device: identify, measure, acknowledge, keep alive.
-use super::{fault::FrameError, item::NoValue, spec::Spec};
+//! What goes into a session and what comes out of it.
+
 use crate::domain::{
     Quantity, Region,
     device::DeviceIdentity,
     metric::{Label, MetricId},
     reading::QualityFlag,
 };
-use std::{sync::Arc, time::Instant};
+use crate::protocol::{FrameError, NoValue};
+use std::time::Instant;
 
 /// What comes in. After every input, poll [`Session::poll_output`] until it says how long to wait.
 #[derive(Debug)]
@@ -90,30 +91,4 @@ pub struct MeasuredValue {
     pub region: Option<Region>,
     pub value: Quantity,
     pub unit: String,
-}
-
-/// The conversation with one connected device. Make a new one after each reconnection.
-#[derive(Debug)]
-pub struct Session {
-    spec: Arc<Spec>,
-    now: Instant,
-}
-
-impl Session {
-    /// Starts with identify.
-    #[must_use]
-    pub fn new(spec: Arc<Spec>, now: Instant) -> Self {
-        Self { spec, now }
-    }
-
-    /// Takes one input. Never fails: what is wrong with it becomes an event.
-    pub fn handle_input(&mut self, now: Instant, _input: Input<'_>) {
-        self.now = now;
-    }
-
-    /// The next thing to do; call until it is `WaitUntil`.
-    pub fn poll_output(&mut self) -> Output {
-        let _ = &self.spec;
-        Output::WaitUntil(self.now + std::time::Duration::from_secs(60))
-    }
 }

@@ -1,0 +1,252 @@
+//! What the device sends: replies, measurements of its own, errors, pictures.
+
+use super::{
+    Session,
+    seen::Verdict,
+    surface::{Event, Measurement, Output},
+    talk::{Purpose, Talk},
+};
+use crate::domain::{device::DeviceIdentity, reading::QualityFlag};
+use crate::protocol::{
+    FrameError,
+    derive::Taken,
+    item::{Decoded, NoValue, Role},
+    picture::{Incoming, Next},
+};
+
+impl Session {
+    pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        // A frame that stopped before a long pause must not swallow what comes now.
+        if self.framer.is_waiting() && self.now >= self.last_byte + self.spec.framing.gap {
+            self.frame_stopped();
+        }
+        self.last_byte = self.now;
+        let mut found = Vec::new();
+        self.framer.feed(bytes, &mut |result| found.push(result));
+        self.frames(found);
+    }
+
+    pub(super) fn frame_stopped(&mut self) {
+        let mut found = Vec::new();
+        self.framer.give_up(&mut |result| found.push(result));
+        self.frames(found);
+    }
+
+    fn frames(&mut self, found: Vec<Result<Vec<u8>, FrameError>>) {
+        for result in found {
+            let spec = self.spec.clone();
+            let decoded = result.and_then(|payload| spec.decode_message(&payload).map(|decoded| (decoded, payload)));
+            match decoded {
+                Ok((decoded, payload)) => self.message(&decoded, &payload),
+                Err(fault) => self.event(Event::BadFrame(fault)),
+            }
+        }
+    }
+
+    fn message(&mut self, decoded: &Decoded, payload: &[u8]) {
+        if self.silent && self.spec.flow.identify.is_empty() {
+            self.identified(None);
+        }
+        if self
+            .spec
+            .flow
+            .picture
+            .as_ref()
+            .is_some_and(|flow| flow.announce == decoded.name || flow.chunk == decoded.name)
+        {
+            self.picture_part(decoded);
+        } else if let Some(code) = decoded.number(Role::Error) {
+            self.device_error(decoded, code);
+        } else if self.spec.message(&decoded.name).is_some_and(|shape| shape.measures()) {
+            self.values(decoded, payload);
+        } else if let Some(step) = self.awaited(decoded) {
+            self.replied(step, decoded);
+        }
+    }
+
+    /// The step of the conversation that this message ends, if it is meant for it.
+    fn awaited(&self, decoded: &Decoded) -> Option<usize> {
+        let talk = self.talk.as_ref()?;
+        if let Purpose::Measure { request, tag } = &talk.purpose {
+            let other_request = decoded.number(Role::Request).is_some_and(|found| found != *tag);
+            let other_region = decoded.region().is_some_and(|found| found != request.region);
+            if other_request || other_region {
+                return None;
+            }
+        }
+        talk.step_ended_by(&self.spec, &decoded.name)
+    }
+
+    fn replied(&mut self, step: usize, decoded: &Decoded) {
+        let Some(talk) = &mut self.talk else { return };
+        talk.step = step + 1;
+        if talk.step < talk.steps(&self.spec).len() {
+            self.enter_step();
+            return;
+        }
+        match self.talk.take() {
+            Some(Talk { purpose: Purpose::Identify, .. }) => self.identified(Some(decoded)),
+            Some(Talk { purpose: Purpose::Measure { request, .. }, values, without, .. }) => {
+                self.measured_for(&request, Taken { values, without }, decoded);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn identified(&mut self, reply: Option<&Decoded>) {
+        self.identified = true;
+        self.silent = false;
+        let text = |role| reply.and_then(|reply| reply.text(role)).unwrap_or_default().to_owned();
+        self.event(Event::Identified(DeviceIdentity {
+            protocol: self.spec.id.clone(),
+            protocol_version: self.spec.version.clone(),
+            serial: text(Role::Serial),
+            probe: text(Role::Probe),
+            firmware: text(Role::Firmware),
+        }));
+    }
+
+    fn device_error(&mut self, decoded: &Decoded, code: u64) {
+        let reason = NoValue::DeviceError { code };
+        let token = match &self.talk {
+            Some(Talk { purpose: Purpose::Measure { request, tag }, .. })
+                if decoded.number(Role::Request).is_none_or(|found| found == *tag) =>
+            {
+                Some(request.token)
+            }
+            _ => None,
+        };
+        if token.is_some() {
+            self.talk = None;
+        }
+        self.refuse(token, reason);
+    }
+
+    fn values(&mut self, decoded: &Decoded, payload: &[u8]) {
+        let counter = decoded.number(Role::Counter);
+        let verdict = counter.map_or(Verdict::Report, |counter| self.seen.came(self.now, counter, payload));
+        match (verdict, counter) {
+            (Verdict::UnderWay, _) => return,
+            (Verdict::Acknowledge, Some(counter)) => return self.acknowledge(counter),
+            _ => {}
+        }
+        let awaited = self.awaited(decoded);
+        let asked_at = match &self.talk {
+            Some(Talk { purpose: Purpose::Measure { request, .. }, .. }) if awaited.is_some() => Some(request.region),
+            _ => None,
+        };
+        let taken = self.assembler.take(&self.spec.clone(), decoded, decoded.region().or(asked_at));
+        match (awaited, &mut self.talk) {
+            (Some(step), Some(talk)) => {
+                talk.values.extend(taken.values);
+                talk.without.extend(taken.without);
+                self.replied(step, decoded);
+            }
+            _ => self.measured_unasked(taken, decoded),
+        }
+    }
+
+    /// The conversation of `request` has ended; the last frame says counter, time and flags.
+    fn measured_for(&mut self, request: &super::Request, taken: Taken, last: &Decoded) {
+        let found = taken.values.iter().any(|value| value.metric == request.metric);
+        if !found {
+            let reason = taken.without.into_iter().find(|(metric, _)| *metric == request.metric);
+            self.refuse(Some(request.token), reason.map_or(NoValue::Absent, |(_, reason)| reason));
+        }
+        let token = found.then_some(request.token);
+        self.report(token, taken.values, last.flags(), last);
+    }
+
+    fn measured_unasked(&mut self, taken: Taken, decoded: &Decoded) {
+        let mut flags = decoded.flags();
+        // A tag that is not ours now says: the late answer to an earlier request. Without one, the device began by itself.
+        let late = decoded.number(Role::Request).is_some_and(|tag| tag != 0);
+        if !late && !flags.contains(&QualityFlag::DeviceStarted) {
+            flags.push(QualityFlag::DeviceStarted);
+        }
+        if taken.values.is_empty()
+            && let Some((_, reason)) = taken.without.into_iter().next()
+        {
+            self.refuse(None, reason);
+        }
+        self.report(None, taken.values, flags, decoded);
+    }
+
+    /// Tells of values; where there are none, nothing has to become durable and the device may forget it at once.
+    fn report(
+        &mut self,
+        token: Option<u64>,
+        values: Vec<super::MeasuredValue>,
+        flags: Vec<QualityFlag>,
+        decoded: &Decoded,
+    ) {
+        let counter = decoded.number(Role::Counter);
+        if !values.is_empty() {
+            let device_time_ms = decoded.number(Role::DeviceTime);
+            self.event(Event::Measured(Measurement { token, values, counter, device_time_ms, flags }));
+        } else if let Some(counter) = counter {
+            self.confirmed(counter);
+        }
+    }
+
+    fn picture_part(&mut self, decoded: &Decoded) {
+        let Some(flow) = self.spec.clone().flow.picture.clone() else { return };
+        if flow.chunk == decoded.name {
+            let next = self.picture.as_mut().map(|picture| picture.chunk(&flow, decoded, self.now));
+            self.picture_next(next.unwrap_or(Next::Wait));
+            return;
+        }
+        match Incoming::announced(&flow, decoded, self.now) {
+            None => self.event(Event::BadFrame(FrameError::Field {
+                message: decoded.name.clone(),
+                field: Role::PictureBytes.to_string(),
+                problem: format!("no picture of 1 to {} bytes in chunks", flow.max_bytes),
+            })),
+            Some(new) if self.picture_owed == Some(new.id) => {}
+            Some(new) if self.picture_stored == Some(new.id) => self.picture_done(new.id.counter),
+            Some(new) if self.picture.as_ref().is_some_and(|old| old.id == new.id) => {}
+            Some(new) => {
+                let next = self.picture.insert(new).ask(&flow, self.now);
+                self.picture_next(next);
+            }
+        }
+    }
+
+    pub(super) fn picture_late(&mut self) {
+        let Some(flow) = self.spec.clone().flow.picture.clone() else { return };
+        let next = self.picture.as_mut().map(|picture| picture.late(&flow, self.now));
+        self.picture_next(next.unwrap_or(Next::Wait));
+    }
+
+    fn picture_next(&mut self, next: Next) {
+        let Some(flow) = self.spec.clone().flow.picture.clone() else { return };
+        match next {
+            Next::Wait => {}
+            Next::Ask(items) => self.send(&flow.request, &items),
+            Next::GaveUp => {
+                self.picture = None;
+                self.event(Event::BadFrame(FrameError::Unfinished { bytes: 0 }));
+            }
+            Next::Whole { bytes, id } => {
+                let counter = id.counter;
+                self.picture = None;
+                self.picture_owed = Some(id);
+                self.outputs.push_back(Output::Event(Event::Picture { bytes, counter }));
+                if counter.is_none() {
+                    self.picture_owed = None;
+                    self.picture_done(None);
+                }
+            }
+        }
+    }
+
+    pub(super) fn picture_done(&mut self, counter: Option<u64>) {
+        let Some(flow) = self.spec.clone().flow.picture.clone() else { return };
+        let items: Vec<_> =
+            counter.map(|value| super::Item::Number { role: Role::Counter, value }).into_iter().collect();
+        self.send(&flow.done, &items);
+    }
+}
