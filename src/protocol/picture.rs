@@ -35,7 +35,10 @@ pub(super) enum Next {
     /// Send the request command with these items.
     Ask(Vec<Item>),
     /// All there and checked.
-    Whole { bytes: Vec<u8>, id: PictureId },
+    Whole {
+        bytes: Vec<u8>,
+        id: PictureId,
+    },
     /// No chunk came for too long, or the whole did not check: the device may announce it again.
     GaveUp,
 }
