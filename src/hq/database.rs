@@ -4,7 +4,10 @@
 //! `streams.upto` is the contiguous prefix of an epoch, moved forward in the transaction that stores the rows. A refused
 //! row is stored too, with its reason, so that the prefix passes it.
 
-use super::{events, images};
+use super::{
+    events,
+    images::{self, Whole},
+};
 use crate::{
     domain::Timestamp,
     faults,
@@ -136,13 +139,11 @@ impl Database {
                 Lane::Offer { capture } => {
                     match images::offer(&transaction, &message.from, capture, &message.payload, self.max_image_bytes)? {
                         images::Answer::Reply(reply) => replies.push((message.from.clone(), reply)),
-                        images::Answer::Whole => whole.push((message.from.clone(), capture.clone())),
+                        images::Answer::Whole(picture) => whole.push(picture),
                     }
                 }
                 Lane::Chunk { capture, index } => {
-                    if images::slice(&transaction, &message.from.gateway, capture, *index, &message.payload)? {
-                        whole.push((message.from.clone(), capture.clone()));
-                    }
+                    whole.extend(images::slice(&transaction, &message.from, capture, *index, &message.payload)?);
                 }
                 Lane::Ack => {}
             }
@@ -159,11 +160,11 @@ impl Database {
     }
 
     /// Verifies and files pictures of which every slice is here.
-    fn file(&mut self, whole: Vec<(Address, String)>, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
+    fn file(&mut self, whole: Vec<Whole>, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
         let mut replies = Vec::new();
-        for (from, capture) in whole {
-            let reply = images::file(&mut self.connection, &self.folder, &from, &capture, now)?;
-            replies.push((from, reply));
+        for picture in whole {
+            let reply = images::file(&mut self.connection, &self.folder, &picture, now)?;
+            replies.push((picture.from, reply));
         }
         Ok(replies)
     }
@@ -173,24 +174,30 @@ impl Database {
     /// # Errors
     /// The database's.
     pub fn standings(&self, since: Timestamp) -> Result<Vec<Addressed>, HqError> {
-        let mut query = self.connection.prepare(
-            "SELECT g.store, g.gateway, s.epoch, s.last_seq, s.upto FROM gateways g
-             JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch WHERE g.last_heard_ms >= ?1",
-        )?;
-        let rows = query.query_map([since.unix_ms()], |row| {
-            let from = Address { store: row.get(0)?, gateway: row.get(1)? };
-            Ok((from, Reply::Hello { epoch: row.get(2)?, last_seq: row.get(3)?, upto: row.get(4)? }))
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut query = self
+            .connection
+            .prepare("SELECT store, gateway, epoch FROM gateways WHERE epoch IS NOT NULL AND last_heard_ms >= ?1")?;
+        let known = query
+            .query_map([since.unix_ms()], |row| {
+                Ok((Address { store: row.get(0)?, gateway: row.get(1)? }, row.get::<_, String>(2)?))
+            })?
+            .collect::<Result<Vec<_>, _>>()?;
+        known
+            .into_iter()
+            .map(|(from, epoch)| {
+                let reply = standing(&self.connection, &from.gateway, epoch)?;
+                Ok((from, reply))
+            })
+            .collect()
     }
 
-    /// Streams with a hole below what is already here.
+    /// Streams with a hole below what is already here; of each gateway its present epoch, since only that can be filled.
     ///
     /// # Errors
     /// The database's.
     pub fn holes(&self) -> Result<Vec<Hole>, HqError> {
         let mut query = self.connection.prepare(
-            "SELECT g.store, s.gateway, s.epoch FROM streams s JOIN gateways g ON g.gateway = s.gateway
+            "SELECT g.store, s.gateway, s.epoch FROM streams s JOIN gateways g USING (gateway, epoch)
              WHERE s.last_seq > s.upto",
         )?;
         let streams = query
@@ -209,6 +216,18 @@ impl Database {
         }
         Ok(holes)
     }
+}
+
+/// What HQ holds of one epoch, as told to its gateway.
+fn standing(connection: &Connection, gateway: &str, epoch: String) -> Result<Reply, HqError> {
+    let (upto, ranges) = progress(connection, gateway, &epoch)?;
+    let last_seq = connection
+        .query_row("SELECT last_seq FROM streams WHERE gateway = ?1 AND epoch = ?2", params![gateway, epoch], |r| {
+            r.get(0)
+        })
+        .optional()?
+        .unwrap_or(0);
+    Ok(Reply::Hello { epoch, last_seq, upto, ranges })
 }
 
 /// The contiguous prefix and the islands beyond it.
@@ -299,12 +318,11 @@ impl Intake<'_> {
             params![self.from.gateway, epoch, version],
         )?;
         events::note_lost(self.transaction, &self.from.gateway, &epoch, oldest_kept, last_seq, self.received)?;
-        let (held, upto) = self.transaction.query_row(
-            "UPDATE streams SET announced = ?3 WHERE gateway = ?1 AND epoch = ?2 RETURNING last_seq, upto",
+        self.transaction.execute(
+            "UPDATE streams SET announced = ?3 WHERE gateway = ?1 AND epoch = ?2",
             params![self.from.gateway, epoch, last_seq],
-            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
-        replies.push((self.from.clone(), Reply::Hello { epoch, last_seq: held, upto }));
+        replies.push((self.from.clone(), standing(self.transaction, &self.from.gateway, epoch)?));
         Ok(())
     }
 

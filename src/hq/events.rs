@@ -58,8 +58,10 @@ impl Row<'_> {
         let id = text(|event| &event.id);
         let stored = connection
             .prepare_cached(
-                "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+                "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms, same_as)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                     (SELECT min(n) FROM events WHERE id = ?4 AND id <> '' AND gateway = ?1 AND epoch <> ?2
+                      AND refused IS NULL)) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
                 self.from.gateway,

@@ -1,5 +1,6 @@
 //! Pictures: offered, received in slices of any order, put together, held against their SHA-256, filed under the capture's
-//! id in `images/<gateway>/`. A picture counts as verified only when file, folder entry and row are on disk.
+//! id and the picture's role in `images/<gateway>/`. Slices and answers name the capture only, so a gateway sends one picture
+//! of a capture at a time; slices belong to the one offered last. A picture counts as verified only when file, folder entry and row are on disk.
 
 use super::database::{HqError, read_offer};
 use crate::{
@@ -26,11 +27,18 @@ const MAX_MISSING: usize = 500;
 /// Times a picture may come whole with a wrong digest before it is refused for good.
 const MAX_ATTEMPTS: u32 = 3;
 
+/// A picture of which every slice is here: file it.
+#[derive(Debug, Clone)]
+pub(super) struct Whole {
+    pub from: Address,
+    pub capture: String,
+    pub role: String,
+}
+
 /// What follows from an offer.
 pub(super) enum Answer {
     Reply(Reply),
-    /// Every slice is here already: file it.
-    Whole,
+    Whole(Whole),
 }
 
 /// Takes up an offer, or tells again where that picture stands.
@@ -45,39 +53,60 @@ pub(super) fn offer(
         Ok(offer) => offer,
         Err(reason) => return Ok(Answer::Reply(refused(capture, &reason))),
     };
-    connection.execute(
-        "INSERT INTO images(gateway, capture, store, visit, role, format, bytes, slice_bytes, slices, sha256, state)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted') ON CONFLICT DO NOTHING",
-        params![
-            from.gateway,
-            capture,
-            from.store,
-            offer.visit,
-            role_word(offer.role),
-            offer.format,
-            offer.bytes,
-            offer.slice_bytes,
-            offer.slices,
-            offer.sha256
-        ],
-    )?;
-    let (state, reason, digest, slice_bytes): (String, String, String, u32) = connection.query_row(
-        "SELECT state, reason, sha256, slice_bytes FROM images WHERE gateway = ?1 AND capture = ?2",
-        params![from.gateway, capture],
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-    )?;
-    if digest != offer.sha256 || slice_bytes != offer.slice_bytes {
-        let reason = format!("capture {capture} was offered before as sha256 {digest}, slices of {slice_bytes}");
-        return Ok(Answer::Reply(refused(capture, &reason)));
+    let role = role_word(offer.role);
+    let key = params![from.gateway, capture, role];
+    let known: Option<(String, u32)> = connection
+        .query_row(
+            "SELECT sha256, slice_bytes FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
+            key,
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    if known.is_some_and(|known| known != (offer.sha256.clone(), offer.slice_bytes)) {
+        // Drawn anew at the store, or cut otherwise by another version: what was here is out of date.
+        connection.execute("DELETE FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
+        connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
     }
+    take_up(connection, from, &offer)?;
+    let (state, reason): (String, String) = connection.query_row(
+        "SELECT state, reason FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
+        key,
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
     match state.as_str() {
         "verified" => Ok(Answer::Reply(verified(capture))),
         "refused" => Ok(Answer::Reply(refused(capture, &reason))),
         _ => {
-            let missing = missing(connection, &from.gateway, capture, offer.slices)?;
-            Ok(if missing.is_empty() { Answer::Whole } else { Answer::Reply(wanted(capture, missing)) })
+            let missing = missing(connection, &from.gateway, capture, role, offer.slices)?;
+            if missing.is_empty() {
+                let (capture, role) = (capture.to_owned(), role.to_owned());
+                return Ok(Answer::Whole(Whole { from: from.clone(), capture, role }));
+            }
+            Ok(Answer::Reply(wanted(capture, missing)))
         }
     }
+}
+
+fn take_up(connection: &Connection, from: &Address, offer: &Offer) -> Result<(), HqError> {
+    let Offer { capture, visit, role, format, bytes, slice_bytes, slices, sha256 } = offer;
+    connection.execute(
+        "INSERT INTO images(gateway, capture, role, store, visit, format, bytes, slice_bytes, slices, sha256, state, offered)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted', (SELECT coalesce(max(offered), 0) + 1 FROM images))
+         ON CONFLICT DO UPDATE SET offered = excluded.offered",
+        params![
+            from.gateway,
+            capture,
+            role_word(*role),
+            from.store,
+            visit,
+            format,
+            bytes,
+            slice_bytes,
+            slices,
+            sha256
+        ],
+    )?;
+    Ok(())
 }
 
 fn rules(offer: &Offer, max_bytes: u64) -> Result<(), String> {
@@ -100,46 +129,55 @@ fn rules(offer: &Offer, max_bytes: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// Stores one slice; true when it was the last one missing. A slice nobody asked for, or of the wrong length, is dropped:
-/// the next offer asks for it again.
+/// Stores one slice of the picture of this capture that was offered last; the picture when it was the last one missing. A
+/// slice nobody asked for, or of the wrong length, is dropped: the next offer asks for it again.
 pub(super) fn slice(
     connection: &Connection,
-    gateway: &str,
+    from: &Address,
     capture: &str,
     index: u32,
     body: &[u8],
-) -> Result<bool, HqError> {
-    let known: Option<(u64, u64, u32)> = connection
+) -> Result<Option<Whole>, HqError> {
+    let gateway = &from.gateway;
+    let known: Option<(String, u64, u64, u32)> = connection
         .query_row(
-            "SELECT bytes, slice_bytes, slices FROM images WHERE gateway = ?1 AND capture = ?2 AND state = 'wanted'",
+            "SELECT role, bytes, slice_bytes, slices FROM images
+             WHERE gateway = ?1 AND capture = ?2 AND state = 'wanted' ORDER BY offered DESC LIMIT 1",
             params![gateway, capture],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
         )
         .optional()?;
-    let Some((bytes, slice_bytes, slices)) = known else { return Ok(false) };
+    let Some((role, bytes, slice_bytes, slices)) = known else { return Ok(None) };
     let expected = bytes.saturating_sub(slice_bytes * u64::from(index)).min(slice_bytes);
     if index >= slices || body.len() as u64 != expected {
         tracing::warn!(gateway, capture, index, found = body.len(), expected, "slice dropped");
-        return Ok(false);
+        return Ok(None);
     }
     connection.execute(
-        "INSERT INTO image_slices(gateway, capture, slice, body) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
-        params![gateway, capture, index, body],
+        "INSERT INTO image_slices(gateway, capture, role, slice, body) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+        params![gateway, capture, role, index, body],
     )?;
     let held: u32 = connection.query_row(
-        "SELECT count(*) FROM image_slices WHERE gateway = ?1 AND capture = ?2",
-        params![gateway, capture],
+        "SELECT count(*) FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
+        params![gateway, capture, role],
         |row| row.get(0),
     )?;
-    Ok(held == slices)
+    Ok((held == slices).then(|| Whole { from: from.clone(), capture: capture.to_owned(), role }))
 }
 
 /// Inclusive ranges of slices not here yet.
-fn missing(connection: &Connection, gateway: &str, capture: &str, slices: u32) -> Result<Vec<(u32, u32)>, HqError> {
-    let mut query = connection
-        .prepare_cached("SELECT slice FROM image_slices WHERE gateway = ?1 AND capture = ?2 ORDER BY slice")?;
+fn missing(
+    connection: &Connection,
+    gateway: &str,
+    capture: &str,
+    role: &str,
+    slices: u32,
+) -> Result<Vec<(u32, u32)>, HqError> {
+    let mut query = connection.prepare_cached(
+        "SELECT slice FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3 ORDER BY slice",
+    )?;
     let held =
-        query.query_map(params![gateway, capture], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?;
+        query.query_map(params![gateway, capture, role], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?;
     let mut ranges = Vec::new();
     let mut next = 0;
     for slice in held.into_iter().chain([slices]) {
@@ -153,12 +191,16 @@ fn missing(connection: &Connection, gateway: &str, capture: &str, slices: u32) -
 }
 
 /// Pictures of which every slice is here but which are not filed yet: the process ended in between.
-pub(super) fn whole(connection: &Connection) -> Result<Vec<(Address, String)>, HqError> {
+pub(super) fn whole(connection: &Connection) -> Result<Vec<Whole>, HqError> {
     let mut query = connection.prepare(
-        "SELECT store, gateway, capture FROM images i WHERE state = 'wanted' AND slices =
-             (SELECT count(*) FROM image_slices s WHERE s.gateway = i.gateway AND s.capture = i.capture)",
+        "SELECT store, gateway, capture, role FROM images i WHERE state = 'wanted' AND slices =
+             (SELECT count(*) FROM image_slices s
+              WHERE s.gateway = i.gateway AND s.capture = i.capture AND s.role = i.role)",
     )?;
-    let rows = query.query_map([], |row| Ok((Address { store: row.get(0)?, gateway: row.get(1)? }, row.get(2)?)))?;
+    let rows = query.query_map([], |row| {
+        let from = Address { store: row.get(0)?, gateway: row.get(1)? };
+        Ok(Whole { from, capture: row.get(2)?, role: row.get(3)? })
+    })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
@@ -166,13 +208,13 @@ pub(super) fn whole(connection: &Connection) -> Result<Vec<(Address, String)>, H
 pub(super) fn file(
     connection: &mut Connection,
     folder: &Path,
-    from: &Address,
-    capture: &str,
+    picture: &Whole,
     now: Timestamp,
 ) -> Result<Reply, HqError> {
-    let key = params![from.gateway, capture];
+    let Whole { from, capture, role } = picture;
+    let key = params![from.gateway, capture, role];
     let (state, format, digest): (String, String, String) = connection.query_row(
-        "SELECT state, format, sha256 FROM images WHERE gateway = ?1 AND capture = ?2",
+        "SELECT state, format, sha256 FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
         key,
         |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
     )?;
@@ -180,63 +222,66 @@ pub(super) fn file(
         // Named twice in one batch.
         return Ok(verified(capture));
     }
-    let picture = put_together(connection, &from.gateway, capture)?;
-    if hex::encode(sha256(&picture)) != digest {
-        return wrong_digest(connection, from, capture);
+    let bytes = put_together(connection, picture)?;
+    if hex::encode(sha256(&bytes)) != digest {
+        return wrong_digest(connection, picture);
     }
-    write_durably(&path_of(folder, &from.gateway, capture, &format), &picture)?;
+    write_durably(&path_of(folder, &from.gateway, capture, role, &format), &bytes)?;
     let transaction = connection.transaction()?;
     transaction.execute(
-        "UPDATE images SET state = 'verified', verified_ms = ?3 WHERE gateway = ?1 AND capture = ?2",
-        params![from.gateway, capture, now.unix_ms()],
+        "UPDATE images SET state = 'verified', verified_ms = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
+        params![from.gateway, capture, role, now.unix_ms()],
     )?;
-    transaction.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2", key)?;
+    transaction.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
     transaction.commit()?;
     faults::point("hq.image.committed");
     Ok(verified(capture))
 }
 
-fn put_together(connection: &Connection, gateway: &str, capture: &str) -> Result<Vec<u8>, HqError> {
-    let mut query =
-        connection.prepare("SELECT body FROM image_slices WHERE gateway = ?1 AND capture = ?2 ORDER BY slice")?;
-    let mut rows = query.query(params![gateway, capture])?;
-    let mut picture = Vec::new();
+fn put_together(connection: &Connection, picture: &Whole) -> Result<Vec<u8>, HqError> {
+    let Whole { from, capture, role } = picture;
+    let mut query = connection
+        .prepare("SELECT body FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3 ORDER BY slice")?;
+    let mut rows = query.query(params![from.gateway, capture, role])?;
+    let mut bytes = Vec::new();
     while let Some(row) = rows.next()? {
-        picture.extend_from_slice(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+        bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
     }
-    Ok(picture)
+    Ok(bytes)
 }
 
 /// Asks for all of it again; refuses it for good when it came wrong too often.
-fn wrong_digest(connection: &Connection, from: &Address, capture: &str) -> Result<Reply, HqError> {
-    let key = params![from.gateway, capture];
-    connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2", key)?;
+fn wrong_digest(connection: &Connection, picture: &Whole) -> Result<Reply, HqError> {
+    let Whole { from, capture, role } = picture;
+    let key = params![from.gateway, capture, role];
+    connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
     let (attempts, slices): (u32, u32) = connection.query_row(
-        "UPDATE images SET attempts = attempts + 1 WHERE gateway = ?1 AND capture = ?2 RETURNING attempts, slices",
+        "UPDATE images SET attempts = attempts + 1 WHERE gateway = ?1 AND capture = ?2 AND role = ?3
+         RETURNING attempts, slices",
         key,
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    tracing::warn!(gateway = %from.gateway, capture, attempts, "picture whole but its digest wrong");
+    tracing::warn!(gateway = %from.gateway, capture, role, attempts, "picture whole but its digest wrong");
     if attempts < MAX_ATTEMPTS {
         return Ok(wanted(capture, vec![(0, slices - 1)]));
     }
     let reason = format!("its bytes do not have the offered sha256, {attempts} times");
     connection.execute(
-        "UPDATE images SET state = 'refused', reason = ?3 WHERE gateway = ?1 AND capture = ?2",
-        params![from.gateway, capture, reason],
+        "UPDATE images SET state = 'refused', reason = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
+        params![from.gateway, capture, role, reason],
     )?;
     Ok(refused(capture, &reason))
 }
 
 /// Where a verified picture lies.
 #[must_use]
-pub fn path_of(folder: &Path, gateway: &str, capture: &str, format: &str) -> PathBuf {
+pub fn path_of(folder: &Path, gateway: &str, capture: &str, role: &str, format: &str) -> PathBuf {
     let ending = match format {
         "image/png" => "png",
         "image/webp" => "webp",
         _ => "jpg",
     };
-    folder.join("images").join(gateway).join(format!("{capture}.{ending}"))
+    folder.join("images").join(gateway).join(format!("{capture}-{role}.{ending}"))
 }
 
 /// tmp → fsync → rename → fsync of the folder: after a power cut the name shows the whole file or nothing.

@@ -18,7 +18,7 @@ pub struct Counts {
     pub refused: u64,
     /// Times a row that was already here came again: normal after a cut connection, and no duplicate.
     pub redeliveries: u64,
-    /// Events stored under more than one key: must be 0.
+    /// Events stored under more than one key without being known as the same: must be 0.
     pub duplicates: u64,
     /// Sequences missing below the highest of their epoch, lost ones included: 0 when all is caught up.
     pub gaps: u64,
@@ -114,7 +114,8 @@ impl Ledger {
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway),
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND refused IS NOT NULL),
                (SELECT coalesce(sum(redeliveries), 0) FROM events e WHERE e.gateway = g.gateway),
-               (SELECT count(*) - count(DISTINCT id) FROM events e WHERE e.gateway = g.gateway AND id <> ''),
+               (SELECT count(*) - count(DISTINCT id) FROM events e
+                WHERE e.gateway = g.gateway AND id <> '' AND same_as IS NULL),
                (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'verified'),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'wanted')
@@ -175,13 +176,14 @@ impl Ledger {
         Ok(self.0.query_row("SELECT coalesce(max(n), 0) FROM events", [], |row| row.get(0))?)
     }
 
-    /// Accepted events of one kind (`reading.v1`, see [`payload::kind`]) in the gateways' own order.
+    /// Accepted events of one kind (`reading.v1`, see [`payload::kind`]) in the gateways' own order, each once.
     ///
     /// # Errors
     /// The database's.
     pub fn events_of(&self, kind: &str) -> Result<Vec<Stored>, HqError> {
         let mut query = self.0.prepare(&format!(
-            "SELECT {COLUMNS} FROM events WHERE kind = ?1 AND refused IS NULL ORDER BY gateway, epoch, seq"
+            "SELECT {COLUMNS} FROM events WHERE kind = ?1 AND refused IS NULL AND same_as IS NULL
+             ORDER BY gateway, epoch, seq"
         ))?;
         let rows = query.query_map([format!("{}{kind}", crate::sync::envelope::TYPE_PREFIX)], Stored::from_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -225,7 +227,7 @@ impl Ledger {
     /// The database's.
     pub fn pictures(&self) -> Result<Vec<Picture>, HqError> {
         let mut query = self.0.prepare(
-            "SELECT gateway, capture, role, format, bytes, sha256, state, reason FROM images ORDER BY gateway, capture",
+            "SELECT gateway, capture, role, format, bytes, sha256, state, reason FROM images ORDER BY gateway, capture, role",
         )?;
         let rows = query.query_map([], |row| {
             Ok(Picture {

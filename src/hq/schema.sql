@@ -32,6 +32,7 @@ CREATE TABLE events (
     time         TEXT NOT NULL,
     body         TEXT NOT NULL,               -- the event as it came
     refused      TEXT,                        -- why it was refused
+    same_as      INTEGER REFERENCES events (n), -- the event was here already under the key of an earlier epoch
     received_ms  INTEGER NOT NULL,
     redeliveries INTEGER NOT NULL DEFAULT 0,
     UNIQUE (gateway, epoch, seq)
@@ -62,7 +63,7 @@ CREATE TABLE images (
     capture     TEXT NOT NULL,
     store       TEXT NOT NULL,
     visit       TEXT NOT NULL,
-    role        TEXT NOT NULL,
+    role        TEXT NOT NULL,                -- report | derivative | original
     format      TEXT NOT NULL,
     bytes       INTEGER NOT NULL,
     slice_bytes INTEGER NOT NULL,
@@ -71,14 +72,16 @@ CREATE TABLE images (
     state       TEXT NOT NULL,                -- wanted | verified | refused
     reason      TEXT NOT NULL DEFAULT '',
     attempts    INTEGER NOT NULL DEFAULT 0,   -- times it was whole but its digest wrong
+    offered     INTEGER NOT NULL,             -- running number of its last offer: slices belong to the newest of a capture
     verified_ms INTEGER,
-    PRIMARY KEY (gateway, capture)
+    PRIMARY KEY (gateway, capture, role)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE image_slices (
     gateway TEXT NOT NULL,
     capture TEXT NOT NULL,
+    role    TEXT NOT NULL,
     slice   INTEGER NOT NULL,
     body    BLOB NOT NULL,
-    PRIMARY KEY (gateway, capture, slice)
+    PRIMARY KEY (gateway, capture, role, slice)
 ) STRICT;

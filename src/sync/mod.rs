@@ -6,9 +6,12 @@
 pub mod backoff;
 pub mod envelope;
 pub mod image_lane;
+pub mod pace;
 pub mod payload;
+pub mod ranges;
 pub mod reply;
 pub mod topic;
+pub mod window;
 
 /// Largest publish either side makes, in bytes of MQTT payload.
 pub const MAX_PUBLISH: usize = 64 * 1024;

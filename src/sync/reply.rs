@@ -22,9 +22,10 @@ pub struct Hello {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
-    /// Answer to [`Hello`]: the highest sequence HQ holds of this epoch and the contiguous prefix it has committed.
-    /// If `last_seq` is higher than the gateway's own, the store was restored from a backup and must start a new epoch.
-    Hello { epoch: String, last_seq: u64, upto: u64 },
+    /// Answer to [`Hello`], and HQ's own first word when it comes back: the highest sequence it holds of this epoch, the
+    /// contiguous prefix it has committed and the ranges beyond it. What is not named is to be sent (again). If `last_seq`
+    /// is higher than the gateway's own, the store was restored from a backup and must start a new epoch.
+    Hello { epoch: String, last_seq: u64, upto: u64, ranges: Vec<SeqRange> },
     /// Committed at HQ: everything up to and with `upto`, and `ranges` beyond it.
     Ack { epoch: String, upto: u64, ranges: Vec<SeqRange> },
     /// Refused for good; stored as refused, so that `upto` passes it. Goes to the gateway's dead letters.
