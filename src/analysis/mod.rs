@@ -1,14 +1,31 @@
 //! From photographs to scores, and from two scans to a comparison. Pure: bytes, pixels and tensors come in, values go out;
 //! no file, no process, no clock, no inference (that is [`crate::adapters`]).
 //!
-//! - [`manifest`] what a model folder says of itself · [`student`] the one quantile the limits need
-//! - [`compare`] before against after: limits, refusals, verdicts
+//! - [`door`] which picture bytes may come in, stripped of metadata · [`picture`] decoded pixels
+//! - [`regions`] where a face's regions lie in a photograph · [`sample`] pixels on another grid
+//! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores
+//! - [`quality`] first gates, with advice · [`blocks`], [`fit`] patches found again, and one map through them
+//! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
 
+pub mod blocks;
 pub mod compare;
 pub mod door;
+#[cfg(test)]
+mod door_tests;
+mod exif;
+pub mod fit;
 pub mod job;
+mod jpeg;
 pub mod manifest;
 mod manifest_check;
 mod manifest_file;
+pub mod picture;
+mod png;
+pub mod quality;
+pub mod regions;
+pub mod sample;
+pub mod scores;
 pub mod student;
+pub mod tensor;
+mod webp;

@@ -1,0 +1,179 @@
+//! Pixels to the input tensor of a model, as its manifest says: size, axes, colour order, scale and offset.
+
+use super::{
+    manifest::{Channels, Element, Fit, Input, Layout, Whole},
+    picture::{Picture, Plane},
+    sample::{Colour, Source},
+};
+
+/// Most elements of one tensor; above it a manifest or a region is mistaken. 256 Mi floats are one GiB.
+pub const MAX_ELEMENTS: usize = 1 << 28;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    #[error(
+        "the input tensor would have {0:?} elements, more than any picture needs; check input.width and input.height"
+    )]
+    TooLarge(Vec<usize>),
+    #[error("this model takes face regions, not a whole picture")]
+    NeedsRegions,
+    #[error("this model takes a whole picture, not face regions")]
+    NeedsWhole,
+}
+
+/// A dense tensor, last axis fastest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    pub shape: [usize; 4],
+    pub data: Data,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Data {
+    F32(Vec<f32>),
+    U8(Vec<u8>),
+}
+
+/// The product of a shape, checked before anything of that size is allocated.
+#[must_use]
+pub fn elements(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |product, side| product.checked_mul(*side)).filter(|n| *n <= MAX_ELEMENTS)
+}
+
+/// From red, green and blue planes (0..255) of equal size.
+///
+/// # Errors
+/// [`TensorError::TooLarge`].
+pub fn from_planes(input: &Input, planes: &[Plane; 3]) -> Result<Tensor, TensorError> {
+    let (width, height, channels) = (planes[0].width, planes[0].height, input.channels.count());
+    let shape = match input.layout {
+        Layout::Nchw => [1, channels, height, width],
+        Layout::Nhwc => [1, height, width, channels],
+    };
+    let count = elements(&shape).ok_or(TensorError::TooLarge(shape.to_vec()))?;
+    let mut values = vec![0.0_f32; count];
+    let pixels = width * height;
+    for channel in 0..channels {
+        let (scale, offset) = (input.scale[channel], input.offset[channel]);
+        for at in 0..pixels {
+            let to = if input.layout == Layout::Nchw { channel * pixels + at } else { at * channels + channel };
+            values[to] = value_of(input.channels, channel, planes, at) * scale + offset;
+        }
+    }
+    let data = match input.element {
+        Element::F32 => Data::F32(values),
+        Element::U8 => Data::U8(values.into_iter().map(|v| v.round().clamp(0.0, 255.0) as u8).collect()),
+    };
+    Ok(Tensor { shape, data })
+}
+
+fn value_of(channels: Channels, channel: usize, planes: &[Plane; 3], at: usize) -> f32 {
+    let [red, green, blue] = [0, 1, 2].map(|plane: usize| planes[plane].values[at]);
+    match channels {
+        Channels::Rgb => [red, green, blue][channel],
+        Channels::Bgr => [blue, green, red][channel],
+        Channels::Grey => 0.299 * red + 0.587 * green + 0.114 * blue,
+    }
+}
+
+/// A whole picture in the size that a `stretch`, `letterbox` or `pad-corner` model takes.
+///
+/// # Errors
+/// [`TensorError::NeedsRegions`] for a model of regions, [`TensorError::TooLarge`].
+pub fn from_picture(input: &Input, source: &mut Source) -> Result<Tensor, TensorError> {
+    let Fit::Whole { how, width, height, fill } = input.fit else { return Err(TensorError::NeedsRegions) };
+    let (width, height) = (width as usize, height as usize);
+    elements(&[3, width, height]).ok_or_else(|| TensorError::TooLarge(vec![3, width, height]))?;
+    let (from_width, from_height) = (source.picture().width() as usize, source.picture().height() as usize);
+    let fitting = (width as f64 / from_width as f64).min(height as f64 / from_height as f64);
+    let side = |from: usize, limit: usize| ((from as f64 * fitting).round() as usize).clamp(1, limit);
+    let (to_width, to_height) = match how {
+        Whole::Stretch => (width, height),
+        Whole::Letterbox | Whole::PadCorner => (side(from_width, width), side(from_height, height)),
+    };
+    let (left, top) = if how == Whole::Letterbox { ((width - to_width) / 2, (height - to_height) / 2) } else { (0, 0) };
+    let ratio = [from_width as f64 / to_width as f64, from_height as f64 / to_height as f64];
+    let [rx, ry] = ratio.map(|r| r as f32);
+    let small =
+        source.sample(to_width, to_height, ratio, Colour::Rgb, |x, y| [(x + 0.5) * rx - 0.5, (y + 0.5) * ry - 0.5]);
+    let mut planes = [(); 3].map(|()| Plane::filled(width, height, f32::from(fill)));
+    for (plane, small) in planes.iter_mut().zip(&small) {
+        for y in 0..to_height {
+            plane.values[(top + y) * width + left..][..to_width].copy_from_slice(small.row(y));
+        }
+    }
+    from_planes(input, &planes)
+}
+
+/// A picture's planes as they are: no resampling, no cutting. Golden pictures are fed so.
+#[must_use]
+pub fn planes_of(picture: &Picture) -> [Plane; 3] {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    [0, 1, 2].map(|channel: usize| {
+        let values = picture.rgb().iter().skip(channel).step_by(3).map(|v| f32::from(*v)).collect();
+        Plane { width, height, values }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(layout: Layout, channels: Channels, fit: Fit) -> Input {
+        let (scale, offset) = (vec![2.0, 1.0, 0.5], vec![0.0, 10.0, 0.0]);
+        let n = channels.count();
+        Input {
+            name: "x".into(),
+            element: Element::F32,
+            layout,
+            channels,
+            scale: scale[..n].to_vec(),
+            offset: offset[..n].to_vec(),
+            fit,
+        }
+    }
+
+    fn region() -> Fit {
+        Fit::Region { px_per_mm: 13.0, min_px_per_mm: 8.0, margin_px: 0, multiple_of: 1 }
+    }
+
+    fn floats(tensor: &Tensor) -> &[f32] {
+        let Data::F32(values) = &tensor.data else { panic!("f32 was asked for") };
+        values
+    }
+
+    #[test]
+    fn axes_and_colours_as_the_manifest_says() {
+        let picture = Picture::new(2, 1, vec![1, 2, 3, 4, 5, 6]).unwrap();
+        let planes = planes_of(&picture);
+        let made = |layout, channels| from_planes(&input(layout, channels, region()), &planes).unwrap();
+        let rgb = made(Layout::Nchw, Channels::Rgb);
+        assert_eq!((rgb.shape, floats(&rgb)), ([1, 3, 1, 2], &[2.0, 8.0, 12.0, 15.0, 1.5, 3.0][..]));
+        let bgr = made(Layout::Nhwc, Channels::Bgr);
+        assert_eq!((bgr.shape, floats(&bgr)), ([1, 1, 2, 3], &[6.0, 12.0, 0.5, 12.0, 15.0, 2.0][..]));
+        let grey = made(Layout::Nchw, Channels::Grey);
+        assert_eq!(grey.shape, [1, 1, 1, 2]);
+        assert!((floats(&grey)[0] - 2.0 * (0.299 + 0.587 * 2.0 + 0.114 * 3.0)).abs() < 1e-5);
+    }
+
+    #[test]
+    fn whole_pictures_are_stretched_boxed_or_put_in_the_corner() {
+        let made = |how, width, height| {
+            let fit = Fit::Whole { how, width, height, fill: 7 };
+            let mut source = Source::new(Picture::new(4, 2, [200; 24].to_vec()).unwrap());
+            let tensor = from_picture(&input(Layout::Nchw, Channels::Grey, fit), &mut source).unwrap();
+            floats(&tensor).iter().map(|v| *v > 100.0).collect::<Vec<_>>()
+        };
+        assert!(made(Whole::Stretch, 2, 4).iter().all(|filled| *filled));
+        let f = false;
+        assert_eq!(made(Whole::Letterbox, 2, 3), [f, f, true, true, f, f]);
+        assert_eq!(made(Whole::PadCorner, 2, 3), [true, true, f, f, f, f]);
+    }
+
+    #[test]
+    fn no_product_overflows_and_none_is_too_large() {
+        assert_eq!(elements(&[1, 3, 1 << 40, 1 << 40]), None);
+        assert_eq!(elements(&[1, 1, 1 << 14, 1 << 14]), Some(1 << 28));
+        assert_eq!(elements(&[1, 1, 1 << 14, (1 << 14) + 1]), None);
+    }
+}
