@@ -7,18 +7,19 @@ mod line_probe;
 #[path = "support/pty.rs"]
 mod pty;
 
-use line_probe::{Probe, Wire, queue, request, serve, soon, spec};
+use line_probe::{Probe, Wire, queue, request, serve, serve_as, soon, spec};
 use skinlink::{
     adapters::serial::SerialLink,
     domain::metric::MetricId,
-    protocol::{Event, Measurement, NoValue, Request},
+    protocol::{Event, Measurement, NoValue, Request, Spec},
     tasks::{
         device::DeviceError,
         observation::{Observation, QUEUE},
     },
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc::Receiver,
     time::{Instant, timeout},
 };
@@ -124,6 +125,43 @@ async fn what_was_not_confirmed_before_the_pull_comes_again() {
     assert_eq!((serial.as_str(), again.token, again.counter), ("LP-1", None, Some(1)));
     soon("confirm", served.handle.confirm(1)).await;
     probe.hears("A,1").await;
+    served.end().await;
+}
+
+/// A device that spoke while nobody listened, or before it was asked its name: the value waits for the name.
+#[tokio::test]
+async fn a_value_that_comes_before_the_name_is_reported_under_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (station, mut inbox) = queue();
+    let name = folder.path().join("probe");
+    let mut plug = pty::Plug::insert(&name);
+    soon("early words", plug.wire.write_all(b"M,0,5,41.0\r\nM,0,6,42.0\r\n")).await.unwrap();
+    let served = serve(&name, station);
+    let mut asked = [0; 3];
+    soon("its name is asked", plug.wire.read_exact(&mut asked)).await.unwrap();
+    assert_eq!(&asked, b"W\r\n");
+    assert!(inbox.try_recv().is_err(), "reported before anyone knew whose it is");
+    soon("answer", plug.wire.write_all(b"I,LP-9,1.0\r\n")).await.unwrap();
+    for (counter, value) in [(5, "41.0"), (6, "42.0")] {
+        let (serial, measured) = measurement(&mut inbox).await;
+        assert_eq!((serial.as_str(), measured.counter), ("LP-9", Some(counter)));
+        assert_eq!(measured.values[0].value.to_string(), value);
+    }
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_device_without_a_name_of_its_own_is_named_by_its_port() {
+    let pen = include_str!("../firmware-protocols/moist-line/protocol.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let (station, mut inbox) = queue();
+    let name = folder.path().join("pen");
+    let mut plug = pty::Plug::insert(&name);
+    let served = serve_as(Arc::new(Spec::parse("moist-line", pen).unwrap()), &name, station);
+    served.until("connected", |state| state.connected).await;
+    soon("its button", plug.wire.write_all(b"M,0042,35.2,%*58\r\n")).await.unwrap();
+    let (serial, measured) = measurement(&mut inbox).await;
+    assert_eq!((serial, measured.counter), (name.display().to_string(), Some(42)));
     served.end().await;
 }
 

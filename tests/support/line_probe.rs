@@ -188,15 +188,20 @@ pub struct Served {
 }
 
 pub fn serve(name: &Path, station: mpsc::Sender<Observation>) -> Served {
-    let (handle, device) = Device::new(spec(), station);
+    serve_as(spec(), name, station)
+}
+
+/// Serves what is plugged in as `name` by any protocol.
+pub fn serve_as(spec: Arc<Spec>, name: &Path, station: mpsc::Sender<Observation>) -> Served {
+    let (handle, device) = Device::new(Arc::clone(&spec), station);
     let (stop, name) = (CancellationToken::new(), name.to_owned());
-    let task = tokio::spawn(device.run(move || open(name.clone()), stop.clone()));
+    let task = tokio::spawn(device.run(move || open(Arc::clone(&spec), name.clone()), stop.clone()));
     Served { handle, stop, task }
 }
 
-async fn open(name: PathBuf) -> Result<Opened<SerialLink>, LinkError> {
+async fn open(spec: Arc<Spec>, name: PathBuf) -> Result<Opened<SerialLink>, LinkError> {
     let found = Discovery::system().find(&By::Path(name), &[])?;
-    let link = SerialLink::open(&found.node, &spec().serial).await?;
+    let link = SerialLink::open(&found.node, &spec.serial).await?;
     Ok(Opened { link, serial: found.serial, port: found.node.display().to_string() })
 }
 
