@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock,
     domain::{
-        ConsentId, CustomerId,
+        ConsentId, CustomerId, VisitId,
         consent::{Channel, Consent, Purpose},
     },
     sync::payload::{self, kind},
@@ -126,6 +126,24 @@ impl Store {
     /// back what HQ has not got yet.
     pub async fn record_consent(&self, consent: NewConsent) -> Result<Consent, StoreError> {
         self.write(move |tx| record(tx, consent)).await
+    }
+
+    /// Adds what was said in one conversation about a visit, all or nothing, if the caller saw the visit as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with the visit as it stands now.
+    pub async fn record_consents(
+        &self,
+        visit: VisitId,
+        expected: u64,
+        consents: Vec<NewConsent>,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            visits::expect(tx, visit, Some(expected))?;
+            consents.into_iter().try_for_each(|consent| record(tx, consent).map(|_| ()))?;
+            visits::touch(tx, visit)
+        })
+        .await
     }
 
     /// The last word on each purpose; a purpose without entry was never asked.

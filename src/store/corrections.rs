@@ -75,7 +75,7 @@ fn visit_of(tx: &Tx<'_>, thing: Thing) -> Result<Visit, StoreError> {
     visits::load(tx, visit)
 }
 
-fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Result<(), StoreError> {
+pub(super) fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Result<(), StoreError> {
     let visit = visit_of(tx, thing)?;
     let changed = match thing {
         Thing::Visit(_) => strike_visit(tx, &visit, restored)?,

@@ -33,6 +33,7 @@ mod schema;
 mod scores;
 mod seal;
 mod sharing;
+mod steps;
 mod times;
 mod tray;
 mod vault;

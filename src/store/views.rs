@@ -5,10 +5,10 @@ use super::{
     error::StoreError,
     readings,
     repeats::{self, StoredRepeat},
-    scans, scores, visits,
+    scans, scores, steps, visits,
 };
 use crate::domain::{
-    ScanId, VisitId,
+    Region, ScanId, VisitId,
     capture::Capture,
     comparison::Comparison,
     consent::{Consent, Purpose},
@@ -32,7 +32,9 @@ pub struct Entry<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScanView {
     pub scan: Scan,
-    /// Values not yet closed into a reading, in order of arrival.
+    /// Regions whose missing values the beautician left out.
+    pub skipped: Vec<Region>,
+    /// Values not yet closed into a reading and not measured again since, in order of arrival.
     pub repeats: Vec<StoredRepeat>,
     pub readings: Vec<Entry<Reading>>,
     pub captures: Vec<Entry<Capture>>,
@@ -67,7 +69,12 @@ fn entries<T>(found: Vec<(T, bool)>) -> Vec<Entry<T>> {
 fn scan(conn: &Connection, id: ScanId) -> Result<ScanView, StoreError> {
     Ok(ScanView {
         scan: scans::load(conn, id)?,
-        repeats: repeats::select(conn, "WHERE r.scan = ?1 AND r.reading IS NULL ORDER BY r.n", [id])?,
+        skipped: steps::skipped(conn, id)?,
+        repeats: repeats::select(
+            conn,
+            "WHERE r.scan = ?1 AND r.reading IS NULL AND r.dismissed = 0 ORDER BY r.n",
+            [id],
+        )?,
         readings: entries(readings::of_scan(conn, id)?),
         captures: entries(captures::of_scan(conn, id)?),
         scores: scores::of_scan(conn, id)?,

@@ -90,6 +90,8 @@ CREATE TABLE scan_steps (
     metric  TEXT    NOT NULL,
     region  TEXT    NOT NULL,
     repeats INTEGER NOT NULL,
+    -- left out by the beautician
+    skipped INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (scan, place)
 ) STRICT, WITHOUT ROWID;
 
@@ -134,6 +136,7 @@ CREATE TABLE repeats (
     flags   TEXT NOT NULL,
     device  INTEGER NOT NULL REFERENCES devices (n),
     counter INTEGER,
+    -- counts for nothing any more: taken out of the tray, or measured again; it stays stored
     dismissed INTEGER NOT NULL DEFAULT 0,
     boot BLOB NOT NULL, ns INTEGER NOT NULL, ms INTEGER NOT NULL, clock TEXT NOT NULL
 ) STRICT;
