@@ -1,4 +1,8 @@
 //! One owner of state each: a task owns, others hold a cloneable handle whose methods are domain verbs.
 
+pub mod comparison;
 pub mod device;
+pub mod live;
 pub mod observation;
+pub mod scan_view;
+pub mod station;

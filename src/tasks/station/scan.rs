@@ -1,0 +1,121 @@
+//! The scan under way, worked out from what the store holds.
+
+use crate::{
+    domain::{
+        Quantity, ReadingId, Region, Stamp, VisitId,
+        metric::MetricId,
+        plan::{Progress, StepState},
+        reading::{QualityFlag, Reading, Repeat, mean_and_spread, outliers},
+        scan::{Scan, ScanState},
+    },
+    protocol::Spec,
+    store::{ScanView as StoredScan, StoredRepeat},
+    tasks::scan_view::{LastValue, ScanView},
+};
+use std::sync::Arc;
+
+/// A scan that runs or pauses.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub scan: Scan,
+    pub progress: Progress,
+    /// Live values that are not closed into a reading yet.
+    pub open: Vec<StoredRepeat>,
+    pub last: Option<LastValue>,
+}
+
+/// How far a stored scan is: standing readings and the values that wait to be closed.
+#[must_use]
+pub fn progress_of(stored: &StoredScan) -> Progress {
+    let mut progress = Progress::new(&stored.scan.plan);
+    for reading in stored.readings.iter().filter(|entry| !entry.voided).map(|entry| &entry.item) {
+        for _ in &reading.repeats {
+            progress.count(&reading.metric, reading.region);
+        }
+    }
+    for (metric, region) in stored.repeats.iter().filter_map(|r| Some((&r.metric, r.region?))) {
+        progress.count(metric, region);
+    }
+    for region in &stored.skipped {
+        progress.skip(*region, true);
+    }
+    progress
+}
+
+impl UnderWay {
+    pub fn new(stored: StoredScan) -> Self {
+        let progress = progress_of(&stored);
+        Self { progress, scan: stored.scan, open: stored.repeats, last: None }
+    }
+
+    pub const fn visit(&self) -> VisitId {
+        self.scan.visit
+    }
+
+    pub fn runs(&self) -> bool {
+        self.scan.state == ScanState::Running
+    }
+
+    pub fn view(&self, measuring: bool, device: &'static str) -> ScanView {
+        let at_rest = ScanView::at_rest(self.scan.id, self.scan.phase, self.scan.state, &self.progress);
+        ScanView { measuring, device, last: self.last.clone(), ..at_rest }
+    }
+
+    /// The open values of one step.
+    pub fn open_at(&self, metric: &MetricId, region: Region) -> Vec<StoredRepeat> {
+        let here = |r: &&StoredRepeat| r.metric == *metric && r.region == Some(region);
+        self.open.iter().filter(here).cloned().collect()
+    }
+
+    /// Steps that hold open values and need no more of them: all there, or the rest left out. With `all`, every step that
+    /// holds any.
+    pub fn ready_to_close(&self, all: bool) -> Vec<(MetricId, Region)> {
+        let steps = self.progress.steps().iter().filter(|s| all || s.state() != StepState::Waiting);
+        steps
+            .map(|s| (s.step.metric.clone(), s.step.region))
+            .filter(|(metric, region)| !self.open_at(metric, *region).is_empty())
+            .collect()
+    }
+}
+
+/// Closes the values of one step: outliers flagged and left out of the mean, which gets one decimal more than the device
+/// gives. `None` for no values.
+pub(super) fn close(
+    id: ReadingId,
+    scan: &Scan,
+    region: Region,
+    values: &[StoredRepeat],
+    specs: &[Arc<Spec>],
+    closed: Stamp,
+) -> Option<Reading> {
+    let first = values.first()?;
+    let spec = specs.iter().find(|spec| spec.id == first.device.protocol);
+    let floor = spec.and_then(|spec| spec.repeatability(&first.metric)).map_or(0.0, |r| r.repeat_sd);
+    let numbers: Vec<f64> = values.iter().map(|v| v.repeat.value.value()).collect();
+    let off = outliers(&numbers, floor);
+    let repeats: Vec<Repeat> = values.iter().zip(&off).map(|(stored, off)| flagged(&stored.repeat, *off)).collect();
+    let kept: Vec<f64> = numbers.iter().zip(&off).filter(|(_, off)| !**off).map(|(v, _)| *v).collect();
+    let (mean, spread) = mean_and_spread(&kept)?;
+    let decimals = values.iter().map(|v| v.repeat.value.decimals()).max().unwrap_or(0);
+    let value = Quantity::new(mean, (decimals + 1).min(Quantity::MAX_DECIMALS))?;
+    Some(Reading {
+        id,
+        scan: scan.id,
+        metric: first.metric.clone(),
+        region,
+        unit: first.unit.clone(),
+        value,
+        spread,
+        repeats,
+        device: first.device.clone(),
+        closed,
+    })
+}
+
+fn flagged(repeat: &Repeat, off: bool) -> Repeat {
+    let mut repeat = repeat.clone();
+    if off && !repeat.flags.contains(&QualityFlag::Outlier) {
+        repeat.flags.push(QualityFlag::Outlier);
+    }
+    repeat
+}
