@@ -13,7 +13,8 @@
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: a broker of our own for demo and tests
 //! - [`hq`] headquarters' receiver, a composition root of its own
-//! - [`tasks`] one owner of state each: devices
+//! - [`tasks`] one owner of state each: devices, stations, live news
+//! - [`web`] API, live events, pages · loopback only
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //! - [`store`] what must not be lost: SQLite (encrypted), photographs, keys, outbox
@@ -36,3 +37,4 @@ pub mod sim;
 pub mod store;
 pub mod sync;
 pub mod tasks;
+pub mod web;

@@ -1,0 +1,207 @@
+//! Photographs: taken in at the door, kept encrypted, shown again.
+
+use super::{changed, refused, tagged, view, visits::expect};
+use crate::{
+    analysis::door::{self, Admitted, DoorError},
+    clock,
+    domain::{
+        CaptureId, ScanId, VisitId,
+        capture::{Light, View},
+        consent::Purpose,
+        scan::{Phase, ScanState},
+    },
+    store::{NewCapture, VisitView},
+    tasks::live::News,
+    web::{
+        AppState, Guide,
+        ask::{Asked, Seen, parse, text, too_large},
+        error::WebError,
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Below this a pore is a few pixels and gets no verdict.
+const MIN_PX_PER_MM: f64 = 8.0;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct About {
+    phase: String,
+    view: String,
+    #[serde(default)]
+    light: Option<String>,
+    #[serde(default)]
+    camera: String,
+    #[serde(default)]
+    anchors: Option<String>,
+}
+
+/// `POST /visits/{id}/captures`
+pub async fn add(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Seen(seen): Seen,
+    Asked(about): Asked<About>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, WebError> {
+    let visit: VisitId = parse("visit", &id)?;
+    let phase: Phase = parse("phase", &about.phase)?;
+    let angle: View = parse("view", &about.view)?;
+    let light = about.light.as_deref().map_or(Ok(Light::White), |word| parse("light", word))?;
+    let camera = text("camera", &about.camera, 80)?;
+    let bytes = body.map_err(|_| too_large())?;
+    let known = match expect(&state, visit, seen).await {
+        Ok(known) => known,
+        Err(stale) => return Err(refused::with_state(&state.store, visit, stale).await),
+    };
+    refused::require_open(known.visit.state)?;
+    if !known.agreed(Purpose::Photograph) {
+        return Err(refused::no_consent(Purpose::Photograph.as_str()));
+    }
+    let scan = scan_of(&known, phase)?;
+    let admitted = admit(bytes).await?;
+    let guide = state.about.views.iter().find(|guide| guide.view == angle);
+    let anchors = match &about.anchors {
+        Some(typed) => typed_anchors(typed, &admitted)?,
+        None => guide.map_or([[0.0; 2]; 2], |guide| placed(guide, &admitted)),
+    };
+    let complaints = complaints(guide, anchors);
+    let Admitted { format, width, height, orientation: _, bytes } = admitted;
+    let taken = clock::now();
+    let told = complaints.iter().map(|word| advice(word)).collect::<Vec<_>>();
+    let new = NewCapture {
+        scan,
+        view: angle,
+        light,
+        format,
+        width,
+        height,
+        anchors,
+        complaints: complaints.clone(),
+        camera,
+        taken,
+    };
+    let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
+    announce(&state, visit, scan, capture.id).await;
+    let view = view(&state.store, visit).await?;
+    changed(&state.live, &view).await;
+    let body = json!({
+        "capture": capture.id.to_string(),
+        "visit": visit.to_string(),
+        "version": view.visit.version,
+        "width": width,
+        "height": height,
+        "complaints": complaints,
+        "advice": told,
+        "analysis": "queued",
+    });
+    Ok(tagged(StatusCode::CREATED, view.visit.version, body))
+}
+
+async fn announce(state: &AppState, visit: VisitId, scan: ScanId, capture: CaptureId) {
+    let (visit, scan, capture) = (visit.to_string(), scan.to_string(), capture.to_string());
+    state.live.publish(News::Capture { visit, scan, capture, state: "kept".to_owned() }).await;
+}
+
+/// The latest scan of the phase that was not given up.
+fn scan_of(view: &VisitView, phase: Phase) -> Result<ScanId, WebError> {
+    let stands = |state| matches!(state, ScanState::Running | ScanState::Paused | ScanState::Finished);
+    let found = view.scans.iter().rev().find(|s| s.scan.phase == phase && stands(s.scan.state));
+    found.map(|s| s.scan.id).ok_or_else(|| {
+        WebError::new(
+            StatusCode::CONFLICT,
+            "wrong_state",
+            format!("phase {phase}"),
+            "begin the scan of that phase first",
+            "请先开始这一阶段的测量，再拍照。",
+            "Begin this phase's scan first, then take photographs.",
+        )
+    })
+}
+
+/// Off the async threads: a large picture is walked byte by byte.
+async fn admit(bytes: Bytes) -> Result<Admitted, WebError> {
+    let walked =
+        tokio::task::spawn_blocking(move || door::admit(&bytes)).await.map_err(|fault| WebError::fault(&fault))?;
+    walked.map_err(|refused| {
+        let now = refused.to_string();
+        let (status, what, zh) = match refused {
+            DoorError::NotAPicture => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_picture", "这不是照片。请用 JPEG、PNG 或 WebP 格式。")
+            }
+            DoorError::TooManyBytes { .. } | DoorError::TooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "照片太大，请调低相机分辨率。")
+            }
+            DoorError::Truncated { .. } | DoorError::Damaged { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "refused", "照片不完整或已损坏，请重拍。")
+            }
+            DoorError::Unsupported { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "refused", "不支持这种照片格式，请存为普通 JPEG。")
+            }
+        };
+        let en = format!("Not taken in: {now}.");
+        WebError::new(status, what, "body", now, zh, en)
+    })
+}
+
+/// Where the framing guide puts the anchors when the face fills it.
+fn placed(guide: &Guide, picture: &Admitted) -> [[f64; 2]; 2] {
+    let (width, height) = (f64::from(picture.width), f64::from(picture.height));
+    guide.anchors.map(|[x, y]| [x * width, y * height])
+}
+
+fn typed_anchors(typed: &str, picture: &Admitted) -> Result<[[f64; 2]; 2], WebError> {
+    let wrong = || WebError::malformed("anchors", "expected x1,y1,x2,y2 in pixels inside the picture");
+    let numbers: Vec<f64> = typed.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| wrong())?;
+    let [x1, y1, x2, y2] = numbers[..] else { return Err(wrong()) };
+    let inside = |x: f64, y: f64| {
+        (0.0..=f64::from(picture.width)).contains(&x) && (0.0..=f64::from(picture.height)).contains(&y)
+    };
+    if inside(x1, y1) && inside(x2, y2) && (x1, y1) != (x2, y2) { Ok([[x1, y1], [x2, y2]]) } else { Err(wrong()) }
+}
+
+/// What can be said at once: the scale. Blur, light and pose are judged by the analysis.
+fn complaints(guide: Option<&Guide>, [[x1, y1], [x2, y2]]: [[f64; 2]; 2]) -> Vec<String> {
+    let Some(guide) = guide else { return Vec::new() };
+    let scale = (x2 - x1).hypot(y2 - y1) / guide.anchor_distance_mm;
+    if scale < MIN_PX_PER_MM { vec!["too_coarse".to_owned()] } else { Vec::new() }
+}
+
+/// A complaint with what to do about it.
+pub(crate) fn advice(complaint: &str) -> Value {
+    let (zh, en) = advice_words(complaint);
+    json!({ "complaint": complaint, "zh": zh, "en": en })
+}
+
+/// What to do about a complaint, in both languages.
+pub(crate) fn advice_words(complaint: &str) -> (&'static str, &'static str) {
+    match complaint {
+        "too_coarse" => (
+            "照片分辨率不足，毛孔无法判断：请靠近些，用相机原图（800 万像素以上）。",
+            "Too coarse for pores: come closer and use full-resolution stills (8 megapixels or more).",
+        ),
+        "blurred" => ("照片模糊：请持稳，等对焦后重拍。", "Blurred: hold still, wait for focus, take it again."),
+        "too_dark" => ("照片太暗：请打开补光灯重拍。", "Too dark: switch the light on and take it again."),
+        "too_bright" => ("照片过亮：请避开直射光重拍。", "Too bright: avoid direct light and take it again."),
+        "colour_cast" => {
+            ("照片偏色：请关掉有色光源重拍。", "Colour cast: switch coloured lights off and take it again.")
+        }
+        "no_skin" => ("没有看到面部：请对准虚线框重拍。", "No face in the frame: aim at the guide and take it again."),
+        _ => ("拍摄条件不理想，建议重拍。", "Poor conditions; taking it again is advised."),
+    }
+}
+
+/// `GET /captures/{id}/picture`
+pub async fn picture(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
+    let id: CaptureId = parse("capture", &id)?;
+    let capture = state.store.capture(id).await.map_err(|fault| refused::store(&fault))?;
+    let bytes = state.store.capture_bytes(id).await.map_err(|fault| refused::store(&fault))?;
+    Ok(([(header::CONTENT_TYPE, capture.format.as_str()), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
+}

@@ -1,0 +1,64 @@
+//! The calls of `/api/v1`, one file per thing.
+
+pub mod captures;
+pub mod customers;
+pub mod refused;
+pub mod scans;
+pub mod status;
+pub mod tray;
+pub mod visits;
+
+use super::error::WebError;
+use crate::{
+    domain::VisitId,
+    store::{Store, VisitView},
+    tasks::live::{Live, News},
+};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use serde_json::Value;
+
+/// Any other path below `/api/v1`.
+pub async fn unknown() -> WebError {
+    WebError::not_found("path; see docs/contracts/api.md")
+}
+
+/// A path that is there, with another method.
+pub async fn wrong_method() -> WebError {
+    WebError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "wrong_method",
+        "method",
+        "GET reads, POST writes; see docs/contracts/api.md",
+        "这个地址不支持该操作。",
+        "This address does not take that method.",
+    )
+}
+
+/// JSON with the version of its visit as `ETag`.
+fn tagged(status: StatusCode, version: u64, body: Value) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    let tag = HeaderValue::from_str(&format!("\"{version}\"")).expect("digits in quotes are a header value");
+    response.headers_mut().insert(header::ETAG, tag);
+    response
+}
+
+/// The visit in full.
+pub(crate) async fn view(store: &Store, visit: VisitId) -> Result<VisitView, WebError> {
+    store.visit_view(visit).await.map_err(|fault| refused::store(&fault))
+}
+
+/// Tells the pages that a visit changed.
+async fn changed(live: &Live, view: &VisitView) {
+    let visit = &view.visit;
+    live.publish(News::Visit {
+        visit: visit.id.to_string(),
+        station: visit.station.clone(),
+        version: visit.version,
+        state: visit.state.to_string(),
+    })
+    .await;
+}

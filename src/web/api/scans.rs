@@ -1,0 +1,152 @@
+//! Scans: begun, driven, corrected.
+
+use super::{
+    changed, refused, tagged, view,
+    visits::{answer, expect, staff},
+};
+use crate::{
+    domain::{Region, ScanId, VisitId, scan::Phase},
+    store::{Thing, Why},
+    tasks::station::{StationError, StationHandle, Told, Verb},
+    web::{
+        AppState,
+        ask::{Body, Seen, parse, text},
+        error::WebError,
+    },
+};
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Beginning {
+    phase: String,
+}
+
+/// `POST /visits/{id}/scans`
+pub async fn begin(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Seen(seen): Seen,
+    Body(new): Body<Beginning>,
+) -> Result<Response, WebError> {
+    let visit: VisitId = parse("visit", &id)?;
+    let phase: Phase = parse("phase", &new.phase)?;
+    let open = view(&state.store, visit).await?.visit;
+    refused::require_open(open.state)?;
+    let begun = state.chair(&open.station)?.begin(visit, seen, phase).await;
+    told(&state, visit, begun, StatusCode::CREATED).await
+}
+
+/// Everything a verb on a scan may bring; each looks at its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    region: Option<String>,
+    phase: Option<String>,
+    visit: Option<String>,
+    #[serde(default)]
+    staff: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// `POST /scans/{id}/{verb}`
+pub async fn act(
+    State(state): State<AppState>,
+    Path((id, verb)): Path<(String, String)>,
+    Seen(seen): Seen,
+    Body(wish): Body<Wish>,
+) -> Result<Response, WebError> {
+    let scan: ScanId = parse("scan", &id)?;
+    let visit = state.store.scan(scan).await.map_err(|fault| refused::store(&fault))?.visit;
+    let why = Why { staff: staff(&text("staff", &wish.staff, 40)?), reason: text("reason", &wish.reason, 200)? };
+    let verb = match verb.as_str() {
+        "measure" => {
+            let chair = chair_of(&state, visit).await?;
+            let measured = chair.measure(scan, seen).await;
+            return told(&state, visit, measured, StatusCode::OK).await;
+        }
+        "pause" => Verb::Pause,
+        "resume" => Verb::Resume,
+        "cancel" => Verb::Cancel,
+        "finish" => Verb::Finish,
+        "skip" => Verb::Skip(region(&wish)?),
+        "repeat" => Verb::Repeat(region(&wish)?),
+        "void" | "restore" => return strike(&state, scan, visit, seen, verb == "restore", why).await,
+        "reassign" => return reassign(&state, scan, visit, seen, &wish, why).await,
+        _ => return Err(WebError::not_found("verb; see docs/contracts/api.md")),
+    };
+    let chair = chair_of(&state, visit).await?;
+    let done = chair.act(scan, seen, verb).await;
+    told(&state, visit, done, StatusCode::OK).await
+}
+
+fn region(wish: &Wish) -> Result<Region, WebError> {
+    parse("region", wish.region.as_deref().unwrap_or_default())
+}
+
+async fn chair_of(state: &AppState, visit: VisitId) -> Result<&StationHandle, WebError> {
+    let visit = state.store.visit(visit).await.map_err(|fault| refused::store(&fault))?;
+    state.chair(&visit.station)
+}
+
+/// What the chair said, with its version; a conflict brings the present state along.
+pub(super) async fn told(
+    state: &AppState,
+    visit: VisitId,
+    said: Result<Told, StationError>,
+    status: StatusCode,
+) -> Result<Response, WebError> {
+    match said {
+        Ok(told) => Ok(tagged(status, told.version, json!(told))),
+        Err(fault) => Err(refused::with_state(&state.store, visit, refused::station(&fault)).await),
+    }
+}
+
+async fn strike(
+    state: &AppState,
+    scan: ScanId,
+    visit: VisitId,
+    seen: u64,
+    restore: bool,
+    why: Why,
+) -> Result<Response, WebError> {
+    if let Err(stale) = expect(state, visit, seen).await {
+        return Err(refused::with_state(&state.store, visit, stale).await);
+    }
+    let thing = Thing::Scan(scan);
+    let done = if restore { state.store.restore(thing, why).await } else { state.store.void(thing, why).await };
+    if let Err(fault) = done {
+        return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
+    }
+    answer(state, visit).await
+}
+
+async fn reassign(
+    state: &AppState,
+    scan: ScanId,
+    visit: VisitId,
+    seen: u64,
+    wish: &Wish,
+    why: Why,
+) -> Result<Response, WebError> {
+    let was = state.store.scan(scan).await.map_err(|fault| refused::store(&fault))?;
+    let phase = wish.phase.as_deref().map_or(Ok(was.phase), |word| parse("phase", word))?;
+    let target = wish.visit.as_deref().map_or(Ok(visit), |id| parse("visit", id))?;
+    if let Err(stale) = expect(state, visit, seen).await {
+        return Err(refused::with_state(&state.store, visit, stale).await);
+    }
+    if let Err(fault) = state.store.reassign_scan(scan, target, phase, why).await {
+        return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
+    }
+    if target != visit {
+        changed(&state.live, &view(&state.store, target).await?).await;
+    }
+    answer(state, visit).await
+}

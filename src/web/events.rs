@@ -1,0 +1,58 @@
+//! Live events over SSE: each with an id, so that a browser that comes back gets what it missed, or a `reset`.
+
+use super::{
+    AppState,
+    ask::{Asked, text},
+    error::WebError,
+};
+use crate::tasks::live::{Item, Subscription};
+use axum::{
+    extract::State,
+    http::HeaderMap,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{Stream, StreamExt as _, stream};
+use serde::Deserialize;
+use std::{convert::Infallible, time::Duration};
+use tokio_stream::wrappers::ReceiverStream;
+
+/// A proxy or a sleeping tablet shows within this.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a browser waits before it comes back.
+const RETRY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Which {
+    station: Option<String>,
+}
+
+/// `GET /events`
+pub async fn events(
+    State(state): State<AppState>,
+    Asked(which): Asked<Which>,
+    headers: HeaderMap,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, WebError> {
+    let station = which.station.map(|id| text("station", &id, 60)).transpose()?;
+    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let subscription = state.live.subscribe(last_id).await.map_err(|_| WebError::stopping())?;
+    let Subscription { reset, missed, coming, last_id } = subscription;
+    // The first event carries the id to come back with, also when nothing happened yet.
+    let hello = if reset { Event::default().event("reset").data("{}") } else { Event::default().comment("listening") };
+    let hello = hello.id(if reset || missed.is_empty() { last_id } else { missed[0].id.clone() }).retry(RETRY);
+    let news = stream::iter(missed).chain(ReceiverStream::new(coming));
+    let ours = move |item: &Item| match (item.news.station(), station.as_deref()) {
+        (Some(of), Some(wanted)) => of == wanted,
+        _ => true,
+    };
+    let told = news.filter(move |item| std::future::ready(ours(item))).map(|item| event(&item));
+    let all = stream::once(std::future::ready(hello)).chain(told).map(Ok);
+    let all = all.take_until(state.stop.clone().cancelled_owned());
+    Ok(Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+fn event(item: &Item) -> Event {
+    let value = serde_json::to_value(&*item.news).unwrap_or_default();
+    let kind = value["kind"].as_str().unwrap_or("news").to_owned();
+    Event::default().id(item.id.clone()).event(kind).data(value.to_string())
+}

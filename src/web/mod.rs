@@ -1,0 +1,150 @@
+//! The web server: API under `/api/v1`, live events, pages drawn on the server. `docs/contracts/api.md` is its contract.
+//!
+//! Not done here: owning any state (stations, store and live ring do) and log-in, which is why it listens on loopback only.
+
+mod api;
+pub mod ask;
+pub mod assets;
+pub mod error;
+mod events;
+pub mod guard;
+mod json;
+mod pages;
+pub mod shell;
+
+use crate::{
+    domain::{
+        capture::View,
+        metric::{Label, Metric},
+        scan::Step,
+    },
+    store::Store,
+    tasks::{comparison::Judges, live::Live, station::StationHandle},
+};
+use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+use guard::NotLoopback;
+use std::{io, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// JSON of a call: names, lists, a reason.
+const JSON_LIMIT: usize = 64 * 1024;
+/// A consent carries a signature.
+const SIGNATURE_LIMIT: usize = 256 * 1024;
+/// A photograph: a 48-megapixel JPEG has about 25 MB.
+pub const PICTURE_LIMIT: usize = 40 * 1024 * 1024;
+
+/// Calls still under way when the daemon stops get so long; a scan's own commands answer within it or are told to retry.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What pages say of this house, fixed at the start.
+#[derive(Debug, Clone)]
+pub struct About {
+    pub version: String,
+    pub store_name: Label,
+    pub metrics: Arc<[Metric]>,
+    /// What a scan measures.
+    pub plan: Vec<Step>,
+    /// Photographs of a scan, with where the framing guide puts the anchors.
+    pub views: Vec<Guide>,
+}
+
+/// One view and its framing guide: the two anchors as shares of picture width and height.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Guide {
+    pub view: View,
+    pub anchors: [[f64; 2]; 2],
+    pub anchor_distance_mm: f64,
+}
+
+/// Everything the handlers hold. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    pub stations: Arc<[StationHandle]>,
+    pub store: Store,
+    pub live: Live,
+    pub about: Arc<About>,
+    pub judges: Arc<Judges>,
+    /// How the connection to HQ is, in one word (`connected`, `offline`, `disabled`, …).
+    pub sync: watch::Receiver<String>,
+    /// Ends the event streams.
+    pub stop: CancellationToken,
+}
+
+/// Why the server ended.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    NotLoopback(#[from] NotLoopback),
+    #[error("the web server failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl AppState {
+    /// The chair `id`.
+    pub(crate) fn station(&self, id: &str) -> Option<&StationHandle> {
+        self.stations.iter().find(|station| station.id() == id)
+    }
+
+    /// The chair of a visit; `None` where the configuration has it no more.
+    pub(crate) fn chair(&self, id: &str) -> Result<&StationHandle, error::WebError> {
+        self.station(id).ok_or_else(|| error::WebError::not_found(format!("station {id}")))
+    }
+}
+
+/// All routes.
+pub fn router(state: AppState) -> Router {
+    let pictures = Router::new()
+        .route("/visits/{id}/captures", routing::post(api::captures::add))
+        .layer(DefaultBodyLimit::max(PICTURE_LIMIT));
+    let consents = Router::new()
+        .route("/visits/{id}/consents", routing::post(api::visits::consents))
+        .layer(DefaultBodyLimit::max(SIGNATURE_LIMIT));
+    let calls = Router::new()
+        .route("/customers", routing::get(api::customers::find).post(api::customers::add))
+        .route("/stations", routing::get(api::status::stations))
+        .route("/status", routing::get(api::status::status))
+        .route("/visits", routing::get(api::visits::list).post(api::visits::open))
+        .route("/visits/{id}", routing::get(api::visits::one))
+        .route("/visits/{id}/scans", routing::post(api::scans::begin))
+        .route("/visits/{id}/{verb}", routing::post(api::visits::act))
+        .route("/scans/{id}/{verb}", routing::post(api::scans::act))
+        .route("/captures/{id}/picture", routing::get(api::captures::picture))
+        .route("/tray", routing::get(api::tray::list))
+        .route("/tray/{repeat}/bind", routing::post(api::tray::bind))
+        .route("/events", routing::get(events::events))
+        .layer(DefaultBodyLimit::max(JSON_LIMIT));
+    Router::new()
+        .nest("/api/v1", calls.merge(pictures).merge(consents).fallback(api::unknown))
+        .route("/a/{digest}/{name}", routing::get(assets::asset))
+        .route("/", routing::get(pages::home))
+        .route("/station/{id}", routing::get(pages::station))
+        .route("/report/{visit}", routing::get(pages::report))
+        .fallback(pages::unknown)
+        .method_not_allowed_fallback(api::wrong_method)
+        .layer(middleware::from_fn(guard::guard))
+        .with_state(state)
+}
+
+/// Serves until `stop`; then ends the event streams, lets calls under way finish for at most 5 s, and returns.
+///
+/// # Errors
+/// [`ServeError::NotLoopback`] before anything is served when other machines could reach the listener.
+pub async fn serve(listener: TcpListener, state: AppState, stop: CancellationToken) -> Result<(), ServeError> {
+    guard::loopback_only(listener.local_addr()?)?;
+    let state = AppState { stop: stop.clone(), ..state };
+    let polite = stop.clone().cancelled_owned();
+    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(polite);
+    let mut serving = std::pin::pin!(serving.into_future());
+    tokio::select! {
+        ended = &mut serving => return Ok(ended?),
+        () = stop.cancelled() => {}
+    }
+    match timeout(GRACE, serving).await {
+        Ok(ended) => Ok(ended?),
+        Err(_) => {
+            tracing::warn!("calls still under way after {GRACE:?} were dropped");
+            Ok(())
+        }
+    }
+}

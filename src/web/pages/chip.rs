@@ -1,0 +1,39 @@
+//! Small marks that say a state by sign, word and colour together.
+
+use crate::{report::Lang, tasks::station::DeviceView};
+
+/// How one device is.
+#[derive(Debug)]
+pub struct Chip {
+    pub class: &'static str,
+    /// SVG.
+    pub sign: &'static str,
+    pub words: String,
+    pub detail: String,
+}
+
+const GOOD: &str =
+    r#"<svg viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="5.5" fill="currentColor"/></svg>"#;
+const WAIT: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="3 2.2"/></svg>"#;
+const BAD: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><path d="M3 3l8 8M11 3l-8 8" stroke="currentColor" stroke-width="2.2" stroke-linecap="round"/></svg>"#;
+
+/// A tick, for what is done.
+pub const TICK: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><path d="M2.5 7.500 6 11 11.500 3.500" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"/></svg>"#;
+/// A bar, for what was left out.
+pub const BAR: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><path d="M3 7h8" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"/></svg>"#;
+
+pub fn device(lang: Lang, device: &DeviceView) -> Chip {
+    let (class, sign) = match device.state {
+        "ready" => ("good", GOOD),
+        "searching" => ("warn", WAIT),
+        _ => ("bad", BAD),
+    };
+    let said = lang.pick(&device.zh, &device.en);
+    // The name and how it is in a few words; the advice in full as the title.
+    let words: String = if said.chars().count() > 22 {
+        said.split(['：', ':', '，', ';', '；']).take(1 + usize::from(lang == Lang::En)).collect::<Vec<_>>().join(":")
+    } else {
+        said.to_owned()
+    };
+    Chip { class, sign, words, detail: format!("{said} {}", device.serial) }
+}
