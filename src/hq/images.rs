@@ -49,10 +49,13 @@ pub(super) fn offer(
     payload: &[u8],
     max_bytes: u64,
 ) -> Result<Answer, HqError> {
-    let offer = match read_offer(payload, capture).and_then(|offer| rules(&offer, max_bytes).map(|()| offer)) {
+    let offer = match read_offer(payload, capture) {
         Ok(offer) => offer,
-        Err(reason) => return Ok(Answer::Reply(refused(capture, &reason))),
+        Err(reason) => return Ok(Answer::Reply(refused(capture, "", &reason))),
     };
+    if let Err(reason) = rules(&offer, max_bytes) {
+        return Ok(Answer::Reply(refused(capture, &offer.sha256, &reason)));
+    }
     let role = role_word(offer.role);
     let key = params![from.gateway, capture, role];
     let known: Option<(String, u32)> = connection
@@ -74,15 +77,15 @@ pub(super) fn offer(
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     match state.as_str() {
-        "verified" => Ok(Answer::Reply(verified(capture))),
-        "refused" => Ok(Answer::Reply(refused(capture, &reason))),
+        "verified" => Ok(Answer::Reply(word(capture, &offer.sha256, ImageState::Verified))),
+        "refused" => Ok(Answer::Reply(refused(capture, &offer.sha256, &reason))),
         _ => {
             let missing = missing(connection, &from.gateway, capture, role, offer.slices)?;
             if missing.is_empty() {
                 let (capture, role) = (capture.to_owned(), role.to_owned());
                 return Ok(Answer::Whole(Whole { from: from.clone(), capture, role }));
             }
-            Ok(Answer::Reply(wanted(capture, missing)))
+            Ok(Answer::Reply(wanted(capture, &offer.sha256, missing)))
         }
     }
 }
@@ -220,11 +223,11 @@ pub(super) fn file(
     )?;
     if state == "verified" {
         // Named twice in one batch.
-        return Ok(verified(capture));
+        return Ok(word(capture, &digest, ImageState::Verified));
     }
     let bytes = put_together(connection, picture)?;
     if hex::encode(sha256(&bytes)) != digest {
-        return wrong_digest(connection, picture);
+        return wrong_digest(connection, picture, &digest);
     }
     write_durably(&path_of(folder, &from.gateway, capture, role, &format), &bytes)?;
     let transaction = connection.transaction()?;
@@ -235,7 +238,7 @@ pub(super) fn file(
     transaction.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
     transaction.commit()?;
     faults::point("hq.image.committed");
-    Ok(verified(capture))
+    Ok(word(capture, &digest, ImageState::Verified))
 }
 
 fn put_together(connection: &Connection, picture: &Whole) -> Result<Vec<u8>, HqError> {
@@ -251,7 +254,7 @@ fn put_together(connection: &Connection, picture: &Whole) -> Result<Vec<u8>, HqE
 }
 
 /// Asks for all of it again; refuses it for good when it came wrong too often.
-fn wrong_digest(connection: &Connection, picture: &Whole) -> Result<Reply, HqError> {
+fn wrong_digest(connection: &Connection, picture: &Whole, digest: &str) -> Result<Reply, HqError> {
     let Whole { from, capture, role } = picture;
     let key = params![from.gateway, capture, role];
     connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
@@ -263,14 +266,14 @@ fn wrong_digest(connection: &Connection, picture: &Whole) -> Result<Reply, HqErr
     )?;
     tracing::warn!(gateway = %from.gateway, capture, role, attempts, "picture whole but its digest wrong");
     if attempts < MAX_ATTEMPTS {
-        return Ok(wanted(capture, vec![(0, slices - 1)]));
+        return Ok(wanted(capture, digest, vec![(0, slices - 1)]));
     }
     let reason = format!("its bytes do not have the offered sha256, {attempts} times");
     connection.execute(
         "UPDATE images SET state = 'refused', reason = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
         params![from.gateway, capture, role, reason],
     )?;
-    Ok(refused(capture, &reason))
+    Ok(refused(capture, digest, &reason))
 }
 
 /// Where a verified picture lies.
@@ -313,24 +316,18 @@ fn role_word(role: Role) -> &'static str {
     }
 }
 
-fn wanted(capture: &str, missing: Vec<(u32, u32)>) -> Reply {
-    Reply::Image { capture: capture.to_owned(), state: ImageState::Wanted, missing, reason: String::new() }
+/// A word on one picture; ready to be sent.
+fn word(capture: &str, sha256: &str, state: ImageState) -> Reply {
+    let (capture, sha256) = (capture.to_owned(), sha256.to_owned());
+    Reply::Image { capture, sha256, state, missing: Vec::new(), reason: String::new() }
 }
 
-fn verified(capture: &str) -> Reply {
-    Reply::Image {
-        capture: capture.to_owned(),
-        state: ImageState::Verified,
-        missing: Vec::new(),
-        reason: String::new(),
-    }
+fn wanted(capture: &str, sha256: &str, missing: Vec<(u32, u32)>) -> Reply {
+    let (capture, sha256) = (capture.to_owned(), sha256.to_owned());
+    Reply::Image { capture, sha256, state: ImageState::Wanted, missing, reason: String::new() }
 }
 
-fn refused(capture: &str, reason: &str) -> Reply {
-    Reply::Image {
-        capture: capture.to_owned(),
-        state: ImageState::Refused,
-        missing: Vec::new(),
-        reason: reason.to_owned(),
-    }
+fn refused(capture: &str, sha256: &str, reason: &str) -> Reply {
+    let (capture, sha256) = (capture.to_owned(), sha256.to_owned());
+    Reply::Image { capture, sha256, state: ImageState::Refused, missing: Vec::new(), reason: reason.to_owned() }
 }

@@ -4,6 +4,7 @@
 //! order by `seq`, so arrival order is free and anything may be sent twice. See `docs/contracts/wire.md`.
 
 pub mod backoff;
+pub mod batch;
 pub mod envelope;
 pub mod image_lane;
 pub mod pace;

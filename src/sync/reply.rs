@@ -32,8 +32,9 @@ pub enum Reply {
     Nack { epoch: String, seq: u64, reason: String },
     /// HQ misses these and asks for them again.
     Ask { epoch: String, ranges: Vec<SeqRange> },
-    /// State of one picture at HQ.
-    Image { capture: String, state: ImageState, missing: Vec<(u32, u32)>, reason: String },
+    /// State of one picture at HQ. `sha256` is the one of the offer it answers: a late word on one picture of a capture
+    /// must not settle another of the same capture.
+    Image { capture: String, sha256: String, state: ImageState, missing: Vec<(u32, u32)>, reason: String },
     /// Something a person must look at, such as the same key under another id.
     Alarm { epoch: String, seq: u64, reason: String },
 }

@@ -6,3 +6,4 @@ pub mod live;
 pub mod observation;
 pub mod scan_view;
 pub mod station;
+pub mod sync;

@@ -1,0 +1,141 @@
+//! Drains the outbox to HQ: one connection after another, a fresh one after every error, with jittered waits between. An
+//! event leaves the outbox only on HQ's own word. Owns the order of sending and nothing durable: after a kill at any point
+//! the next start asks HQ what it holds and goes on from there.
+
+mod pictures;
+mod session;
+
+use crate::{
+    clock,
+    config::{AcknowledgedBy, Sync},
+    domain::Stamp,
+    ports::{Connector, UplinkError},
+    store::{Store, StoreError},
+    sync::{backoff::Backoff, topic::Address},
+};
+use std::time::Duration;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// First and longest ceiling of the wait between two connections: quick after a hiccup, spread over a minute when a whole
+/// chain's broker comes back.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A connection that held this long was a good one: the waits start small again.
+const HELD_WELL: Duration = Duration::from_secs(30);
+
+/// What the task must know besides its store.
+#[derive(Debug, Clone)]
+pub struct SyncSettings {
+    pub address: Address,
+    pub sync: Sync,
+    /// Self-description, JSON, published retained on every connect; nothing personal.
+    pub about: String,
+    /// Of the daemon.
+    pub version: String,
+}
+
+/// How things stand with HQ; for pages and the metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncStatus {
+    pub connection: Connection,
+    /// Events not known to be at HQ; counted while connected, else as of the last connection.
+    pub waiting: u64,
+    /// When HQ last confirmed something.
+    pub last_acknowledged: Option<Stamp>,
+    /// The last thing a person should look at; stays until the next.
+    pub alarm: Option<String>,
+}
+
+impl Default for SyncStatus {
+    fn default() -> Self {
+        Self { connection: Connection::Connecting, waiting: 0, last_acknowledged: None, alarm: None }
+    }
+}
+
+/// Where the connection stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connection {
+    Connecting,
+    /// HQ has answered on this connection.
+    Connected,
+    /// The broker is there, HQ does not answer.
+    HqSilent,
+    Down(UplinkError),
+}
+
+/// Sends until `stop`. Everything is kept while there is no connection.
+///
+/// # Errors
+/// The store's: without it there is nothing to send.
+pub async fn run(
+    store: Store,
+    connector: Connector,
+    settings: SyncSettings,
+    status: watch::Sender<SyncStatus>,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    if settings.sync.acknowledged_by == AcknowledgedBy::Broker {
+        warn!("events leave the outbox on the broker's word (sync.acknowledged_by); what it loses is lost");
+    }
+    loop {
+        status.send_modify(|status| status.connection = Connection::Connecting);
+        let connected = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            connected = connector() => connected,
+        };
+        let reason = match connected {
+            Err(reason) => reason,
+            Ok(uplink) => {
+                info!("connected to HQ's broker");
+                crate::faults::point("sync.connected");
+                let since = Instant::now();
+                match session::run(&store, uplink, &settings, &status, &stop).await? {
+                    session::End::Stopped => return Ok(()),
+                    session::End::Lost(reason) => {
+                        if since.elapsed() >= HELD_WELL {
+                            backoff.reset();
+                        }
+                        reason
+                    }
+                }
+            }
+        };
+        let wait = backoff.next(fastrand::f64());
+        report(&reason, wait, &status);
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(wait) => {}
+        }
+    }
+}
+
+fn report(reason: &UplinkError, wait: Duration, status: &watch::Sender<SyncStatus>) {
+    let wait_ms = wait.as_millis();
+    if reason.needs_a_person() {
+        error!(%reason, wait_ms, "no connection to HQ; everything is kept");
+    } else {
+        warn!(%reason, wait_ms, "no connection to HQ; everything is kept");
+    }
+    status.send_modify(|status| {
+        status.connection = Connection::Down(reason.clone());
+        if reason.needs_a_person() {
+            status.alarm = Some(reason.to_string());
+        }
+    });
+}
+
+/// Notes that HQ has confirmed something.
+fn confirmed(status: &watch::Sender<SyncStatus>, waiting: u64) {
+    status.send_modify(|status| {
+        status.connection = Connection::Connected;
+        status.waiting = waiting;
+        status.last_acknowledged = Some(clock::now());
+    });
+}

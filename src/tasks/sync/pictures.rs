@@ -1,0 +1,258 @@
+//! The image lane, below the events: one picture at a time, offered, sent in the slices HQ misses, settled by HQ's word.
+//! Whether it is still owed is looked up before every publish, so that a withdrawn consent stops it at the next slice.
+
+use crate::{
+    config::Sync,
+    domain::CaptureId,
+    faults,
+    ports::Publish,
+    store::{OwedImage, Store, StoreError},
+    sync::{
+        image_lane::{Offer, SLICE, slices},
+        pace::Pace,
+        reply::ImageState,
+        topic::{Address, Lane},
+    },
+};
+use std::{
+    collections::{HashSet, VecDeque},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// Slices under way at once: enough to fill a slow line, few enough that an event never waits behind many.
+const FLYING: usize = 4;
+
+/// How long HQ may take from the last slice to its word before it is asked by a new offer.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// How many owed pictures are looked through for the one under way: new report pictures go before it.
+const LOOK_AT: usize = 256;
+
+pub(super) struct Pictures {
+    current: Option<Current>,
+    /// Not before this; `None`: when the outbox changes.
+    look_at: Option<Instant>,
+    pace: Pace,
+    resend_after: Duration,
+}
+
+struct Current {
+    image: OwedImage,
+    stage: Stage,
+}
+
+enum Stage {
+    ToOffer,
+    /// Offered, or all slices sent: waits for HQ's word, then offers again.
+    Waiting {
+        again_at: Instant,
+    },
+    Sending {
+        bytes: Vec<u8>,
+        wanted: VecDeque<u32>,
+        flying: HashSet<u64>,
+    },
+}
+
+impl Pictures {
+    pub fn new(sync: &Sync) -> Self {
+        Self { current: None, look_at: None, pace: Pace::new(sync.image_rate), resend_after: sync.resend_after }
+    }
+
+    /// There may be something new.
+    pub fn look_again(&mut self) {
+        self.look_at = Some(Instant::now());
+    }
+
+    pub fn wake_at(&self) -> Option<Instant> {
+        match self.current.as_ref().map(|current| &current.stage) {
+            None => self.look_at,
+            Some(Stage::ToOffer) => Some(Instant::now()),
+            Some(Stage::Waiting { again_at }) => Some(*again_at),
+            Some(Stage::Sending { wanted, flying, .. }) => (!wanted.is_empty() && flying.len() < FLYING)
+                .then(|| self.pace.free_at().map_or_else(Instant::now, Instant::from_std)),
+        }
+    }
+
+    /// The next publish of the lane, if it may send one now.
+    pub async fn next(
+        &mut self,
+        store: &Store,
+        address: &Address,
+        token: u64,
+        now: Instant,
+    ) -> Result<Option<Publish>, StoreError> {
+        if let Some(Current { stage: Stage::Waiting { again_at }, .. }) = &self.current
+            && *again_at <= now
+        {
+            (self.current, self.look_at) = (None, Some(now));
+        }
+        if self.current.is_none() {
+            if self.look_at.is_none_or(|at| at > now) {
+                return Ok(None);
+            }
+            self.look_at = None;
+            let owed = store.owed_images(1).await?.into_iter().next();
+            self.current = owed.map(|image| Current { image, stage: Stage::ToOffer });
+        }
+        let ready = match self.current.as_ref().map(|current| &current.stage) {
+            Some(Stage::ToOffer) => true,
+            Some(Stage::Sending { wanted, flying, .. }) => {
+                !wanted.is_empty() && flying.len() < FLYING && self.pace.is_free(now.into_std())
+            }
+            Some(Stage::Waiting { .. }) | None => false,
+        };
+        if !ready || !self.still_owed(store).await? {
+            return Ok(None);
+        }
+        Ok(self.current.as_ref().and_then(|current| current.publish(address, token)))
+    }
+
+    async fn still_owed(&mut self, store: &Store) -> Result<bool, StoreError> {
+        let Some(current) = &self.current else { return Ok(false) };
+        if store.owed_images(LOOK_AT).await?.contains(&current.image) {
+            return Ok(true);
+        }
+        info!(capture = %current.image.capture, "a picture is no longer owed; its sending ends here");
+        self.current = None;
+        self.look_again();
+        Ok(false)
+    }
+
+    /// `publish` was handed over.
+    pub fn sent(&mut self, publish: &Publish, now: Instant) {
+        let again_at = now + self.resend_after;
+        let Some(current) = &mut self.current else { return };
+        match &mut current.stage {
+            Stage::ToOffer => {
+                current.stage = Stage::Waiting { again_at };
+                faults::point("sync.image.offered");
+            }
+            Stage::Sending { wanted, flying, .. } => {
+                wanted.pop_front();
+                flying.insert(publish.token);
+                self.pace.spent(publish.payload.len(), now.into_std());
+                faults::point("sync.image.slice_sent");
+            }
+            Stage::Waiting { .. } => {}
+        }
+    }
+
+    /// The broker took the publish `token`; after the last slice HQ's word is awaited.
+    pub fn taken(&mut self, token: u64, now: Instant) {
+        let Some(current) = &mut self.current else { return };
+        if let Stage::Sending { wanted, flying, .. } = &mut current.stage
+            && flying.remove(&token)
+            && wanted.is_empty()
+            && flying.is_empty()
+        {
+            current.stage = Stage::Waiting { again_at: now + SETTLE };
+        }
+    }
+
+    /// Something did not pass the broker: offered anew once HQ listens again.
+    pub fn lost(&mut self) {
+        self.current = None;
+        self.look_again();
+    }
+
+    /// HQ's word on a picture.
+    #[expect(clippy::too_many_arguments, reason = "the fields of the reply, and what to do it with")]
+    pub async fn answered(
+        &mut self,
+        store: &Store,
+        capture: &str,
+        sha256: &str,
+        state: ImageState,
+        missing: &[(u32, u32)],
+        reason: String,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let OwedImage { capture: ours, role, bytes, sha256: digest, .. } = current.image.clone();
+        if capture.parse::<CaptureId>() != Ok(ours) || (!sha256.is_empty() && sha256 != hex::encode(digest)) {
+            return Ok(());
+        }
+        match state {
+            ImageState::Verified => {
+                faults::point("sync.image.verified");
+                store.image_verified(ours, role).await?;
+                info!(capture = %ours, "HQ has the picture");
+            }
+            ImageState::Refused => {
+                warn!(capture = %ours, reason, "HQ refuses the picture");
+                store.image_refused(ours, role, reason).await?;
+            }
+            ImageState::Wanted => return self.wanted(store, missing, slices(bytes), now).await,
+        }
+        (self.current, self.look_at) = (None, Some(now));
+        Ok(())
+    }
+
+    async fn wanted(
+        &mut self,
+        store: &Store,
+        missing: &[(u32, u32)],
+        count: u32,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        if let Stage::Sending { .. } = current.stage {
+            // The answer to an older offer; what it names is under way.
+            return Ok(());
+        }
+        let wanted: VecDeque<u32> =
+            missing.iter().flat_map(|(first, last)| *first..=(*last).min(count.saturating_sub(1))).collect();
+        if wanted.is_empty() {
+            current.stage = Stage::Waiting { again_at: now + SETTLE };
+            return Ok(());
+        }
+        let OwedImage { capture, role, bytes: length, .. } = current.image;
+        match store.picture_bytes(capture, role).await {
+            Ok(bytes) if bytes.len() as u64 == length => {
+                current.stage = Stage::Sending { bytes, wanted, flying: HashSet::new() };
+            }
+            outcome => {
+                // Erased meanwhile, or the file is damaged: not tried again before something changes or time passes.
+                let fault = outcome.err().map_or_else(|| "its length is wrong".to_owned(), |fault| fault.to_string());
+                warn!(%capture, fault, "cannot send a picture");
+                (self.current, self.look_at) = (None, Some(now + self.resend_after));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Current {
+    fn publish(&self, address: &Address, token: u64) -> Option<Publish> {
+        let capture = self.image.capture.to_string();
+        let (lane, payload) = match &self.stage {
+            Stage::ToOffer => (Lane::Offer { capture }, self.offer()),
+            Stage::Sending { bytes, wanted, .. } => {
+                let index = *wanted.front()?;
+                let start = index as usize * SLICE as usize;
+                let end = bytes.len().min(start + SLICE as usize);
+                (Lane::Chunk { capture, index }, bytes.get(start..end)?.to_vec())
+            }
+            Stage::Waiting { .. } => return None,
+        };
+        Some(Publish { token, topic: address.topic(&lane), payload, retain: false })
+    }
+
+    fn offer(&self) -> Vec<u8> {
+        let OwedImage { capture, visit, role, format, bytes, sha256 } = &self.image;
+        let offer = Offer {
+            capture: capture.to_string(),
+            visit: visit.to_string(),
+            role: *role,
+            format: format.as_str().to_owned(),
+            bytes: *bytes,
+            slice_bytes: SLICE,
+            slices: slices(*bytes),
+            sha256: hex::encode(sha256),
+        };
+        serde_json::to_vec(&offer).expect("an offer is text and numbers")
+    }
+}

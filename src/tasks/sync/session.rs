@@ -1,0 +1,381 @@
+//! One connection: says hello, sends what HQ does not hold, records what HQ says. It never waits for the line without also
+//! listening, and holds nothing that the outbox does not hold.
+//!
+//! Until HQ has answered the hello no event is sent. Whenever something is doubtful (nobody listens, an acknowledgement is
+//! overdue) it says hello again instead of sending blindly: the answer names exactly what is missing.
+
+use super::{Connection, SyncSettings, SyncStatus, confirmed, pictures::Pictures};
+use crate::{
+    config::AcknowledgedBy,
+    domain::Epoch,
+    faults,
+    ports::{BrokerWord, FromBroker, Publish, Uplink, UplinkError},
+    store::{Store, StoreError},
+    sync::{
+        MAX_PUBLISH,
+        backoff::Backoff,
+        batch,
+        reply::{Hello, Reply, SeqRange},
+        topic::Lane,
+        window::Window,
+    },
+};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// Waits between two hellos that stay without an answer.
+const FIRST_HELLO: Duration = Duration::from_secs(2);
+const LONGEST_HELLO: Duration = Duration::from_secs(30);
+
+/// A batch HQ asks for is taken for lost when it was sent longer ago than this; a younger one may have crossed the question.
+const CROSSING: Duration = Duration::from_secs(2);
+
+/// How a connection ended.
+pub(super) enum End {
+    Stopped,
+    Lost(UplinkError),
+}
+
+/// What a publish is for, to know what the broker's word on it means.
+#[derive(Debug, Clone, Copy)]
+enum Errand {
+    /// Status and self-description.
+    Said,
+    Hello,
+    Batch(SeqRange),
+    Picture,
+}
+
+struct Session<'a> {
+    store: &'a Store,
+    settings: &'a SyncSettings,
+    status: &'a watch::Sender<SyncStatus>,
+    epoch: Epoch,
+    window: Window,
+    pictures: Pictures,
+    /// Said once on this connection, retained.
+    first: VecDeque<(Lane, Vec<u8>)>,
+    greeting: Greeting,
+    ready: Option<(Publish, Errand)>,
+    errands: HashMap<u64, Errand>,
+    token: u64,
+}
+
+/// Whether HQ has answered, else when to ask again.
+struct Greeting {
+    answered: bool,
+    /// Hellos since the last answer.
+    asked: u32,
+    next_at: Instant,
+    backoff: Backoff,
+}
+
+pub(super) async fn run(
+    store: &Store,
+    uplink: Uplink,
+    settings: &SyncSettings,
+    status: &watch::Sender<SyncStatus>,
+    stop: &CancellationToken,
+) -> Result<End, StoreError> {
+    let Uplink { publish, mut arrived, mut driver } = uplink;
+    let mut outbox = store.outbox_changed();
+    let mut session = Session {
+        store,
+        settings,
+        status,
+        epoch: store.epoch().await?,
+        window: Window::new(settings.sync.window, settings.sync.resend_after),
+        pictures: Pictures::new(&settings.sync),
+        first: [(Lane::Status, b"online".to_vec()), (Lane::About, settings.about.clone().into_bytes())].into(),
+        greeting: Greeting {
+            answered: false,
+            asked: 0,
+            next_at: Instant::now(),
+            backoff: Backoff::new(FIRST_HELLO, LONGEST_HELLO),
+        },
+        ready: None,
+        errands: HashMap::new(),
+        token: 0,
+    };
+    loop {
+        if session.ready.is_none() {
+            session.ready = session.compose().await?;
+        }
+        let wake_at = session.wake_at();
+        tokio::select! {
+            () = stop.cancelled() => return Ok(End::Stopped),
+            reason = &mut driver => return Ok(End::Lost(reason)),
+            permit = publish.reserve(), if session.ready.is_some() => {
+                if let Ok(permit) = permit {
+                    session.hand_over(permit);
+                }
+            }
+            heard = arrived.recv() => match heard {
+                Some(heard) => session.heard(heard).await?,
+                None => return Ok(End::Lost(UplinkError::Lost("the connection's other half has ended".to_owned()))),
+            },
+            changed = outbox.changed() => {
+                if changed.is_err() {
+                    // The store is closing; the stop is on its way.
+                    return Ok(End::Stopped);
+                }
+                let last = *outbox.borrow_and_update();
+                session.grown(last);
+            }
+            () = sleep_until(wake_at), if session.ready.is_none() => {}
+        }
+    }
+}
+
+impl Session<'_> {
+    /// The next thing to publish, most urgent first.
+    async fn compose(&mut self) -> Result<Option<(Publish, Errand)>, StoreError> {
+        if let Some((lane, payload)) = self.first.pop_front() {
+            return Ok(Some(self.publish(&lane, payload, true, Errand::Said)));
+        }
+        let now = Instant::now();
+        if self.greeting.answered && self.window.overdue_at().is_some_and(|at| at <= now.into_std()) {
+            warn!("an acknowledgement is overdue; asking HQ where it stands");
+            self.greet_at(now);
+        }
+        if !self.greeting.answered {
+            if now < self.greeting.next_at {
+                return Ok(None);
+            }
+            self.greeting.next_at = now + self.greeting.backoff.next(fastrand::f64());
+            if self.settings.sync.acknowledged_by == AcknowledgedBy::Hq {
+                return self.hello().await.map(Some);
+            }
+            self.open_without_hq().await?;
+        }
+        if let Some(batch) = self.next_batch().await? {
+            return Ok(Some(batch));
+        }
+        if !self.window.is_drained() || self.settings.sync.acknowledged_by == AcknowledgedBy::Broker {
+            return Ok(None);
+        }
+        self.token += 1;
+        let picture = self.pictures.next(self.store, &self.settings.address, self.token, now).await?;
+        Ok(picture.map(|publish| (publish, Errand::Picture)))
+    }
+
+    async fn hello(&mut self) -> Result<(Publish, Errand), StoreError> {
+        self.greeting.asked += 1;
+        if self.greeting.asked > 1 {
+            self.status.send_modify(|status| status.connection = Connection::HqSilent);
+        }
+        let hello = Hello {
+            epoch: self.epoch.to_string(),
+            last_seq: self.store.last_seq().await?,
+            oldest_kept: self.store.oldest_kept().await?,
+            version: self.settings.version.clone(),
+        };
+        let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
+        Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))
+    }
+
+    /// A chain with a receiver of its own: the broker's word counts, nobody answers a hello.
+    async fn open_without_hq(&mut self) -> Result<(), StoreError> {
+        let (oldest, last) = (self.store.oldest_kept().await?, self.store.last_seq().await?);
+        self.window.open(0, &[], oldest, last);
+        self.answered();
+        Ok(())
+    }
+
+    async fn next_batch(&mut self) -> Result<Option<(Publish, Errand)>, StoreError> {
+        let events = self.settings.sync.batch_events;
+        while let Some((first, last)) = self.window.next() {
+            let rows = match self.settings.sync.acknowledged_by {
+                AcknowledgedBy::Hq => self.store.range(self.epoch, first, last, events, MAX_PUBLISH).await?,
+                AcknowledgedBy::Broker => {
+                    let mut rows = self.store.unacknowledged(first, events, MAX_PUBLISH).await?;
+                    rows.retain(|(seq, _)| *seq <= last);
+                    rows
+                }
+            };
+            let Some((payload, range)) = batch::compose(&self.epoch.to_string(), &rows) else {
+                self.window.absent((first, last));
+                continue;
+            };
+            if range.0 > first {
+                self.window.absent((first, range.0 - 1));
+            }
+            return Ok(Some(self.publish(&Lane::Events, payload, false, Errand::Batch(range))));
+        }
+        Ok(None)
+    }
+
+    fn publish(&mut self, lane: &Lane, payload: Vec<u8>, retain: bool, errand: Errand) -> (Publish, Errand) {
+        self.token += 1;
+        (Publish { token: self.token, topic: self.settings.address.topic(lane), payload, retain }, errand)
+    }
+
+    fn hand_over(&mut self, permit: mpsc::Permit<'_, Publish>) {
+        let Some((publish, errand)) = self.ready.take() else { return };
+        let now = Instant::now();
+        self.errands.insert(publish.token, errand);
+        match errand {
+            Errand::Batch(range) => {
+                self.window.sent(publish.token, range, now.into_std());
+                permit.send(publish);
+                faults::point("sync.batch.published");
+            }
+            Errand::Picture => {
+                self.pictures.sent(&publish, now);
+                permit.send(publish);
+            }
+            Errand::Said | Errand::Hello => permit.send(publish),
+        }
+    }
+
+    /// When to look again although nothing was heard.
+    fn wake_at(&self) -> Instant {
+        if !self.greeting.answered {
+            return self.greeting.next_at;
+        }
+        let overdue = self.window.overdue_at().map(Instant::from_std);
+        let lane_is_free = self.window.is_drained() && self.settings.sync.acknowledged_by == AcknowledgedBy::Hq;
+        let pictures = self.pictures.wake_at().filter(|_| lane_is_free);
+        let soonest = overdue.into_iter().chain(pictures).min();
+        soonest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+    }
+
+    fn grown(&mut self, last: u64) {
+        if self.greeting.answered {
+            self.window.grow(last);
+            let waiting = self.window.waiting();
+            self.status.send_modify(|status| status.waiting = waiting);
+        }
+        self.pictures.look_again();
+    }
+
+    fn greet_at(&mut self, at: Instant) {
+        (self.greeting.answered, self.greeting.next_at) = (false, at);
+        self.drop_ready();
+    }
+
+    /// What was composed before HQ's last word is composed anew from what that word says; status and self-description
+    /// hold in any case.
+    fn drop_ready(&mut self) {
+        self.ready.take_if(|(_, errand)| !matches!(errand, Errand::Said));
+    }
+
+    fn answered(&mut self) {
+        self.greeting.answered = true;
+        self.greeting.asked = 0;
+        self.greeting.backoff.reset();
+        self.drop_ready();
+        self.pictures.look_again();
+        let waiting = self.window.waiting();
+        self.status.send_modify(|status| (status.connection, status.waiting) = (Connection::Connected, waiting));
+    }
+
+    async fn heard(&mut self, heard: FromBroker) -> Result<(), StoreError> {
+        match heard {
+            FromBroker::Word { token, word } => self.word(token, word).await,
+            FromBroker::Message { topic, payload } => match serde_json::from_slice(&payload) {
+                Ok(reply) => self.reply(reply).await,
+                Err(fault) => {
+                    warn!(topic, %fault, "HQ said something this version does not understand");
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    async fn word(&mut self, token: u64, word: BrokerWord) -> Result<(), StoreError> {
+        let Some(errand) = self.errands.remove(&token) else { return Ok(()) };
+        if word == BrokerWord::Taken {
+            self.pictures.taken(token, Instant::now());
+            if let (AcknowledgedBy::Broker, Errand::Batch(range)) = (self.settings.sync.acknowledged_by, errand) {
+                self.store.acknowledge(self.epoch, 0, vec![range]).await?;
+                self.window.settled(0, &[range]);
+                confirmed(self.status, self.window.waiting());
+            }
+            return Ok(());
+        }
+        if let Errand::Said = errand {
+            // Retained for whoever comes; that nobody listens now is no news.
+            return Ok(());
+        }
+        if let BrokerWord::Refused(reason) = word {
+            error!(reason, ?errand, "the broker refuses a publish");
+            let alarm =
+                format!("the broker refuses what this gateway sends ({reason}); its access list is to be checked");
+            self.status.send_modify(|status| status.alarm = Some(alarm));
+        }
+        self.window.lost(token);
+        self.pictures.lost();
+        self.status.send_modify(|status| status.connection = Connection::HqSilent);
+        if self.greeting.answered {
+            let wait = self.greeting.backoff.next(fastrand::f64());
+            self.greet_at(Instant::now() + wait);
+        }
+        Ok(())
+    }
+
+    async fn reply(&mut self, reply: Reply) -> Result<(), StoreError> {
+        let ours = self.epoch.to_string();
+        match reply {
+            Reply::Hello { epoch, last_seq, upto, ranges } if epoch == ours => {
+                self.hq_stands(last_seq, upto, ranges).await
+            }
+            Reply::Ack { epoch, upto, ranges } => self.acknowledged(&epoch, upto, ranges).await,
+            Reply::Nack { epoch, seq, reason } => {
+                error!(epoch, seq, reason, "HQ refuses an event; it is among the dead letters");
+                let Ok(epoch) = epoch.parse() else { return Ok(()) };
+                self.store.dead_letter(epoch, seq, reason).await.map(drop)
+            }
+            Reply::Ask { epoch, ranges } if epoch == ours => {
+                info!(?ranges, "HQ asks for events again");
+                self.window.asked(&ranges, Instant::now().into_std(), CROSSING);
+                Ok(())
+            }
+            Reply::Image { capture, sha256, state, missing, reason } => {
+                self.pictures.answered(self.store, &capture, &sha256, state, &missing, reason, Instant::now()).await
+            }
+            Reply::Alarm { epoch, seq, reason } => {
+                error!(epoch, seq, reason, "HQ raises an alarm");
+                self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
+                Ok(())
+            }
+            Reply::Hello { .. } | Reply::Ask { .. } => Ok(()),
+        }
+    }
+
+    async fn hq_stands(&mut self, last_seq: u64, upto: u64, ranges: Vec<SeqRange>) -> Result<(), StoreError> {
+        let ours = self.store.last_seq().await?;
+        if last_seq > ours {
+            warn!(hq = last_seq, ours, "HQ knows more of this epoch than this store: it was restored from a backup");
+            self.epoch = self.store.new_epoch().await?;
+            self.window = Window::new(self.settings.sync.window, self.settings.sync.resend_after);
+            self.greet_at(Instant::now());
+            return Ok(());
+        }
+        faults::point("sync.hello.answered");
+        self.store.acknowledge(self.epoch, upto, ranges.clone()).await?;
+        self.window.open(upto, &ranges, self.store.oldest_kept().await?, ours);
+        self.answered();
+        Ok(())
+    }
+
+    async fn acknowledged(&mut self, epoch: &str, upto: u64, ranges: Vec<SeqRange>) -> Result<(), StoreError> {
+        let Ok(epoch) = epoch.parse::<Epoch>() else { return Ok(()) };
+        faults::point("sync.ack.received");
+        self.store.acknowledge(epoch, upto, ranges.clone()).await?;
+        faults::point("sync.ack.recorded");
+        if epoch == self.epoch && self.greeting.answered {
+            self.window.settled(upto, &ranges);
+        }
+        confirmed(self.status, self.window.waiting());
+        Ok(())
+    }
+}
