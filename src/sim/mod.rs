@@ -1,3 +1,19 @@
 //! The simulated sides: what stands in for a salon's hardware and for headquarters' broker, in the demo and in tests.
+//!
+//! A simulated analyser is a [`device::SimDevice`] made from a protocol file, behind a [`wire::Wire`] with seeded faults, run
+//! by [`serve::serve`] on a real pseudo-terminal and steered by a [`serve::SimHandle`].
 
 pub mod broker;
+pub mod device;
+pub mod ledger;
+mod pictures;
+mod pty;
+pub mod serve;
+pub mod truth;
+pub mod wire;
+
+pub use device::{Setup, SimDevice, SimInput, SimOutput};
+pub use ledger::LedgerLine;
+pub use serve::{Control, SimHandle, Simulated, serve};
+pub use truth::Truth;
+pub use wire::{Faults, Wire};

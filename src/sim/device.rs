@@ -1,0 +1,412 @@
+//! A simulated analyser from a protocol file: speaks through the gateway's own codec from the other side. Sans-IO, like the
+//! session: bytes and instants in, bytes and ledger lines out.
+//!
+//! It answers each command with the reply that the file's conversations name, measures what [`Truth`] plants with noise drawn
+//! from the file's own repeatability (one draw per value, one per placement of the probe), counts its measurements, writes
+//! each into its ledger before it sends it, and sends it again until it is acknowledged where the protocol has that.
+//!
+//! Because both sides share the codec, it cannot find a mistake that is the same on both: that is what vectors are for.
+
+use super::{ledger::LedgerLine, pictures::Outgoing, truth::Truth};
+use crate::{
+    domain::{Quantity, Region, metric::MetricId, reading::QualityFlag, scan::Phase},
+    protocol::{
+        Item, NoValue, Role, Spec,
+        field::{Code, Field, Shape, ValueField, Width},
+        flow::Step,
+        framer::Framer,
+        item::Decoded,
+    },
+};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// An unacknowledged measurement is sent again after this.
+const RESEND: Duration = Duration::from_secs(1);
+
+/// Real probes keep a few hundred measurements; the oldest is forgotten first.
+const MEMORY: usize = 256;
+
+/// The code of "probe lifted" in protocols that report errors.
+const LIFTED: u64 = 1;
+
+/// Who it is and how it behaves.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub serial: String,
+    pub probe: String,
+    pub firmware: String,
+    /// Of its noise. The same seed and the same questions give the same values.
+    pub seed: u64,
+    /// How long a measurement takes.
+    pub measuring: Duration,
+    pub truth: Truth,
+}
+
+impl Setup {
+    #[must_use]
+    pub fn new(serial: &str, seed: u64) -> Self {
+        Self {
+            serial: serial.to_owned(),
+            probe: "P-22".to_owned(),
+            firmware: "1.4.2".to_owned(),
+            seed,
+            measuring: Duration::from_millis(300),
+            truth: Truth::plausible(),
+        }
+    }
+}
+
+/// What happens to the device.
+#[derive(Debug)]
+pub enum SimInput<'a> {
+    Bytes(&'a [u8]),
+    Tick,
+    Phase(Phase),
+    /// The probe is held to a region.
+    Place(Region),
+    /// Its own button or contact switch.
+    Press {
+        metric: MetricId,
+        region: Region,
+    },
+    /// Lifted off the skin: it refuses to measure.
+    Lift(bool),
+    /// It has taken a picture and wants to send it.
+    Picture(Vec<u8>),
+}
+
+/// What the device does.
+#[derive(Debug, PartialEq)]
+pub enum SimOutput {
+    /// Comes before the measurement is sent for the first time.
+    Record(LedgerLine),
+    Transmit(Vec<u8>),
+    WaitUntil(Instant),
+}
+
+/// A measurement that has begun.
+#[derive(Debug)]
+struct Begun {
+    message: String,
+    region: Region,
+    /// 0: by itself.
+    tag: u64,
+    ready: Instant,
+}
+
+/// A measurement that was sent.
+#[derive(Debug)]
+struct Sent {
+    counter: u64,
+    tag: u64,
+    frame: Vec<u8>,
+    again: Option<Instant>,
+}
+
+/// The simulated analyser.
+#[derive(Debug)]
+pub struct SimDevice {
+    spec: Arc<Spec>,
+    setup: Setup,
+    framer: Framer,
+    rng: fastrand::Rng,
+    switched_on: Instant,
+    now: Instant,
+    phase: Phase,
+    at: Region,
+    lifted: bool,
+    counter: u64,
+    /// Offset of the present placement of the probe.
+    placed: Option<(MetricId, Region, Phase, f64)>,
+    begun: VecDeque<Begun>,
+    sent: VecDeque<Sent>,
+    picture: Option<Outgoing>,
+    outputs: VecDeque<SimOutput>,
+}
+
+impl SimDevice {
+    #[must_use]
+    pub fn new(spec: Arc<Spec>, setup: Setup, now: Instant) -> Self {
+        Self {
+            framer: Framer::new(spec.command_framing.clone()),
+            rng: fastrand::Rng::with_seed(setup.seed),
+            spec,
+            setup,
+            switched_on: now,
+            now,
+            phase: Phase::Before,
+            at: Region::LeftCheek,
+            lifted: false,
+            counter: 0,
+            placed: None,
+            begun: VecDeque::new(),
+            sent: VecDeque::new(),
+            picture: None,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub fn handle_input(&mut self, now: Instant, input: SimInput<'_>) {
+        self.now = self.now.max(now);
+        match input {
+            SimInput::Bytes(bytes) => self.bytes(bytes),
+            SimInput::Tick => {}
+            SimInput::Phase(phase) => self.phase = phase,
+            SimInput::Place(region) => self.at = region,
+            SimInput::Lift(lifted) => self.lifted = lifted,
+            SimInput::Press { metric, region } => self.pressed(&metric, region),
+            SimInput::Picture(bytes) => self.picture_taken(bytes),
+        }
+        self.go_on();
+    }
+
+    /// The next thing it does; call until it waits.
+    pub fn poll_output(&mut self) -> SimOutput {
+        self.outputs.pop_front().unwrap_or_else(|| SimOutput::WaitUntil(self.next_wake()))
+    }
+
+    fn next_wake(&self) -> Instant {
+        let ready = self.begun.iter().map(|begun| begun.ready);
+        let again = self.sent.iter().filter_map(|sent| sent.again);
+        let picture = self.picture.as_ref().map(|picture| picture.again);
+        ready.chain(again).chain(picture).min().unwrap_or(self.now + Duration::from_secs(60))
+    }
+
+    fn go_on(&mut self) {
+        while let Some(at) = self.begun.iter().position(|begun| begun.ready <= self.now) {
+            let begun = self.begun.remove(at).expect("the position was just found");
+            self.measured(&begun);
+        }
+        for sent in self.sent.iter_mut().filter(|sent| sent.again.is_some_and(|again| again <= self.now)) {
+            sent.again = Some(self.now + RESEND);
+            self.outputs.push_back(SimOutput::Transmit(sent.frame.clone()));
+        }
+        if self.picture.as_ref().is_some_and(|picture| picture.again <= self.now) {
+            self.announce_picture();
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        let mut found = Vec::new();
+        self.framer.feed(bytes, &mut |result| found.push(result));
+        for payload in found.into_iter().flatten() {
+            // What it does not understand a device ignores.
+            if let Ok(command) = self.spec.decode_command(&payload) {
+                self.command(&command);
+            }
+        }
+    }
+
+    fn command(&mut self, command: &Decoded) {
+        let spec = self.spec.clone();
+        if spec.flow.acknowledge.as_ref() == Some(&command.name) {
+            let counter = command.number(Role::Counter);
+            self.sent.iter_mut().filter(|sent| Some(sent.counter) == counter).for_each(|sent| sent.again = None);
+        } else if spec.flow.picture.as_ref().is_some_and(|flow| flow.request == command.name) {
+            self.chunks_wanted(command);
+        } else if spec.flow.picture.as_ref().is_some_and(|flow| flow.done == command.name) {
+            self.picture = None;
+        } else if let Some(steps) = steps_after(&spec, &command.name) {
+            self.answer(command, steps);
+        }
+    }
+
+    /// Sends the reply of the step that sent this command; what comes without a further command follows by itself.
+    fn answer(&mut self, command: &Decoded, steps: &[Step]) {
+        let tag = command.number(Role::Request).unwrap_or(0);
+        let region = command.region().unwrap_or(self.at);
+        let replies = steps.iter().take(1).chain(steps.iter().skip(1).take_while(|step| step.send.is_none()));
+        let replies: Vec<String> = replies.map(|step| step.reply.clone()).collect();
+        let measures = |spec: &Spec, name: &str| spec.message(name).is_some_and(has_value);
+        if self.lifted && replies.iter().any(|name| measures(&self.spec, name)) && self.refused(tag) {
+            return;
+        }
+        for name in &replies {
+            if !measures(&self.spec, name) {
+                self.say(name, &[Item::Number { role: Role::Request, value: tag }]);
+            } else if !self.repeated(tag) {
+                self.at = region;
+                let ready = self.now + self.setup.measuring;
+                self.begun.push_back(Begun { message: name.clone(), region, tag, ready });
+            }
+        }
+    }
+
+    /// A request number that comes again is the same request: nothing is measured anew.
+    fn repeated(&mut self, tag: u64) -> bool {
+        if tag == 0 {
+            return false;
+        }
+        if self.begun.iter().any(|begun| begun.tag == tag) {
+            return true;
+        }
+        let Some(sent) = self.sent.back().filter(|sent| sent.tag == tag && sent.again.is_some()) else { return false };
+        self.outputs.push_back(SimOutput::Transmit(sent.frame.clone()));
+        true
+    }
+
+    fn refused(&mut self, tag: u64) -> bool {
+        let refusal = self.spec.messages.iter().find(|shape| shape.has(Role::Error)).map(|shape| shape.name.clone());
+        let number = |role, value| Item::Number { role, value };
+        if let Some(name) = &refusal {
+            self.say(name, &[number(Role::Request, tag), number(Role::Error, LIFTED)]);
+        }
+        refusal.is_some()
+    }
+
+    fn pressed(&mut self, metric: &MetricId, region: Region) {
+        let brings = |shape: &&Shape| value_fields(shape).any(|field| field.metric == *metric);
+        let message = self.spec.messages.iter().find(brings).map(|shape| shape.name.clone());
+        if self.lifted && self.refused(0) {
+            return;
+        }
+        if let Some(message) = message {
+            self.at = region;
+            self.begun.push_back(Begun { message, region, tag: 0, ready: self.now + self.setup.measuring });
+        }
+    }
+
+    fn measured(&mut self, begun: &Begun) {
+        let spec = self.spec.clone();
+        let Some(shape) = spec.message(&begun.message) else { return };
+        self.counter = next_counter(shape, self.counter);
+        let mut items = self.context(begun);
+        let mut lines = Vec::new();
+        for field in value_fields(shape) {
+            let value = self.draw(field, begun.region);
+            let text = value.as_ref().map_or_else(ToString::to_string, ToString::to_string);
+            let place = (begun.region, self.phase);
+            lines.push(LedgerLine::new(&self.setup.serial, self.counter, &field.metric, place, text, &field.unit));
+            let (metric, unit) = (field.metric.clone(), field.unit.clone());
+            items.push(Item::Value { metric, unit, region: None, value });
+        }
+        let Ok(frame) = spec.encode_message(&begun.message, &items) else { return };
+        self.outputs.extend(lines.into_iter().map(SimOutput::Record));
+        self.outputs.push_back(SimOutput::Transmit(frame.clone()));
+        let again = spec.flow.acknowledge.is_some().then(|| self.now + RESEND);
+        self.sent.push_back(Sent { counter: self.counter, tag: begun.tag, frame, again });
+        if self.sent.len() > MEMORY {
+            self.sent.pop_front();
+        }
+    }
+
+    fn context(&self, begun: &Begun) -> Vec<Item> {
+        let number = |role, value| Item::Number { role, value };
+        let since = self.now.duration_since(self.switched_on).as_millis();
+        vec![
+            number(Role::Counter, self.counter),
+            number(Role::DeviceTime, u64::try_from(since).unwrap_or(0)),
+            number(Role::Request, begun.tag),
+            Item::Region(begun.region),
+            Item::Flags(if begun.tag == 0 { vec![QualityFlag::DeviceStarted] } else { Vec::new() }),
+        ]
+    }
+
+    fn draw(&mut self, field: &ValueField, region: Region) -> Result<Quantity, NoValue> {
+        if self.lifted {
+            return Err(NoValue::Absent);
+        }
+        let mean = self.setup.truth.mean(&field.metric, region, self.phase).ok_or(NoValue::Absent)?;
+        let declared = self.spec.repeatability(&field.metric);
+        let (repeat_sd, placement_sd) = declared.map_or((0.0, 0.0), |r| (r.repeat_sd, r.placement_sd));
+        let place = (field.metric.clone(), region, self.phase);
+        let offset = match &self.placed {
+            Some((metric, region, phase, offset)) if (metric, region, phase) == (&place.0, &place.1, &place.2) => {
+                *offset
+            }
+            _ => placement_sd * normal(&mut self.rng),
+        };
+        self.placed = Some((place.0, place.1, place.2, offset));
+        let value = mean + offset + repeat_sd * normal(&mut self.rng);
+        Quantity::new(value.max(0.0), decimals(field)).ok_or(NoValue::Absent)
+    }
+
+    /// Sends a message that is no measurement.
+    pub(super) fn say(&mut self, name: &str, items: &[Item]) {
+        let text = |role, text: &str| Item::Text { role, text: text.to_owned() };
+        let mut items = items.to_vec();
+        items.push(text(Role::Serial, &self.setup.serial));
+        items.push(text(Role::Probe, &self.setup.probe));
+        items.push(text(Role::Firmware, &self.setup.firmware));
+        items.push(Item::Number { role: Role::Battery, value: 87 });
+        if let Ok(frame) = self.spec.encode_message(name, &items) {
+            self.outputs.push_back(SimOutput::Transmit(frame));
+        }
+    }
+
+    fn picture_taken(&mut self, bytes: Vec<u8>) {
+        if self.spec.flow.picture.is_some() {
+            self.counter += 1;
+            self.picture = Some(Outgoing::new(self.counter, bytes, self.now));
+        }
+    }
+
+    fn announce_picture(&mut self) {
+        let spec = self.spec.clone();
+        let (Some(flow), Some(picture)) = (&spec.flow.picture, &mut self.picture) else { return };
+        picture.again = self.now + RESEND;
+        let items = picture.announcement(flow);
+        self.say(&flow.announce, &items);
+    }
+
+    fn chunks_wanted(&mut self, command: &Decoded) {
+        let spec = self.spec.clone();
+        let (Some(flow), Some(picture)) = (&spec.flow.picture, &mut self.picture) else { return };
+        picture.again = self.now + RESEND;
+        for items in picture.chunks(command) {
+            self.say(&flow.chunk, &items);
+        }
+    }
+}
+
+/// The steps from the one on that sends `command`.
+fn steps_after<'s>(spec: &'s Spec, command: &str) -> Option<&'s [Step]> {
+    let flow = &spec.flow;
+    let alive = flow.keep_alive.as_ref().map(|alive| alive.steps.as_slice());
+    let all = [flow.identify.as_slice(), flow.set_clock.as_slice()].into_iter().chain(alive);
+    let mut all = all.chain(flow.measure.iter().map(|measure| measure.steps.as_slice()));
+    all.find_map(|steps| {
+        let at = steps.iter().position(|step| step.send.as_deref() == Some(command))?;
+        Some(&steps[at..])
+    })
+}
+
+fn value_fields(shape: &Shape) -> impl Iterator<Item = &ValueField> {
+    shape.fields.iter().filter_map(|field| if let Field::Value(value) = field { Some(value) } else { None })
+}
+
+fn has_value(shape: &Shape) -> bool {
+    value_fields(shape).next().is_some()
+}
+
+/// The counter after `last`, beginning anew where its field is full.
+fn next_counter(shape: &Shape, last: u64) -> u64 {
+    let form = shape.fields.iter().find_map(|field| match field {
+        Field::Number { role: Role::Counter, form } => Some(form),
+        _ => None,
+    });
+    let places = form.map_or(u64::MAX, |form| match (form.width.bytes(), form.length) {
+        (Some(bytes), _) if bytes < 8 => 1 << (8 * bytes),
+        (None, Some(digits)) if digits < 19 => 10_u64.pow(digits as u32),
+        _ => u64::MAX,
+    });
+    (last + 1) % places
+}
+
+/// A text value is written as finely as the text for "absent": `---.-` has one decimal.
+fn decimals(field: &ValueField) -> u8 {
+    match (&field.absent, field.form.width) {
+        (Some(Code::Text(text)), Width::Decimal) => text.split_once('.').map_or(0, |(_, part)| part.len() as u8),
+        _ => field.decimals,
+    }
+}
+
+/// Standard normal deviate (Box and Muller).
+fn normal(rng: &mut fastrand::Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.f64()).cos()
+}

@@ -1,0 +1,265 @@
+//! Runs a simulated device on a pseudo-terminal, through a wire with faults, and lets the demo and tests steer it.
+
+use super::{
+    device::{SimDevice, SimInput, SimOutput},
+    ledger::LedgerLine,
+    pty::Pty,
+    wire::Wire,
+};
+use crate::domain::{Region, metric::MetricId, scan::Phase};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, Write},
+    path::Path,
+    str::FromStr,
+    time::Instant,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Steering is by hand or by a script; who is ahead of the device waits.
+const STEERING: usize = 16;
+
+/// What is done to a simulated device from outside. As text, one a line: `phase after`, `press moisture left_cheek`,
+/// `place chin`, `lift`, `touch`, `unplug`, `plug-in`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    Phase(Phase),
+    Press { metric: MetricId, region: Region },
+    Place(Region),
+    Lift,
+    Touch,
+    Picture(Vec<u8>),
+    Unplug,
+    PlugIn,
+}
+
+/// A line that steers nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; write: phase before|after, press METRIC REGION, place REGION, lift, touch, unplug, plug-in")]
+pub struct NotAControl(String);
+
+impl FromStr for Control {
+    type Err = NotAControl;
+
+    fn from_str(line: &str) -> Result<Self, NotAControl> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let wrong = |problem: &dyn std::fmt::Display| NotAControl(problem.to_string());
+        match words.as_slice() {
+            ["phase", phase] => phase.parse().map(Self::Phase).map_err(|e| wrong(&e)),
+            ["place", region] => region.parse().map(Self::Place).map_err(|e| wrong(&e)),
+            ["press", metric, region] => Ok(Self::Press {
+                metric: MetricId::new(metric).map_err(|e| wrong(&e))?,
+                region: region.parse().map_err(|e| wrong(&e))?,
+            }),
+            ["lift"] => Ok(Self::Lift),
+            ["touch"] => Ok(Self::Touch),
+            ["unplug"] => Ok(Self::Unplug),
+            ["plug-in"] => Ok(Self::PlugIn),
+            _ => Err(wrong(&format!("{line:?} is not understood"))),
+        }
+    }
+}
+
+enum Command {
+    Control(Control),
+    Ledger(oneshot::Sender<Vec<LedgerLine>>),
+}
+
+/// The simulated device is no longer run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the simulated device has stopped")]
+pub struct SimStopped;
+
+/// Steers a simulated device; cloneable.
+#[derive(Debug, Clone)]
+pub struct SimHandle(mpsc::Sender<Command>);
+
+impl SimHandle {
+    /// Returns when the device has taken it into its inbox.
+    pub async fn control(&self, control: Control) -> Result<(), SimStopped> {
+        self.0.send(Command::Control(control)).await.map_err(|_| SimStopped)
+    }
+    pub async fn set_phase(&self, phase: Phase) -> Result<(), SimStopped> {
+        self.control(Control::Phase(phase)).await
+    }
+    /// Its own button or contact switch: it measures by itself.
+    pub async fn press(&self, metric: MetricId, region: Region) -> Result<(), SimStopped> {
+        self.control(Control::Press { metric, region }).await
+    }
+    pub async fn unplug(&self) -> Result<(), SimStopped> {
+        self.control(Control::Unplug).await
+    }
+    pub async fn plug_in(&self) -> Result<(), SimStopped> {
+        self.control(Control::PlugIn).await
+    }
+    /// Everything it has measured so far.
+    pub async fn ledger(&self) -> Result<Vec<LedgerLine>, SimStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Ledger(reply)).await.map_err(|_| SimStopped)?;
+        answer.await.map_err(|_| SimStopped)
+    }
+}
+
+/// A device with its cable, to be run by [`serve`].
+#[derive(Debug)]
+pub struct Simulated {
+    device: SimDevice,
+    to_gateway: Wire,
+    to_device: Wire,
+    ledger: Vec<LedgerLine>,
+    ledger_file: Option<File>,
+    inbox: mpsc::Receiver<Command>,
+    /// Pieces under way on the wire: when, what, and whether to the gateway.
+    under_way: VecDeque<(Instant, Vec<u8>, bool)>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Control(control) => control.fmt(f),
+            Self::Ledger(_) => f.write_str("Ledger"),
+        }
+    }
+}
+
+impl Simulated {
+    /// Puts `device` behind two directions of wire.
+    #[must_use]
+    pub fn new(device: SimDevice, to_gateway: Wire, to_device: Wire) -> (SimHandle, Self) {
+        let (sender, inbox) = mpsc::channel(STEERING);
+        let simulated = Self {
+            device,
+            to_gateway,
+            to_device,
+            ledger: Vec::new(),
+            ledger_file: None,
+            inbox,
+            under_way: VecDeque::new(),
+        };
+        (SimHandle(sender), simulated)
+    }
+
+    /// Appends every measurement to `path` as a line of JSON, before it is sent.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn with_ledger_file(mut self, path: &Path) -> io::Result<Self> {
+        self.ledger_file = Some(File::options().create(true).append(true).open(path)?);
+        Ok(self)
+    }
+
+    /// Lets the device do all it has to do; says when it wants to be woken.
+    fn settle(&mut self, now: Instant) -> io::Result<Instant> {
+        let wake = loop {
+            match self.device.poll_output() {
+                SimOutput::Record(line) => self.record(line)?,
+                SimOutput::Transmit(bytes) => {
+                    let pieces = self.to_gateway.carry(now, &bytes);
+                    self.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, piece, true)));
+                }
+                SimOutput::WaitUntil(wake) => break wake,
+            }
+        };
+        Ok(self.under_way.iter().map(|(at, ..)| *at).chain([wake]).min().unwrap_or(wake))
+    }
+
+    fn record(&mut self, line: LedgerLine) -> io::Result<()> {
+        if let Some(file) = &mut self.ledger_file {
+            let mut text = serde_json::to_string(&line)?;
+            text.push('\n');
+            file.write_all(text.as_bytes())?;
+        }
+        self.ledger.push(line);
+        Ok(())
+    }
+
+    /// Hands over what has arrived by now at either end.
+    fn deliver(&mut self, now: Instant, pty: Option<&Pty>) {
+        let mut rest = VecDeque::new();
+        for (at, bytes, to_gateway) in std::mem::take(&mut self.under_way) {
+            match (at <= now, to_gateway, pty) {
+                (false, ..) => rest.push_back((at, bytes, to_gateway)),
+                (true, true, Some(pty)) => pty.write(&bytes),
+                (true, true, None) => {}
+                (true, false, _) => self.device.handle_input(now, SimInput::Bytes(&bytes)),
+            }
+        }
+        self.under_way.extend(rest);
+        self.device.handle_input(now, SimInput::Tick);
+    }
+}
+
+/// Serves the device under the name `path` until `stop`. The gateway may open and close it as often as it likes.
+///
+/// # Errors
+/// When no pseudo-terminal can be had or the ledger cannot be written.
+pub async fn serve(path: &Path, mut simulated: Simulated, stop: CancellationToken) -> io::Result<()> {
+    let mut pty = Some(Pty::open(path)?);
+    let (mut buffer, mut steered) = ([0_u8; 1024], true);
+    loop {
+        let wake = simulated.settle(now())?;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            command = simulated.inbox.recv(), if steered => match command {
+                Some(command) => obey(&mut simulated, &mut pty, path, command)?,
+                // Nobody steers it any more; it goes on by itself.
+                None => steered = false,
+            },
+            received = read(pty.as_ref(), &mut buffer) => match received {
+                Ok(count) => {
+                    let pieces = simulated.to_device.carry(now(), &buffer[..count]);
+                    simulated.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, piece, false)));
+                }
+                // The gateway has closed it: a fresh terminal under the same name.
+                Err(_) => pty = Some(Pty::open(path)?),
+            },
+            () = tokio::time::sleep_until(wake.into()) => {}
+        }
+        simulated.deliver(now(), pty.as_ref());
+    }
+}
+
+/// Unplugged, nothing ever comes.
+async fn read(pty: Option<&Pty>, buffer: &mut [u8]) -> io::Result<usize> {
+    match pty {
+        Some(pty) => pty.read(buffer).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn obey(simulated: &mut Simulated, pty: &mut Option<Pty>, path: &Path, command: Command) -> io::Result<()> {
+    let control = match command {
+        Command::Ledger(reply) => {
+            let _ = reply.send(simulated.ledger.clone());
+            return Ok(());
+        }
+        Command::Control(control) => control,
+    };
+    let input = match control {
+        Control::Phase(phase) => SimInput::Phase(phase),
+        Control::Press { metric, region } => SimInput::Press { metric, region },
+        Control::Place(region) => SimInput::Place(region),
+        Control::Lift => SimInput::Lift(true),
+        Control::Touch => SimInput::Lift(false),
+        Control::Picture(bytes) => SimInput::Picture(bytes),
+        Control::Unplug => {
+            *pty = None;
+            simulated.under_way.clear();
+            return Ok(());
+        }
+        Control::PlugIn => {
+            if pty.is_none() {
+                *pty = Some(Pty::open(path)?);
+            }
+            return Ok(());
+        }
+    };
+    simulated.device.handle_input(now(), input);
+    Ok(())
+}
+
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,396 @@
+//! The gateway's session and a simulated analyser talk over a wire, on time that the test turns itself: nothing waits.
+//! Every request is answered once, nothing the device wrote into its ledger is lost or told twice where the protocol can
+//! acknowledge, and a wire that lies never makes a value.
+
+use skinlink::{
+    domain::{Region, metric::MetricId, scan::Phase},
+    protocol::{Event, Input, Measurement, NoValue, Output, Request, Session, Spec},
+    sim::{Faults, LedgerLine, Setup, SimDevice, SimInput, SimOutput, Truth, Wire},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+fn spec(id: &str) -> Arc<Spec> {
+    let path = format!("{}/firmware-protocols/{id}/protocol.toml", env!("CARGO_MANIFEST_DIR"));
+    Arc::new(Spec::parse(id, &fs::read_to_string(path).unwrap()).unwrap_or_else(|faults| panic!("\n{faults}")))
+}
+
+fn metric(name: &str) -> MetricId {
+    MetricId::new(name).unwrap()
+}
+
+const fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+/// Both sides on one table, with the wires between them.
+struct Table {
+    now: Instant,
+    session: Session,
+    device: SimDevice,
+    up: Wire,
+    down: Wire,
+    under_way: Vec<(Instant, bool, Vec<u8>)>,
+    device_wake: Instant,
+    events: Vec<Event>,
+    ledger: Vec<LedgerLine>,
+    /// The store: what was confirmed.
+    confirm: bool,
+    unplugged: bool,
+}
+
+impl Table {
+    fn set(spec: &Arc<Spec>, setup: Setup, faults: Faults) -> Self {
+        #[expect(clippy::disallowed_methods, reason = "an instant to count from; nothing waits for it")]
+        let now = Instant::now();
+        let seed = setup.seed;
+        Self {
+            now,
+            session: Session::new(spec.clone(), now),
+            device: SimDevice::new(spec.clone(), setup, now),
+            up: Wire::new(faults, seed ^ 1),
+            down: Wire::new(faults, seed ^ 2),
+            under_way: Vec::new(),
+            device_wake: now,
+            events: Vec::new(),
+            ledger: Vec::new(),
+            confirm: true,
+            unplugged: false,
+        }
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        self.session.handle_input(self.now, input);
+    }
+
+    fn to_device(&mut self, input: SimInput<'_>) {
+        self.device.handle_input(self.now, input);
+    }
+
+    /// Lets both sides do what they have to do now; gives the time of the next thing.
+    fn settle(&mut self) -> Instant {
+        let session_wake = loop {
+            match self.session.poll_output() {
+                Output::Transmit(bytes) => {
+                    let pieces = self.down.carry(self.now, &bytes);
+                    self.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, false, piece)));
+                }
+                Output::Event(event) => {
+                    let durable = match &event {
+                        Event::Measured(measurement) => measurement.counter,
+                        Event::Picture { counter, .. } => *counter,
+                        _ => None,
+                    };
+                    self.events.push(event);
+                    if let (true, Some(counter)) = (self.confirm, durable) {
+                        self.session.handle_input(self.now, Input::Confirmed(counter));
+                    }
+                }
+                Output::WaitUntil(wake) => break wake,
+            }
+        };
+        self.device_wake = loop {
+            match self.device.poll_output() {
+                SimOutput::Record(line) => self.ledger.push(line),
+                SimOutput::Transmit(bytes) => {
+                    let pieces = self.up.carry(self.now, &bytes);
+                    self.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, true, piece)));
+                }
+                SimOutput::WaitUntil(wake) => break wake,
+            }
+        };
+        if self.unplugged {
+            self.under_way.clear();
+        }
+        self.under_way.iter().map(|(at, ..)| *at).chain([session_wake, self.device_wake]).min().unwrap()
+    }
+
+    /// Turns time on until `until`, or until `done` says so.
+    fn run(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + limit;
+        for step in 0.. {
+            assert!(step < 1_000_000, "the two sides never come to rest");
+            let next = self.settle();
+            if done(self) {
+                return true;
+            }
+            if next > end {
+                self.now = end;
+                return false;
+            }
+            self.now = self.now.max(next);
+            let (due, rest): (Vec<_>, Vec<_>) =
+                std::mem::take(&mut self.under_way).into_iter().partition(|(at, ..)| *at <= self.now);
+            self.under_way = rest;
+            for (_, up, bytes) in due {
+                if up { self.input(Input::Bytes(&bytes)) } else { self.to_device(SimInput::Bytes(&bytes)) }
+            }
+            self.input(Input::Tick);
+            self.to_device(SimInput::Tick);
+        }
+        unreachable!()
+    }
+
+    fn identify(&mut self) {
+        let done = |table: &Self| table.events.iter().any(|event| matches!(event, Event::Identified(_)));
+        assert!(self.run(ms(60_000), done), "not identified within a minute: {:?}", self.events);
+    }
+
+    /// Asks and gives the one answer.
+    fn ask(&mut self, token: u64, name: &str, region: Region) -> Event {
+        self.input(Input::Measure(Request { token, metric: metric(name), region }));
+        let answers = |table: &Self| table.events.iter().filter(|event| answers(event, token)).count();
+        assert!(self.run(ms(60_000), |table| answers(table) > 0), "request {token} has no answer within a minute");
+        self.events.iter().find(|event| answers_one(event, token)).unwrap().clone()
+    }
+
+    fn measurements(&self) -> Vec<&Measurement> {
+        self.events.iter().filter_map(|event| if let Event::Measured(m) = event { Some(m) } else { None }).collect()
+    }
+}
+
+fn answers(event: &Event, token: u64) -> bool {
+    answers_one(event, token)
+}
+
+fn answers_one(event: &Event, wanted: u64) -> bool {
+    match event {
+        Event::Measured(measurement) => measurement.token == Some(wanted),
+        Event::Refused { token, .. } => *token == Some(wanted),
+        Event::Busy { token } => *token == wanted,
+        _ => false,
+    }
+}
+
+fn value_of(event: &Event) -> (String, Option<Region>, String) {
+    let Event::Measured(measurement) = event else { panic!("no measurement: {event:?}") };
+    let [value] = measurement.values.as_slice() else { panic!("not one value: {measurement:?}") };
+    (value.metric.to_string(), value.region, value.value.to_string())
+}
+
+#[test]
+fn the_analyser_says_who_it_is_and_measures_on_request() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 1), Faults::NONE);
+    table.identify();
+    let Event::Identified(identity) = &table.events[0] else { panic!("{:?}", table.events) };
+    assert_eq!(
+        (identity.serial.as_str(), identity.probe.as_str(), identity.firmware.as_str()),
+        ("DR-0417", "P-22", "1.4.2")
+    );
+    for (token, name) in [(1, "moisture"), (2, "sebum"), (3, "elasticity")] {
+        let (metric, region, value) = value_of(&table.ask(token, name, Region::Nose));
+        assert_eq!((metric.as_str(), region), (name, Some(Region::Nose)));
+        assert_eq!(value, table.ledger.last().unwrap().value, "precision survives");
+    }
+}
+
+#[test]
+fn a_simple_pen_measures_on_request_and_by_its_button() {
+    let mut table = Table::set(&spec("moist-line"), Setup::new("", 2), Faults::NONE);
+    table.identify();
+    let (_, region, value) = value_of(&table.ask(1, "moisture", Region::Chin));
+    assert_eq!((region, &value), (Some(Region::Chin), &table.ledger[0].value));
+    assert!(value.contains('.'), "{value} keeps its decimal");
+    table.to_device(SimInput::Press { metric: metric("moisture"), region: Region::Neck });
+    table.run(ms(2_000), |_| false);
+    let unasked = *table.measurements().last().unwrap();
+    assert_eq!((unasked.token, unasked.counter), (None, Some(2)));
+    assert_eq!(unasked.flags.len(), 1, "marked as started by the device");
+}
+
+/// The store is slow, then breaks down, then is back: the analyser keeps sending, the gateway tells again after a while, and
+/// nothing is acknowledged before it is confirmed.
+#[test]
+fn nothing_is_acknowledged_before_it_is_durable() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 3), Faults::NONE);
+    table.confirm = false;
+    table.identify();
+    table.to_device(SimInput::Press { metric: metric("sebum"), region: Region::Chin });
+    table.run(ms(4_000), |_| false);
+    assert_eq!(table.measurements().len(), 1, "told once while it may still be on its way into the store");
+    table.run(ms(6_000), |_| false);
+    assert!(table.measurements().len() > 1, "never confirmed, so it is told again");
+    table.input(Input::Confirmed(1));
+    table.run(ms(2_000), |_| false);
+    let told = table.measurements().len();
+    table.run(ms(30_000), |_| false);
+    assert_eq!(table.measurements().len(), told, "acknowledged, the analyser is silent about it");
+}
+
+#[test]
+fn a_lifted_probe_is_refused_with_what_to_do() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 4), Faults::NONE);
+    table.identify();
+    table.to_device(SimInput::Lift(true));
+    let Event::Refused { reason, advice, .. } = table.ask(1, "moisture", Region::Chin) else { panic!("not refused") };
+    assert_eq!(reason, NoValue::DeviceError { code: 1 });
+    assert!(advice.en.contains("touch the skin again") && !advice.zh.is_empty());
+    let mut pen = Table::set(&spec("moist-line"), Setup::new("", 4), Faults::NONE);
+    pen.identify();
+    pen.to_device(SimInput::Lift(true));
+    let Event::Refused { reason, .. } = pen.ask(1, "moisture", Region::Chin) else { panic!("not refused") };
+    assert_eq!(reason, NoValue::Absent);
+}
+
+#[test]
+fn what_the_analyser_cannot_measure_is_refused_at_once() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 5), Faults::NONE);
+    table.identify();
+    for (token, name, region) in [(1, "pores", Region::Nose), (2, "moisture", Region::Lips)] {
+        let Event::Refused { reason, .. } = table.ask(token, name, region) else { panic!("not refused") };
+        assert_eq!(reason, NoValue::NotMeasuredHere, "{name} {region}");
+    }
+    value_of(&table.ask(3, "moisture", Region::Nose));
+}
+
+#[test]
+fn a_second_request_is_told_busy_and_a_cancelled_one_is_answered() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 6), Faults::NONE);
+    table.identify();
+    table.input(Input::Measure(Request { token: 1, metric: metric("moisture"), region: Region::Nose }));
+    table.run(ms(50), |_| false);
+    assert_eq!(table.ask(2, "moisture", Region::Chin), Event::Busy { token: 2 });
+    table.input(Input::Cancel);
+    table.run(ms(3_000), |_| false);
+    let answers: Vec<_> = table.events.iter().filter(|event| answers(event, 1)).collect();
+    assert!(matches!(answers.as_slice(), [Event::Refused { reason: NoValue::Cancelled, .. }]), "{answers:?}");
+    assert_eq!(table.measurements().len(), 1, "the value came late and is kept without a token");
+    assert_eq!(table.measurements()[0].token, None);
+}
+
+#[test]
+fn a_silent_analyser_is_reported_once_and_greeted_when_it_is_back() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 7), Faults::NONE);
+    table.identify();
+    table.unplugged = true;
+    table.run(ms(60_000), |_| false);
+    assert_eq!(table.events.iter().filter(|event| **event == Event::Silent).count(), 1);
+    let Event::Refused { reason, .. } = table.ask(1, "moisture", Region::Nose) else { panic!("not refused") };
+    assert_eq!(reason, NoValue::NoReply);
+    table.unplugged = false;
+    table.run(ms(5_000), |_| false);
+    assert!(matches!(table.events.last(), Some(Event::Identified(_))), "{:?}", table.events.last());
+    value_of(&table.ask(2, "moisture", Region::Nose));
+}
+
+#[test]
+fn the_clock_is_set_and_a_quiet_line_is_asked_after() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 8), Faults::NONE);
+    table.identify();
+    table.input(Input::SetClock { unix_s: 1_767_225_600 });
+    table.run(ms(120_000), |_| false);
+    assert!(!table.events.contains(&Event::Silent), "keep-alives are answered: {:?}", table.events);
+}
+
+/// Whatever the cable does, each request has one answer, each value told is one the device measured, and everything it
+/// measured arrives in the end.
+#[test]
+fn over_a_hostile_wire_nothing_is_lost_doubled_or_invented() {
+    for seed in 0..40_u64 {
+        let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", seed), Faults::HOSTILE);
+        table.identify();
+        let regions = [Region::Forehead, Region::Nose, Region::LeftCheek, Region::RightCheek, Region::Chin];
+        for token in 1..=30_u64 {
+            let region = regions[token as usize % regions.len()];
+            if token % 5 == 0 {
+                table.to_device(SimInput::Press { metric: metric("sebum"), region });
+            }
+            let answer = table.ask(token, "moisture", region);
+            if let Event::Measured(_) = &answer {
+                assert_eq!(value_of(&answer).1, Some(region), "seed {seed}, request {token}");
+            }
+        }
+        table.run(ms(60_000), |_| false);
+        for token in 1..=30 {
+            let count = table.events.iter().filter(|event| answers(event, token)).count();
+            assert_eq!(count, 1, "seed {seed}: request {token} has {count} answers");
+        }
+        let mut told = BTreeMap::new();
+        for measurement in table.measurements() {
+            let value = &measurement.values[0];
+            let line = (value.metric.to_string(), value.region.unwrap().to_string(), value.value.to_string());
+            let before = told.insert(measurement.counter.unwrap(), line);
+            assert!(before.is_none(), "seed {seed}: counter {:?} was told twice", measurement.counter);
+        }
+        let measured: BTreeMap<_, _> = table
+            .ledger
+            .iter()
+            .map(|line| (line.counter, (line.metric.clone(), line.region.clone(), line.value.clone())))
+            .collect();
+        assert_eq!(told, measured, "seed {seed}");
+    }
+}
+
+/// The pen acknowledges nothing, so lines may be lost; but none is invented.
+#[test]
+fn over_a_hostile_wire_the_pen_never_makes_a_value() {
+    for seed in 0..40_u64 {
+        let mut table = Table::set(&spec("moist-line"), Setup::new("", seed), Faults::HOSTILE);
+        table.identify();
+        for token in 1..=20 {
+            table.ask(token, "moisture", Region::Chin);
+        }
+        let measured: BTreeSet<_> = table.ledger.iter().map(|line| (line.counter, line.value.clone())).collect();
+        for measurement in table.measurements() {
+            let pair = (measurement.counter.unwrap(), measurement.values[0].value.to_string());
+            assert!(measured.contains(&pair), "seed {seed}: {pair:?} was never measured");
+        }
+    }
+}
+
+#[test]
+fn a_picture_comes_whole_over_a_hostile_wire() {
+    for seed in 0..10_u64 {
+        let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", seed), Faults::HOSTILE);
+        table.identify();
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let picture: Vec<u8> = (0..60_000 + seed as usize).map(|_| rng.u8(..)).collect();
+        table.to_device(SimInput::Picture(picture.clone()));
+        let came = |table: &Table| table.events.iter().any(|event| matches!(event, Event::Picture { .. }));
+        assert!(table.run(ms(600_000), came), "seed {seed}: no picture within ten minutes of line");
+        table.run(ms(20_000), |_| false);
+        let pictures: Vec<_> = table
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Picture { bytes, .. } => Some(bytes),
+                _ => None,
+            })
+            .collect();
+        assert!(pictures.len() == 1 && *pictures[0] == picture, "seed {seed}: {} pictures", pictures.len());
+    }
+}
+
+/// The noise is the declared one: what the comparison relies on holds for the simulated analyser.
+#[test]
+fn the_simulated_noise_is_the_declared_repeatability() {
+    let spec = spec("derma-reference");
+    let moisture = metric("moisture");
+    let declared = spec.repeatability(&moisture).unwrap().clone();
+    let mut truth = Truth::default();
+    truth.plant(&moisture, Region::Chin, Phase::Before, 50.0);
+    truth.plant(&moisture, Region::Nose, Phase::Before, 50.0);
+    let mut table = Table::set(&spec, Setup { truth, ..Setup::new("DR-0417", 11) }, Faults::NONE);
+    table.identify();
+    let (mut within, mut means) = (Vec::new(), Vec::new());
+    for placement in 0..300_u64 {
+        let region = if placement % 2 == 0 { Region::Chin } else { Region::Nose };
+        let values: Vec<f64> = (0..4)
+            .map(|n| value_of(&table.ask(placement * 4 + n, "moisture", region)).2.parse::<f64>().unwrap())
+            .collect();
+        let mean = values.iter().sum::<f64>() / 4.0;
+        within.push(values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 3.0);
+        means.push(mean);
+    }
+    let repeat_sd = (within.iter().sum::<f64>() / 300.0).sqrt();
+    let grand = means.iter().sum::<f64>() / 300.0;
+    let between = means.iter().map(|mean| (mean - grand).powi(2)).sum::<f64>() / 299.0;
+    let placement_sd = (between - repeat_sd.powi(2) / 4.0).sqrt();
+    assert!((repeat_sd / declared.repeat_sd - 1.0).abs() < 0.1, "repeat SD {repeat_sd}");
+    assert!((placement_sd / declared.placement_sd - 1.0).abs() < 0.15, "placement SD {placement_sd}");
+    assert!((grand - 50.0).abs() < 0.2, "mean {grand}");
+}
