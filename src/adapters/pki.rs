@@ -281,11 +281,20 @@ fn read(path: &Path) -> Result<Vec<u8>, PkiError> {
     fs::read(path).map_err(|source| PkiError::Unreadable { path: path.to_owned(), source })
 }
 
+/// Whole or not at all: a broker may be reading the authority's file while another leaf is issued beside it.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), PkiError> {
     let unwritable = |source| PkiError::Unwritable { path: path.to_owned(), source };
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path).map_err(unwritable)?;
-    io::Write::write_all(&mut file, bytes).map_err(unwritable)
+    let temporary = path.with_extension("part");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&temporary)
+        .map_err(unwritable)?;
+    io::Write::write_all(&mut file, bytes).map_err(unwritable)?;
+    file.sync_all().map_err(unwritable)?;
+    fs::rename(&temporary, path).map_err(unwritable)
 }
 
 #[cfg(test)]

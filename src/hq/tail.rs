@@ -125,6 +125,10 @@ fn said(event: &Stored, short: &str) -> Option<String> {
             let payload::Redacted { reason } = event.data().ok()?;
             format!("content {reason}")
         }
+        kind::ERASED => {
+            let payload::Erased { customer, .. } = event.data().ok()?;
+            format!("customer {customer}")
+        }
         _ => return None,
     })
 }

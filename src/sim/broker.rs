@@ -90,6 +90,7 @@ impl Broker {
     pub async fn restart(&mut self) -> Result<(), BrokerError> {
         self.kill().await;
         let program = PLACES.iter().find(|place| Path::new(place).exists()).ok_or(BrokerError::NotInstalled)?;
+        let said_before = self.log().len();
         let not_started = |fault: io::Error| BrokerError::NotStarted(fault.to_string());
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).map_err(not_started)?;
@@ -103,21 +104,24 @@ impl Broker {
             .spawn()
             .map_err(not_started)?;
         self.child = Some(child);
-        self.wait_until_open().await
+        self.wait_until_running(said_before).await
     }
 
-    async fn wait_until_open(&mut self) -> Result<(), BrokerError> {
+    /// An open port alone says little: mosquitto opens it before it has read its certificates.
+    async fn wait_until_running(&mut self, said_before: usize) -> Result<(), BrokerError> {
         let limit = Instant::now() + START_LIMIT;
         while Instant::now() < limit {
+            let log = self.log();
+            let said = log.get(said_before..).unwrap_or_default();
             if let Some(Ok(Some(status))) = self.child.as_mut().map(Child::try_wait) {
-                return Err(BrokerError::NotStarted(format!("{status}; it said: {}", self.log())));
+                return Err(BrokerError::NotStarted(format!("{status}; it said: {said}")));
             }
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.is_ok() {
+            if said.contains(" running\n") && TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.is_ok() {
                 return Ok(());
             }
             sleep(Duration::from_millis(20)).await;
         }
-        Err(BrokerError::NotStarted(format!("its port stays closed; it said: {}", self.log())))
+        Err(BrokerError::NotStarted(format!("not running after {} s; it said: {}", START_LIMIT.as_secs(), self.log())))
     }
 }
 
@@ -126,6 +130,8 @@ fn free_port() -> io::Result<u16> {
 }
 
 /// `use_username_as_clientid`: otherwise any gateway could connect under another's client id and push it out.
+/// `max_queued_messages`: the default of 1,000 drops in silence what comes beyond; 0 (no limit) makes mosquitto 2.0.11 hang
+/// up on a client whose publish the access list denies, instead of saying so.
 /// `user root`: started by root, mosquitto would change to a user who may not read the folder; otherwise it has no effect.
 fn configuration(folder: &Path, port: u16, tls: &BrokerTls) -> String {
     let (folder, ca, certificate, key) =
@@ -136,13 +142,14 @@ per_listener_settings false
 persistence false
 allow_anonymous false
 acl_file {folder}/acl
-max_queued_messages 0
+max_queued_messages 1000000
 max_inflight_messages 1000
 message_size_limit 65536
 log_dest stderr
 log_type error
 log_type warning
 log_type notice
+log_type information
 connection_messages true
 listener {port} 127.0.0.1
 cafile {ca}
