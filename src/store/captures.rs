@@ -389,21 +389,15 @@ fn read_file(path: &Path, capture: CaptureId, role: Role, key: &Key, digest: &[u
     Ok(plain.to_vec())
 }
 
-/// Why tidying up failed.
-pub(super) enum Orphans {
-    Sql(rusqlite::Error),
-    Io(io::Error),
-}
-
 /// Removes unfinished files and files that no row names.
-pub(super) fn remove_orphans(conn: &Connection, pictures: &Path) -> Result<(), Orphans> {
-    let named = named_files(conn).map_err(Orphans::Sql)?;
-    for entry in fs::read_dir(pictures).map_err(Orphans::Io)? {
-        let entry = entry.map_err(Orphans::Io)?;
+pub(super) fn remove_orphans(conn: &Connection, pictures: &Path) -> Result<(), StoreError> {
+    let named = named_files(conn)?;
+    for entry in fs::read_dir(pictures).map_err(StoreError::io("list the pictures"))? {
+        let entry = entry.map_err(StoreError::io("list the pictures"))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !named.contains(&name) {
             tracing::warn!(file = name, "removed a picture file that no record names");
-            files::remove(&entry.path()).map_err(Orphans::Io)?;
+            files::remove(&entry.path()).map_err(StoreError::io("remove a picture"))?;
         }
     }
     Ok(())

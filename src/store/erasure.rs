@@ -71,25 +71,18 @@ fn erase_rows(tx: &Tx<'_>, customer: CustomerId, staff: &str, reason: &str) -> R
 
 /// Erases again whoever the vault's ledger names and this database still knows. Their files become orphans, which opening
 /// removes next.
-pub(super) fn finish(tx: &Tx<'_>, erased: &[CustomerId]) -> rusqlite::Result<()> {
+pub(super) fn finish(tx: &Tx<'_>, erased: &[CustomerId]) -> Result<(), StoreError> {
     for customer in erased {
         match customers::load(tx, *customer) {
             Err(StoreError::NotFound { .. }) => {}
-            Err(fault) => return Err(as_sql(fault)),
+            Err(fault) => return Err(fault),
             Ok(_) => {
                 tracing::warn!(%customer, "finishing an erasure that was begun, or undone by a restored backup");
-                erase_rows(tx, *customer, "gateway", "finished at start").map_err(as_sql)?;
+                erase_rows(tx, *customer, "gateway", "finished at start")?;
             }
         }
     }
     Ok(())
-}
-
-fn as_sql(fault: StoreError) -> rusqlite::Error {
-    match fault {
-        StoreError::Sql(fault) => fault,
-        other => rusqlite::Error::ToSqlConversionFailure(Box::new(other)),
-    }
 }
 
 impl Store {

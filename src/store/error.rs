@@ -37,6 +37,13 @@ pub enum OpenError {
     Upgrade { database: PathBuf, to: i64, source: rusqlite::Error },
     #[error("cannot {what} {} ({source})", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error(
+        "{} is empty or missing while the customers' keys beside it are there; restore the latest backup, or move the whole \
+         folder away to start anew", database.display()
+    )]
+    Vanished { database: PathBuf },
+    #[error("cannot finish what was begun in {} ({source})", database.display())]
+    Unfinished { database: PathBuf, source: StoreError },
     #[error("cannot open {} ({source})", database.display())]
     Sql { database: PathBuf, source: rusqlite::Error },
 }

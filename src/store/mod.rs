@@ -21,6 +21,7 @@ mod error;
 mod escrow;
 mod files;
 mod keys;
+mod links;
 mod opening;
 mod outbox;
 mod owed;
@@ -69,6 +70,9 @@ use writer::{Tx, WriterHandle};
 
 /// Name of the main database in the data folder.
 pub const DATABASE: &str = "skinlink.db";
+
+/// Name of the database of customers' keys.
+const KEYS: &str = "keys.db";
 
 /// What [`Store::open`] needs to know.
 #[derive(Debug, Clone)]

@@ -1,8 +1,8 @@
 //! From a folder to a running store: lock, key, check, upgrade, half-done work, then the writer's thread.
 
 use super::{
-    DATABASE, Inner, Options, captures, connection, erasure,
-    error::OpenError,
+    DATABASE, Inner, KEYS, Options, captures, connection, erasure,
+    error::{OpenError, StoreError},
     files, outbox,
     readers::Readers,
     schema,
@@ -27,6 +27,7 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
         files::make_private_folder(folder).map_err(io("make the folder", folder))?;
     }
     let lock = lock(&data)?;
+    refuse_vanished(&database, &data.join(KEYS))?;
     let unclean = fs::metadata(wal_of(&database)).is_ok_and(|about| about.len() > 0);
     let mut conn = connection::open(&database, &key).map_err(|source| unreadable(&database, source))?;
     if unclean {
@@ -35,12 +36,9 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     refuse_newer_before_writing(&conn, &database)?;
     connection::make_writer(&conn).map_err(sql(&database))?;
     schema::upgrade(&mut conn, &database, &backups)?;
-    let vault = Arc::new(Vault::open(&data.join("keys.db"), &key)?);
-    finish_erasures(&mut conn, &vault, &source).map_err(sql(&database))?;
-    captures::remove_orphans(&conn, &pictures).map_err(|fault| match fault {
-        captures::Orphans::Sql(source) => OpenError::Sql { database: database.clone(), source },
-        captures::Orphans::Io(source) => OpenError::Io { what: "tidy", path: pictures.clone(), source },
-    })?;
+    let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
+    finish_erasures(&mut conn, &vault, &source).map_err(unfinished(&database))?;
+    captures::remove_orphans(&conn, &pictures).map_err(unfinished(&database))?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
     let questions = questions.map_err(sql(&database))?;
@@ -76,6 +74,13 @@ fn lock(data: &Path) -> Result<Flock<File>, OpenError> {
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| OpenError::InUse { path: data.to_owned() })
 }
 
+/// SQLite takes a file shorter than a page for a new database. Where customers' keys exist, there was one.
+fn refuse_vanished(database: &Path, keys: &Path) -> Result<(), OpenError> {
+    const PAGE: u64 = 4096;
+    let there = fs::metadata(database).is_ok_and(|about| about.len() >= PAGE);
+    if there || !keys.exists() { Ok(()) } else { Err(OpenError::Vanished { database: database.to_owned() }) }
+}
+
 /// Before the journal mode is touched: a newer file is left exactly as it was.
 fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(), OpenError> {
     let found: i64 = conn
@@ -88,11 +93,11 @@ fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(),
 }
 
 /// The vault's ledger wins: whoever was erased there is erased here, also when this database came back from a backup.
-fn finish_erasures(conn: &mut Connection, vault: &Vault, source: &str) -> rusqlite::Result<()> {
+fn finish_erasures(conn: &mut Connection, vault: &Vault, source: &str) -> Result<(), StoreError> {
     let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let woken = Cell::new(false);
     erasure::finish(&Tx::at_opening(&sql, source, &woken), &vault.erased()?)?;
-    sql.commit()
+    Ok(sql.commit()?)
 }
 
 fn unreadable(database: &Path, source: rusqlite::Error) -> OpenError {
@@ -101,6 +106,14 @@ fn unreadable(database: &Path, source: rusqlite::Error) -> OpenError {
         OpenError::NotReadable { database }
     } else {
         OpenError::Sql { database, source }
+    }
+}
+
+fn unfinished(database: &Path) -> impl FnOnce(StoreError) -> OpenError + use<> {
+    let database = database.to_owned();
+    move |fault| match fault {
+        StoreError::Corrupt(detail) => OpenError::Damaged { database, detail },
+        source => OpenError::Unfinished { database, source },
     }
 }
 

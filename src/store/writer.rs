@@ -212,3 +212,92 @@ fn checkpoint(conn: &Connection) -> Result<(), StoreError> {
     let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     if busy == 0 { Ok(()) } else { Err(StoreError::NotCommitted("a reader held the checkpoint".to_owned())) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock,
+        store::{
+            Options, Store, StoreKey,
+            outbox::{About, Gate},
+        },
+        sync::payload::{Redacted, kind},
+    };
+    use futures_util::future::join_all;
+    use tempfile::TempDir;
+
+    fn store() -> (TempDir, Store) {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        let key = StoreKey::load_or_create(&data.join("store.key"), &data).unwrap();
+        let options = Options { data, key, source: "skinlink://s/g".to_owned(), min_free: 0, readers: 1 };
+        (folder, Store::open(options).unwrap())
+    }
+
+    fn tell(tx: &Tx<'_>, text: &str) -> Result<bool, StoreError> {
+        let (gate, stamp, subject) = (Gate::Always, clock::now(), "test".to_owned());
+        let about = About { kind: kind::REDACTED, gate, customer: None, visit: None, object: 0, subject, stamp };
+        outbox::enqueue(tx, &about, &Redacted { reason: text.to_owned() })
+    }
+
+    /// Of many changes at once, every third fails after it has drawn its number: it leaves neither row nor gap.
+    #[tokio::test]
+    async fn a_job_that_fails_is_rolled_back_alone_and_leaves_no_gap() {
+        let (_folder, store) = store();
+        let jobs = (0..900).map(|n| {
+            store.write(move |tx| {
+                tell(tx, &n.to_string())?;
+                if n % 3 == 0 { Err(StoreError::Refused("no".to_owned())) } else { Ok(n) }
+            })
+        });
+        let answers = join_all(jobs).await;
+        for (n, answer) in answers.iter().enumerate() {
+            assert_eq!(answer.is_ok(), n % 3 != 0, "{n}: {answer:?}");
+        }
+        let rows = store.unacknowledged(0, 10_000, usize::MAX).await.unwrap();
+        assert_eq!(rows.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=600).collect::<Vec<_>>());
+    }
+
+    /// The database may not grow any more, as on a full disk: the change is refused in words, what stood stands, and once
+    /// there is room again the store goes on by itself.
+    #[tokio::test]
+    async fn a_full_disk_refuses_in_words_and_loses_nothing() {
+        let (_folder, store) = store();
+        store.write(|tx| tell(tx, "before")).await.unwrap();
+        let limit = |pages: &'static str| {
+            store.write(move |tx| {
+                let pages: i64 = tx.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |row| row.get(0))?;
+                Ok(pages)
+            })
+        };
+        let pages = limit("1").await.unwrap();
+        assert!(pages > 1, "SQLite keeps what is there: {pages} pages");
+        let long = "x".repeat(64 * 1024);
+        let jobs = (0..20).map(|_| {
+            let long = long.clone();
+            store.write(move |tx| tell(tx, &long))
+        });
+        for answer in join_all(jobs).await {
+            assert!(matches!(answer, Err(StoreError::Full | StoreError::NotCommitted(_))), "{answer:?}");
+        }
+        assert_eq!(store.last_seq().await.unwrap(), 1);
+        limit("1000000").await.unwrap();
+        store.write(move |tx| tell(tx, &long)).await.unwrap();
+        let rows = store.unacknowledged(0, 10, usize::MAX).await.unwrap();
+        assert_eq!(rows.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(store.verify().await.unwrap(), Vec::<String>::new());
+    }
+
+    /// The writer is the store: when it is gone, every call says so and none waits.
+    #[tokio::test]
+    async fn a_job_that_panics_stops_the_writer_and_every_call_says_so() {
+        let (_folder, store) = store();
+        let closing = store.closing();
+        let broken = store.write(|_| -> Result<(), StoreError> { panic!("a bug in a job") }).await;
+        assert!(matches!(broken, Err(StoreError::Stopped)), "{broken:?}");
+        tokio::time::timeout(std::time::Duration::from_secs(10), closing.wait()).await.expect("the end is noticed");
+        let after = store.write(|tx| tell(tx, "after")).await;
+        assert!(matches!(after, Err(StoreError::Stopped)), "{after:?}");
+    }
+}

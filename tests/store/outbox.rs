@@ -1,0 +1,141 @@
+//! Events on their way to HQ: drawn without gaps, kept until acknowledged, told again when asked.
+
+use crate::salon::{LIMIT, Salon, events};
+use skinlink::{
+    clock,
+    domain::{Epoch, Timestamp},
+    store::Store,
+};
+use std::fs;
+
+/// Ten events: the visit, its scan and eight changes of steps.
+async fn ten() -> Salon {
+    let salon = Salon::new().await;
+    let visit = salon.visit().await;
+    salon.scan(visit).await;
+    for n in 0..8 {
+        salon.store.set_steps(visit, None, vec![format!("step {n}")]).await.unwrap();
+    }
+    assert_eq!(salon.store.last_seq().await.unwrap(), 10);
+    salon
+}
+
+async fn waiting(store: &Store) -> Vec<u64> {
+    store.unacknowledged(0, 1000, usize::MAX).await.unwrap().into_iter().map(|(seq, _)| seq).collect()
+}
+
+#[tokio::test]
+async fn events_wait_in_order_until_acknowledged_whatever_order_that_comes_in() {
+    let salon = ten().await;
+    let (store, epoch) = (&salon.store, salon.store.epoch().await.unwrap());
+    assert_eq!(waiting(store).await, (1..=10).collect::<Vec<_>>());
+    let newest = store.newest_unacknowledged(2, usize::MAX).await.unwrap();
+    assert_eq!(newest.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [10, 9]);
+    let one = store.unacknowledged(4, 1000, 1).await.unwrap();
+    assert_eq!(one.len(), 1, "at least one, however small the limit: a long event must not block for ever");
+    assert_eq!(one[0].0, 4);
+
+    assert_eq!(store.acknowledge(epoch, 2, vec![(5, 6), (9, 9)]).await.unwrap(), 5);
+    assert_eq!(waiting(store).await, [3, 4, 7, 8, 10]);
+    assert_eq!(store.acknowledge(epoch, 2, vec![(5, 6)]).await.unwrap(), 0, "said twice");
+    let foreign = clock::mint(Epoch::from_bits);
+    assert_eq!(store.acknowledge(foreign, 10, Vec::new()).await.unwrap(), 0, "another epoch");
+    assert_eq!(store.acknowledge(epoch, u64::MAX >> 1, Vec::new()).await.unwrap(), 5, "more than there is");
+    assert_eq!(store.backlog().await.unwrap().events, 0);
+    assert_eq!(events(store).await.len(), 10, "kept, so that HQ can ask again");
+}
+
+#[tokio::test]
+async fn what_hq_refuses_goes_to_the_dead_letters_and_blocks_nothing() {
+    let salon = ten().await;
+    let epoch = salon.store.epoch().await.unwrap();
+    assert!(salon.store.dead_letter(epoch, 3, "data: no such phase".to_owned()).await.unwrap());
+    assert!(!salon.store.dead_letter(epoch, 99, "x".to_owned()).await.unwrap());
+    assert_eq!(waiting(&salon.store).await, [1, 2, 4, 5, 6, 7, 8, 9, 10]);
+    let letters = salon.store.dead_letters(10).await.unwrap();
+    assert_eq!((letters.len(), letters[0].seq, letters[0].reason.as_str()), (1, 3, "data: no such phase"));
+    assert_eq!(salon.store.backlog().await.unwrap().dead_letters, 1);
+}
+
+#[tokio::test]
+async fn pruning_leaves_no_holes_and_nothing_unacknowledged_goes() {
+    let salon = ten().await;
+    let (store, epoch) = (&salon.store, salon.store.epoch().await.unwrap());
+    let later = |days: i64| Timestamp::from_unix_ms(clock::now().wall.unix_ms() + days * 86_400_000);
+    store.acknowledge(epoch, 4, vec![(7, 9)]).await.unwrap();
+    assert_eq!(store.prune(later(29), 30).await.unwrap(), 0);
+    assert_eq!(store.prune(later(31), 30).await.unwrap(), 4, "7 to 9 stay: 5 and 6 still wait before them");
+    assert_eq!(store.oldest_kept().await.unwrap(), 5);
+    assert_eq!(waiting(store).await, [5, 6, 10]);
+    assert_eq!(events(store).await.len(), 6);
+    store.acknowledge(epoch, 10, Vec::new()).await.unwrap();
+    store.prune(later(31), 30).await.unwrap();
+    assert_eq!((store.oldest_kept().await.unwrap(), store.last_seq().await.unwrap()), (11, 10));
+}
+
+#[tokio::test]
+async fn the_sequence_goes_on_without_gap_after_a_restart() {
+    let salon = ten().await.reopened().await;
+    let visit = salon.store.open_visits().await.unwrap()[0].id;
+    assert_eq!(*salon.store.outbox_changed().borrow(), 10);
+    salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
+    assert_eq!(events(&salon.store).await.len(), 11);
+}
+
+#[tokio::test]
+async fn whoever_sends_wakes_when_there_is_something() {
+    let salon = ten().await;
+    let mut changed = salon.store.outbox_changed();
+    changed.mark_unchanged();
+    salon.repeat(None, "35.0", None).await;
+    assert!(!changed.has_changed().unwrap(), "a value in the tray is nothing for HQ yet");
+    let visit = salon.store.open_visits().await.unwrap()[0].id;
+    salon.store.set_steps(visit, None, Vec::new()).await.unwrap();
+    tokio::time::timeout(LIMIT, changed.changed()).await.expect("woken in time").unwrap();
+    assert_eq!(*changed.borrow(), 11);
+}
+
+/// HQ knows more of the epoch than the gateway: it came back from a backup. What waits keeps its id under new numbers, so
+/// that HQ recognises what it holds already; the same number under another id, which would be an alarm, does not arise.
+#[tokio::test]
+async fn a_store_restored_from_a_backup_starts_a_new_epoch_without_losing_what_waits() {
+    let salon = ten().await;
+    let old = salon.store.epoch().await.unwrap();
+    salon.store.acknowledge(old, 4, Vec::new()).await.unwrap();
+    let before = salon.store.unacknowledged(0, 100, usize::MAX).await.unwrap();
+    let backup = salon.folder.path().join("copy.db");
+    salon.store.back_up(backup.clone()).await.unwrap();
+    let visit = salon.store.open_visits().await.unwrap()[0].id;
+    salon.store.set_steps(visit, None, vec!["lost with the disk".to_owned()]).await.unwrap();
+
+    let Salon { folder, store, customer } = salon;
+    assert!(store.close(LIMIT).await);
+    fs::rename(&backup, folder.path().join("data/skinlink.db")).unwrap();
+    let store = crate::salon::open(&folder);
+    assert_eq!((store.epoch().await.unwrap(), store.last_seq().await.unwrap()), (old, 10));
+    let new = store.new_epoch().await.unwrap();
+    assert_ne!(new, old);
+    let salon = Salon { folder, store, customer };
+    let after = salon.events().await;
+    assert_eq!(after.len(), before.len());
+    for ((_, text), event) in before.iter().zip(&after) {
+        let was: skinlink::sync::envelope::Event = serde_json::from_str(text).unwrap();
+        assert_eq!((&was.id, was.data.get(), &was.time), (&event.id, event.data.get(), &event.time));
+        assert_eq!((&event.epoch, event.seq), (&new.to_string(), was.seq - 4));
+    }
+    let asked = salon.store.range(old, 1, 10, 100, usize::MAX).await.unwrap();
+    assert_eq!(asked.len(), 4, "what HQ had acknowledged can still be asked for");
+    assert_eq!(*salon.store.outbox_changed().borrow(), 6);
+}
+
+#[tokio::test]
+async fn times_before_the_clock_was_set_are_mapped_once_per_boot() {
+    let salon = Salon::new().await;
+    let mut stamp = clock::now();
+    stamp.clock = skinlink::domain::ClockState::Unset;
+    assert!(!salon.store.tell_clock(stamp).await.unwrap());
+    stamp.clock = skinlink::domain::ClockState::Synced;
+    assert!(salon.store.tell_clock(stamp).await.unwrap());
+    assert!(!salon.store.tell_clock(stamp).await.unwrap());
+    assert_eq!(salon.kinds().await, ["clock.v1"]);
+}

@@ -1,0 +1,118 @@
+//! Old databases open in this version. `fixtures/v1.sql` is a frozen database of schema 1 as text; it is never regenerated.
+
+use crate::salon::{LIMIT, open, options, person};
+use rusqlite::{Connection, types::ValueRef};
+use skinlink::{
+    domain::{CustomerId, VisitId, consent::Purpose},
+    store::{DATABASE, OpenError, SCHEMA_VERSION, Store},
+};
+use std::{fmt::Write, fs, path::Path};
+use tempfile::TempDir;
+
+const V1: &str = include_str!("fixtures/v1.sql");
+
+/// Who and what is in the fixture.
+const CUSTOMER: &str = "01932f00-0000-7000-8000-000000000001";
+const VISIT: &str = "01a20011-81d3-76b2-930d-43d2185c25f5";
+
+fn frozen(extra: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    options(data.clone());
+    let conn = keyed(&data);
+    conn.execute_batch(V1).unwrap();
+    conn.execute_batch(extra).unwrap();
+    drop(conn);
+    folder
+}
+
+fn keyed(data: &Path) -> Connection {
+    let conn = Connection::open(data.join(DATABASE)).unwrap();
+    let hex = fs::read_to_string(data.join("store.key")).unwrap();
+    conn.execute_batch(&format!("PRAGMA key = \"x'{}'\";", hex.trim())).unwrap();
+    conn
+}
+
+fn version(data: &Path) -> i64 {
+    keyed(data).query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+#[tokio::test]
+async fn a_database_of_schema_1_opens_with_all_it_holds() {
+    let folder = frozen("");
+    let store = open(&folder);
+    let visit: VisitId = VISIT.parse().unwrap();
+    let view = store.visit_view(visit).await.unwrap();
+    assert_eq!(view.customer, person(CUSTOMER.parse::<CustomerId>().unwrap()));
+    assert!(view.agreed(Purpose::ShareNumbers));
+    let scan = &view.scans[0];
+    assert_eq!(scan.readings[0].item.value.to_string(), "35.00");
+    assert_eq!(scan.readings[0].item.repeats.len(), 3);
+    assert_eq!(scan.repeats.len(), 1);
+    assert_eq!(store.tray("chair-1".to_owned()).await.unwrap().len(), 1);
+    assert_eq!(crate::salon::events(&store).await.len(), 4);
+    assert!(store.verify_audit().await.unwrap().is_ok());
+    // What came later works in it too, and the database from before is kept.
+    store.withdraw_report_links(visit, "staff-1".to_owned()).await.unwrap();
+    let backup = folder.path().join("data/backups").join(format!("before-schema-{SCHEMA_VERSION}.db"));
+    assert!(backup.exists());
+    assert!(store.close(LIMIT).await);
+    assert_eq!(version(&folder.path().join("data")), SCHEMA_VERSION);
+}
+
+/// Something stands in the way of the upgrade: it is undone whole, the data is as it was, and the sentence says so.
+#[tokio::test]
+async fn an_upgrade_that_fails_leaves_the_data_as_it_was() {
+    let folder = frozen("CREATE TABLE links (x INTEGER) STRICT;");
+    let data = folder.path().join("data");
+    let fault = Store::open(options(data.clone())).unwrap_err();
+    assert!(matches!(fault, OpenError::Upgrade { .. }), "{fault}");
+    assert!(fault.to_string().contains("as it was"), "{fault}");
+    assert_eq!(version(&data), 1);
+    let visits: i64 = keyed(&data).query_row("SELECT count(*) FROM visits", [], |row| row.get(0)).unwrap();
+    assert_eq!(visits, 1);
+    keyed(&data).execute_batch("DROP TABLE links").unwrap();
+    open(&folder).visit(VISIT.parse().unwrap()).await.unwrap();
+}
+
+/// Writes a database as text, for freezing the next version: copy a closed data folder to `SKINLINK_DUMP` and run
+/// `cargo test --test store dump -- --ignored --nocapture`.
+#[test]
+#[ignore = "a tool for freezing a version, not a test"]
+fn dump() {
+    let data = std::env::var("SKINLINK_DUMP").expect("SKINLINK_DUMP names the data folder");
+    let conn = keyed(Path::new(&data));
+    let mut text = String::new();
+    let mut select = conn.prepare("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL").unwrap();
+    let mut rows = select.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let (name, kind, sql): (String, String, String) =
+            (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+        writeln!(text, "{sql};").unwrap();
+        if kind == "table" {
+            dump_rows(&conn, &name, &mut text);
+        }
+    }
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    println!("PRAGMA foreign_keys = OFF;\nBEGIN;\n{text}COMMIT;\nPRAGMA user_version = {version};");
+}
+
+fn dump_rows(conn: &Connection, table: &str, text: &mut String) {
+    let mut select = conn.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    let columns = select.column_count();
+    let mut rows = select.query([]).unwrap();
+    while let Some(row) = rows.next().unwrap() {
+        let values: Vec<String> = (0..columns).map(|at| literal(row.get_ref(at).unwrap())).collect();
+        writeln!(text, "INSERT INTO {table} VALUES ({});", values.join(", ")).unwrap();
+    }
+}
+
+fn literal(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => format!("{number:?}"),
+        ValueRef::Text(text) => format!("'{}'", String::from_utf8_lossy(text).replace('\'', "''")),
+        ValueRef::Blob(bytes) => format!("x'{}'", hex::encode(bytes)),
+    }
+}
