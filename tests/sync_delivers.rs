@@ -374,3 +374,91 @@ async fn a_withdrawn_consent_stops_a_picture_at_the_next_slice() {
     running.stop().await;
     assert!(!headquarters.data().join("images").exists(), "no picture was filed");
 }
+
+/// The receiver as a process of its own, killed at `kill_at` if given.
+fn receiver(headquarters: &Headquarters, kill_at: Option<&str>) -> tokio::process::Child {
+    let config = headquarters.config();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
+    command
+        .args(["--log", "warn", "run", "--host", &config.host, "--port", &config.port.to_string()])
+        .args(["--name", &config.name, "--data"])
+        .arg(&config.data)
+        .arg("--ca")
+        .arg(&config.tls.ca)
+        .arg("--certificate")
+        .arg(&config.tls.certificate)
+        .arg("--key")
+        .arg(&config.tls.key)
+        .kill_on_drop(true);
+    if let Some(point) = kill_at {
+        command.env("SKINLINK_KILL_AT", point);
+    }
+    command.spawn().expect("the receiver's program starts")
+}
+
+#[tokio::test]
+async fn a_receiver_killed_at_any_point_loses_nothing_and_stores_nothing_twice() {
+    use std::os::unix::process::ExitStatusExt;
+    for point in skinlink::faults::HQ_POINTS {
+        // The third batch: the first two are hellos and the like on most machines, events on a slow one; all are fine.
+        let kill_at = if point.starts_with("hq.batch") { format!("{point}:3") } else { format!("{point}:1") };
+        let headquarters = Headquarters::without_receiver().await;
+        let salon = Salon::new().await;
+        for purpose in [Purpose::Measure, Purpose::Photograph, Purpose::KeepPhotographs, Purpose::SharePhotographs] {
+            salon.say(purpose, true).await;
+        }
+        let visit = salon.visit().await;
+        let capture = salon.capture(salon.scan(visit).await).await;
+        salon.store.save_picture(capture.id, Role::Derivative, Format::Jpeg, vec![3; 150_000]).await.expect("stored");
+        let mut doomed = receiver(&headquarters, Some(&kill_at));
+        let running = Running::start(&salon.store, headquarters.connector(&address()));
+        let died = timeout(LIMIT, doomed.wait()).await.unwrap_or_else(|_| panic!("{kill_at} is never passed"));
+        assert_eq!(died.expect("its status").signal(), Some(9), "{kill_at}");
+        talk(&salon, 20).await;
+        let mut heir = receiver(&headquarters, None);
+        let counts = all_is_there(&headquarters, &salon.store).await;
+        println!("{kill_at}: {counts:?}");
+        headquarters
+            .eventually("the picture", |ledger| {
+                let pictures = ledger.pictures().ok()?;
+                pictures.first().is_some_and(|picture| picture.state == "verified").then_some(())
+            })
+            .await;
+        let file = headquarters.data().join(format!("images/sh-001-g1/{}-derivative.jpg", capture.id));
+        assert!(std::fs::read(file).expect("its file") == vec![3; 150_000], "{kill_at}: bit for bit");
+        running.stop().await;
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(heir.id().expect("it runs")).expect("a process id"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("a signal");
+        let ended = timeout(LIMIT, heir.wait()).await.expect("it ends in time").expect("its status");
+        assert!(ended.success(), "asked politely it ends in peace: {ended}");
+    }
+}
+
+#[tokio::test]
+async fn tail_prints_one_line_an_event() {
+    let headquarters = Headquarters::start().await;
+    let salon = Salon::new().await;
+    salon.say(Purpose::Measure, true).await;
+    let running = Running::start(&salon.store, headquarters.connector(&address()));
+    all_is_there(&headquarters, &salon.store).await;
+    let tail = |json: bool| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
+        command.args(["tail", "--no-follow", "--data"]).arg(headquarters.data());
+        if json {
+            command.arg("--json");
+        }
+        let output = command.output().expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let text = tail(false);
+    assert!(
+        text.lines().any(|line| line.contains("sh-001-g1 #1") && line.contains("measure given (station)")),
+        "{text}"
+    );
+    for line in tail(true).lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect("a JSON line");
+        assert_eq!(value["gateway"], "sh-001-g1");
+    }
+    running.stop().await;
+}
