@@ -1,6 +1,8 @@
 //! Every folder of `firmware-protocols/` keeps its word: its file is sound, its vectors hold in both directions, and it has at
 //! least one sound and one broken frame. A new protocol is walked by being there.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
+
 use skinlink::protocol::{Spec, Vector, check_vector, checksum::Algorithm, field::Field, vector::Meaning};
 use std::{
     collections::BTreeSet,

@@ -51,6 +51,12 @@ impl Framer {
         self.framing.kind != Kind::Delimited && !self.buffer.is_empty()
     }
 
+    /// Bytes it holds now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Gives the frame up that has begun and looks for others inside it.
     pub fn give_up(&mut self, sink: &mut impl FnMut(Result<Vec<u8>, FrameError>)) {
         while !self.buffer.is_empty() {

@@ -23,6 +23,7 @@ mod parse;
 mod picture;
 mod reader;
 pub mod session;
+pub mod show;
 pub mod spec;
 pub mod vector;
 
@@ -31,4 +32,4 @@ pub use item::{Item, NoValue, Role};
 pub use reader::{Complaint, SpecFaults};
 pub use session::{Event, Input, MeasuredValue, Measurement, Output, Request, Session};
 pub use spec::Spec;
-pub use vector::{Vector, VectorFault, check_vector};
+pub use vector::{Vector, VectorFault, check_all, check_vector};

@@ -148,6 +148,23 @@ pub fn check_vector(spec: &Spec, vector: &Vector) -> Result<(), VectorFault> {
     }
 }
 
+/// All that is wrong with a protocol's vectors, a sentence each; empty when they prove it.
+///
+/// A protocol without one sound and one broken frame is not proved, whatever its other vectors say.
+#[must_use]
+pub fn check_all(spec: &Spec, vectors: &[Vector]) -> Vec<String> {
+    let check = |vector: &Vector| check_vector(spec, vector).err().map(|fault| format!("{}: {fault}", vector.name));
+    let mut wrong: Vec<String> = vectors.iter().filter_map(check).collect();
+    let broken = vectors.iter().filter(|vector| vector.is_broken()).count();
+    if broken == 0 {
+        wrong.push(format!("{}: no broken frame among the vectors; add one with fault = \"checksum\"", spec.id));
+    }
+    if broken == vectors.len() {
+        wrong.push(format!("{}: no sound frame among the vectors; add one with message = \"…\"", spec.id));
+    }
+    wrong
+}
+
 type Results = Vec<Result<Vec<u8>, FrameError>>;
 
 fn frames(framing: &Framing, bytes: &[u8]) -> Results {

@@ -1,0 +1,313 @@
+//! Malformed input, swept and not sampled: every length and every flipped bit of every vector, garbage of every length before a
+//! frame, noise by seed, and protocol files with mistakes. Nothing panics, nothing is accepted that a checksum covers, and
+//! every sound frame behind garbage is found.
+//!
+//! What one flipped bit can do: a CRC-16, an xor8 and a sum8 each find every single flipped bit among the bytes they cover.
+//! Bits they do not cover (start, end, and the length in that it moves the frame's edge) can only lose the frame.
+
+#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
+
+use skinlink::protocol::{
+    Event, FrameError, Input, Output, Session, Spec, Vector, framer::Framer, framing::Framing, item::Decoded,
+    vector::Meaning,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
+}
+
+fn protocols() -> Vec<(Spec, Vec<Vector>)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("firmware-protocols");
+    let folders = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let protocols: Vec<_> = folders
+        .map(|folder| {
+            let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
+            let spec = Spec::parse(&id, &read(&folder.join("protocol.toml"))).unwrap();
+            let files = fs::read_dir(folder.join("vectors")).unwrap().map(|entry| entry.unwrap().path());
+            let vectors = files.map(|path| Vector::parse(path.to_str().unwrap(), &read(&path)).unwrap()).collect();
+            (spec, vectors)
+        })
+        .collect();
+    assert!(protocols.len() >= 3, "the walk found too little to prove anything");
+    protocols
+}
+
+/// A direction of a protocol: its framing and what a payload means there.
+struct Side<'s> {
+    spec: &'s Spec,
+    to_device: bool,
+}
+
+impl Side<'_> {
+    fn framing(&self) -> &Framing {
+        if self.to_device { &self.spec.command_framing } else { &self.spec.framing }
+    }
+
+    fn decode(&self, payload: &[u8]) -> Result<Decoded, FrameError> {
+        if self.to_device { self.spec.decode_command(payload) } else { self.spec.decode_message(payload) }
+    }
+
+    fn all(&self, bytes: &[u8]) -> Vec<Result<Decoded, FrameError>> {
+        let (mut framer, mut results) = (Framer::new(self.framing().clone()), Vec::new());
+        let mut sink =
+            |result: Result<Vec<u8>, FrameError>| results.push(result.and_then(|payload| self.decode(&payload)));
+        framer.feed(bytes, &mut sink);
+        framer.give_up(&mut sink);
+        results
+    }
+
+    fn sound(&self, bytes: &[u8]) -> Vec<Decoded> {
+        self.all(bytes).into_iter().flatten().collect()
+    }
+}
+
+/// Every vector that is one sound frame, with its side.
+fn sound_frames(mut check: impl FnMut(&Side<'_>, &Vector, &Decoded)) {
+    let mut count = 0;
+    for (spec, vectors) in protocols() {
+        for vector in &vectors {
+            let to_device = matches!(vector.meaning, Meaning::Command { .. });
+            if !to_device && !matches!(vector.meaning, Meaning::Message { .. }) {
+                continue;
+            }
+            let side = Side { spec: &spec, to_device };
+            let decoded = side.sound(&vector.bytes);
+            assert_eq!(decoded.len(), 1, "{vector}");
+            check(&side, vector, &decoded[0]);
+            count += 1;
+        }
+    }
+    assert!(count > 30, "the sweep found too little to prove anything");
+}
+
+#[test]
+fn every_length_of_every_frame_is_incomplete_and_nothing_else() {
+    sound_frames(|side, vector, _| {
+        for length in 0..vector.bytes.len() {
+            let found = side.sound(&vector.bytes[..length]);
+            assert!(found.is_empty(), "{vector}: the first {length} bytes were taken for {found:?}");
+        }
+    });
+}
+
+#[test]
+fn every_flipped_bit_loses_the_frame_and_never_changes_it() {
+    sound_frames(|side, vector, original| {
+        if side.framing().checksum.is_none() {
+            return;
+        }
+        for at in 0..vector.bytes.len() {
+            for bit in 0..8 {
+                let mut bytes = vector.bytes.clone();
+                bytes[at] ^= 1 << bit;
+                for found in side.sound(&bytes) {
+                    // Hex digits of a written checksum may be of either case: the same number.
+                    assert_eq!(&found, original, "{vector}: bit {bit} of byte {at} made another message");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn every_frame_is_found_in_slices_of_every_size() {
+    sound_frames(|side, vector, original| {
+        let twice = [vector.bytes.as_slice(), vector.bytes.as_slice()].concat();
+        for size in 1..=twice.len() {
+            let (mut framer, mut found) = (Framer::new(side.framing().clone()), Vec::new());
+            for slice in twice.chunks(size) {
+                framer.feed(slice, &mut |result| found.push(result.and_then(|payload| side.decode(&payload))));
+            }
+            assert_eq!(found, [Ok(original.clone()), Ok(original.clone())], "{vector}: slices of {size}");
+        }
+    });
+}
+
+/// Behind garbage of every length: a binary frame is found at once or when the line has been quiet; a line of text without a
+/// start mark is lost together with the garbage in front of it, the next one is found.
+#[test]
+fn behind_garbage_of_every_length_the_next_frames_are_found() {
+    sound_frames(|side, vector, original| {
+        let mut rng = fastrand::Rng::with_seed(0x5EED);
+        for length in 0..200 {
+            let mut bytes: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
+            for _ in 0..3 {
+                bytes.extend(&vector.bytes);
+            }
+            let found = side.sound(&bytes);
+            let same = found.iter().filter(|found| *found == original).count();
+            assert!(same >= 2, "{vector}: {same} of 3 found behind {length} bytes (seed 0x5EED, found {found:?})");
+        }
+    });
+}
+
+/// Every prefix of a frame is the worst garbage: it looks like the beginning of one.
+#[test]
+fn behind_every_piece_of_a_frame_the_next_frames_are_found() {
+    sound_frames(|side, vector, original| {
+        for length in 0..vector.bytes.len() {
+            let mut bytes = vector.bytes[..length].to_vec();
+            for _ in 0..3 {
+                bytes.extend(&vector.bytes);
+            }
+            let same = side.sound(&bytes).iter().filter(|found| *found == original).count();
+            assert!(same >= 2, "{vector}: {same} of 3 found behind its own first {length} bytes");
+        }
+    });
+}
+
+#[test]
+fn what_is_decoded_encodes_back_to_what_is_decoded() {
+    sound_frames(|side, vector, original| {
+        let again = if side.to_device {
+            side.spec.encode_command(&original.name, &original.items)
+        } else {
+            side.spec.encode_message(&original.name, &original.items)
+        };
+        let again = again.unwrap_or_else(|fault| panic!("{vector}: {fault}"));
+        assert_eq!(side.sound(&again), std::slice::from_ref(original), "{vector}");
+    });
+}
+
+/// Noise and broken pieces of real frames, for a long time: no panic, no value that no frame holds, and the session always
+/// comes to rest and says how long to wait.
+#[test]
+fn a_session_survives_noise_of_any_kind() {
+    for (spec, vectors) in protocols() {
+        let sound: Vec<&Vector> =
+            vectors.iter().filter(|vector| matches!(vector.meaning, Meaning::Message { .. })).collect();
+        let spec = Arc::new(spec);
+        for seed in 0..20_u64 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            #[expect(clippy::disallowed_methods, reason = "an instant to count from; nothing waits for it")]
+            let mut now = Instant::now();
+            let mut session = Session::new(spec.clone(), now);
+            for _ in 0..2_000 {
+                now += Duration::from_millis(rng.u64(0..700));
+                let mut bytes: Vec<u8> = match rng.u8(..3) {
+                    0 => (0..rng.usize(..80)).map(|_| rng.u8(..)).collect(),
+                    1 => spec.framing.start.iter().copied().chain((0..rng.usize(..8)).map(|_| 0xFF)).collect(),
+                    _ => sound[rng.usize(..sound.len())].bytes.clone(),
+                };
+                if rng.bool() && !bytes.is_empty() {
+                    let at = rng.usize(..bytes.len());
+                    bytes.truncate(at);
+                }
+                session.handle_input(now, Input::Bytes(&bytes));
+                let mut outputs = 0;
+                loop {
+                    match session.poll_output() {
+                        Output::WaitUntil(wake) => {
+                            assert!(wake > now, "{} seed {seed}: would spin", spec.id);
+                            break;
+                        }
+                        Output::Event(Event::Measured(measurement)) => {
+                            assert!(
+                                !measurement.values.is_empty(),
+                                "{} seed {seed}: a measurement of nothing",
+                                spec.id
+                            );
+                        }
+                        Output::Event(_) | Output::Transmit(_) => {}
+                    }
+                    outputs += 1;
+                    assert!(outputs < 2_000, "{} seed {seed}: never comes to rest", spec.id);
+                }
+            }
+        }
+    }
+}
+
+/// A device that claims a picture larger than allowed, or sends frames without end, takes no more memory than one of each.
+#[test]
+fn a_framer_holds_at_most_two_frames_of_whatever_is_fed() {
+    for (spec, _) in protocols() {
+        for filler in [0x00, 0xFF, spec.framing.start.first().copied().unwrap_or(b'M')] {
+            let mut framer = Framer::new(spec.framing.clone());
+            let noise = vec![filler; 50_000];
+            for slice in noise.chunks(10_000) {
+                framer.feed(slice, &mut |_| {});
+                assert!(framer.held() <= 2 * spec.framing.max_frame(), "{}: {} bytes held", spec.id, framer.held());
+            }
+        }
+    }
+}
+
+/// A file with many mistakes tells them all at once, each with its place and what to write instead.
+#[test]
+fn a_mistaken_file_is_told_all_its_mistakes_at_once() {
+    let text = r#"
+        schema = 1
+        id = "other"
+        version = "1"
+        title = { zh = "x" }
+        source = "s"
+        [transport.serial]
+        baud = 9600
+        pairty = "even"
+        [framing]
+        kind = "start-length-end"
+        start = "A5 5"
+        length = "u16eb"
+        max_payload = 100
+        checksum = { algorithm = "CRC-16/MODBUSS", covers = "payload..start" }
+        [[message]]
+        name = "moisture"
+        match = "01"
+        field = [{ metric = "moisture", width = "u16be", scale = 0.1, unti = "%" }]
+        [[command]]
+        name = "ask"
+        match = "02"
+        [[flow.measure]]
+        metrics = ["moisture"]
+        steps = [{ send = "aks", reply = "moistrue", timeout_ms = 400 }]
+        [[metric]]
+        id = "moisture"
+        repeatability = { repeat_sd = 1.0, placement_sd = 1.0, degrees_of_freedom = 5, source = "guess" }
+    "#;
+    let faults = Spec::parse("broken", text).unwrap_err().to_string();
+    for wanted in [
+        "firmware-protocols/broken/protocol.toml: id: \"other\" differs from its folder",
+        "title.en: is missing",
+        "transport.serial.pairty: is no key of this table; did you mean \"parity\"?",
+        "framing.start: \"A55\" is no row of bytes",
+        "framing.length: \"u16eb\" is no width",
+        "did you mean \"u16be\"?",
+        "framing.checksum.algorithm: \"CRC-16/MODBUSS\" is no checksum",
+        "did you mean \"CRC-16/MODBUS\"?",
+        "framing.checksum.covers: \"payload..start\" must run forward",
+        "message \"moisture\".field[0].unti: is no key of this table; did you mean \"unit\"?",
+        "flow.measure[0]: \"aks\" is no [[command]] of this file; did you mean \"ask\"?",
+        "flow.measure[0]: \"moistrue\" is no [[message]] of this file; did you mean \"moisture\"?",
+        "metric \"moisture\".repeatability.degrees_of_freedom: 5 is outside 30 to",
+    ] {
+        assert!(faults.contains(wanted), "{wanted:?} is missing in:\n{faults}");
+    }
+}
+
+/// Every line of every protocol file, left out or cut short: either the file is still sound or it is refused with a place.
+#[test]
+fn every_line_left_out_of_a_file_gives_a_clear_refusal_or_a_sound_file() {
+    for (spec, _) in protocols() {
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("firmware-protocols").join(&spec.id).join("protocol.toml");
+        let text = read(&path);
+        let lines: Vec<&str> = text.lines().collect();
+        for left_out in 0..lines.len() {
+            let rest: Vec<&str> =
+                lines.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, line)| *line).collect();
+            if let Err(faults) = Spec::parse(&spec.id, &rest.join("\n")) {
+                assert!(faults.complaints.iter().all(|c| !c.field.is_empty() && !c.problem.is_empty()), "{faults}");
+            }
+        }
+        for length in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            let _ = Spec::parse(&spec.id, &text[..length]);
+        }
+    }
+}
