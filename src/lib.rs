@@ -7,6 +7,7 @@
 //! - [`config`] what the installer wrote and what it means · pure
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
+//! - [`worker`] the inference process: pictures and models in, scores out, under limits
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seams to devices and to HQ's broker
 //! - [`adapters`] the real sides: serial lines and where they are plugged in
@@ -38,3 +39,4 @@ pub mod store;
 pub mod sync;
 pub mod tasks;
 pub mod web;
+pub mod worker;

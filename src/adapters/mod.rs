@@ -3,5 +3,6 @@
 
 pub mod discovery;
 pub mod mqtt;
+pub mod onnx;
 pub mod pki;
 pub mod serial;

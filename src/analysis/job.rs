@@ -103,6 +103,11 @@ pub enum Request {
     Activate {
         folder: String,
     },
+    /// The quality gates on one picture, as [`Reply::Levels`] without scores. Part: the picture's bytes.
+    Look {
+        view: String,
+        anchors: [[f64; 2]; 2],
+    },
     /// Levels of all active models on one picture. Part: the picture's bytes. Anchors in pixels as shown.
     Levels {
         view: String,

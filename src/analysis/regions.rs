@@ -214,6 +214,19 @@ impl Affine {
         Self { m, t: self.apply(inner.t) }
     }
 
+    /// The way back; `None` when the map folds everything onto a line.
+    #[must_use]
+    pub fn inverse(&self) -> Option<Self> {
+        let [a, b, c, d] = self.m;
+        let determinant = a * d - b * c;
+        if !determinant.is_normal() {
+            return None;
+        }
+        let m = [d / determinant, -b / determinant, -c / determinant, a / determinant];
+        let [x, y] = Self { m, t: [0.0, 0.0] }.apply(self.t);
+        Some(Self { m, t: [-x, -y] })
+    }
+
     /// How much lengths grow, as the root of the area's growth.
     #[must_use]
     pub fn scale(&self) -> f64 {

@@ -105,6 +105,18 @@ pub(super) fn tell_untold(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError>
 }
 
 impl Store {
+    /// Captures of open visits whose original is there and that have no score yet, in the order they were taken.
+    pub async fn unscored_captures(&self) -> Result<Vec<CaptureId>, StoreError> {
+        let sql = "SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
+             WHERE v.state = 'open' AND s.state <> 'voided' AND c.voided = 0
+               AND EXISTS (SELECT 1 FROM pictures p WHERE p.capture = c.id AND p.role = 'original' AND p.kept = 1)
+               AND NOT EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id) ORDER BY c.n";
+        self.read(move |conn| {
+            Ok(conn.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+
     /// Stores the scores of one capture together; those known by their id are left as they are.
     ///
     /// # Errors

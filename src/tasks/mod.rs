@@ -1,5 +1,6 @@
 //! One owner of state each: a task owns, others hold a cloneable handle whose methods are domain verbs.
 
+pub mod analysis;
 pub mod comparison;
 pub mod device;
 pub mod live;

@@ -1,0 +1,233 @@
+//! ONNX Runtime through `ort`: one library, one environment, sessions.
+//!
+//! The library is opened at run time and its SHA-256 is checked first, because a truncated one would end the process by
+//! SIGBUS and another version would give other numbers. Version 1.28.0 and no other: later ones look a telemetry host up
+//! (`docs/contracts/model-manifest.md`). Nothing of `ort` is touched before the library stands, since its lazy path
+//! panics. Spinning is off, or an idle process burns CPU; memory patterns are off, or the arena keeps what the largest
+//! region took.
+
+use crate::analysis::{
+    golden::Raw,
+    manifest::{Element, Manifest},
+    tensor::{Data, Tensor},
+};
+use openssl::sha::sha256;
+use ort::{
+    LoadDynamicError,
+    environment::Environment,
+    session::{
+        RunOptions, Session,
+        builder::{GraphOptimizationLevel, SessionBuilder},
+    },
+    value::{TensorElementType, TensorRef, ValueType},
+};
+use std::{
+    error::Error as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+
+pub const VERSION: &str = "1.28.0";
+/// As it stands in every engine: scores of two providers are never compared.
+pub const PROVIDER: &str = "cpu/1.28.0";
+/// What to do where the library is absent or not the one.
+const REMEDY: &str = "run `make setup`, or name libonnxruntime.so.1.28.0 in scan.onnxruntime";
+
+/// SHA-256 of libonnxruntime.so.1.28.0 as published in the Python wheels, by architecture.
+const DIGESTS: &[(&str, &str)] = &[
+    ("x86_64", "aa4079d18f4ea7a5f3a94d80cd4bbe0f2740436626622d64d793803a20381083"),
+    ("aarch64", "23a37c2994bc273e1d59a4f49af6cba5bf1cfbc29f04907ec27df375aba50a7d"),
+];
+
+const THREADS: usize = 2;
+
+#[derive(Debug, thiserror::Error)]
+pub enum OnnxError {
+    #[error("ONNX Runtime cannot be read at {path} ({why}); {REMEDY}", path = path.display())]
+    Unreadable { path: PathBuf, why: String },
+    #[error("{path} is not ONNX Runtime {VERSION} for this machine: its SHA-256 is {found}; {REMEDY}", path = path.display())]
+    Foreign { path: PathBuf, found: String },
+    #[error("no ONNX Runtime library is known for this processor ({0}); images cannot be measured on this machine")]
+    Processor(&'static str),
+    #[error("ONNX Runtime does not start: {0}; {REMEDY}")]
+    Start(String),
+    #[error(
+        "{file} is not the file its manifest describes: its SHA-256 is {found}, the manifest says {stated}; copy the folder again"
+    )]
+    Digest { file: String, stated: String, found: String },
+    #[error("{file} is no usable model: {why}")]
+    Model { file: String, why: String },
+    #[error("{file} does not fit its manifest: {why}")]
+    Mismatch { file: String, why: String },
+    #[error("the model took longer than its limit of {} ms", .0.as_millis())]
+    Deadline(Duration),
+    #[error("the model failed: {0}")]
+    Run(String),
+}
+
+/// The library, opened once per process.
+#[derive(Debug)]
+pub struct Runtime {
+    environment: Environment,
+}
+
+impl Runtime {
+    /// Checks the library's digest, then opens it.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong with the library and what to do. A second call in one process fails.
+    pub fn load(path: &Path) -> Result<Self, OnnxError> {
+        let processor = std::env::consts::ARCH;
+        let (_, stated) = DIGESTS.iter().find(|(name, _)| *name == processor).ok_or(OnnxError::Processor(processor))?;
+        let unreadable = |why: String| OnnxError::Unreadable { path: path.to_owned(), why };
+        let found = hex::encode(sha256(&fs::read(path).map_err(|e| unreadable(e.to_string()))?));
+        if found != *stated {
+            return Err(OnnxError::Foreign { path: path.to_owned(), found });
+        }
+        let builder = ort::init_from(path).map_err(|e| match &e {
+            LoadDynamicError::Dlopen { error, .. } => {
+                unreadable(error.source().map_or_else(|| error.to_string(), ToString::to_string))
+            }
+            _ => OnnxError::Start(e.to_string()),
+        })?;
+        let environment = builder.with_name("skinlink").with_telemetry(false).build();
+        Ok(Self { environment: environment.map_err(|e| OnnxError::Start(e.to_string()))? })
+    }
+}
+
+/// A loaded model that fits its manifest.
+#[derive(Debug)]
+pub struct Model {
+    manifest: Manifest,
+    session: Session,
+}
+
+impl Model {
+    /// Checks the digest, builds the session, and holds its tensors against the manifest.
+    ///
+    /// # Errors
+    /// [`OnnxError`]; nothing is kept.
+    pub fn open(runtime: &Runtime, manifest: Manifest, bytes: &[u8]) -> Result<Self, OnnxError> {
+        let found = hex::encode(sha256(bytes));
+        if found != manifest.sha256 {
+            return Err(OnnxError::Digest { file: manifest.file, stated: manifest.sha256, found });
+        }
+        let bad = |why: String| OnnxError::Model { file: manifest.file.clone(), why };
+        let session = build(runtime, bytes).map_err(bad)?;
+        fits(&manifest, &session).map_err(|why| OnnxError::Mismatch { file: manifest.file.clone(), why })?;
+        Ok(Self { manifest, session })
+    }
+
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// One inference; the outputs come in the manifest's order, not yet activated. Blocks up to the manifest's deadline, and
+    /// past it as long as one node of the graph takes.
+    ///
+    /// # Errors
+    /// [`OnnxError::Deadline`], [`OnnxError::Run`]; the model stays usable.
+    pub fn run(&mut self, tensor: &Tensor) -> Result<Vec<Raw>, OnnxError> {
+        let fault = |e: ort::Error| OnnxError::Run(e.to_string());
+        let options = Arc::new(RunOptions::new().map_err(fault)?);
+        let deadline = self.manifest.limits.deadline;
+        let watch = Watch::start(Arc::clone(&options), deadline);
+        let outputs = infer(&mut self.session, &self.manifest, tensor, &options);
+        // The runtime has no code of its own for a run that was ended: the watch knows.
+        if watch.stop() { Err(OnnxError::Deadline(deadline)) } else { outputs.map_err(OnnxError::Run) }
+    }
+}
+
+fn infer(
+    session: &mut Session,
+    manifest: &Manifest,
+    tensor: &Tensor,
+    options: &RunOptions,
+) -> Result<Vec<Raw>, String> {
+    let text = |e: ort::Error| e.to_string();
+    let outputs = match &tensor.data {
+        Data::F32(values) => {
+            let value = TensorRef::from_array_view((tensor.shape, values.as_slice())).map_err(text)?;
+            session.run_with_options(ort::inputs![value], options)
+        }
+        Data::U8(values) => {
+            let value = TensorRef::from_array_view((tensor.shape, values.as_slice())).map_err(text)?;
+            session.run_with_options(ort::inputs![value], options)
+        }
+    }
+    .map_err(text)?;
+    let raw = |name: &str| {
+        let output = outputs.get(name).ok_or_else(|| format!("it gave no output {name:?}"))?;
+        let (shape, values) = output.try_extract_tensor::<f32>().map_err(text)?;
+        Ok(Raw { shape: shape.to_vec(), values: values.to_vec() })
+    };
+    manifest.outputs.iter().map(|output| raw(&output.name)).collect()
+}
+
+/// Ends a run that takes too long, from a thread of its own.
+struct Watch {
+    done: mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<bool>,
+}
+
+impl Watch {
+    fn start(options: Arc<RunOptions>, deadline: Duration) -> Self {
+        let (done, wait) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let late = wait.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout);
+            late && options.terminate().is_ok()
+        });
+        Self { done, thread }
+    }
+
+    /// Whether the run had to be ended.
+    fn stop(self) -> bool {
+        drop(self.done);
+        self.thread.join().unwrap_or(false)
+    }
+}
+
+fn build(runtime: &Runtime, bytes: &[u8]) -> Result<Session, String> {
+    let text = |e: ort::Error<SessionBuilder>| e.to_string();
+    let builder = Session::builder(&runtime.environment).map_err(|e| e.to_string())?;
+    let builder = builder.with_optimization_level(GraphOptimizationLevel::All).map_err(text)?;
+    let builder = builder.with_intra_threads(THREADS).map_err(text)?;
+    let builder = builder.with_inter_threads(1).map_err(text)?;
+    let builder = builder.with_intra_op_spinning(false).map_err(text)?;
+    let mut builder = builder.with_memory_pattern(false).map_err(text)?;
+    builder.commit_from_memory(bytes).map_err(|e| e.to_string())
+}
+
+/// Whether the file's tensors are those the manifest describes.
+fn fits(manifest: &Manifest, session: &Session) -> Result<(), String> {
+    let [input] = session.inputs() else {
+        return Err(format!("it has {} inputs, one is supported", session.inputs().len()));
+    };
+    if input.name() != manifest.input.name {
+        return Err(format!("its input is {:?}, input.name says {:?}", input.name(), manifest.input.name));
+    }
+    let element = match manifest.input.element {
+        Element::F32 => TensorElementType::Float32,
+        Element::U8 => TensorElementType::Uint8,
+    };
+    match input.dtype() {
+        ValueType::Tensor { ty, shape, .. } if *ty == element && shape.len() == 4 => {}
+        other => {
+            return Err(format!(
+                "its input is {other:?}, expected a tensor of four axes of {}",
+                manifest.input.element
+            ));
+        }
+    }
+    for output in &manifest.outputs {
+        let found = session.outputs().iter().find(|outlet| outlet.name() == output.name);
+        let found = found.ok_or_else(|| format!("it has no output {:?}", output.name))?;
+        if !matches!(found.dtype(), ValueType::Tensor { ty: TensorElementType::Float32, .. }) {
+            return Err(format!("output {:?} is no tensor of f32", output.name));
+        }
+    }
+    Ok(())
+}

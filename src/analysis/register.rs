@@ -1,0 +1,331 @@
+//! Lays the after picture onto the before picture, so that every pore can be looked up at its own place.
+//!
+//! From the anchors to a part of a pixel in four steps: one wide search over turn, scale and shift on a thumbnail; two
+//! steps of block matching on larger scales that follow the whole face by a similarity; then region by region an affine
+//! map (a nose stands nearer than a forehead); then a smooth field of small shifts for what no affine map follows
+//! (expression). All in the green channel, freed of light by subtracting the local mean. Deterministic.
+//!
+//! Frames: face millimetres as in [`super::regions`], each picture by its own anchors. The result maps before millimetres
+//! to after millimetres. A pair is refused when too few patches are found again or when those found do not agree within
+//! [`MAX_RESIDUAL_PX`] in the end: it says nothing on whose face it is.
+
+use super::{
+    blocks::{Blocks, Found, Sums, Template, find},
+    fit::{Model, Pair, robust},
+    picture::Plane,
+    regions::{Affine, Grid, Mask, Pose},
+    sample::{Colour, Source},
+};
+use crate::domain::comparison::Refusal;
+
+/// Scale of the last steps, pixels per millimetre, and the unit of the residuals.
+pub const PX_PER_MM: f64 = 13.0;
+/// Largest 95th percentile of what is left after the last step, pixels of [`PX_PER_MM`].
+pub const MAX_RESIDUAL_PX: f64 = 4.0;
+/// Correlation from which a patch counts as found; strangers reach it in less than one patch of twenty.
+const FOUND_FROM: f32 = 0.45;
+/// Fewer patches, or a smaller share of them found again, register nothing.
+const MIN_FOUND: usize = 8;
+const MIN_FOUND_SHARE: f64 = 0.35;
+/// Scale ratio of the two pictures outside of which they are not compared.
+const SCALES: std::ops::RangeInclusive<f64> = 0.8..=1.25;
+
+const THUMBNAIL_PX_PER_MM: f64 = 0.8;
+/// How far anchors may be off, in millimetres and in the turns and scales below.
+const REACH_MM: f64 = 12.0;
+const TURNS_DEGREES: [f64; 5] = [0.0, -2.5, 2.5, -5.0, 5.0];
+const SIZES: [f64; 3] = [1.0, 0.95, 1.05];
+/// How much of the face round the regions helps to find the way.
+const SURROUNDINGS_MM: f64 = 15.0;
+
+/// One of the two pictures with its face.
+#[derive(Debug)]
+pub struct Face<'a> {
+    pub source: &'a mut Source,
+    pub pose: Pose,
+}
+
+impl Face<'_> {
+    /// Whether the picture shows a place of the face.
+    #[must_use]
+    pub fn shows(&self, mm: [f64; 2]) -> bool {
+        let [x, y] = self.pose.to_picture.apply(mm);
+        let picture = self.source.picture();
+        x >= 0.0 && y >= 0.0 && x <= f64::from(picture.width() - 1) && y <= f64::from(picture.height() - 1)
+    }
+
+    /// The green channel on a grid of face millimetres, taken by `way` first; freed of light, noise a little softened.
+    fn relief(&mut self, grid: &Grid, way: &Affine, reach: usize) -> Plane {
+        let map = self.pose.to_picture.after(&way.after(&grid.to_mm()));
+        let [plane] = self
+            .source
+            .sample_affine(grid.width, grid.height, Colour::Green, &map)
+            .try_into()
+            .expect("one colour asked for");
+        plane.blurred(0.8).high_passed(reach)
+    }
+}
+
+/// Before millimetres to after millimetres over one region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Registered {
+    affine: Affine,
+    field: Field,
+    /// What the last look still found, in pixels of [`PX_PER_MM`].
+    pub residual_median_px: f64,
+    pub residual_p95_px: f64,
+    /// Share of the patches that were found again.
+    pub found_share: f64,
+}
+
+impl Registered {
+    #[must_use]
+    pub fn to_after_mm(&self, mm: [f64; 2]) -> [f64; 2] {
+        let [dx, dy] = self.field.at(mm);
+        self.affine.apply([mm[0] + dx, mm[1] + dy])
+    }
+}
+
+/// The way over the whole view, good to a millimetre or so where the pictures belong together, arbitrary where not.
+#[must_use]
+pub fn coarse(before: &mut Face<'_>, after: &mut Face<'_>, regions: &[Vec<[f64; 2]>]) -> Affine {
+    let Some(area) = surroundings(before, regions) else { return Affine::IDENTITY };
+    let mut way = thumbnail(before, after, &area).unwrap_or(Affine::IDENTITY);
+    for (px_per_mm, blocks) in
+        [(1.6, Blocks { patch: 16, step: 8, search: 5 }), (3.25, Blocks { patch: 24, step: 16, search: 5 })]
+    {
+        let grid = Grid::around(&area, px_per_mm, 0, 1);
+        let mask = Mask::whole(grid.width, grid.height);
+        let found = look(before, after, &grid, &mask, &way, blocks);
+        way = follow(&way, &grid, &found, Model::Similarity, 1.5, 6).unwrap_or(way);
+    }
+    way
+}
+
+/// Registers one region from the coarse way on.
+///
+/// # Errors
+/// [`Refusal::ScaleDiffers`], [`Refusal::NotRegistered`].
+pub fn region(
+    before: &mut Face<'_>,
+    after: &mut Face<'_>,
+    polygon: &[[f64; 2]],
+    coarse: &Affine,
+) -> Result<Registered, Refusal> {
+    let mut way = *coarse;
+    let mut fine = None;
+    for px_per_mm in [PX_PER_MM / 2.0, PX_PER_MM] {
+        let grid = Grid::around(polygon, px_per_mm, 16, 1);
+        let mask = both_show(before, after, &grid, polygon, &way);
+        let found = look(before, after, &grid, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
+        way = follow(&way, &grid, &found, Model::Affine, 3.0, 12)
+            .or_else(|| follow(&way, &grid, &found, Model::Similarity, 3.0, 5))
+            .unwrap_or(way);
+        fine = Some((grid, mask));
+    }
+    let ratio = after.pose.px_per_mm * way.scale() / before.pose.px_per_mm;
+    if !SCALES.contains(&ratio) {
+        return Err(Refusal::ScaleDiffers);
+    }
+    let (grid, mask) = fine.expect("the loop runs");
+    let found = look(before, after, &grid, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
+    let field = Field::smooth(&grid, &found);
+    finish(before, after, &grid, &mask, way, field)
+}
+
+/// The last look, through affine map and field together, and the judgement.
+fn finish(
+    before: &mut Face<'_>,
+    after: &mut Face<'_>,
+    grid: &Grid,
+    mask: &Mask,
+    affine: Affine,
+    field: Field,
+) -> Result<Registered, Refusal> {
+    let here = before.relief(grid, &Affine::IDENTITY, 8);
+    let mut registered = Registered { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 };
+    let there = warped(after, grid, &registered, Colour::Green).swap_remove(0).blurred(0.8).high_passed(8);
+    let found = find(&here, &there, mask, Blocks { patch: 32, step: 32, search: 6 });
+    let mut left: Vec<f64> = good(&found).map(|f| f.shift[0].hypot(f.shift[1])).collect();
+    registered.found_share = left.len() as f64 / found.len().max(1) as f64;
+    if left.len() < MIN_FOUND || registered.found_share < MIN_FOUND_SHARE {
+        return Err(Refusal::NotRegistered);
+    }
+    left.sort_by(f64::total_cmp);
+    registered.residual_median_px = left[left.len() / 2];
+    registered.residual_p95_px = left[(left.len() * 95 / 100).min(left.len() - 1)];
+    if registered.residual_p95_px > MAX_RESIDUAL_PX { Err(Refusal::NotRegistered) } else { Ok(registered) }
+}
+
+/// The after picture's planes on a grid over the before picture's face.
+pub fn warped(after: &mut Face<'_>, grid: &Grid, registered: &Registered, colour: Colour) -> Vec<Plane> {
+    let (to_mm, to_picture) = (grid.to_mm(), after.pose.to_picture);
+    let reduction = to_picture.scale() * registered.affine.scale() / grid.px_per_mm;
+    after.source.sample(grid.width, grid.height, [reduction; 2], colour, |x, y| {
+        let mm = to_mm.apply([f64::from(x), f64::from(y)]);
+        to_picture.apply(registered.to_after_mm(mm)).map(|v| v as f32)
+    })
+}
+
+/// The bounding box of the regions with their surroundings, as far as the before picture shows it; a rectangle.
+fn surroundings(before: &Face<'_>, regions: &[Vec<[f64; 2]>]) -> Option<Vec<[f64; 2]>> {
+    let back = before.pose.to_picture.inverse()?;
+    let picture = before.source.picture();
+    let (right, bottom) = (f64::from(picture.width() - 1), f64::from(picture.height() - 1));
+    let shown: Vec<[f64; 2]> =
+        [[0.0, 0.0], [right, 0.0], [0.0, bottom], [right, bottom]].iter().map(|corner| back.apply(*corner)).collect();
+    let bounds = |points: &mut dyn Iterator<Item = f64>| {
+        points.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+    };
+    let mut sides = [(0.0, 0.0); 2];
+    for (axis, side) in sides.iter_mut().enumerate() {
+        let (low, high) = bounds(&mut regions.iter().flatten().map(|p| p[axis]));
+        let (first, last) = bounds(&mut shown.iter().map(|p| p[axis]));
+        *side = ((low - SURROUNDINGS_MM).max(first), (high + SURROUNDINGS_MM).min(last));
+        if side.1 - side.0 < 20.0 {
+            return None;
+        }
+    }
+    let [(left, right), (top, bottom)] = sides;
+    Some(vec![[left, top], [right, top], [right, bottom], [left, bottom]])
+}
+
+/// The best of all turns, sizes and shifts on a thumbnail.
+fn thumbnail(before: &mut Face<'_>, after: &mut Face<'_>, area: &[[f64; 2]]) -> Option<Affine> {
+    let reach = (REACH_MM * THUMBNAIL_PX_PER_MM).round() as usize;
+    let inner = Grid::around(area, THUMBNAIL_PX_PER_MM, 0, 1);
+    let outer = Grid {
+        origin_mm: inner.origin_mm.map(|v| v - reach as f64 / THUMBNAIL_PX_PER_MM),
+        width: inner.width + 2 * reach,
+        height: inner.height + 2 * reach,
+        ..inner
+    };
+    let here = before.relief(&inner, &Affine::IDENTITY, 10);
+    let template = Template::cut(&here, 0, 0, inner.width, inner.height)?;
+    let middle = inner.to_mm().apply([inner.width as f64 / 2.0, inner.height as f64 / 2.0]);
+    let mut best: Option<(f32, Affine)> = None;
+    for degrees in TURNS_DEGREES {
+        for size in SIZES {
+            let turn = about(middle, degrees, size);
+            let there = after.relief(&outer, &turn, 10);
+            let found = template.search(&there, &Sums::of(&there), reach, reach, reach);
+            if best.is_none_or(|(likeness, _)| found.likeness > likeness) {
+                let mm = found.shift.map(|v| v / THUMBNAIL_PX_PER_MM);
+                let shift = Affine { t: mm, ..Affine::IDENTITY };
+                best = Some((found.likeness, turn.after(&shift)));
+            }
+        }
+    }
+    best.map(|(_, way)| way)
+}
+
+/// A turn and growth that leaves `middle` where it is.
+fn about(middle: [f64; 2], degrees: f64, size: f64) -> Affine {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let m = [size * cos, -size * sin, size * sin, size * cos];
+    let [x, y] = Affine { m, t: [0.0, 0.0] }.apply(middle);
+    Affine { m, t: [middle[0] - x, middle[1] - y] }
+}
+
+fn both_show(before: &Face<'_>, after: &Face<'_>, grid: &Grid, polygon: &[[f64; 2]], way: &Affine) -> Mask {
+    let to_mm = grid.to_mm();
+    grid.mask(polygon, |at| {
+        let mm = to_mm.apply(at);
+        before.shows(mm) && after.shows(way.apply(mm))
+    })
+}
+
+fn look(
+    before: &mut Face<'_>,
+    after: &mut Face<'_>,
+    grid: &Grid,
+    mask: &Mask,
+    way: &Affine,
+    blocks: Blocks,
+) -> Vec<Found> {
+    let here = before.relief(grid, &Affine::IDENTITY, 8);
+    let there = after.relief(grid, way, 8);
+    find(&here, &there, mask, blocks)
+}
+
+fn good(found: &[Found]) -> impl Iterator<Item = &Found> {
+    found.iter().filter(|f| f.likeness >= FOUND_FROM)
+}
+
+/// The way bent to what was found on the grid.
+fn follow(way: &Affine, grid: &Grid, found: &[Found], model: Model, tolerance: f64, need: usize) -> Option<Affine> {
+    let pairs: Vec<Pair> = good(found)
+        .filter(|f| !f.on_rim)
+        .map(|f| Pair { from: f.at, to: [f.at[0] + f.shift[0], f.at[1] + f.shift[1]] })
+        .collect();
+    let (step, _) = robust(&pairs, model, tolerance, need)?;
+    // No two handheld pictures differ so much between two steps; such a map comes from chance.
+    if !(0.7..1.4).contains(&step.scale()) {
+        return None;
+    }
+    let to_mm = grid.to_mm();
+    Some(way.after(&to_mm.after(&step.after(&to_mm.inverse()?))))
+}
+
+/// Small shifts over a region, in millimetres: smooth between nodes, zero where nothing was found.
+#[derive(Debug, Clone, PartialEq)]
+struct Field {
+    grid: Grid,
+    columns: usize,
+    rows: usize,
+    /// Shift at each node, millimetres.
+    shifts: Vec<[f64; 2]>,
+}
+
+/// Distance of the nodes and reach of the smoothing, pixels of the grid.
+const NODE_PX: f64 = 32.0;
+const SMOOTH_PX: f64 = 40.0;
+/// A patch whose shift differs more from its neighbours' median was mistaken.
+const ODD_PX: f64 = 2.0;
+
+impl Field {
+    fn smooth(grid: &Grid, found: &[Found]) -> Self {
+        let found: Vec<&Found> = good(found).filter(|f| !f.on_rim).collect();
+        let agreeing: Vec<&Found> = found.iter().copied().filter(|f| fits_in(f, &found)).collect();
+        let nodes = |pixels: usize| (pixels as f64 / NODE_PX).ceil() as usize + 1;
+        let (columns, rows) = (nodes(grid.width), nodes(grid.height));
+        let node = |at: usize| {
+            let here = [(at % columns) as f64 * NODE_PX, (at / columns) as f64 * NODE_PX];
+            let mut sum = [0.0, 0.0];
+            // The weight of "no shift" fades out as soon as anything was found near by.
+            let mut weight = 0.05;
+            for f in &agreeing {
+                let squared = (f.at[0] - here[0]).powi(2) + (f.at[1] - here[1]).powi(2);
+                let w = f64::from(f.likeness).powi(2) * (-0.5 * squared / SMOOTH_PX.powi(2)).exp();
+                sum = [sum[0] + w * f.shift[0], sum[1] + w * f.shift[1]];
+                weight += w;
+            }
+            sum.map(|v| v / weight / grid.px_per_mm)
+        };
+        Self { grid: *grid, columns, rows, shifts: (0..columns * rows).map(node).collect() }
+    }
+
+    /// Bilinear between the nodes; beyond them the border's.
+    fn at(&self, mm: [f64; 2]) -> [f64; 2] {
+        let place = |axis: usize, count: usize| {
+            let at = (mm[axis] - self.grid.origin_mm[axis]) * self.grid.px_per_mm / NODE_PX;
+            let at = at.clamp(0.0, count as f64 - 1.0);
+            let low = (at as usize).min(count.saturating_sub(2));
+            (low, at - low as f64)
+        };
+        let ((x, fx), (y, fy)) = (place(0, self.columns), place(1, self.rows));
+        let node = |x: usize, y: usize| self.shifts[y.min(self.rows - 1) * self.columns + x.min(self.columns - 1)];
+        let (a, b, c, d) = (node(x, y), node(x + 1, y), node(x, y + 1), node(x + 1, y + 1));
+        [0, 1].map(|k: usize| (a[k] * (1.0 - fx) + b[k] * fx) * (1.0 - fy) + (c[k] * (1.0 - fx) + d[k] * fx) * fy)
+    }
+}
+
+fn fits_in(f: &Found, all: &[&Found]) -> bool {
+    let near = |g: &&&Found| (g.at[0] - f.at[0]).abs() < 100.0 && (g.at[1] - f.at[1]).abs() < 100.0;
+    let middle = |axis: usize| {
+        let mut shifts: Vec<f64> = all.iter().filter(near).map(|g| g.shift[axis]).collect();
+        shifts.sort_by(f64::total_cmp);
+        shifts[shifts.len() / 2]
+    };
+    (f.shift[0] - middle(0)).hypot(f.shift[1] - middle(1)) <= ODD_PX
+}

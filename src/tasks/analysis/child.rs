@@ -1,0 +1,224 @@
+//! The inference process seen from the gateway: started when needed, asked one thing at a time, ended at a deadline, at
+//! garbage or at silence, and started anew. The gateway never waits on it without a limit and never dies with it.
+
+use crate::analysis::job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request};
+use std::{io, path::PathBuf, process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::{Instant, sleep_until, timeout},
+};
+
+/// Opening library and session takes a tenth of a second; a busy machine many times that.
+const SET_UP_LIMIT: Duration = Duration::from_secs(30);
+/// Rest before a new start, doubled with every failure in a row up to the second.
+const FIRST_REST: Duration = Duration::from_millis(250);
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// How the inference process is started.
+#[derive(Debug, Clone)]
+pub struct Recipe {
+    /// This very binary, as `std::env::current_exe()` gives it.
+    pub program: PathBuf,
+    pub onnxruntime: PathBuf,
+    /// Address space of the process, MiB.
+    pub memory_mib: u32,
+    /// Text of `face-regions.toml`.
+    pub regions: String,
+    /// One job: a photograph or a pair.
+    pub deadline: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChildError {
+    /// The process lives and says why not.
+    #[error("{0}")]
+    Refused(String),
+    #[error("the inference process took longer than {} s and was ended", .0.as_secs_f64())]
+    TimedOut(Duration),
+    #[error("the inference process ended unexpectedly ({0})")]
+    Died(String),
+    #[error("the inference process cannot be started ({0})")]
+    Start(String),
+}
+
+/// The process and what must be told to each new one.
+#[derive(Debug)]
+pub(super) struct Worker {
+    recipe: Recipe,
+    running: Option<Running>,
+    /// Folders of the active models, by model id: activated again in every new process.
+    active: Vec<(String, PathBuf)>,
+    failures: u32,
+    rest_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+}
+
+impl Worker {
+    pub(super) const fn new(recipe: Recipe) -> Self {
+        Self { recipe, running: None, active: Vec::new(), failures: 0, rest_until: None }
+    }
+
+    /// One question, one answer; a process that died under it is replaced and asked once more. Waits out the rest after
+    /// earlier failures. Cancelling ends the process.
+    pub(super) async fn ask(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
+        match self.try_once(request, parts).await {
+            Err(ChildError::Died(why)) => {
+                tracing::warn!(why, "inference process ended; starting another");
+                self.try_once(request, parts).await
+            }
+            other => other,
+        }
+    }
+
+    /// Loads a model folder; from now on every new process loads it too.
+    pub(super) async fn activate(&mut self, folder: PathBuf) -> Result<ModelName, ChildError> {
+        let request = Request::Activate { folder: folder.display().to_string() };
+        match self.ask(&request, &[]).await? {
+            Reply::Activated { model } => {
+                self.active.retain(|(id, _)| *id != model.id);
+                self.active.push((model.id.clone(), folder));
+                Ok(model)
+            }
+            other => Err(self.garbage(&other)),
+        }
+    }
+
+    /// An answer that does not belong to the question: the process is not to be trusted any more.
+    pub(super) fn garbage(&mut self, reply: &Reply) -> ChildError {
+        self.failed();
+        let name: String = format!("{reply:?}").chars().take(40).collect();
+        ChildError::Died(format!("it answered something else: {name}"))
+    }
+
+    async fn try_once(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
+        // Taken out, so that a cancelled call drops the process in the middle of its frame.
+        let mut running = match self.running.take() {
+            Some(running) => running,
+            None => self.start().await?,
+        };
+        let answered = timeout(self.recipe.deadline, exchange(&mut running, request, parts)).await;
+        let reply = match answered {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(fault)) => {
+                self.failed();
+                return Err(ChildError::Died(ending(running, fault).await));
+            }
+            Err(_) => {
+                self.failed();
+                let _ = running.child.kill().await;
+                return Err(ChildError::TimedOut(self.recipe.deadline));
+            }
+        };
+        self.running = Some(running);
+        self.failures = 0;
+        if let Reply::Failed { reason } = reply { Err(ChildError::Refused(reason)) } else { Ok(reply) }
+    }
+
+    async fn start(&mut self) -> Result<Running, ChildError> {
+        if let Some(rest) = self.rest_until.take() {
+            sleep_until(rest).await;
+        }
+        let started = self.start_now().await;
+        if started.is_err() {
+            self.failed();
+        }
+        started
+    }
+
+    async fn start_now(&self) -> Result<Running, ChildError> {
+        let mut running = spawn(&self.recipe)?;
+        let set_up = Request::Setup {
+            onnxruntime: self.recipe.onnxruntime.display().to_string(),
+            memory_mib: self.recipe.memory_mib,
+        };
+        told(&mut running, &set_up, &[self.recipe.regions.as_bytes()]).await?;
+        for (id, folder) in &self.active {
+            let request = Request::Activate { folder: folder.display().to_string() };
+            if let Err(error) = told(&mut running, &request, &[]).await {
+                // It passed before; its folder was changed under us. The others go on.
+                tracing::error!(model = id, %error, "a model could not be activated again");
+            }
+        }
+        Ok(running)
+    }
+
+    fn failed(&mut self) {
+        let rest = FIRST_REST.saturating_mul(1 << self.failures.min(16)).min(LONGEST_REST);
+        self.failures += 1;
+        self.rest_until = Some(Instant::now() + rest);
+    }
+}
+
+fn spawn(recipe: &Recipe) -> Result<Running, ChildError> {
+    let start = |e: io::Error| ChildError::Start(format!("{}: {e}", recipe.program.display()));
+    let mut child = Command::new(&recipe.program)
+        .arg("worker")
+        // Whatever version of the library: it must never look a host up.
+        .env("ORT_DISABLE_TELEMETRY", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        // Ctrl-C at the terminal is for the gateway; it ends its child itself.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(start)?;
+    let (input, output) = child.stdin.take().zip(child.stdout.take()).expect("both were piped");
+    Ok(Running { child, input, output })
+}
+
+/// A step of setting up, which must succeed.
+async fn told(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<(), ChildError> {
+    match timeout(SET_UP_LIMIT, exchange(running, request, parts)).await {
+        Ok(Ok(Reply::Failed { reason })) => Err(ChildError::Start(reason)),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(fault)) => Err(ChildError::Start(fault.to_string())),
+        Err(_) => Err(ChildError::TimedOut(SET_UP_LIMIT)),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+}
+
+async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<Reply, Fault> {
+    running.input.write_all(&job::head(request, parts)?).await?;
+    for part in parts {
+        running.input.write_all(part).await?;
+    }
+    running.input.flush().await?;
+    let mut prefix = [0; PREFIX];
+    running.output.read_exact(&mut prefix).await?;
+    let Prefix { header, parts } = Prefix::parse(prefix)?;
+    if parts != 0 {
+        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: 0 }.into());
+    }
+    let mut bytes = vec![0; header];
+    running.output.read_exact(&mut bytes).await?;
+    Ok(job::parse_header(&bytes)?)
+}
+
+/// How the process ended, for the log.
+async fn ending(mut running: Running, fault: Fault) -> String {
+    // It may still be alive, talking nonsense; after a closed pipe it ends by itself at once.
+    let patience = Duration::from_millis(200);
+    let status = match timeout(patience, running.child.wait()).await {
+        Ok(Ok(status)) => status.to_string(),
+        _ => {
+            let _ = running.child.kill().await;
+            "it was ended".to_owned()
+        }
+    };
+    format!("{fault}; {status}")
+}

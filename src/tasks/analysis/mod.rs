@@ -1,0 +1,355 @@
+//! Owner of the inference process and of the queue before it: photographs become scores, pairs become paired measures,
+//! one after the other. Scores are durable before anyone is told of them. What a crash left half done is found at the
+//! start and done then.
+//!
+//! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
+
+mod child;
+
+pub use child::{ChildError, Recipe};
+
+use crate::{
+    analysis::{
+        compare::PairedResult,
+        job::{Level, Levels, ModelName, PairedMeasure, Reply, Request},
+        manifest::{Manifest, ScoreRepeatability},
+    },
+    clock,
+    domain::{
+        CaptureId, Quantity, ScoreId,
+        capture::View,
+        metric::{Metric, MetricId},
+        score::{Engine, Score},
+    },
+    faults,
+    store::{Store, StoreError},
+};
+use child::Worker;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::{
+    fs,
+    sync::{mpsc, oneshot, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Questions that wait: a visit has six photographs and three pairs, and the same few chairs share one process. When it is
+/// full, askers wait.
+const WAITING: usize = 64;
+
+#[derive(Debug, thiserror::Error)]
+pub enum AnalysisError {
+    #[error(transparent)]
+    Child(#[from] ChildError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the analysis has stopped; the photograph is measured after the next start")]
+    Stopped,
+    #[error("the two photographs show different views")]
+    ViewsDiffer,
+}
+
+/// What the task needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub worker: Recipe,
+    /// Model folders to activate at the start.
+    pub models: Vec<PathBuf>,
+    pub metrics: Vec<Metric>,
+}
+
+/// A photograph's measure.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysed {
+    /// Durable.
+    pub scores: Vec<Score>,
+    /// Words of the quality gates ([`crate::analysis::quality::Complaint`]).
+    pub complaints: Vec<String>,
+    /// Models or regions that gave no score, with the reason.
+    pub skipped: Vec<String>,
+}
+
+/// A model in use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActiveModel {
+    pub engine: Engine,
+    pub manifest: Manifest,
+}
+
+type Answer<T> = oneshot::Sender<Result<T, AnalysisError>>;
+
+enum Command {
+    Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, reply: Answer<Levels> },
+    Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
+    Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
+    Activate { folder: PathBuf, reply: Answer<ActiveModel> },
+}
+
+/// Cloneable; the task ends when the last one is dropped.
+#[derive(Debug, Clone)]
+pub struct AnalysisHandle {
+    commands: mpsc::Sender<Command>,
+    models: watch::Receiver<Vec<Arc<ActiveModel>>>,
+}
+
+/// The task's end of the queue.
+pub struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    models: watch::Sender<Vec<Arc<ActiveModel>>>,
+}
+
+impl std::fmt::Debug for Inbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inbox")
+    }
+}
+
+/// A handle and the inbox that [`run`] takes.
+#[must_use]
+pub fn channel() -> (AnalysisHandle, Inbox) {
+    let (commands, inbox) = mpsc::channel(WAITING);
+    let (publish, models) = watch::channel(Vec::new());
+    (AnalysisHandle { commands, models }, Inbox { commands: inbox, models: publish })
+}
+
+impl AnalysisHandle {
+    /// The quality gates on a photograph that is not stored yet: what to complain of before it is kept. `picture` as the
+    /// door admitted it ([`crate::analysis::door::admit`]), anchors in pixels as shown.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Child`] with a sentence for people.
+    pub async fn look(&self, view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>) -> Result<Levels, AnalysisError> {
+        self.ask(|reply| Command::Look { view, anchors, picture, reply }).await
+    }
+
+    /// Measures a stored photograph; answers when its scores are durable. A cancelled call is done nevertheless. Asked
+    /// twice, it is measured twice.
+    ///
+    /// # Errors
+    /// [`AnalysisError`]; nothing was stored then.
+    pub async fn analyse(&self, capture: CaptureId) -> Result<Analysed, AnalysisError> {
+        self.ask(|reply| Command::Analyse { capture, reply: Some(reply) }).await
+    }
+
+    /// The same without waiting for the outcome, which goes to the log; waits only for a place in the queue.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Stopped`].
+    pub async fn enqueue(&self, capture: CaptureId) -> Result<(), AnalysisError> {
+        let command = Command::Analyse { capture, reply: None };
+        self.commands.send(command).await.map_err(|_| AnalysisError::Stopped)
+    }
+
+    /// Paired measures of two stored photographs of one view; nothing is stored.
+    ///
+    /// # Errors
+    /// [`AnalysisError`]; a pair that cannot be compared is an `Ok` with refusals.
+    pub async fn pair(&self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
+        self.ask(|reply| Command::Pair { before, after, reply }).await
+    }
+
+    /// Loads a model folder while the gateway runs. On any failure the old model of that id goes on.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Child`] with the reason.
+    pub async fn activate(&self, folder: PathBuf) -> Result<ActiveModel, AnalysisError> {
+        self.ask(|reply| Command::Activate { folder, reply }).await
+    }
+
+    /// The models in use.
+    #[must_use]
+    pub fn models(&self) -> Vec<Arc<ActiveModel>> {
+        self.models.borrow().clone()
+    }
+
+    /// What is known of the repeatability of a score's engine; `None` when that very model is not in use any more.
+    #[must_use]
+    pub fn repeatability(&self, engine: &Engine, metric: &MetricId) -> Option<ScoreRepeatability> {
+        let models = self.models.borrow();
+        let model = models.iter().find(|model| model.engine == *engine)?;
+        model.manifest.score(metric)?.repeatability.clone()
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, AnalysisError> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| AnalysisError::Stopped)?;
+        answer.await.map_err(|_| AnalysisError::Stopped)?
+    }
+}
+
+/// Runs until the last handle is dropped, or until `stop`, which also ends a job under way.
+pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: CancellationToken) {
+    let mut analysis = Analysis {
+        worker: Worker::new(settings.worker),
+        metrics: settings.metrics,
+        store,
+        models: Vec::new(),
+        publish: inbox.models,
+    };
+    let work = async {
+        for folder in settings.models {
+            let _ = analysis.activate(folder).await;
+        }
+        analysis.resume().await;
+        while let Some(command) = inbox.commands.recv().await {
+            analysis.handle(command).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
+}
+
+struct Analysis {
+    worker: Worker,
+    metrics: Vec<Metric>,
+    store: Store,
+    models: Vec<Arc<ActiveModel>>,
+    publish: watch::Sender<Vec<Arc<ActiveModel>>>,
+}
+
+impl Analysis {
+    async fn handle(&mut self, command: Command) {
+        // Whoever asked may be gone; the work was done nevertheless.
+        match command {
+            Command::Look { view, anchors, picture, reply } => {
+                let request = Request::Look { view: view.to_string(), anchors };
+                let _ = reply.send(self.levels(&request, &picture).await);
+            }
+            Command::Analyse { capture, reply } => {
+                faults::point("analysis.capture.queued");
+                let outcome = self.analyse(capture).await;
+                if let Err(error) = &outcome {
+                    tracing::warn!(%capture, %error, "photograph was not measured");
+                }
+                if let Some(reply) = reply {
+                    let _ = reply.send(outcome);
+                }
+            }
+            Command::Pair { before, after, reply } => {
+                let _ = reply.send(self.pair(before, after).await);
+            }
+            Command::Activate { folder, reply } => {
+                let _ = reply.send(self.activate(folder).await);
+            }
+        }
+    }
+
+    /// Photographs of open visits that have no scores: a crash or a fault came between.
+    async fn resume(&mut self) {
+        match self.store.unscored_captures().await {
+            Ok(captures) => {
+                for capture in captures {
+                    tracing::info!(%capture, "measuring a photograph that was left half done");
+                    self.handle(Command::Analyse { capture, reply: None }).await;
+                }
+            }
+            Err(error) => tracing::error!(%error, "photographs left half done cannot be listed"),
+        }
+    }
+
+    async fn activate(&mut self, folder: PathBuf) -> Result<ActiveModel, AnalysisError> {
+        let named = self.worker.activate(folder.clone()).await;
+        let model = match named {
+            Ok(name) => active(&name, &folder).await,
+            Err(error) => Err(error.into()),
+        };
+        match &model {
+            Ok(model) => {
+                tracing::info!(model = model.engine.model, version = model.engine.model_version, "model in use");
+                self.models.retain(|old| old.engine.model != model.engine.model);
+                self.models.push(Arc::new(model.clone()));
+                self.publish.send_replace(self.models.clone());
+            }
+            Err(error) => tracing::error!(folder = %folder.display(), %error, "model is not used"),
+        }
+        model
+    }
+
+    async fn levels(&mut self, request: &Request, picture: &[u8]) -> Result<Levels, AnalysisError> {
+        match self.worker.ask(request, &[picture]).await? {
+            Reply::Levels(levels) => Ok(levels),
+            other => Err(self.worker.garbage(&other).into()),
+        }
+    }
+
+    async fn analyse(&mut self, capture: CaptureId) -> Result<Analysed, AnalysisError> {
+        let about = self.store.capture(capture).await?;
+        let picture = self.store.capture_bytes(capture).await?;
+        let request = Request::Levels { view: about.view.to_string(), anchors: about.anchors };
+        let levels = self.levels(&request, &picture).await?;
+        faults::point("analysis.scores.received");
+        let Levels { complaints, skipped, .. } = levels;
+        let scores: Vec<Score> = levels.scores.iter().filter_map(|level| self.score(capture, level)).collect();
+        self.store.save_scores(capture, scores.clone()).await?;
+        faults::point("analysis.scores.confirmed");
+        Ok(Analysed { scores, complaints, skipped })
+    }
+
+    /// A level as a score; `None`, with a word in the log, where this house does not know its metric or its value is none.
+    fn score(&self, capture: CaptureId, level: &Level) -> Option<Score> {
+        let found = self.metrics.iter().find(|metric| metric.id.as_str() == level.metric).and_then(|metric| {
+            let value = metric.accept(Quantity::new(level.value, metric.decimals)?).ok()?;
+            Some(Score {
+                id: clock::mint(ScoreId::from_bits),
+                capture,
+                engine: engine(&level.model),
+                metric: metric.id.clone(),
+                region: level.region.parse().ok()?,
+                value,
+                unit: metric.unit.clone(),
+                computed: clock::now(),
+            })
+        });
+        if found.is_none() {
+            tracing::warn!(%capture, metric = level.metric, value = level.value, "a model's score is no value of a known metric");
+        }
+        found
+    }
+
+    async fn pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
+        let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
+        if first.view != second.view {
+            return Err(AnalysisError::ViewsDiffer);
+        }
+        let pictures = [self.store.capture_bytes(before).await?, self.store.capture_bytes(after).await?];
+        let request = Request::Paired {
+            view: first.view.to_string(),
+            before_anchors: first.anchors,
+            after_anchors: second.anchors,
+        };
+        match self.worker.ask(&request, &[&pictures[0], &pictures[1]]).await? {
+            Reply::Paired(paired) => {
+                Ok(paired.measures.iter().filter_map(|measure| result(before, after, measure)).collect())
+            }
+            other => Err(self.worker.garbage(&other).into()),
+        }
+    }
+}
+
+fn engine(name: &ModelName) -> Engine {
+    let ModelName { id, version, digest, provider } = name.clone();
+    Engine { model: id, model_version: version, model_digest: digest, provider }
+}
+
+/// The manifest once more on this side, for titles and repeatability; the process has already refused a broken one.
+async fn active(name: &ModelName, folder: &Path) -> Result<ActiveModel, AnalysisError> {
+    let refused = |why: String| AnalysisError::Child(ChildError::Refused(why));
+    let text = fs::read_to_string(folder.join("manifest.toml")).await.map_err(|e| refused(e.to_string()))?;
+    let manifest = Manifest::parse(&text).map_err(|e| refused(e.to_string()))?;
+    Ok(ActiveModel { engine: engine(name), manifest })
+}
+
+fn result(before: CaptureId, after: CaptureId, measure: &PairedMeasure) -> Option<PairedResult> {
+    Some(PairedResult {
+        before,
+        after,
+        engine: engine(&measure.model),
+        metric: MetricId::new(&measure.metric).ok()?,
+        region: measure.region.parse().ok()?,
+        outcome: measure.outcome(),
+    })
+}
