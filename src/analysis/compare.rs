@@ -110,7 +110,10 @@ pub fn compare(
     drafts.sort_by(|a, b| (a.item.region, &a.item.metric).cmp(&(b.item.region, &b.item.metric)));
     let tested = u32::try_from(drafts.iter().filter(|draft| draft.is_tested()).count()).unwrap_or(u32::MAX);
     let alpha = student::share_of(FALSE_CHANGE_SHARE, tested);
-    Drawn { tested, items: drafts.into_iter().map(|draft| draft.judge(alpha)).collect() }
+    // Most items share their degrees of freedom, and a quantile is dear.
+    let mut known = BTreeMap::new();
+    let mut quantile = |df: u32| *known.entry(df).or_insert_with(|| student::two_sided_limit(alpha, df));
+    Drawn { tested, items: drafts.into_iter().map(|draft| draft.judge(&mut quantile)).collect() }
 }
 
 /// A change with its standard error, before it is known how many are tested.
@@ -197,10 +200,10 @@ impl Draft {
         Self { item: item(metric, region, value(before), value(after), engine), better: Better::of(metric), test }
     }
 
-    fn judge(self, alpha: f64) -> Compared {
+    fn judge(self, quantile: &mut impl FnMut(u32) -> f64) -> Compared {
         let Self { mut item, better, test } = self;
         let judged = test.and_then(|test| {
-            let limit = student::two_sided_limit(alpha, test.degrees_of_freedom) * test.standard_error;
+            let limit = quantile(test.degrees_of_freedom) * test.standard_error;
             (item.change, item.smallest_detectable_change) = (Some(test.change), Some(limit));
             verdict(&item, test, limit, better)
         });
@@ -234,20 +237,22 @@ fn verdict(item: &Compared, test: Test, limit: f64, better: Better) -> Result<Ve
 
 /// The net change of peaks at the same places, in the unit of the level `before` (peaks per cm²), with its SE.
 ///
-/// change = (gained − lost) / before_peaks − unchanged mean, times the level before. Its variance has two parts: what
-/// unchanged pairs showed (never below the floor), and the counting noise of few peaks, where under no net change every
-/// peak seen only once falls on either side with equal chance (McNemar): gained + lost. It is not the difference of
-/// the two levels, which counts other peaks in each picture.
+/// change = (gained − lost) / before_peaks × the level before, where gained and lost count from what unchanged pairs lose
+/// to noise alone. Its variance has two parts: the spread of two kept shares on unchanged pairs (one each way, never
+/// below the floor), and the counting noise of few peaks, where under no net change every peak seen only once falls on
+/// either side with equal chance (McNemar): gained + lost. It is not the difference of the two levels, which count other
+/// peaks in each picture.
 #[must_use]
 pub fn paired_change(counts: PairedCounts, before: f64, unchanged: Unchanged) -> Option<(f64, f64)> {
-    let peaks = f64::from(counts.before_peaks);
     if counts.before_peaks == 0 {
         return None;
     }
+    let peaks = f64::from(counts.before_peaks);
     let (lost, gained) = (f64::from(counts.lost), f64::from(counts.gained));
-    let share = (gained - lost) / peaks - unchanged.mean;
+    let by_noise = (1.0 - unchanged.mean) * (f64::from(counts.after_peaks) - peaks);
+    let share = (gained - lost - by_noise) / peaks;
     let counting = (gained + lost) / peaks.powi(2);
-    let sd = (unchanged.sd.max(unchanged.floor).powi(2) + counting).sqrt();
+    let sd = (2.0 * unchanged.sd.max(unchanged.floor).powi(2) + counting).sqrt();
     Some((share * before, sd * before))
 }
 

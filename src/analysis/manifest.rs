@@ -177,7 +177,7 @@ pub struct KeptShare {
 /// How a score repeats itself on pictures of unchanged skin; measured, never guessed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScoreRepeatability {
-    /// Of the paired net change on unchanged pairs: its mean and SD, as a share of the peaks of the before picture.
+    /// Of the kept share on unchanged pairs.
     pub paired: Option<Unchanged>,
     /// SD of one level value over retaken pictures, in the metric's unit.
     pub level_sd: Option<f64>,
@@ -186,6 +186,7 @@ pub struct ScoreRepeatability {
     pub source: String,
 }
 
+/// The kept share of pairs of unchanged skin: below 1 because noise hides faint peaks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unchanged {
     pub mean: f64,

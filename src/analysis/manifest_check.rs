@@ -218,7 +218,7 @@ impl Reader {
             self.number(&at("level_sd"), Some(level_sd), 0.0..=1e6);
         }
         let paired = if paired {
-            let mean = self.number(&at("unchanged_mean"), raw.unchanged_mean, -1.0..=1.0);
+            let mean = self.number(&at("unchanged_mean"), raw.unchanged_mean, 0.0..=1.0);
             let sd = self.number(&at("unchanged_sd"), raw.unchanged_sd, 0.0..=1.0);
             let floor = self.number(&at("floor"), raw.floor, 0.0..=1.0);
             mean.zip(sd).zip(floor).map(|((mean, sd), floor)| Unchanged { mean, sd, floor })

@@ -6,8 +6,8 @@
 use super::{picture::Plane, regions::Mask};
 use crate::domain::{metric::Label, word::words};
 
-/// Fewer pixels than this show no pores in a framed face.
-pub const MIN_PIXELS: u64 = 8_000_000;
+/// Fewer pixels than this show no pores in a framed face: what is sold as 8 megapixels, 3264 × 2448, has 7,990,272.
+pub const MIN_PIXELS: u64 = 7_900_000;
 /// Below this no pore is measured at all; below the second a word of warning.
 pub const TOO_COARSE: f64 = 8.0;
 pub const COARSE: f64 = 11.0;

@@ -1,0 +1,455 @@
+//! The inference process: what it answers, what it refuses, and that nothing it suffers reaches the gateway.
+
+#[path = "support/inference.rs"]
+mod inference;
+
+use inference::{ANCHORS, LIMIT, STILL, Shot, Skin, Worker, library, png, regions, root};
+use skinlink::{
+    analysis::{
+        compare::PairedCounts,
+        job::{Levels, Paired, PairedMeasure, Reply, Request},
+    },
+    clock,
+    domain::{
+        CaptureId, CustomerId, Region, VisitId,
+        capture::{Format, Light, View},
+        consent::{Channel, Purpose},
+        customer::Customer,
+        metric::{Direction, Label, Metric, MetricId},
+        scan::{Phase, Step},
+    },
+    store::{NewCapture, NewConsent, Options, Store, StoreKey},
+    tasks::analysis::{AnalysisError, AnalysisHandle, ChildError, Recipe, Settings, channel, run},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+fn pores() -> PathBuf {
+    root().join("models/pores-dog")
+}
+
+fn levels_of(worker: &mut Worker, picture: &[u8]) -> Option<Reply> {
+    worker.ask(&Request::Levels { view: "left".into(), anchors: ANCHORS }, &[picture])
+}
+
+fn levels(worker: &mut Worker, picture: &[u8]) -> Levels {
+    match levels_of(worker, picture) {
+        Some(Reply::Levels(levels)) => levels,
+        other => panic!("expected levels, got {other:?}"),
+    }
+}
+
+fn pair(worker: &mut Worker, before: &[u8], after: &[u8], anchors: [[f64; 2]; 2]) -> PairedMeasure {
+    let request = Request::Paired { view: "left".into(), before_anchors: ANCHORS, after_anchors: anchors };
+    match worker.ask(&request, &[before, after]) {
+        Some(Reply::Paired(Paired { measures })) => measures.into_iter().next().expect("one region, one model"),
+        other => panic!("expected a paired measure, got {other:?}"),
+    }
+}
+
+fn ready() -> Worker {
+    let mut worker = Worker::set_up();
+    let reply = worker.activate(&pores());
+    assert!(matches!(reply, Some(Reply::Activated { .. })), "{reply:?}");
+    worker
+}
+
+#[test]
+fn a_photograph_gives_a_score_per_region_and_what_is_wrong_with_it() {
+    let mut worker = ready();
+    let found = levels(&mut worker, &Skin::new(3, 0).taken(STILL));
+    assert_eq!((found.width, found.height), (1100, 1350));
+    assert!((found.px_per_mm - 13.0).abs() < 1e-9);
+    assert_eq!(found.complaints, ["too_small"], "1.5 megapixels, otherwise good");
+    let [score] = &found.scores[..] else { panic!("one region, one model: {found:?}") };
+    assert_eq!((score.metric.as_str(), score.region.as_str()), ("pores", "left_cheek"));
+    // 4,000 pores on 1100 × 1350 px of 13 px/mm are 45.5 per cm².
+    assert!((30.0..60.0).contains(&score.value), "{}", score.value);
+    assert_eq!(score.model.provider, "cpu/1.28.0");
+    assert!(worker.hang_up().success());
+}
+
+#[test]
+fn a_coarse_picture_gets_no_score_and_says_why() {
+    let mut worker = ready();
+    let anchors = [[500.0, 400.0], [500.0, 900.0]];
+    let request = Request::Levels { view: "left".into(), anchors };
+    let Some(Reply::Levels(found)) = worker.ask(&request, &[&Skin::new(3, 0).taken(STILL)]) else { panic!("levels") };
+    assert!(found.scores.is_empty() && found.complaints.contains(&"too_coarse".to_owned()), "{found:?}");
+    assert!(found.skipped[0].contains("needs 8 px/mm, this picture has 7.1"), "{:?}", found.skipped);
+}
+
+#[test]
+fn a_pair_is_registered_and_its_lost_pores_are_counted() {
+    let mut worker = ready();
+    let before = Skin::new(3, 0).taken(STILL);
+    let moved = Shot { degrees: 2.0, size: 1.03, shift: [22.0, -16.0], gain: 1.08, noise: 1.5, seed: 2 };
+    let unchanged = pair(&mut worker, &before, &Skin::new(3, 0).taken(moved), ANCHORS);
+    let PairedCounts { before_peaks, lost, after_peaks, gained } = unchanged.counts.expect("registered");
+    println!("unchanged: {before_peaks} peaks, lost {lost}; {after_peaks} peaks, gained {gained}");
+    let [median, p95] = unchanged.residual_px.expect("registered");
+    assert!(median < 0.6 && p95 < 1.5, "residual {median} / {p95} px");
+    assert!(before_peaks > 500 && lost * 50 < before_peaks && gained * 50 < after_peaks);
+
+    let fewer = pair(&mut worker, &before, &Skin::new(3, 800).taken(moved), ANCHORS);
+    let PairedCounts { before_peaks, lost, after_peaks, gained } = fewer.counts.expect("registered");
+    println!("a fifth removed: {before_peaks} peaks, lost {lost}; {after_peaks} peaks, gained {gained}");
+    let share = f64::from(lost) / f64::from(before_peaks);
+    assert!((0.12..0.23).contains(&share), "{share} of the peaks were found missing, a fifth is");
+    assert!(gained * 25 < after_peaks, "{gained} of {after_peaks} gained");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let mut worker = ready();
+    let before = Skin::new(3, 0).taken(STILL);
+    let stranger = pair(&mut worker, &before, &Skin::new(4, 0).taken(STILL), ANCHORS);
+    assert_eq!(stranger.refusal.as_deref(), Some("not_registered"), "{stranger:?}");
+    let closer = Shot { size: 1.4, ..STILL };
+    let grown = ANCHORS.map(|[x, y]| [(x - 550.0) * 1.4 + 550.0, (y - 675.0) * 1.4 + 675.0]);
+    let inside = grown.map(|[x, y]| [x.clamp(0.0, 1100.0), y.clamp(0.0, 1350.0)]);
+    assert_eq!(grown, inside, "the anchors are still shown");
+    let other_scale = pair(&mut worker, &before, &Skin::new(3, 0).taken(closer), grown);
+    assert_eq!(other_scale.refusal.as_deref(), Some("scale_differs"), "{other_scale:?}");
+}
+
+#[test]
+fn every_bad_picture_is_told_and_the_next_good_one_is_measured() {
+    let mut worker = ready();
+    let good = Skin::new(3, 0).taken(STILL);
+    let wide = png(20_000, 1, &vec![0; 60_000]);
+    let mut wider = wide.clone();
+    wider[16..20].copy_from_slice(&30_000_u32.to_be_bytes());
+    let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&wider[12..29]);
+    wider[29..33].copy_from_slice(&sum.to_be_bytes());
+    for (picture, words) in [
+        (&wider[..], "30000 × 1"),
+        (&good[..good.len() / 2], "ends before it is complete"),
+        (b"GIF89a", "no JPEG, PNG or WebP"),
+        (b"", "no JPEG, PNG or WebP"),
+    ] {
+        let reason = worker.refusal(&Request::Levels { view: "left".into(), anchors: ANCHORS }, &[picture]);
+        assert!(reason.contains(words), "{reason}");
+    }
+    for (anchors, view) in [([[0.0; 2]; 2], "left"), ([[f64::MAX, 0.0], [0.0, 9.0]], "left"), (ANCHORS, "close")] {
+        worker.refusal(&Request::Look { view: view.into(), anchors }, &[&good]);
+    }
+    let without_picture = Request::Look { view: "left".into(), anchors: ANCHORS };
+    assert!(worker.refusal(&without_picture, &[]).contains("wrong number of pictures"));
+    assert_eq!(levels(&mut worker, &good).scores.len(), 1);
+}
+
+#[test]
+fn nothing_is_done_before_set_up_and_a_wrong_library_is_one_sentence() {
+    let folder = TempDir::new().unwrap();
+    let truncated = folder.path().join("libonnxruntime.so");
+    fs::write(&truncated, &fs::read(library()).unwrap()[..1 << 20]).unwrap();
+    let mut worker = Worker::bare();
+    assert!(worker.refusal(&Request::Ping, &[]).contains("not set up"));
+    for (path, words) in [
+        (folder.path().join("absent.so"), "cannot be read"),
+        (truncated, "is not ONNX Runtime 1.28.0"),
+        (root().join("Cargo.toml"), "is not ONNX Runtime 1.28.0"),
+    ] {
+        let Some(Reply::Failed { reason }) = worker.set_up_with(&path, 3072) else { panic!("{path:?} was taken") };
+        assert!(reason.contains(words) && reason.contains("make setup"), "{reason}");
+        assert_eq!(reason.lines().count(), 1, "{reason}");
+    }
+    assert!(matches!(worker.set_up_with(&library(), 3072), Some(Reply::Ready { .. })), "a later one is taken");
+    assert_eq!(worker.ask(&Request::Ping, &[]), Some(Reply::Pong));
+}
+
+fn copy_of_the_model(folder: &TempDir) -> PathBuf {
+    let copy = folder.path().join("pores-dog");
+    fs::create_dir_all(copy.join("golden")).unwrap();
+    for name in ["manifest.toml", "model.onnx"] {
+        fs::copy(pores().join(name), copy.join(name)).unwrap();
+    }
+    for entry in fs::read_dir(pores().join("golden")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.join("golden").join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+fn rewrite(path: &Path, edit: impl Fn(String) -> String) {
+    let text = fs::read_to_string(path).unwrap();
+    let edited = edit(text.clone());
+    assert_ne!(text, edited, "the edit found its place in {}", path.display());
+    fs::write(path, edited).unwrap();
+}
+
+fn digest(path: &Path) -> String {
+    hex::encode(openssl::sha::sha256(&fs::read(path).unwrap()))
+}
+
+#[test]
+fn a_bad_model_is_refused_with_its_reason_and_the_old_one_goes_on() {
+    let mut worker = ready();
+    let good = Skin::new(3, 0).taken(STILL);
+    let value = levels(&mut worker, &good).scores[0].value;
+    type Spoil = fn(&Path);
+    let cases: [(&str, Spoil, &str); 8] = [
+        ("a flipped byte", |f| flip(&f.join("model.onnx")), "is not the file its manifest describes"),
+        ("a truncated file", |f| restated(f, |bytes| bytes.truncate(bytes.len() / 2)), "is no usable model"),
+        ("an empty file", |f| restated(f, Vec::clear), "is no usable model"),
+        ("a text", |f| restated(f, |bytes| *bytes = b"not a model".to_vec()), "is no usable model"),
+        ("no file", |f| fs::remove_file(f.join("model.onnx")).unwrap(), "cannot be read"),
+        ("an unknown key", |f| rewrite(&f.join("manifest.toml"), |t| format!("colour = 1\n{t}")), "colour"),
+        (
+            "another tensor",
+            |f| rewrite(&f.join("manifest.toml"), |t| t.replace("\"image\"", "\"picture\"")),
+            "\"image\"",
+        ),
+        (
+            "other golden figures",
+            |f| rewrite(&f.join("golden/rendered-cheek.toml"), |t| t.replace("peaks = 203", "peaks = 230")),
+            "answers otherwise",
+        ),
+    ];
+    for (what, spoil, words) in cases {
+        let folder = TempDir::new().unwrap();
+        let copy = copy_of_the_model(&folder);
+        spoil(&copy);
+        let Some(Reply::Failed { reason }) = worker.activate(&copy) else { panic!("{what} was activated") };
+        assert!(reason.contains(words), "{what}: {reason}");
+        assert_eq!(levels(&mut worker, &good).scores[0].value, value, "{what}");
+    }
+    let folder = TempDir::new().unwrap();
+    let next = copy_of_the_model(&folder);
+    rewrite(&next.join("manifest.toml"), |t| t.replace("version = \"1.0.0\"", "version = \"1.0.1\""));
+    assert!(matches!(worker.activate(&next), Some(Reply::Activated { model }) if model.version == "1.0.1"));
+    let found = levels(&mut worker, &good);
+    assert_eq!(found.scores.len(), 1, "it replaced the old one");
+    assert_eq!(found.scores[0].model.version, "1.0.1");
+}
+
+fn flip(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+/// Spoils the model file and makes the manifest's digest fit again.
+fn restated(folder: &Path, spoil: impl Fn(&mut Vec<u8>)) {
+    let path = folder.join("model.onnx");
+    let old = digest(&path);
+    let mut bytes = fs::read(&path).unwrap();
+    spoil(&mut bytes);
+    fs::write(&path, bytes).unwrap();
+    rewrite(&folder.join("manifest.toml"), |text| text.replace(&old, &digest(&path)));
+}
+
+#[test]
+fn garbage_ends_the_conversation_and_not_the_test() {
+    let sound = skinlink::analysis::job::head(&Request::Ping, &[]).unwrap();
+    for at in 0..12 {
+        let mut bytes = sound.clone();
+        bytes[at] ^= 0x80;
+        let mut worker = Worker::bare();
+        worker.send(&bytes);
+        let ended = worker.hang_up();
+        assert!(!ended.success(), "byte {at} flipped: {ended}");
+    }
+    for length in [1, 11, 12, sound.len() - 1] {
+        let mut worker = Worker::bare();
+        worker.send(&sound[..length]);
+        assert!(!worker.hang_up().success(), "cut to {length}");
+    }
+    assert!(Worker::bare().hang_up().success(), "an end between two requests is the gateway's good-bye");
+}
+
+#[test]
+fn the_process_stays_within_its_memory_or_ends() {
+    let mut worker = Worker::bare();
+    // Enough for the library, not for what a picture needs.
+    let set_up = worker.set_up_with(&library(), 160);
+    let ended = match set_up {
+        Some(Reply::Ready { .. }) => levels_of(&mut worker, &png(6_000, 9_000, &vec![9; 162_000_000])),
+        other => other,
+    };
+    assert!(!matches!(ended, Some(Reply::Levels(_) | Reply::Ready { .. })), "{ended:?}");
+}
+
+// From here on the gateway's side: the task that owns the process.
+
+struct Gateway {
+    _folder: TempDir,
+    store: Store,
+    capture: CaptureId,
+    handle: AnalysisHandle,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
+fn metric() -> Metric {
+    Metric {
+        id: MetricId::new("pores").unwrap(),
+        label: Label { zh: "毛孔".into(), en: "Pores".into() },
+        unit: "/cm²".into(),
+        direction: Direction::LowerIsBetter,
+        target: None,
+        decimals: 1,
+        range: 0.0..=2000.0,
+    }
+}
+
+fn recipe(program: &str, deadline: Duration) -> Recipe {
+    Recipe { program: program.into(), onnxruntime: library(), memory_mib: 3072, regions: regions(), deadline }
+}
+
+fn good_recipe() -> Recipe {
+    recipe(env!("CARGO_BIN_EXE_skinlink"), LIMIT)
+}
+
+async fn photographed(store: &Store) -> (VisitId, CaptureId) {
+    let customer = clock::mint(CustomerId::from_bits);
+    let person = Customer {
+        id: customer,
+        name: "Testperson".into(),
+        phone: String::new(),
+        skin_type: String::new(),
+        notes: String::new(),
+    };
+    store.save_customer(person, "staff-1".into()).await.unwrap();
+    for purpose in [Purpose::Measure, Purpose::Photograph] {
+        let consent = NewConsent {
+            customer,
+            purpose,
+            given: true,
+            text_version: "1".into(),
+            channel: Channel::Station,
+            staff: "staff-1".into(),
+            signature: String::new(),
+        };
+        store.record_consent(consent).await.unwrap();
+    }
+    let visit = store.open_visit(customer, "chair-1".into(), "staff-1".into()).await.unwrap().id;
+    let plan = vec![Step { metric: MetricId::new("moisture").unwrap(), region: Region::Nose, repeats: 1 }];
+    let scan = store.begin_scan(visit, None, Phase::Before, plan).await.unwrap().id;
+    let new = NewCapture {
+        scan,
+        view: View::Left,
+        light: Light::White,
+        format: Format::Png,
+        width: 1100,
+        height: 1350,
+        anchors: ANCHORS,
+        complaints: Vec::new(),
+        camera: "room 1".into(),
+        taken: clock::now(),
+    };
+    let capture = store.save_capture(new, Skin::new(3, 0).taken(STILL)).await.unwrap();
+    (visit, capture.id)
+}
+
+impl Gateway {
+    async fn start(worker: Recipe) -> Self {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        let options = Options {
+            key: StoreKey::load_or_create(&data.join("store.key"), &data).unwrap(),
+            data,
+            source: "skinlink://s/g".into(),
+            min_free: 1 << 20,
+            readers: 2,
+        };
+        let store = Store::open(options).unwrap();
+        let (_, capture) = photographed(&store).await;
+        let (handle, inbox) = channel();
+        let stop = CancellationToken::new();
+        let settings = Settings { worker, models: vec![pores()], metrics: vec![metric()] };
+        let task = tokio::spawn(run(settings, store.clone(), inbox, stop.clone()));
+        Self { _folder: folder, store, capture, handle, task, stop }
+    }
+
+    async fn scores(&self) -> usize {
+        let scan = self.store.capture(self.capture).await.unwrap().scan;
+        self.store.scan_view(scan).await.unwrap().scores.len()
+    }
+
+    async fn end(self) {
+        drop(self.handle);
+        timeout(LIMIT, self.task).await.expect("the task ends when its last handle is gone").unwrap();
+    }
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    timeout(LIMIT, work).await.expect("an answer within the limit")
+}
+
+/// The inference process among our children: `(pid)`.
+fn children() -> Vec<i32> {
+    let mut found = Vec::new();
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        let path = task.unwrap().path().join("children");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn a_photograph_left_half_done_is_measured_after_the_start() {
+    let gateway = Gateway::start(good_recipe()).await;
+    // The queue is served in order: when this look is answered, what was left over is done.
+    let picture = gateway.store.capture_bytes(gateway.capture).await.unwrap();
+    let looked = within(gateway.handle.look(View::Left, ANCHORS, picture)).await.unwrap();
+    assert_eq!(looked.complaints, ["too_small"]);
+    assert_eq!(gateway.scores().await, 1, "measured although nobody asked");
+    assert!(gateway.store.unscored_captures().await.unwrap().is_empty());
+    let model = &gateway.handle.models()[0];
+    let known = gateway.handle.repeatability(&model.engine, &metric().id);
+    assert!(known.is_some_and(|known| known.degrees_of_freedom >= 30), "the manifest says how it repeats itself");
+    gateway.end().await;
+}
+
+#[tokio::test]
+async fn a_killed_process_is_replaced_and_the_question_answered() {
+    let gateway = Gateway::start(good_recipe()).await;
+    within(gateway.handle.analyse(gateway.capture)).await.unwrap();
+    let before = children();
+    for pid in &before {
+        let name = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        if name.contains("worker") {
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+    }
+    let again = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
+    assert_eq!(again.scores.len(), 1, "the new process knows the model as well");
+    let pairs = within(gateway.handle.pair(gateway.capture, gateway.capture)).await.unwrap();
+    let counts = pairs[0].outcome.expect("a picture registers on itself");
+    assert_eq!((counts.lost, counts.gained), (0, 0));
+    gateway.end().await;
+}
+
+#[tokio::test]
+async fn a_job_past_its_deadline_ends_the_process_and_nothing_else() {
+    let gateway = Gateway::start(recipe(env!("CARGO_BIN_EXE_skinlink"), Duration::from_millis(1))).await;
+    for _ in 0..2 {
+        let error = within(gateway.handle.analyse(gateway.capture)).await.unwrap_err();
+        assert!(matches!(error, AnalysisError::Child(ChildError::TimedOut(_))), "{error}");
+    }
+    assert_eq!(gateway.scores().await, 0);
+    assert_eq!(gateway.store.unscored_captures().await.unwrap(), [gateway.capture], "it waits for the next start");
+    gateway.end().await;
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_start_is_told_and_the_gateway_goes_on() {
+    for (program, words) in [("/nonexistent/skinlink", "cannot be started"), ("/bin/true", "cannot be started")] {
+        let gateway = Gateway::start(recipe(program, LIMIT)).await;
+        let error = within(gateway.handle.analyse(gateway.capture)).await.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(gateway.store.capture(gateway.capture).await.is_ok());
+        gateway.stop.cancel();
+        gateway.end().await;
+    }
+}
