@@ -5,5 +5,5 @@ use skinlink::{app, cli};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    app::start(cli::Cli::parse())
+    app::start(&cli::Cli::parse())
 }

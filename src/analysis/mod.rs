@@ -2,6 +2,7 @@
 //! no file, no process, no clock, no inference (that is [`crate::adapters`]).
 //!
 //! - [`door`] which picture bytes may come in, stripped of metadata · [`picture`] decoded pixels
+//! - [`derivative`] the small picture for report and HQ
 //! - [`regions`] where a face's regions lie in a photograph · [`sample`] pixels on another grid
 //! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores
 //! - [`golden`] what a model must answer before it is used · [`quality`] first gates, with advice
@@ -12,6 +13,7 @@
 
 pub mod blocks;
 pub mod compare;
+pub mod derivative;
 pub mod door;
 #[cfg(test)]
 mod door_tests;

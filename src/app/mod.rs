@@ -1,15 +1,27 @@
 //! Composition root: the only place that names every other module. Builds the daemon from a configuration and runs it.
 
+mod build;
+pub mod catalogue;
+pub mod demo;
 mod logging;
+mod protocols;
+pub mod runtime;
 pub mod signals;
+mod simulate;
 pub mod supervisor;
 
-use crate::cli::{Cli, Command, exit};
-use std::process::ExitCode;
+use crate::cli::{self, Cli, Command, exit};
+use catalogue::CatalogueError;
+use signals::Signals;
+use std::{future::Future, process::ExitCode, time::Duration};
+use tokio_util::sync::CancellationToken;
+
+/// After the last task: what was confirmed is on disk already, this only folds the log into the file.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Does what the command line asks; the last line on standard error says what went wrong, if anything did.
 #[must_use]
-pub fn start(cli: Cli) -> ExitCode {
+pub fn start(cli: &Cli) -> ExitCode {
     if matches!(cli.command, Command::Worker) {
         // Before logging: this process has its own ends, and its output is the conversation.
         return crate::worker::main_loop();
@@ -18,5 +30,34 @@ pub fn start(cli: Cli) -> ExitCode {
         eprintln!("skinlink: --log {:?}: {error}; use info or info,skinlink::tasks=debug", cli.log);
         return ExitCode::from(exit::USAGE);
     }
-    ExitCode::from(exit::OK)
+    let outcome = match &cli.command {
+        Command::Run(file) => block_on(run(file)),
+        Command::Demo(options) => block_on(demo::run(options)),
+        Command::Simulate(options) => block_on(simulate::run(options)),
+        Command::Protocol(command) => protocols::command(command),
+        Command::Check(_) | Command::Model(_) => Ok(exit::OK),
+        Command::Worker => unreachable!("answered above"),
+    };
+    ExitCode::from(outcome.unwrap_or_else(|error| {
+        eprintln!("skinlink: {error:#}");
+        // A configuration that cannot be understood is the caller's to mend; nothing was changed.
+        if error.is::<CatalogueError>() { exit::USAGE } else { exit::FAULT }
+    }))
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+}
+
+async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
+    let config = catalogue::config(&file.config)?;
+    let signals = Signals::install()?;
+    let stop = CancellationToken::new();
+    let build::App { tasks, store } = build::build(config, &stop).await?;
+    let outcome = tasks.run(&stop, signals).await;
+    if !store.close(CLOSING).await {
+        tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");
+    }
+    outcome?;
+    Ok(exit::OK)
 }

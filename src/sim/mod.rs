@@ -3,6 +3,7 @@
 //! A simulated analyser is a [`device::SimDevice`] made from a protocol file, behind a [`wire::Wire`] with seeded faults, run
 //! by [`serve::serve`] on a real pseudo-terminal and steered by a [`serve::SimHandle`].
 
+pub mod beautician;
 pub mod broker;
 pub mod device;
 pub mod ledger;

@@ -152,6 +152,12 @@ impl Store {
         Ok(capture)
     }
 
+    /// Whether a picture of this role is kept.
+    pub async fn has_picture(&self, capture: CaptureId, role: Role) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM pictures WHERE capture = ?1 AND role = ?2)";
+        self.read(move |conn| Ok(conn.query_row(sql, params![capture, role_word(role)], |row| row.get(0))?)).await
+    }
+
     /// Stores a picture made from a capture: a derivative (at most 400 kB by agreement with HQ) or a report picture. Owed
     /// to HQ at once under consent to share photographs. An earlier one of the same role is refused.
     pub async fn save_picture(
@@ -164,14 +170,11 @@ impl Store {
         if role == Role::Original {
             return Err(StoreError::Refused("the original is stored with its capture".to_owned()));
         }
-        let customer = self.read(move |conn| {
-            // Before the file is touched: the one there must not be overwritten.
-            let sql = "SELECT EXISTS (SELECT 1 FROM pictures WHERE capture = ?1 AND role = ?2)";
-            if conn.query_row(sql, params![capture, role_word(role)], |row| row.get(0))? {
-                return Err(already(capture, role));
-            }
-            Ok(scans::place(conn, load(conn, capture)?.scan)?.customer)
-        });
+        // Before the file is touched: the one there must not be overwritten.
+        if self.has_picture(capture, role).await? {
+            return Err(already(capture, role));
+        }
+        let customer = self.read(move |conn| Ok(scans::place(conn, load(conn, capture)?.scan)?.customer));
         let picture = self.write_file(capture, role, format, customer.await?, bytes).await?;
         self.keep_or_remove(capture, role, move |tx| insert_picture(tx, capture, &picture)).await
     }

@@ -12,7 +12,7 @@ use crate::{
     clock,
     domain::{
         ComparisonId, VisitId,
-        capture::Capture,
+        capture::{Capture, View},
         comparison::{Baseline, Comparison},
         metric::{Metric, Repeatability},
         reading::Reading,
@@ -23,6 +23,7 @@ use crate::{
     faults,
     protocol::Spec,
     store::{ScanView, Store, StoreError, VisitView},
+    tasks::analysis::AnalysisHandle,
 };
 use std::sync::Arc;
 
@@ -82,6 +83,13 @@ impl Standing {
 }
 
 impl Judges {
+    /// The same with the models in use now.
+    #[must_use]
+    pub fn with_models(&self, manifests: impl Iterator<Item = Manifest>) -> Self {
+        let Self { metrics, specs, manifests: _ } = self.clone();
+        Self { metrics, specs, manifests: manifests.map(Arc::new).collect() }
+    }
+
     fn device(&self, reading: &Reading) -> Option<Repeatability> {
         let of = |spec: &&Arc<Spec>| spec.id == reading.device.protocol;
         self.specs.iter().find(of)?.repeatability(&reading.metric).cloned()
@@ -140,6 +148,26 @@ async fn earlier(store: &Store, view: &VisitView, baseline: Baseline, phase: Pha
         }
     }
     Err(DrawError::NoEarlierVisit)
+}
+
+/// Pairs the photographs of the chosen scans, view by view, the last of each. Only within one visit: photographs of two
+/// visits stand side by side without a verdict. A pair that cannot be analysed is left out, with a word in the log; its
+/// scores then stand without a paired verdict.
+pub async fn pairs(analysis: &AnalysisHandle, chosen: &Chosen) -> Vec<PairedResult> {
+    if chosen.baseline != Baseline::SameVisit {
+        return Vec::new();
+    }
+    let (before, after) = (Standing::of(&chosen.before), Standing::of(&chosen.after));
+    let mut found = Vec::new();
+    for view in View::ALL {
+        let last = |of: &Standing| of.captures.iter().rev().find(|capture| capture.view == *view).map(|c| c.id);
+        let (Some(first), Some(second)) = (last(&before), last(&after)) else { continue };
+        match analysis.pair(first, second).await {
+            Ok(results) => found.extend(results),
+            Err(error) => tracing::warn!(before = %first, after = %second, %error, "photographs were not paired"),
+        }
+    }
+    found
 }
 
 /// Judges the chosen scans and keeps the comparison; `paired` is what the analysis found in their photographs.

@@ -2,6 +2,7 @@
 
 use crate::{
     domain::{
+        CaptureId,
         capture::Capture,
         comparison::{Compared, Comparison},
         consent::{Consent, Purpose},
@@ -35,7 +36,27 @@ pub fn visit_line(visit: &Visit, name: &str) -> Value {
     })
 }
 
-/// The full view.
+/// The full view with what is being done about each photograph: `queued`, `done` (it has scores) or `none`.
+pub fn visit_and_analysis(view: &VisitView, awaits: impl Fn(CaptureId) -> bool) -> Value {
+    let mut value = visit(view);
+    for (at, scan) in view.scans.iter().enumerate() {
+        for (nth, entry) in scan.captures.iter().enumerate() {
+            let id = entry.item.id;
+            let scored = scan.scores.iter().any(|score| score.capture == id);
+            let word = if scored {
+                "done"
+            } else if awaits(id) {
+                "queued"
+            } else {
+                "none"
+            };
+            value["scans"][at]["captures"][nth]["analysis"] = json!(word);
+        }
+    }
+    value
+}
+
+/// The same without what only the analysis knows.
 pub fn visit(view: &VisitView) -> Value {
     let Visit { id, customer: _, station, beautician, state, steps, version, opened, closed } = &view.visit;
     json!({

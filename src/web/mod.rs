@@ -19,7 +19,7 @@ use crate::{
         scan::Step,
     },
     store::Store,
-    tasks::{comparison::Judges, live::Live, station::StationHandle},
+    tasks::{analysis::AnalysisHandle, comparison::Judges, live::Live, station::StationHandle},
 };
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
 use guard::NotLoopback;
@@ -65,6 +65,7 @@ pub struct AppState {
     pub live: Live,
     pub about: Arc<About>,
     pub judges: Arc<Judges>,
+    pub analysis: AnalysisHandle,
     /// How the connection to HQ is, in one word (`connected`, `offline`, `disabled`, …).
     pub sync: watch::Receiver<String>,
     /// Ends the event streams.

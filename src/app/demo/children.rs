@@ -5,7 +5,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use std::{ffi::OsString, path::Path, process::Stdio, time::Duration};
+use std::{ffi::OsString, fs::OpenOptions, path::Path, process::Stdio, time::Duration};
 use tokio::{
     process::{Child, Command},
     time::timeout,
@@ -22,14 +22,22 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program` with its standard error in `log`.
+    /// Starts `program` with its standard error at the end of `log`.
     ///
     /// # Errors
     /// When the program or the log cannot be opened.
-    pub fn start(name: &'static str, program: &Path, arguments: &[OsString], log: &Path) -> anyhow::Result<Self> {
-        let log = std::fs::File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
+    pub fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[OsString],
+        environment: &[(&str, String)],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let opened = OpenOptions::new().create(true).append(true).open(log);
+        let log = opened.with_context(|| format!("cannot write {}", log.display()))?;
         let child = Command::new(program)
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (*name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -65,6 +73,11 @@ impl Process {
             bail!("{} ended with {status}", self.name);
         }
         Ok(())
+    }
+
+    /// Whether it ends by itself within `limit`.
+    pub async fn ended_within(&mut self, limit: Duration) -> bool {
+        timeout(limit, self.child.wait()).await.is_ok()
     }
 
     /// Ends it as a power cut would.

@@ -11,27 +11,31 @@ pub use child::{ChildError, Recipe};
 use crate::{
     analysis::{
         compare::PairedResult,
+        derivative, door,
         job::{Level, Levels, ModelName, PairedMeasure, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
     domain::{
         CaptureId, Quantity, ScoreId,
-        capture::View,
+        capture::{Format, View},
         metric::{Metric, MetricId},
         score::{Engine, Score},
     },
     faults,
     store::{Store, StoreError},
+    sync::image_lane::Role,
 };
 use child::Worker;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 use tokio::{
     fs,
     sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +53,8 @@ pub enum AnalysisError {
     Stopped,
     #[error("the two photographs show different views")]
     ViewsDiffer,
+    #[error("the photograph cannot be decoded ({0}); take it again")]
+    Picture(String),
 }
 
 /// What the task needs to know.
@@ -92,12 +98,22 @@ enum Command {
 pub struct AnalysisHandle {
     commands: mpsc::Sender<Command>,
     models: watch::Receiver<Vec<Arc<ActiveModel>>>,
+    waiting: Arc<watch::Sender<Waiting>>,
+}
+
+/// Photographs that are still to be measured.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Until what a crash left behind has been listed, every photograph without scores may be one of them.
+    listed: bool,
+    captures: BTreeSet<CaptureId>,
 }
 
 /// The task's end of the queue.
 pub struct Inbox {
     commands: mpsc::Receiver<Command>,
     models: watch::Sender<Vec<Arc<ActiveModel>>>,
+    waiting: Arc<watch::Sender<Waiting>>,
 }
 
 impl std::fmt::Debug for Inbox {
@@ -111,7 +127,9 @@ impl std::fmt::Debug for Inbox {
 pub fn channel() -> (AnalysisHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(WAITING);
     let (publish, models) = watch::channel(Vec::new());
-    (AnalysisHandle { commands, models }, Inbox { commands: inbox, models: publish })
+    let waiting = Arc::new(watch::channel(Waiting::default()).0);
+    let inbox = Inbox { commands: inbox, models: publish, waiting: Arc::clone(&waiting) };
+    (AnalysisHandle { commands, models, waiting }, inbox)
 }
 
 impl AnalysisHandle {
@@ -138,8 +156,18 @@ impl AnalysisHandle {
     /// # Errors
     /// [`AnalysisError::Stopped`].
     pub async fn enqueue(&self, capture: CaptureId) -> Result<(), AnalysisError> {
+        self.waiting.send_modify(|waiting| {
+            waiting.captures.insert(capture);
+        });
         let command = Command::Analyse { capture, reply: None };
         self.commands.send(command).await.map_err(|_| AnalysisError::Stopped)
+    }
+
+    /// Whether a photograph that has no scores may still get some: it waits, or what a crash left is not listed yet.
+    #[must_use]
+    pub fn awaits(&self, capture: CaptureId) -> bool {
+        let waiting = self.waiting.borrow();
+        !waiting.listed || waiting.captures.contains(&capture)
     }
 
     /// Paired measures of two stored photographs of one view; nothing is stored.
@@ -187,6 +215,7 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
         store,
         models: Vec::new(),
         publish: inbox.models,
+        waiting: inbox.waiting,
     };
     let work = async {
         for folder in settings.models {
@@ -209,6 +238,7 @@ struct Analysis {
     store: Store,
     models: Vec<Arc<ActiveModel>>,
     publish: watch::Sender<Vec<Arc<ActiveModel>>>,
+    waiting: Arc<watch::Sender<Waiting>>,
 }
 
 impl Analysis {
@@ -225,6 +255,12 @@ impl Analysis {
                 if let Err(error) = &outcome {
                     tracing::warn!(%capture, %error, "photograph was not measured");
                 }
+                if let Err(error) = self.derive(capture).await {
+                    tracing::warn!(%capture, %error, "no small picture was made");
+                }
+                self.waiting.send_modify(|waiting| {
+                    waiting.captures.remove(&capture);
+                });
                 if let Some(reply) = reply {
                     let _ = reply.send(outcome);
                 }
@@ -240,7 +276,12 @@ impl Analysis {
 
     /// Photographs of open visits that have no scores: a crash or a fault came between.
     async fn resume(&mut self) {
-        match self.store.unscored_captures().await {
+        let found = self.store.unscored_captures().await;
+        self.waiting.send_modify(|waiting| {
+            waiting.listed = true;
+            waiting.captures.extend(found.iter().flatten());
+        });
+        match found {
             Ok(captures) => {
                 for capture in captures {
                     tracing::info!(%capture, "measuring a photograph that was left half done");
@@ -287,6 +328,20 @@ impl Analysis {
         self.store.save_scores(capture, scores.clone()).await?;
         faults::point("analysis.scores.confirmed");
         Ok(Analysed { scores, complaints, skipped })
+    }
+
+    /// Makes the small picture for report and HQ, unless an earlier run did.
+    async fn derive(&self, capture: CaptureId) -> Result<(), AnalysisError> {
+        if self.store.has_picture(capture, Role::Report).await? {
+            return Ok(());
+        }
+        let original = self.store.capture_bytes(capture).await?;
+        let made = spawn_blocking(move || {
+            let admitted = door::admit(&original).map_err(|fault| fault.to_string())?;
+            derivative::derive(&admitted).map_err(|fault| fault.to_string())
+        });
+        let small = made.await.map_err(|fault| fault.to_string()).flatten().map_err(AnalysisError::Picture)?;
+        Ok(self.store.save_picture(capture, Role::Report, Format::Jpeg, small).await?)
     }
 
     /// A level as a score; `None`, with a word in the log, where this house does not know its metric or its value is none.

@@ -89,6 +89,8 @@ pub async fn add(
         taken,
     };
     let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
+    // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
+    let _ = state.analysis.enqueue(capture.id).await;
     announce(&state, visit, scan, capture.id).await;
     let view = view(&state.store, visit).await?;
     changed(&state.live, &view).await;

@@ -73,7 +73,8 @@ pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> 
 /// `GET /visits/{id}`
 pub async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
     let view = view(&state.store, parse("visit", &id)?).await?;
-    Ok(tagged(StatusCode::OK, view.visit.version, json::visit(&view)))
+    let body = json::visit_and_analysis(&view, |capture| state.analysis.awaits(capture));
+    Ok(tagged(StatusCode::OK, view.visit.version, body))
 }
 
 #[derive(Debug, Deserialize)]
@@ -174,7 +175,8 @@ pub(super) async fn answer(state: &AppState, visit: VisitId) -> Result<Response,
         station.changed().await;
     }
     changed(&state.live, &view).await;
-    Ok(tagged(StatusCode::OK, view.visit.version, json::visit(&view)))
+    let body = json::visit_and_analysis(&view, |capture| state.analysis.awaits(capture));
+    Ok(tagged(StatusCode::OK, view.visit.version, body))
 }
 
 async fn steps(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Result<(), WebError> {
@@ -197,8 +199,9 @@ async fn compare(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Re
     let baseline = wish.baseline.as_deref().map_or(Ok(Baseline::SameVisit), |word| parse("baseline", word))?;
     expect(state, visit, seen).await?;
     let chosen = comparison::choose(&state.store, visit, baseline).await.map_err(|fault| refused::draw(&fault))?;
-    let paired = Vec::new();
-    let drawn = comparison::draw(&state.store, &state.judges, visit, &chosen, &paired).await;
+    let paired = comparison::pairs(&state.analysis, &chosen).await;
+    let judges = state.judges.with_models(state.analysis.models().iter().map(|model| model.manifest.clone()));
+    let drawn = comparison::draw(&state.store, &judges, visit, &chosen, &paired).await;
     drawn.map(|_| ()).map_err(|fault| refused::draw(&fault))
 }
 

@@ -1,0 +1,321 @@
+//! From a configuration to running tasks: opens the store, reads the catalogues, connects the handles.
+
+use super::{catalogue, runtime, supervisor::Tasks};
+use crate::{
+    adapters::{
+        discovery::{By, Discovery},
+        mqtt::{self, MqttSettings},
+        pki::TlsFiles,
+        serial::SerialLink,
+    },
+    analysis::regions::FaceRegions,
+    clock,
+    config::{self, Config, Port},
+    domain::{BootId, metric::Metric, plan},
+    ports::{LinkError, Opened},
+    protocol::Spec,
+    store::{Escrow, Options, Store, StoreKey},
+    sync::topic::Lane,
+    tasks::{
+        analysis::{self, AnalysisHandle, Recipe},
+        comparison::Judges,
+        device::Device,
+        live::live,
+        observation,
+        station::{self, Fitted, StationHandle, station},
+        sync::{self, Connection, SyncSettings, SyncStatus},
+    },
+    web::{self, About, AppState, Guide},
+};
+use anyhow::Context;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Connections for questions: the pages of a store are read by a few people.
+const READERS: usize = 3;
+
+/// How often retention is looked after, and the clock mapped once it is set.
+const HOUSEKEEPING: Duration = Duration::from_secs(600);
+
+/// Messages of HQ held while the sync task writes; HQ says one per batch.
+const ARRIVED: usize = 256;
+
+/// The daemon, built and not yet waited for.
+#[derive(Debug)]
+pub struct App {
+    pub tasks: Tasks,
+    pub store: Store,
+}
+
+/// How a configured device is recognised.
+#[must_use]
+pub fn recognised_by(port: &Port, spec: &Spec) -> By {
+    match port {
+        Port::Path(path) => By::Path(path.clone()),
+        Port::UsbSerial(serial) => By::UsbSerial(serial.clone()),
+        Port::UsbIds => By::UsbIds(spec.serial.usb.clone()),
+    }
+}
+
+/// Builds everything `config` asks for and starts its tasks; they end when `stop` is cancelled.
+///
+/// # Errors
+/// The first part that cannot be built, with what to do; nothing was changed then but the store's own files.
+pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<App> {
+    // The port first: a second daemon on the same data is refused before it touches anything.
+    let listener = TcpListener::bind(config.web.listen).await.with_context(|| {
+        format!("cannot serve the pages on {}; is the gateway running already, or change web.listen", config.web.listen)
+    })?;
+    let metrics: Arc<[Metric]> = catalogue::metrics_file(&config.scan.metrics_file)?.into();
+    let protocols = catalogue::protocols(&config.scan.protocols)?;
+    for (id, broken) in &protocols.broken {
+        warn!(protocol = id, "left out: {broken}");
+    }
+    let store = open_store(&config.store)?;
+    let mut tasks = Tasks::default();
+    let (live, ring) = live(clock::mint(BootId::from_bits).to_string());
+    tasks.start("live news", async move {
+        ring.run().await;
+        Ok(())
+    });
+    let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound };
+    let stations = house.stations(&store, &live, &mut tasks, stop)?;
+    let sync_status = start_sync(&config, &store, &mut tasks, stop);
+    let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
+    let judges = Judges {
+        metrics: Arc::clone(&metrics),
+        specs: protocols.sound.values().cloned().collect(),
+        manifests: Vec::new(),
+    };
+    let state = AppState {
+        stations: stations.into(),
+        store: store.clone(),
+        live,
+        about: Arc::new(house.about()?),
+        judges: Arc::new(judges),
+        analysis,
+        sync: sync_status,
+        stop: stop.clone(),
+    };
+    let stopped = stop.clone();
+    tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
+    tasks.start("housekeeping", housekeeping(store.clone(), config.retention, stop.clone()));
+    info!(listen = %config.web.listen, "the gateway serves its pages");
+    Ok(App { tasks, store })
+}
+
+fn open_store(settings: &config::Store) -> anyhow::Result<Store> {
+    let key = StoreKey::load_or_create(&settings.key_file, &settings.data)?;
+    let pem = settings.escrow_key.as_ref().map(|path| catalogue::read(path)).transpose()?;
+    match Escrow::ensure(&key, &settings.key_file, pem.as_deref().map(str::as_bytes))? {
+        Escrow::Kept => {}
+        Escrow::Sealed(path) => info!("the store key was sealed to headquarters' key: {}", path.display()),
+        Escrow::PrintOnce(text) => {
+            // Not through the log: a key must not stay in a journal.
+            eprintln!(
+                "Write this store key down and keep it apart from this machine; it is shown only now:\n{}",
+                *text
+            );
+            Escrow::printed(&key, &settings.key_file)?;
+        }
+    }
+    let source = format!("skinlink://{}/{}", settings.address.store, settings.address.gateway);
+    let options = Options { data: settings.data.clone(), key, source, min_free: settings.min_free, readers: READERS };
+    Ok(Store::open(options)?)
+}
+
+/// What stations and devices are made from.
+struct House<'a> {
+    config: &'a Config,
+    metrics: Arc<[Metric]>,
+    specs: &'a BTreeMap<String, Arc<Spec>>,
+}
+
+impl House<'_> {
+    fn stations(
+        &self,
+        store: &Store,
+        live: &crate::tasks::live::Live,
+        tasks: &mut Tasks,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Vec<StationHandle>> {
+        let mut handles = Vec::new();
+        for chair in &self.config.stations {
+            let (sender, observations) = observation::queue();
+            let mut fitted = Vec::new();
+            for device in self.config.devices.iter().filter(|device| device.station == chair.id) {
+                let Some(spec) = self.specs.get(&device.protocol) else {
+                    warn!(protocol = device.protocol, "no such protocol; the device is left out until there is");
+                    continue;
+                };
+                let (handle, task) = Device::new(Arc::clone(spec), sender.clone());
+                fitted.push(Fitted { handle, protocol: spec.id.clone(), title: spec.title.clone() });
+                let (opener, stop) = (self.opener(device, spec), stop.clone());
+                tasks.start(format!("device {}", device.protocol), async move {
+                    task.run(opener, stop).await;
+                    Ok(())
+                });
+            }
+            let settings = station::Settings {
+                id: chair.id.clone(),
+                label: chair.label.clone(),
+                metrics: Arc::clone(&self.metrics),
+                plan: self.plan(),
+                specs: self.specs.values().cloned().collect(),
+            };
+            let (handle, task) = station(settings, store.clone(), live.clone(), fitted, observations);
+            tasks.start(format!("station {}", chair.id), async move { Ok(task.run().await?) });
+            handles.push(handle);
+        }
+        Ok(handles)
+    }
+
+    fn plan(&self) -> Vec<crate::domain::scan::Step> {
+        let scan = &self.config.scan;
+        plan::plan(&scan.metrics, &scan.regions, scan.repeats)
+    }
+
+    /// Finds and opens a device, each time anew: it is known by what it is, not by its port.
+    fn opener(
+        &self,
+        device: &config::Device,
+        spec: &Arc<Spec>,
+    ) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<Opened<SerialLink>, LinkError>> + Send>> + Send + 'static
+    {
+        let wanted = recognised_by(&device.port, spec);
+        let others = self.config.devices.iter().filter(|other| *other != device);
+        let others: Vec<By> =
+            others.filter_map(|other| Some(recognised_by(&other.port, self.specs.get(&other.protocol)?))).collect();
+        let mut line = spec.serial.clone();
+        line.baud = device.baud.unwrap_or(line.baud);
+        move || {
+            let (wanted, others, line) = (wanted.clone(), others.clone(), line.clone());
+            Box::pin(async move {
+                let looked = tokio::task::spawn_blocking(move || Discovery::system().find(&wanted, &others)).await;
+                let found = looked.map_err(std::io::Error::other)??;
+                let link = SerialLink::open(&found.node, &line).await?;
+                Ok(Opened { link, serial: found.serial, port: found.node.display().to_string() })
+            })
+        }
+    }
+
+    fn about(&self) -> anyhow::Result<About> {
+        let scan = &self.config.scan;
+        let regions = FaceRegions::parse(&catalogue::read(&scan.regions_file)?)
+            .with_context(|| scan.regions_file.display().to_string())?;
+        let wanted = scan.views.iter().filter_map(|view| regions.view(*view));
+        let views = wanted
+            .map(|view| Guide { view: view.view, anchors: view.guide, anchor_distance_mm: view.anchor_distance_mm })
+            .collect();
+        Ok(About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            store_name: self.config.report.store_name.clone(),
+            metrics: Arc::clone(&self.metrics),
+            plan: self.plan(),
+            views,
+        })
+    }
+}
+
+/// Starts the owner of the inference process. Without the library photographs are kept and measured once it is there.
+fn start_analysis(
+    config: &Config,
+    metrics: &[Metric],
+    store: &Store,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> anyhow::Result<AnalysisHandle> {
+    let scan = &config.scan;
+    let onnxruntime = runtime::find(scan.onnxruntime.as_deref()).unwrap_or_else(|missing| {
+        warn!("photographs are kept, but not measured: {missing}");
+        scan.onnxruntime.clone().unwrap_or_else(|| runtime::FILE.into())
+    });
+    let recipe = Recipe {
+        program: std::env::current_exe()?,
+        onnxruntime,
+        memory_mib: u32::try_from(scan.inference_memory >> 20).unwrap_or(u32::MAX),
+        regions: catalogue::read(&scan.regions_file)?,
+        deadline: scan.inference_deadline,
+    };
+    let folders = catalogue::folders_with(&scan.models, "manifest.toml")?.into_iter();
+    let models = folders.filter_map(|(_, manifest)| Some(manifest.parent()?.to_owned())).collect();
+    let settings = analysis::Settings { worker: recipe, models, metrics: metrics.to_vec() };
+    let (handle, inbox) = analysis::channel();
+    let (store, stop) = (store.clone(), stop.clone());
+    tasks.start("analysis", async move {
+        analysis::run(settings, store, inbox, stop).await;
+        Ok(())
+    });
+    Ok(handle)
+}
+
+/// Starts the way to HQ, if there is one; the receiver tells the pages in one word how it is.
+fn start_sync(config: &Config, store: &Store, tasks: &mut Tasks, stop: &CancellationToken) -> watch::Receiver<String> {
+    let (word, seen) = watch::channel("disabled".to_owned());
+    if !config.mqtt.enabled {
+        return seen;
+    }
+    let (address, mqtt) = (&config.store.address, &config.mqtt);
+    let connector = mqtt::connector(MqttSettings {
+        host: mqtt.host.clone(),
+        port: mqtt.port,
+        client_id: address.gateway.clone(),
+        tls: TlsFiles { ca: mqtt.ca.clone(), certificate: mqtt.certificate.clone(), key: mqtt.key.clone() },
+        keep_alive: mqtt.keep_alive,
+        subscriptions: vec![address.topic(&Lane::Ack)],
+        last_will: Some((address.topic(&Lane::Status), b"offline".to_vec())),
+        receive_maximum: 64,
+        arrived_capacity: ARRIVED,
+    });
+    let about = serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
+        "devices": config.devices.iter().map(|device| &device.protocol).collect::<Vec<_>>(),
+    });
+    let settings = SyncSettings {
+        address: address.clone(),
+        sync: config.sync.clone(),
+        about: about.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let (status, mut watched) = watch::channel(SyncStatus::default());
+    let (store, stop) = (store.clone(), stop.clone());
+    tasks.start("sync", async move { Ok(sync::run(store, connector, settings, status, stop).await?) });
+    tasks.start("sync word", async move {
+        while watched.changed().await.is_ok() {
+            let state = word_for(&watched.borrow_and_update().connection);
+            word.send_replace(state.to_owned());
+        }
+        Ok(())
+    });
+    seen
+}
+
+const fn word_for(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Connecting => "connecting",
+        Connection::Connected => "connected",
+        Connection::HqSilent => "hq_silent",
+        Connection::Down(_) => "offline",
+    }
+}
+
+/// Lets go of what its retention clock has released.
+async fn housekeeping(store: Store, retention: config::Retention, stop: CancellationToken) -> anyhow::Result<()> {
+    let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
+    loop {
+        let now = clock::now();
+        store.tell_clock(now).await?;
+        let events = store.prune(now.wall, days(retention.acknowledged_events)).await?;
+        let pictures = store.retire_photographs(now.wall, days(retention.photographs)).await?;
+        if events + pictures > 0 {
+            info!(events, pictures, "released by their retention clock");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(HOUSEKEEPING) => {}
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Reads what is data from disk and hands its text to the pure parsers: configuration, metrics, face regions, protocols.
+//!
+//! A broken protocol never stops the others: it is listed with what is wrong with it.
+
+use crate::{
+    config::{Complaints, Config, metrics},
+    domain::metric::Metric,
+    protocol::{Spec, SpecFaults},
+};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Why something on disk could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogueError {
+    #[error("cannot read {path}: {reason}; check the path and its rights", path = .path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("{0}")]
+    Wrong(#[from] Complaints),
+}
+
+/// Text of a file, or which file and why not.
+///
+/// # Errors
+/// [`CatalogueError::Unreadable`].
+pub fn read(path: &Path) -> Result<String, CatalogueError> {
+    fs::read_to_string(path).map_err(|reason| CatalogueError::Unreadable { path: path.to_owned(), reason })
+}
+
+/// Reads `gateway.toml`.
+///
+/// # Errors
+/// Unreadable, or everything that is wrong with it in one report.
+pub fn config(path: &Path) -> Result<Config, CatalogueError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(Config::parse(&read(path)?, &path.display().to_string(), folder)?)
+}
+
+/// Reads `metrics.toml`.
+///
+/// # Errors
+/// Unreadable, or everything that is wrong with it in one report.
+pub fn metrics_file(path: &Path) -> Result<Vec<Metric>, CatalogueError> {
+    Ok(metrics::parse(&read(path)?, &path.display().to_string())?)
+}
+
+/// The protocols of a folder.
+#[derive(Debug, Default)]
+pub struct Protocols {
+    pub sound: BTreeMap<String, Arc<Spec>>,
+    pub broken: BTreeMap<String, BrokenProtocol>,
+}
+
+/// Why a protocol folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokenProtocol {
+    #[error("{0}")]
+    Unreadable(#[from] CatalogueError),
+    #[error("{0}")]
+    Faults(#[from] SpecFaults),
+}
+
+/// Reads every folder of `folder` that holds a `protocol.toml`.
+///
+/// # Errors
+/// When the folder itself cannot be read.
+pub fn protocols(folder: &Path) -> Result<Protocols, CatalogueError> {
+    let mut found = Protocols::default();
+    for (id, path) in folders_with(folder, "protocol.toml")? {
+        match protocol(&id, &path) {
+            Ok(spec) => drop(found.sound.insert(id, Arc::new(spec))),
+            Err(broken) => drop(found.broken.insert(id, broken)),
+        }
+    }
+    Ok(found)
+}
+
+fn protocol(id: &str, path: &Path) -> Result<Spec, BrokenProtocol> {
+    Ok(Spec::parse(id, &read(path)?)?)
+}
+
+/// The vectors of one protocol: file name without ending, and text; by name.
+///
+/// # Errors
+/// When the folder or a file cannot be read.
+pub fn vectors(protocols: &Path, id: &str) -> Result<Vec<(String, String)>, CatalogueError> {
+    let folder = protocols.join(id).join("vectors");
+    let mut found = Vec::new();
+    for path in entries(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "toml")) {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        found.push((name, read(&path)?));
+    }
+    Ok(found)
+}
+
+/// Folders directly under `folder` that hold `file`: name and path of the file, by name.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn folders_with(folder: &Path, file: &str) -> Result<Vec<(String, PathBuf)>, CatalogueError> {
+    let candidates = entries(folder)?.into_iter().map(|path| (path.clone(), path.join(file)));
+    Ok(candidates
+        .filter(|(_, path)| path.is_file())
+        .map(|(folder, path)| (folder.file_name().unwrap_or_default().to_string_lossy().into_owned(), path))
+        .collect())
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, CatalogueError> {
+    let unreadable = |reason| CatalogueError::Unreadable { path: folder.to_owned(), reason };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        paths.push(entry.map_err(unreadable)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}

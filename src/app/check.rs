@@ -1,0 +1,284 @@
+//! `skinlink check`: looks at everything a gateway needs before it runs, without changing anything; a table with remedies.
+
+use super::{catalogue, runtime};
+use crate::{
+    cli::{self, exit},
+    adapters::{
+        discovery::{By, Discovery},
+        pki::TlsFiles,
+    },
+    clock,
+    config::{Config, Device, Mqtt, Port},
+    domain::ClockState,
+};
+use serde::Serialize;
+use std::{
+    fmt::Write as _,
+    net::{TcpListener, TcpStream, ToSocketAddrs},
+    path::Path,
+    time::Duration,
+};
+
+/// How long an unreachable broker may hold the table up.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// How one thing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Good,
+    /// Works, but someone should look.
+    Notice,
+    Fault,
+}
+
+/// One row: what was looked at, how it stands, what to do.
+#[derive(Debug, Clone, Serialize)]
+pub struct Row {
+    pub what: String,
+    pub state: State,
+    pub found: String,
+    /// Empty where nothing is to be done.
+    pub remedy: String,
+}
+
+impl Row {
+    fn good(what: &str, found: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), state: State::Good, found: found.into(), remedy: String::new() }
+    }
+    fn fault(what: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), state: State::Fault, found: found.into(), remedy: remedy.into() }
+    }
+    fn notice(what: &str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { what: what.to_owned(), state: State::Notice, found: found.into(), remedy: remedy.into() }
+    }
+    /// For errors that carry their remedy in the sentence, after the last semicolon.
+    fn error(what: &str, error: &dyn std::error::Error) -> Self {
+        let text = error.to_string();
+        match text.rsplit_once("; ") {
+            Some((found, remedy)) if !text.contains('\n') => Self::fault(what, found, remedy),
+            _ => Self::fault(what, text, ""),
+        }
+    }
+}
+
+/// Looks at everything `path` asks for.
+#[must_use]
+pub fn look(path: &Path) -> Vec<Row> {
+    let config = match catalogue::config(path) {
+        Ok(config) => config,
+        Err(error) => return vec![Row::error("configuration", &error)],
+    };
+    let mut rows = vec![Row::good("configuration", path.display().to_string())];
+    rows.push(clock_row());
+    rows.extend(disk(&config));
+    rows.push(metrics(&config));
+    let protocols = protocols(&config, &mut rows);
+    rows.extend(config.devices.iter().map(|device| port(device, &config.devices, protocols.as_ref())));
+    rows.push(runtime(&config));
+    rows.extend(models(&config));
+    rows.extend(broker(&config.mqtt, &config.store.address.gateway));
+    rows.push(pages(&config));
+    rows
+}
+
+fn clock_row() -> Row {
+    let now = clock::now();
+    match now.clock {
+        ClockState::Synced => Row::good("clock", format!("{}, synchronised", now.wall)),
+        ClockState::Holdover => Row::notice(
+            "clock",
+            format!("{}, not synchronised now", now.wall),
+            "install systemd-timesyncd or chrony and let it reach a time server",
+        ),
+        ClockState::Unset => Row::fault(
+            "clock",
+            format!("{}, never set", now.wall),
+            "set the date, then let a time service keep it; readings are kept and dated later",
+        ),
+    }
+}
+
+fn disk(config: &Config) -> Vec<Row> {
+    let data = &config.store.data;
+    let Some(existing) = data.ancestors().find(|folder| folder.exists()) else {
+        return vec![Row::fault("data folder", format!("{} has no parent", data.display()), "correct store.data")];
+    };
+    let mut rows = Vec::new();
+    match nix::sys::statvfs::statvfs(existing) {
+        Err(error) => rows.push(Row::fault("disk", format!("{}: {error}", data.display()), "correct store.data")),
+        Ok(stat) => {
+            let free = stat.blocks_available() * stat.fragment_size();
+            let says = format!("{} MiB free at {}", free >> 20, data.display());
+            rows.push(if free < config.store.min_free {
+                let floor = config.store.min_free >> 20;
+                Row::fault("disk", says, format!("below {floor} MiB no photograph is taken in; free some space"))
+            } else {
+                Row::good("disk", says)
+            });
+        }
+    }
+    rows.push(match std::fs::metadata(&config.store.key_file) {
+        Ok(_) => Row::good("store key", config.store.key_file.display().to_string()),
+        Err(_) if data.join("skinlink.db").exists() => Row::fault(
+            "store key",
+            format!("{} is missing, and there is a database it should open", config.store.key_file.display()),
+            "put the key back (headquarters holds it in escrow); without it the data cannot be read",
+        ),
+        Err(_) => Row::notice("store key", "none yet", "it is made at the first start; keep what is printed then"),
+    });
+    rows
+}
+
+fn metrics(config: &Config) -> Row {
+    match catalogue::metrics_file(&config.scan.metrics_file) {
+        Err(error) => Row::error("metrics", &error),
+        Ok(known) => match config.scan.metrics.iter().find(|id| known.iter().all(|metric| metric.id != **id)) {
+            Some(id) => Row::fault("metrics", format!("scan.metrics names {id}"), "add it to metrics.toml or take it out"),
+            None => Row::good("metrics", format!("{} known", known.len())),
+        },
+    }
+}
+
+fn protocols(config: &Config, rows: &mut Vec<Row>) -> Option<catalogue::Protocols> {
+    match catalogue::protocols(&config.scan.protocols) {
+        Err(error) => {
+            rows.push(Row::error("protocols", &error));
+            None
+        }
+        Ok(found) => {
+            let sound: Vec<&str> = found.sound.keys().map(String::as_str).collect();
+            rows.push(Row::good("protocols", sound.join(", ")));
+            rows.extend(found.broken.iter().map(|(id, broken)| Row::error(&format!("protocol {id}"), broken)));
+            Some(found)
+        }
+    }
+}
+
+fn port(device: &Device, all: &[Device], protocols: Option<&catalogue::Protocols>) -> Row {
+    let what = format!("{} at {}", device.protocol, device.station);
+    let Some(spec) = protocols.and_then(|found| found.sound.get(&device.protocol)) else {
+        return Row::fault(&what, "its protocol is not among the sound ones", "see the rows of the protocols");
+    };
+    let by = super::build::recognised_by(&device.port, spec);
+    let others: Vec<By> = all
+        .iter()
+        .filter(|other| *other != device)
+        .map(|other| super::build::recognised_by(&other.port, spec))
+        .collect();
+    match Discovery::system().find(&by, &others) {
+        Ok(found) => Row::good(&what, found.node.display().to_string()),
+        Err(error) => {
+            let remedy = match &device.port {
+                Port::Path(path) => format!("plug it in, or correct device.path ({})", path.display()),
+                Port::UsbSerial(serial) => format!("plug it in, or correct device.serial_number ({serial})"),
+                Port::UsbIds => "plug it in; if it has no USB id of its own, name device.path".to_owned(),
+            };
+            Row::fault(&what, error.to_string(), remedy)
+        }
+    }
+}
+
+fn runtime(config: &Config) -> Row {
+    match runtime::find(config.scan.onnxruntime.as_deref()) {
+        Ok(path) => Row::good("ONNX Runtime", path.display().to_string()),
+        Err(error) => Row::error("ONNX Runtime", &error),
+    }
+}
+
+fn models(config: &Config) -> Vec<Row> {
+    match catalogue::models(&config.scan.models) {
+        Err(error) => vec![Row::error("models", &error)],
+        Ok(models) if models.is_empty() => {
+            vec![Row::notice("models", "none", "photographs are kept, no measures are taken from them")]
+        }
+        Ok(models) => models
+            .into_iter()
+            .map(|(id, model)| {
+                let what = format!("model {id}");
+                match model {
+                    Ok(manifest) => Row::good(&what, format!("version {}", manifest.version)),
+                    Err(broken) => Row::error(&what, &broken),
+                }
+            })
+            .collect(),
+    }
+}
+
+fn broker(mqtt: &Mqtt, gateway: &str) -> Vec<Row> {
+    if !mqtt.enabled {
+        return vec![Row::notice("headquarters", "mqtt.enabled is false", "everything is kept until it is true")];
+    }
+    let files = TlsFiles { ca: mqtt.ca.clone(), certificate: mqtt.certificate.clone(), key: mqtt.key.clone() };
+    let certificate = match files.check(gateway, clock::now().wall) {
+        Ok(own) => Row::good("certificate", format!("{gateway}, valid until {}", own.not_after)),
+        Err(error) => Row::error("certificate", &error),
+    };
+    let address = format!("{}:{}", mqtt.host, mqtt.port);
+    let reached = address
+        .to_socket_addrs()
+        .and_then(|mut found| found.next().ok_or_else(|| std::io::Error::other("the name has no address")))
+        .and_then(|found| TcpStream::connect_timeout(&found, CONNECT_LIMIT));
+    let broker = match reached {
+        Ok(_) => Row::good("broker", address),
+        Err(error) => Row::fault(
+            "broker",
+            format!("{address}: {error}"),
+            "check mqtt.host, mqtt.port and the store's network; everything is kept meanwhile",
+        ),
+    };
+    vec![certificate, broker]
+}
+
+fn pages(config: &Config) -> Row {
+    let listen = config.web.listen;
+    match TcpListener::bind(listen) {
+        Ok(_) => Row::good("pages", format!("http://{listen}")),
+        Err(error) => Row::notice(
+            "pages",
+            format!("{listen}: {error}"),
+            "the gateway runs already, or another program holds the port: change web.listen",
+        ),
+    }
+}
+
+/// The table, one line a row, for people.
+#[must_use]
+pub fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Row { what, state, found, remedy } in rows {
+        let sign = match state {
+            State::Good => "good  ",
+            State::Notice => "notice",
+            State::Fault => "FAULT ",
+        };
+        let indent = " ".repeat(width + 10);
+        let found = found.replace('\n', &format!("\n{indent}"));
+        let _ = writeln!(text, "{what:width$}  {sign}  {found}");
+        if !remedy.is_empty() {
+            let _ = writeln!(text, "{indent}→ {remedy}");
+        }
+    }
+    text
+}
+
+/// Prints the table or one JSON document; exit code 0 without a fault, 2 for a configuration that cannot be understood.
+///
+/// # Errors
+/// Never but for JSON itself.
+pub fn command(options: &cli::Check) -> anyhow::Result<u8> {
+    let rows = look(&options.file.config);
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&rows)?);
+    } else {
+        print!("{}", table(&rows));
+    }
+    let fault = rows.iter().any(|row| row.state == State::Fault);
+    Ok(match (fault, rows.len()) {
+        (false, _) => exit::OK,
+        // Only the configuration's own row: it could not be read.
+        (true, 1) => exit::USAGE,
+        (true, _) => exit::FAULT,
+    })
+}
