@@ -8,9 +8,9 @@
 #[path = "support/salon.rs"]
 mod salon;
 
+use salon::{Salon, Visit};
 use skinlink::app::demo::summary::AtHq;
 use std::time::Duration;
-use salon::{Salon, Visit};
 
 /// Named points that a visit passes, with how many passings to let go before the kill.
 const POINTS: &[(&str, u32, Visit)] = &[

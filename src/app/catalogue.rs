@@ -3,6 +3,7 @@
 //! A broken protocol never stops the others: it is listed with what is wrong with it.
 
 use crate::{
+    analysis::manifest::{Manifest, ManifestError},
     config::{Complaints, Config, metrics},
     domain::metric::Metric,
     protocol::{Spec, SpecFaults},
@@ -117,4 +118,22 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, CatalogueError> {
     }
     paths.sort();
     Ok(paths)
+}
+
+/// Why a model folder cannot be used, as far as that can be told without running it.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokenModel {
+    #[error("{0}")]
+    Unreadable(#[from] CatalogueError),
+    #[error("{0}")]
+    Manifest(#[from] ManifestError),
+}
+
+/// The models of a folder, by folder name.
+///
+/// # Errors
+/// When the folder itself cannot be read.
+pub fn models(folder: &Path) -> Result<BTreeMap<String, Result<Manifest, BrokenModel>>, CatalogueError> {
+    let manifest = |path: &Path| Ok(Manifest::parse(&read(path)?)?);
+    Ok(folders_with(folder, "manifest.toml")?.into_iter().map(|(id, path)| (id, manifest(&path))).collect())
 }

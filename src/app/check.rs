@@ -2,11 +2,11 @@
 
 use super::{catalogue, runtime};
 use crate::{
-    cli::{self, exit},
     adapters::{
         discovery::{By, Discovery},
         pki::TlsFiles,
     },
+    cli::{self, exit},
     clock,
     config::{Config, Device, Mqtt, Port},
     domain::ClockState,
@@ -134,7 +134,9 @@ fn metrics(config: &Config) -> Row {
     match catalogue::metrics_file(&config.scan.metrics_file) {
         Err(error) => Row::error("metrics", &error),
         Ok(known) => match config.scan.metrics.iter().find(|id| known.iter().all(|metric| metric.id != **id)) {
-            Some(id) => Row::fault("metrics", format!("scan.metrics names {id}"), "add it to metrics.toml or take it out"),
+            Some(id) => {
+                Row::fault("metrics", format!("scan.metrics names {id}"), "add it to metrics.toml or take it out")
+            }
             None => Row::good("metrics", format!("{} known", known.len())),
         },
     }

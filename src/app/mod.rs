@@ -2,8 +2,10 @@
 
 mod build;
 pub mod catalogue;
+mod check;
 pub mod demo;
 mod logging;
+mod models;
 mod protocols;
 pub mod runtime;
 pub mod signals;
@@ -35,7 +37,8 @@ pub fn start(cli: &Cli) -> ExitCode {
         Command::Demo(options) => block_on(demo::run(options)),
         Command::Simulate(options) => block_on(simulate::run(options)),
         Command::Protocol(command) => protocols::command(command),
-        Command::Check(_) | Command::Model(_) => Ok(exit::OK),
+        Command::Check(options) => check::command(options),
+        Command::Model(command) => block_on(models::command(command)),
         Command::Worker => unreachable!("answered above"),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {

@@ -3,7 +3,7 @@
 use super::catalogue;
 use crate::{
     cli::{Protocol, ProtocolFolder, exit},
-    protocol::{Spec, Vector, check_vector},
+    protocol::{Spec, Vector, check_vector, show},
 };
 use anyhow::bail;
 use std::path::Path;
@@ -17,7 +17,7 @@ pub fn command(command: &Protocol) -> anyhow::Result<u8> {
         Protocol::List(ProtocolFolder { protocols }) => list(protocols),
         Protocol::Show { id, folder } => {
             let found = catalogue::protocols(&folder.protocols)?;
-            println!("{:#?}", sound(&found, id)?);
+            println!("{}", show::page(sound(&found, id)?));
             Ok(exit::OK)
         }
         Protocol::Test { id, folder } => test(&folder.protocols, id.as_deref()),

@@ -179,7 +179,11 @@ impl Salon {
             let hq = AtHq::count(&self.stage.hq_data(), GATEWAY, &[]).expect("headquarters' tables");
             let whole = missing.is_empty() && hq.gaps == 0 && hq.images_verified >= self.captures.len() as u64;
             if whole || Instant::now() > deadline {
-                assert!(missing.is_empty(), "confirmed, but not at headquarters: {missing:?}\n{}", self.stage.daemon_log());
+                assert!(
+                    missing.is_empty(),
+                    "confirmed, but not at headquarters: {missing:?}\n{}",
+                    self.stage.daemon_log()
+                );
                 assert!(twice.is_empty(), "at headquarters more than once: {twice:?}");
                 assert!(self.repeats.len() >= self.visits as usize * 12, "too little was confirmed to prove anything");
                 println!(

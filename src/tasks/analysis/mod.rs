@@ -232,6 +232,23 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
     }
 }
 
+/// Tries models without a store: loads a folder and runs its golden set, as the task does before it uses a model.
+#[derive(Debug)]
+pub struct ModelTrial(Worker);
+
+impl ModelTrial {
+    #[must_use]
+    pub const fn new(recipe: Recipe) -> Self {
+        Self(Worker::new(recipe))
+    }
+
+    /// # Errors
+    /// [`ChildError`] with why the model would not be used.
+    pub async fn run(&mut self, folder: &Path) -> Result<Engine, ChildError> {
+        self.0.activate(folder.to_owned()).await.map(|name| engine(&name))
+    }
+}
+
 struct Analysis {
     worker: Worker,
     metrics: Vec<Metric>,
