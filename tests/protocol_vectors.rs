@@ -177,3 +177,22 @@ fn shared(name: &str) -> Option<serde_json::Value> {
     };
     Some(serde_json::from_str(&text).unwrap())
 }
+
+/// The page for people names everything there is in the file.
+#[test]
+fn the_page_of_a_protocol_names_every_message_field_and_fault() {
+    for (spec, _) in protocols() {
+        let page = skinlink::protocol::show::page(&spec);
+        for shape in spec.messages.iter().chain(&spec.commands) {
+            assert!(page.contains(&format!("### {} · ", shape.name)), "{}: {} is not on its page", spec.id, shape.name);
+        }
+        for field in spec.messages.iter().flat_map(|shape| &shape.fields) {
+            let known = matches!(field, Field::Skip(_) | Field::Constant(_)) || page.contains(&field.name());
+            assert!(known, "{}: {} is not on its page", spec.id, field.name());
+        }
+        for error in &spec.errors {
+            assert!(page.contains(&error.advice.zh) && page.contains(&error.advice.en), "{}: {}", spec.id, error.code);
+        }
+        println!("{page}");
+    }
+}
