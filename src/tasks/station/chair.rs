@@ -128,15 +128,18 @@ impl Station {
     }
 
     async fn begin(&mut self, visit: VisitId, seen: u64, phase: Phase) -> Result<Told, StationError> {
-        let customer = self.store.visit(visit).await?.customer;
-        let consents = self.store.consents(customer).await?;
-        if !consents.get(&Purpose::Measure).is_some_and(|consent| consent.given) {
-            return Err(StationError::NoConsent);
-        }
+        self.require_consent(visit).await?;
         let scan = self.store.begin_scan(visit, Some(seen), phase, self.settings.plan.clone()).await?;
         faults::point("station.scan.begun");
         self.under_way = Some(UnderWay::new(self.store.scan_view(scan.id).await?));
         self.tell().await
+    }
+
+    async fn require_consent(&self, visit: VisitId) -> Result<(), StationError> {
+        let customer = self.store.visit(visit).await?.customer;
+        let consents = self.store.consents(customer).await?;
+        let agreed = consents.get(&Purpose::Measure).is_some_and(|consent| consent.given);
+        if agreed { Ok(()) } else { Err(StationError::NoConsent) }
     }
 
     /// The scan under way, if it is `scan` and the caller saw its visit as it is.
@@ -149,7 +152,10 @@ impl Station {
     }
 
     async fn act(&mut self, scan: ScanId, seen: u64, verb: Verb) -> Result<Told, StationError> {
-        self.check(scan, seen).await?;
+        let visit = self.check(scan, seen).await?.visit();
+        if verb == Verb::Resume {
+            self.require_consent(visit).await?;
+        }
         match verb {
             Verb::Pause => self.set_state(ScanState::Paused).await?,
             Verb::Resume => self.set_state(ScanState::Running).await?,

@@ -49,7 +49,7 @@ impl Station {
         for value in values {
             let place = self.place(asked.as_ref(), &value);
             let one = self.keep(&device, value, place, &flags, counter).await;
-            kept = kept.and(one);
+            kept = graver(kept, one);
         }
         if let (Ok(()) | Err(Lost::NoSkin(_)), Some(counter)) = (&kept, counter)
             && let Some(fitted) = self.devices.iter().find(|fitted| fitted.is(&device))
@@ -223,6 +223,14 @@ impl Station {
     pub(super) async fn advise(&self, advice: Label) {
         let Label { zh, en } = advice;
         self.live.publish(News::Advice { station: self.settings.id.clone(), zh, en }).await;
+    }
+}
+
+/// Of several values of one measurement the gravest outcome counts: one that is not durable must come again.
+fn graver(one: Result<(), Lost>, other: Result<(), Lost>) -> Result<(), Lost> {
+    match (one, other) {
+        (Err(Lost::Store(fault)), _) | (_, Err(Lost::Store(fault))) => Err(Lost::Store(fault)),
+        (one, other) => one.and(other),
     }
 }
 

@@ -119,3 +119,97 @@ fn flagged(repeat: &Repeat, off: bool) -> Repeat {
     }
     repeat
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{
+        BootId, ClockState, RepeatId, ScanId, Timestamp,
+        device::DeviceIdentity,
+        scan::{Phase, Step},
+    };
+
+    fn stamp() -> Stamp {
+        Stamp {
+            boot: BootId::from_bits(1),
+            monotonic_ns: 1,
+            wall: Timestamp::from_unix_ms(1),
+            clock: ClockState::Synced,
+        }
+    }
+
+    fn scan() -> Scan {
+        let step = Step { metric: MetricId::new("moisture").unwrap(), region: Region::Nose, repeats: 3 };
+        let (id, visit) = (ScanId::from_bits(1), VisitId::from_bits(2));
+        Scan { id, visit, phase: Phase::Before, state: ScanState::Running, plan: vec![step] }
+    }
+
+    fn value(number: u128, text: &str) -> StoredRepeat {
+        StoredRepeat {
+            repeat: Repeat {
+                id: RepeatId::from_bits(number),
+                value: text.parse().unwrap(),
+                flags: Vec::new(),
+                device_counter: None,
+                taken: stamp(),
+            },
+            station: "chair-1".into(),
+            scan: Some(ScanId::from_bits(1)),
+            reading: None,
+            metric: MetricId::new("moisture").unwrap(),
+            region: Some(Region::Nose),
+            unit: "%".into(),
+            device: DeviceIdentity {
+                protocol: "p".into(),
+                protocol_version: "1".into(),
+                serial: "s".into(),
+                probe: String::new(),
+                firmware: String::new(),
+            },
+        }
+    }
+
+    fn closed(texts: &[&str]) -> Option<Reading> {
+        let values: Vec<StoredRepeat> = texts.iter().zip(1..).map(|(text, at)| value(at, text)).collect();
+        close(ReadingId::from_bits(9), &scan(), Region::Nose, &values, &[], stamp())
+    }
+
+    #[test]
+    fn a_lifted_probe_is_flagged_kept_and_left_out_of_the_mean() {
+        let reading = closed(&["35.0", "35.2", "12.0"]).unwrap();
+        assert_eq!(reading.value.to_string(), "35.10");
+        let off: Vec<bool> = reading.repeats.iter().map(|r| r.flags.contains(&QualityFlag::Outlier)).collect();
+        assert_eq!(off, [false, false, true]);
+    }
+
+    #[test]
+    fn the_mean_has_one_decimal_more_than_the_device_and_one_value_has_no_spread() {
+        assert_eq!(closed(&["35", "36"]).unwrap().value.to_string(), "35.5");
+        let one = closed(&["35.00"]).unwrap();
+        assert_eq!((one.value.to_string().as_str(), one.spread), ("35.000", None));
+        assert_eq!(
+            closed(&["1.000000000"]).unwrap().value.to_string(),
+            "1.000000000",
+            "no more decimals than there are"
+        );
+        assert_eq!(closed(&[]), None);
+    }
+
+    #[test]
+    fn where_a_scan_stands_is_worked_out_from_what_is_stored() {
+        let stored = StoredScan {
+            scan: scan(),
+            skipped: Vec::new(),
+            repeats: vec![value(1, "35.0"), value(2, "35.1")],
+            readings: Vec::new(),
+            captures: Vec::new(),
+            scores: Vec::new(),
+        };
+        assert_eq!(progress_of(&stored).current().map(|step| step.have), Some(2));
+        let skipped = StoredScan { skipped: vec![Region::Nose], ..stored.clone() };
+        assert!(progress_of(&skipped).current().is_none());
+        assert_eq!(UnderWay::new(skipped).ready_to_close(false).len(), 1, "what there is becomes a reading");
+        assert!(UnderWay::new(stored.clone()).ready_to_close(false).is_empty());
+        assert_eq!(UnderWay::new(stored).ready_to_close(true).len(), 1);
+    }
+}
