@@ -7,7 +7,6 @@ use super::{
 use crate::domain::{
     capture::Capture,
     comparison::{Baseline, Comparison},
-    metric::MetricId,
     reading::{QualityFlag, Reading},
     scan::Phase,
 };
@@ -67,23 +66,22 @@ fn note(lang: Lang, before: Option<&Capture>, after: Option<&Capture>, compariso
     lang.pick("未经美化，原样展示", "Shown as taken, not retouched").to_owned()
 }
 
-/// One entry per device and metric, and per model.
+/// One entry for every metric (two where before and after differ), and for every model.
 pub(super) fn method(lang: Lang, source: &Source<'_>) -> Vec<Method> {
     let mut found: Vec<Method> = Vec::new();
-    for (phase, readings) in [(Phase::Before, source.before), (Phase::After, source.after)] {
-        let mut ids: Vec<&MetricId> = readings.iter().map(|r| &r.metric).collect();
-        ids.dedup();
-        for id in ids {
-            let what = format!("{} · {}", lang::metric(lang, source.metrics, id), lang::phase(lang, phase));
-            if found.iter().all(|m| m.what != what) {
-                found.push(Method {
-                    what,
-                    how: how(lang, &readings.iter().filter(|r| r.metric == *id).collect::<Vec<_>>()),
-                });
+    for metric in source.metrics {
+        let of =
+            |readings: &[Reading]| how(lang, &readings.iter().filter(|r| r.metric == metric.id).collect::<Vec<_>>());
+        let (name, before, after) = (lang.label(&metric.label), of(source.before), of(source.after));
+        if before == after || after.is_empty() {
+            found.push(Method { what: name.to_owned(), how: before });
+        } else {
+            for (phase, how) in [(Phase::Before, before), (Phase::After, after)] {
+                found.push(Method { what: format!("{name} · {}", lang::phase(lang, phase)), how });
             }
         }
     }
-    found.sort_by(|a, b| a.what.cmp(&b.what));
+    found.retain(|method| !method.how.is_empty());
     let items = source.comparison.map_or(&[][..], |c| c.items.as_slice());
     for item in items {
         let Some(engine) = &item.engine else { continue };

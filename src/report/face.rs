@@ -114,7 +114,7 @@ pub fn map(lang: Lang, spots: &[Spot]) -> String {
     let (left, right) = (lang.pick("顾客右侧", "Right"), lang.pick("顾客左侧", "Left"));
     let _ = write!(
         svg,
-        r##"<g font-size="12" fill="#5B4A3D"><text x="2" y="40">{left}</text><text x="318" y="40" text-anchor="end">{right}</text></g></svg>"##
+        r##"<g font-size="14" fill="#5B4A3D"><text x="2" y="24">{left}</text><text x="318" y="24" text-anchor="end">{right}</text></g></svg>"##
     );
     svg
 }

@@ -88,7 +88,7 @@ pub fn page(lang: Lang, source: &Source<'_>) -> Page {
         headline: headline(lang, source, items),
         summary: summary(lang, source, items),
         rule: rule(lang, source.comparison),
-        groups: metrics_of(items).into_iter().map(|id| group(lang, source, id, items)).collect(),
+        groups: metrics_of(source, items).into_iter().map(|id| group(lang, source, id, items)).collect(),
         photographs: evidence::pairs(lang, source),
         method: evidence::method(lang, source),
         missing: missing(lang, source),
@@ -103,21 +103,25 @@ fn direction(source: &Source<'_>, id: &MetricId) -> Direction {
     known(source, id).map_or(Direction::Neutral, |m| m.direction)
 }
 
-/// The metrics in the order in which they were compared.
-fn metrics_of(items: &[Compared]) -> Vec<&MetricId> {
+/// The metrics: those with a change first, then in the order of the house.
+fn metrics_of<'a>(source: &Source<'_>, items: &'a [Compared]) -> Vec<&'a MetricId> {
     let mut found: Vec<&MetricId> = Vec::new();
     for item in items {
         if !found.contains(&&item.metric) {
             found.push(&item.metric);
         }
     }
+    let changed =
+        |id: &MetricId| items.iter().any(|i| i.metric == *id && verdict::sign(i, direction(source, id)).is_change());
+    let place = |id: &MetricId| source.metrics.iter().position(|m| m.id == *id).unwrap_or(usize::MAX);
+    found.sort_by_key(|id| (!changed(id), place(id)));
     found
 }
 
 /// Names only what exceeded its limit. A metric that rose here and fell there is said to have changed, not to have won.
 fn headline(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
     let mut said = Vec::new();
-    for id in metrics_of(items) {
+    for id in metrics_of(source, items) {
         let changed: Vec<&Compared> =
             items.iter().filter(|i| i.metric == *id && verdict::sign(i, direction(source, id)).is_change()).collect();
         let Some(first) = changed.first() else { continue };
@@ -127,7 +131,13 @@ fn headline(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
         said.push(if mixed {
             format!("{name}{}", lang.pick("有升有降", " up here, down there"))
         } else {
-            verdict::headline(lang, name, risen(first), verdict::sign(first, direction(source, id)))
+            verdict::headline(
+                lang,
+                name,
+                risen(first),
+                verdict::sign(first, direction(source, id)),
+                direction(source, id),
+            )
         });
     }
     if said.is_empty() {
@@ -253,7 +263,7 @@ fn overall(lang: Lang, signs: &[Sign]) -> Pill {
 
 fn row(lang: Lang, name: &str, item: &Compared, way: Direction, decimals: u8, axis: Option<Axis>) -> Row {
     let sign = verdict::sign(item, way);
-    let words = verdict::words(lang, item, sign);
+    let words = verdict::words(lang, item, way);
     let region = lang::region(lang, item.region).to_owned();
     let (change, limit) = change_and_limit(item, decimals);
     let dash = || "–".to_owned();

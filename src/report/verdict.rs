@@ -52,9 +52,13 @@ pub fn sign(item: &Compared, direction: Direction) -> Sign {
 
 /// The pill beside a row.
 #[must_use]
-pub fn words(lang: Lang, item: &Compared, sign: Sign) -> String {
+pub fn words(lang: Lang, item: &Compared, direction: Direction) -> String {
+    let sign = sign(item, direction);
+    let middle = direction == Direction::TowardsTarget;
     let risen = item.change.is_some_and(|change| change > 0.0);
     match sign {
+        Sign::Better if middle => lang.pick("更接近适中", "Closer to the middle").to_owned(),
+        Sign::Worse if middle => lang.pick("偏离适中", "Farther from the middle").to_owned(),
         Sign::Better => lang.pick("有可测改善", "Improved").to_owned(),
         Sign::Worse => lang.pick("有可测下滑", "Worsened").to_owned(),
         Sign::Changed if risen => lang.pick("有变化，上升", "Changed, higher").to_owned(),
@@ -70,8 +74,10 @@ pub fn words(lang: Lang, item: &Compared, sign: Sign) -> String {
 
 /// What the headline may say of one metric: only whether it rose or fell.
 #[must_use]
-pub fn headline(lang: Lang, metric: &str, risen: bool, sign: Sign) -> String {
+pub fn headline(lang: Lang, metric: &str, risen: bool, sign: Sign, direction: Direction) -> String {
     let verb = match (sign, risen) {
+        (Sign::Better, _) if direction == Direction::TowardsTarget => lang.pick("更适中", "closer to the middle"),
+        (Sign::Worse, _) if direction == Direction::TowardsTarget => lang.pick("偏离适中", "farther from the middle"),
         (Sign::Better, true) => lang.pick("提升", "up"),
         (Sign::Better, false) => lang.pick("减轻", "down"),
         (_, true) => lang.pick("上升", "up"),

@@ -13,6 +13,7 @@ mod pages;
 pub mod shell;
 
 use crate::{
+    analysis::regions::FaceRegions,
     domain::{
         capture::View,
         metric::{Label, Metric},
@@ -55,6 +56,18 @@ pub struct Guide {
     pub view: View,
     pub anchors: [[f64; 2]; 2],
     pub anchor_distance_mm: f64,
+}
+
+impl Guide {
+    /// The guides of `views`, as far as `faces` knows them.
+    #[must_use]
+    pub fn of(faces: &FaceRegions, views: &[View]) -> Vec<Self> {
+        let guide = |view: &View| {
+            let known = faces.view(*view)?;
+            Some(Self { view: *view, anchors: known.guide, anchor_distance_mm: known.anchor_distance_mm })
+        };
+        views.iter().filter_map(guide).collect()
+    }
 }
 
 /// Everything the handlers hold. Cheap to clone.

@@ -2,12 +2,16 @@
 
 use super::{changed, refused, tagged, view, visits::expect};
 use crate::{
-    analysis::door::{self, Admitted, DoorError},
+    analysis::{
+        door::{self, Admitted, DoorError},
+        quality::Complaint,
+    },
     clock,
     domain::{
         CaptureId, ScanId, VisitId,
         capture::{Light, View},
         consent::Purpose,
+        metric::Label,
         scan::{Phase, ScanState},
     },
     store::{NewCapture, VisitView},
@@ -26,9 +30,14 @@ use axum::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Below this a pore is a few pixels and gets no verdict.
 const MIN_PX_PER_MM: f64 = 8.0;
+
+/// How long a page waits for the quality gates: nobody stands still longer.
+const GATES: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +81,7 @@ pub async fn add(
         Some(typed) => typed_anchors(typed, &admitted)?,
         None => guide.map_or([[0.0; 2]; 2], |guide| placed(guide, &admitted)),
     };
-    let complaints = complaints(guide, anchors);
+    let complaints = look(&state, angle, anchors, &admitted, guide).await;
     let Admitted { format, width, height, orientation: _, bytes } = admitted;
     let taken = clock::now();
     let told = complaints.iter().map(|word| advice(word)).collect::<Vec<_>>();
@@ -90,7 +99,7 @@ pub async fn add(
     };
     let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
     // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
-    let _ = state.analysis.enqueue(capture.id).await;
+    let queued = state.analysis.enqueue(capture.id).await.is_ok();
     announce(&state, visit, scan, capture.id).await;
     let view = view(&state.store, visit).await?;
     changed(&state.live, &view).await;
@@ -102,7 +111,7 @@ pub async fn add(
         "height": height,
         "complaints": complaints,
         "advice": told,
-        "analysis": "queued",
+        "analysis": if queued { "queued" } else { "none" },
     });
     Ok(tagged(StatusCode::CREATED, view.visit.version, body))
 }
@@ -169,35 +178,48 @@ fn typed_anchors(typed: &str, picture: &Admitted) -> Result<[[f64; 2]; 2], WebEr
     if inside(x1, y1) && inside(x2, y2) && (x1, y1) != (x2, y2) { Ok([[x1, y1], [x2, y2]]) } else { Err(wrong()) }
 }
 
-/// What can be said at once: the scale. Blur, light and pose are judged by the analysis.
-fn complaints(guide: Option<&Guide>, [[x1, y1], [x2, y2]]: [[f64; 2]; 2]) -> Vec<String> {
+/// The quality gates, while the customer is still in front of the camera. Where they do not answer in time, only the scale
+/// is judged here; the photograph is kept either way.
+async fn look(
+    state: &AppState,
+    angle: View,
+    anchors: [[f64; 2]; 2],
+    picture: &Admitted,
+    guide: Option<&Guide>,
+) -> Vec<String> {
+    match timeout(GATES, state.analysis.look(angle, anchors, picture.bytes.clone())).await {
+        Ok(Ok(levels)) => levels.complaints,
+        Ok(Err(fault)) => {
+            tracing::info!(%fault, "the quality gates did not judge a photograph");
+            scale_complaint(guide, anchors)
+        }
+        Err(_) => {
+            tracing::info!("the quality gates did not answer in time");
+            scale_complaint(guide, anchors)
+        }
+    }
+}
+
+fn scale_complaint(guide: Option<&Guide>, [[x1, y1], [x2, y2]]: [[f64; 2]; 2]) -> Vec<String> {
     let Some(guide) = guide else { return Vec::new() };
     let scale = (x2 - x1).hypot(y2 - y1) / guide.anchor_distance_mm;
-    if scale < MIN_PX_PER_MM { vec!["too_coarse".to_owned()] } else { Vec::new() }
+    if scale < MIN_PX_PER_MM { vec![Complaint::TooCoarse.to_string()] } else { Vec::new() }
 }
 
 /// A complaint with what to do about it.
-pub(crate) fn advice(complaint: &str) -> Value {
-    let (zh, en) = advice_words(complaint);
+fn advice(complaint: &str) -> Value {
+    let Label { zh, en } = advice_words(complaint);
     json!({ "complaint": complaint, "zh": zh, "en": en })
 }
 
-/// What to do about a complaint, in both languages.
-pub(crate) fn advice_words(complaint: &str) -> (&'static str, &'static str) {
-    match complaint {
-        "too_coarse" => (
-            "照片分辨率不足，毛孔无法判断：请靠近些，用相机原图（800 万像素以上）。",
-            "Too coarse for pores: come closer and use full-resolution stills (8 megapixels or more).",
-        ),
-        "blurred" => ("照片模糊：请持稳，等对焦后重拍。", "Blurred: hold still, wait for focus, take it again."),
-        "too_dark" => ("照片太暗：请打开补光灯重拍。", "Too dark: switch the light on and take it again."),
-        "too_bright" => ("照片过亮：请避开直射光重拍。", "Too bright: avoid direct light and take it again."),
-        "colour_cast" => {
-            ("照片偏色：请关掉有色光源重拍。", "Colour cast: switch coloured lights off and take it again.")
-        }
-        "no_skin" => ("没有看到面部：请对准虚线框重拍。", "No face in the frame: aim at the guide and take it again."),
-        _ => ("拍摄条件不理想，建议重拍。", "Poor conditions; taking it again is advised."),
-    }
+/// What to do about a complaint; one that this version does not know asks for another photograph.
+pub(crate) fn advice_words(complaint: &str) -> Label {
+    complaint.parse().map_or_else(
+        |_| Label {
+            zh: "拍摄条件不理想，建议重拍".to_owned(), en: "Poor conditions: take it again".to_owned()
+        },
+        Complaint::advice,
+    )
 }
 
 /// `GET /captures/{id}/picture`

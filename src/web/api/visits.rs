@@ -6,11 +6,15 @@ use crate::{
         CustomerId, VisitId,
         comparison::Baseline,
         consent::{Channel, Purpose},
+        scan::ScanState,
         visit::{Visit, VisitState},
     },
     faults,
     store::{NewConsent, Thing, VisitView, Why},
-    tasks::{comparison, station::Verb},
+    tasks::{
+        comparison,
+        station::{StationHandle, Told, Verb},
+    },
     web::{
         AppState,
         ask::{Asked, Body, Seen, parse, required, text},
@@ -116,10 +120,32 @@ pub async fn consents(
     if let Err(fault) = state.store.record_consents(visit, seen, entries).await {
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
-    let view = view(&state.store, visit).await?;
+    let mut view = view(&state.store, visit).await?;
+    if !view.agreed(Purpose::Measure) {
+        pause(&state, &view).await?;
+        view = super::view(&state.store, visit).await?;
+    }
     changed(&state.live, &view).await;
     let body = json!({ "version": view.visit.version, "consents": json::consents(&view.consents) });
     Ok(tagged(StatusCode::OK, view.visit.version, body))
+}
+
+/// Who takes back the consent to be measured is not measured on.
+async fn pause(state: &AppState, view: &VisitView) -> Result<(), WebError> {
+    if let Some((station, told)) = under_way(state, view).await
+        && told.scan.state == ScanState::Running.as_str()
+    {
+        let scan = parse("scan", &told.scan.id)?;
+        station.act(scan, told.version, Verb::Pause).await.map_err(|fault| refused::station(&fault))?;
+    }
+    Ok(())
+}
+
+/// The scan of this visit that its chair drives.
+async fn under_way<'a>(state: &'a AppState, view: &VisitView) -> Option<(&'a StationHandle, Told)> {
+    let station = state.station(&view.visit.station)?;
+    let told = station.view().await.ok()?.scan?;
+    (told.visit == view.visit.id.to_string()).then_some((station, told))
 }
 
 /// Signature strokes: SVG path data of moves and lines in whole pixels, nothing else.
@@ -209,13 +235,9 @@ async fn compare(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Re
 async fn close(state: &AppState, visit: VisitId, seen: u64, staff: String) -> Result<(), WebError> {
     let mut view = expect(state, visit, seen).await?;
     refused::require_open(view.visit.state)?;
-    if let Some(station) = state.station(&view.visit.station)
-        && let Ok(glance) = station.view().await
-        && let Some(told) = glance.scan.filter(|told| told.visit == visit.to_string())
-    {
-        let scan = parse("scan", &told.scan.id)?;
-        let finish = station.act(scan, told.version, Verb::Finish).await;
-        view.visit.version = finish.map_err(|fault| refused::station(&fault))?.version;
+    if let Some((station, told)) = under_way(state, &view).await {
+        let finished = station.act(parse("scan", &told.scan.id)?, told.version, Verb::Finish).await;
+        view.visit.version = finished.map_err(|fault| refused::station(&fault))?.version;
     }
     let closed = state.store.close_visit(visit, Some(view.visit.version), staff).await;
     closed.map(|_| ()).map_err(|fault| refused::store(&fault))

@@ -78,7 +78,7 @@ const pad = document.getElementById('pad');
 if (pad) {
   const signature = signaturePad(pad);
   document.getElementById('clear-pad').addEventListener('click', signature.clear);
-  document.getElementById('consent').addEventListener('submit', (event) => {
+  document.getElementById('agreement').addEventListener('submit', (event) => {
     event.preventDefault();
     const boxes = [...event.target.querySelectorAll('input[type="checkbox"]')];
     const body = {

@@ -99,7 +99,7 @@ pub struct Shot {
     /// Shares of width and height: x1,y1,x2,y2.
     pub anchors: String,
     pub capture: Option<String>,
-    pub advice: Vec<&'static str>,
+    pub advice: Vec<String>,
     /// SVG of the framing guide.
     pub guide: String,
 }
@@ -375,13 +375,9 @@ fn shot(lang: Lang, guide: &Guide, stored: Option<&Stored>) -> Shot {
         name: lang::view(lang, guide.view),
         anchors: format!("{x1},{y1},{x2},{y2}"),
         capture: taken.map(|c| c.id.to_string()),
-        advice: complaints.iter().map(|word| pick(lang, advice_words(word))).collect(),
+        advice: complaints.iter().map(|word| lang.label(&advice_words(word)).to_owned()).collect(),
         guide: frame(guide),
     }
-}
-
-fn pick(lang: Lang, (zh, en): (&'static str, &'static str)) -> &'static str {
-    lang.pick(zh, en)
 }
 
 /// A head's outline to aim at, with crosses where the anchors should lie.
