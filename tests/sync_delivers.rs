@@ -3,7 +3,7 @@
 
 #[path = "support/headquarters.rs"]
 mod headquarters;
-#[expect(dead_code, clippy::unwrap_used, reason = "shared with the store's own stories")]
+#[expect(dead_code, reason = "shared with the store's own stories")]
 #[path = "store/salon.rs"]
 mod salon;
 

@@ -1,0 +1,362 @@
+//! A whole salon on loopback: a real store, simulated analysers on pseudo-terminals, their device tasks, one chair, the web
+//! server, and a client that speaks to it as a page would.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use skinlink::{
+    adapters::serial::SerialLink,
+    analysis::regions::FaceRegions,
+    clock, config,
+    domain::{
+        EventId, Region,
+        capture::View,
+        metric::{Label, Metric, MetricId},
+        plan,
+        scan::Phase,
+    },
+    ports::{LinkError, Opened},
+    protocol::Spec,
+    sim::{self, Faults, Setup, SimDevice, SimHandle, Simulated, Truth, Wire},
+    store::{Options, Store, StoreKey},
+    tasks::{
+        analysis,
+        comparison::Judges,
+        device::Device,
+        live::{self, Live},
+        observation,
+        station::{self, Fitted, Settings},
+    },
+    web::{self, About, AppState, Guide},
+};
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Every wait of a test.
+pub const LIMIT: Duration = Duration::from_secs(30);
+pub const CHAIR: &str = "chair-1";
+pub const SERIAL: &str = "DR-0417";
+
+pub async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
+    timeout(LIMIT, work).await.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
+}
+
+/// What a test wants of its salon.
+pub struct Wanted {
+    pub metrics: Vec<&'static str>,
+    pub regions: Vec<Region>,
+    pub repeats: u8,
+    pub truth: Truth,
+    pub measuring: Duration,
+    pub faults: Faults,
+    /// 0: any free port.
+    pub port: u16,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self {
+            metrics: vec!["moisture", "sebum"],
+            regions: vec![Region::Forehead, Region::Nose],
+            repeats: 2,
+            truth: Truth::plausible(),
+            measuring: Duration::from_millis(20),
+            faults: Faults::NONE,
+            port: 0,
+        }
+    }
+}
+
+/// The part that outlives a restart of the gateway: the folder and the analyser.
+pub struct Building {
+    pub folder: TempDir,
+    pub analyser: SimHandle,
+    wanted: Wanted,
+    spec: Arc<Spec>,
+    stop: CancellationToken,
+    _work: JoinSet<()>,
+}
+
+/// A running gateway.
+pub struct House {
+    pub building: Building,
+    pub store: Store,
+    pub live: Live,
+    pub state: AppState,
+    pub address: String,
+    client: reqwest::Client,
+    stop: CancellationToken,
+    work: JoinSet<()>,
+}
+
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+pub fn metrics() -> Arc<[Metric]> {
+    config::metrics::parse(&read("config/metrics.toml"), "metrics.toml").unwrap_or_else(|e| panic!("{e}")).into()
+}
+
+pub fn metric(id: &str) -> MetricId {
+    MetricId::new(id).expect("a metric's name")
+}
+
+impl Building {
+    pub fn new(wanted: Wanted) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let text = read("firmware-protocols/derma-reference/protocol.toml");
+        let spec = Arc::new(Spec::parse("derma-reference", &text).unwrap_or_else(|faults| panic!("{faults}")));
+        let setup = Setup { truth: wanted.truth.clone(), measuring: wanted.measuring, ..Setup::new(SERIAL, 7) };
+        let device = SimDevice::new(Arc::clone(&spec), setup, tokio::time::Instant::now().into_std());
+        let (analyser, simulated) = Simulated::new(device, Wire::new(wanted.faults, 11), Wire::new(wanted.faults, 12));
+        let (stop, name) = (CancellationToken::new(), folder.path().join("analyser"));
+        let mut work = JoinSet::new();
+        let ended = stop.clone();
+        work.spawn(async move { sim::serve(&name, simulated, ended).await.expect("the analyser runs") });
+        Self { folder, analyser, wanted, spec, stop, _work: work }
+    }
+
+    /// Starts a gateway in it.
+    pub async fn open(self) -> House {
+        let data = self.folder.path().join("data");
+        std::fs::create_dir_all(&data).expect("the data folder");
+        let key = StoreKey::load_or_create(&data.join("store.key"), &data).expect("a store key");
+        let source = "skinlink://sh-001/sh-001-g1".to_owned();
+        let store = Store::open(Options { data, key, source, min_free: 1 << 20, readers: 2 }).expect("the store opens");
+        let (stop, mut work) = (CancellationToken::new(), JoinSet::new());
+        let (live, ring) = live::live(clock::mint(EventId::from_bits).to_string());
+        work.spawn(ring.run());
+
+        let (sender, observations) = observation::queue();
+        let (device, task) = Device::new(Arc::clone(&self.spec), sender);
+        let (name, serial, ended) = (self.folder.path().join("analyser"), self.spec.serial.clone(), stop.clone());
+        work.spawn(task.run(
+            move || {
+                let (name, serial) = (name.clone(), serial.clone());
+                async move {
+                    let link = SerialLink::open(&name, &serial).await?;
+                    Ok::<_, LinkError>(Opened { link, serial: "usb".to_owned(), port: "analyser".to_owned() })
+                }
+            },
+            ended,
+        ));
+
+        let metrics = metrics();
+        let names: Vec<MetricId> = self.wanted.metrics.iter().map(|id| metric(id)).collect();
+        let plan = plan::plan(&names, &self.wanted.regions, self.wanted.repeats);
+        let settings = Settings {
+            id: CHAIR.to_owned(),
+            label: Label { zh: "一号护理位".to_owned(), en: "Chair 1".to_owned() },
+            metrics: Arc::clone(&metrics),
+            plan: plan.clone(),
+            specs: vec![Arc::clone(&self.spec)],
+        };
+        let fitted = Fitted { handle: device, protocol: self.spec.id.clone(), title: self.spec.title.clone() };
+        let (chair, task) = station::station(settings, store.clone(), live.clone(), vec![fitted], observations);
+        work.spawn(async move { task.run().await.expect("the chair ends well") });
+
+        let faces = FaceRegions::parse(&read("config/face-regions.toml")).unwrap_or_else(|e| panic!("{e}"));
+        let state = AppState {
+            stations: vec![chair].into(),
+            store: store.clone(),
+            live: live.clone(),
+            about: Arc::new(About {
+                version: "test".to_owned(),
+                store_name: Label { zh: "清和肌研".to_owned(), en: "Qinghe Skin Studio".to_owned() },
+                metrics: Arc::clone(&metrics),
+                plan,
+                views: Guide::of(&faces, &[View::Front, View::Left, View::Right]),
+            }),
+            judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
+            // Nobody analyses here: photographs are kept, and say so.
+            analysis: analysis::channel().0,
+            sync: watch::channel("disabled".to_owned()).1,
+            stop: stop.clone(),
+        };
+        let served = state.clone();
+        let listener = TcpListener::bind(("127.0.0.1", self.wanted.port)).await.expect("loopback");
+        let address = format!("http://{}", listener.local_addr().expect("bound"));
+        let ended = stop.clone();
+        work.spawn(async move { web::serve(listener, served, ended).await.expect("the server ends well") });
+        House { building: self, store, live, state, address, client: reqwest::Client::new(), stop, work }
+    }
+}
+
+/// An answer: status, version from the ETag, body.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub tag: Option<u64>,
+    pub body: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.status.is_success(), "{} {}", self.status, self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn refused(self, status: u16, what: &str) -> Self {
+        let found = (self.status.as_u16(), self.body["error"]["what"].as_str().unwrap_or_default());
+        assert_eq!(found, (status, what), "{}", self.body);
+        for language in ["zh", "en"] {
+            let sentence = self.body["error"][language].as_str().unwrap_or_default();
+            assert!(sentence.chars().count() > 5, "no sentence in {language}: {}", self.body);
+        }
+        self
+    }
+
+    #[track_caller]
+    pub fn text(&self, pointer: &str) -> String {
+        let found = self.body.pointer(pointer).and_then(Value::as_str);
+        found.unwrap_or_else(|| panic!("no text at {pointer}: {}", self.body)).to_owned()
+    }
+
+    #[track_caller]
+    pub fn version(&self) -> u64 {
+        self.body["version"].as_u64().unwrap_or_else(|| panic!("no version: {}", self.body))
+    }
+}
+
+impl House {
+    pub async fn new(wanted: Wanted) -> Self {
+        let house = Building::new(wanted).open().await;
+        house.until_ready().await;
+        house
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.address))
+    }
+
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = soon("an answer", request.send()).await.expect("the server answers");
+        let status = response.status();
+        let tag = response.headers().get("etag").and_then(|tag| tag.to_str().ok()?.trim_matches('"').parse().ok());
+        let text = soon("the body", response.text()).await.expect("a body");
+        Answer { status, tag, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, &format!("/api/v1{path}"))).await
+    }
+
+    /// A write as a page sends it.
+    pub async fn post(&self, path: &str, version: Option<u64>, body: Value) -> Answer {
+        let request = self.request(Method::POST, &format!("/api/v1{path}")).header("x-skinlink", "1").json(&body);
+        self.send(match version {
+            Some(version) => request.header("if-match", format!("\"{version}\"")),
+            None => request,
+        })
+        .await
+    }
+
+    pub async fn upload(&self, path: &str, version: u64, bytes: Vec<u8>) -> Answer {
+        let request = self.request(Method::POST, &format!("/api/v1{path}")).header("x-skinlink", "1");
+        self.send(request.header("if-match", format!("\"{version}\"")).header("content-type", "image/jpeg").body(bytes))
+            .await
+    }
+
+    /// Waits until the analyser has said who it is.
+    pub async fn until_ready(&self) {
+        self.until_device("ready").await;
+    }
+
+    pub async fn until_device(&self, state: &str) {
+        let mut news = self.live.subscribe(None).await.expect("the ring runs").coming;
+        soon(&format!("a device that is {state}"), async {
+            loop {
+                let found = self.get("/stations").await.ok();
+                if found.body["stations"][0]["devices"][0]["state"] == state {
+                    return;
+                }
+                news.recv().await.expect("the ring runs");
+            }
+        })
+        .await;
+    }
+
+    /// A customer's visit with consent to everything; its id.
+    pub async fn visit(&self, name: &str) -> String {
+        let customer = self.post("/customers", None, json!({ "name": name, "phone": "13800000000" })).await.ok();
+        let opening = json!({ "customer": customer.text("/id"), "station": CHAIR, "beautician": "b-07" });
+        let visit = self.post("/visits", None, opening).await.ok().text("/id");
+        self.agree(&visit).await;
+        visit
+    }
+
+    pub async fn agree(&self, visit: &str) {
+        let purposes =
+            ["measure", "photograph", "keep_photographs", "deliver_report", "share_numbers", "share_photographs"];
+        let purposes: serde_json::Map<_, _> = purposes.iter().map(|p| ((*p).to_owned(), json!(true))).collect();
+        let body = json!({ "text_version": "2026-11", "channel": "station", "staff": "b-07",
+            "signature": "M10 10L20 20", "purposes": purposes });
+        self.post(&format!("/visits/{visit}/consents"), Some(self.version(visit).await), body).await.ok();
+    }
+
+    pub async fn version(&self, visit: &str) -> u64 {
+        self.get(&format!("/visits/{visit}")).await.ok().version()
+    }
+
+    pub async fn begin(&self, visit: &str, phase: Phase) -> String {
+        let body = json!({ "phase": phase.as_str() });
+        let begun = self.post(&format!("/visits/{visit}/scans"), Some(self.version(visit).await), body).await.ok();
+        begun.text("/scan/id")
+    }
+
+    /// A verb on a scan, with the version as it is now.
+    pub async fn act(&self, visit: &str, scan: &str, verb: &str, body: Value) -> Answer {
+        self.post(&format!("/scans/{scan}/{verb}"), Some(self.version(visit).await), body).await
+    }
+
+    /// Measures everything and finishes.
+    pub async fn scan(&self, visit: &str, phase: Phase) -> String {
+        self.building.analyser.set_phase(phase).await.expect("the analyser runs");
+        let scan = self.begin(visit, phase).await;
+        loop {
+            let told = self.act(visit, &scan, "measure", json!({})).await.ok();
+            if told.body["scan"]["complete"] == true {
+                break;
+            }
+        }
+        self.act(visit, &scan, "finish", json!({})).await.ok();
+        scan
+    }
+
+    /// Stops politely.
+    pub async fn close(mut self) -> Building {
+        self.stop.cancel();
+        drop((self.client, self.live, self.state));
+        soon("a polite end", async { while self.work.join_next().await.is_some() {} }).await;
+        assert!(self.store.close(LIMIT).await, "the store closes in time");
+        self.building
+    }
+
+    /// Ends at once, as far as one process can: every task is dropped where it stands.
+    pub async fn drop_dead(mut self) -> Building {
+        soon("the end", self.work.shutdown()).await;
+        // Connections of ours that are open still hold the store.
+        drop((self.live, self.client, self.state));
+        assert!(self.store.close(LIMIT).await, "the store closes in time");
+        self.building
+    }
+}
+
+impl Drop for Building {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

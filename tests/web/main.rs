@@ -1,0 +1,8 @@
+//! The chair, the API, the live events and the pages: real tasks, store and sockets, a simulated analyser.
+
+mod house;
+mod station_scan;
+mod web_api;
+mod web_events;
+mod web_guard;
+mod web_pages;

@@ -1,0 +1,94 @@
+//! The pages: both languages, the right thing to do next, and an honest report.
+
+use crate::house::{House, Wanted, metric, soon};
+use reqwest::Method;
+use serde_json::json;
+use skinlink::{
+    domain::{Region, scan::Phase},
+    sim::Truth,
+};
+
+async fn page(house: &House, path: &str) -> String {
+    let answer = soon("a page", house.request(Method::GET, path).send()).await.expect("an answer");
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    answer.text().await.expect("a page")
+}
+
+#[tokio::test]
+async fn chinese_first_english_on_request_and_remembered() {
+    let house = House::new(Wanted::default()).await;
+    let plain = page(&house, "/").await;
+    assert!(plain.contains("<html lang=\"zh-Hans\">") && plain.contains("今天从哪个护理位开始"));
+    let answer = soon("english", house.request(Method::GET, "/?lang=en").send()).await.unwrap();
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with("skinlink-lang=en;") && cookie.contains("SameSite=Strict"));
+    let again = house.request(Method::GET, "/station/chair-1").header("cookie", "skinlink-lang=en");
+    assert!(soon("again", again.send()).await.unwrap().text().await.unwrap().contains("Who is the customer?"));
+    let wrong = soon("wrong query", house.request(Method::GET, "/?x=1").send()).await.unwrap();
+    assert_eq!(wrong.status(), 400);
+    assert!(wrong.text().await.unwrap().contains("回到首页"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_chair_always_shows_the_next_thing_to_do() {
+    let house = House::new(Wanted::default()).await;
+    let next = async |house: &House| {
+        let page = page(house, "/station/chair-1").await;
+        page.split("data-next=\"").nth(1).map(|rest| rest.split('"').next().unwrap().to_owned())
+    };
+    assert_eq!(next(&house).await, None, "first a customer");
+    let customer =
+        house.post("/customers", None, json!({"name": "林女士", "notes": "对果酸敏感"})).await.ok().text("/id");
+    let visit = house.post("/visits", None, json!({"customer": customer, "station": "chair-1"})).await.ok().text("/id");
+    assert_eq!(next(&house).await.as_deref(), Some("consent"));
+    assert!(page(&house, "/station/chair-1").await.contains("对果酸敏感"), "allergies are at hand");
+    house.agree(&visit).await;
+    assert_eq!(next(&house).await.as_deref(), Some("before"));
+    house.scan(&visit, Phase::Before).await;
+    assert_eq!(next(&house).await.as_deref(), Some("care"));
+    let version = house.version(&visit).await;
+    house.post(&format!("/visits/{visit}/steps"), Some(version), json!({"steps": ["清洁"]})).await.ok();
+    assert_eq!(next(&house).await.as_deref(), Some("after"));
+    house.scan(&visit, Phase::After).await;
+    assert_eq!(next(&house).await.as_deref(), Some("result"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_running_scan_says_what_to_do_in_one_sentence() {
+    let house = House::new(Wanted::default()).await;
+    let visit = house.visit("林女士").await;
+    let scan = house.begin(&visit, Phase::Before).await;
+    let shown = page(&house, "/station/chair-1").await;
+    assert!(shown.contains("探头轻贴额头，测水分"), "{shown}");
+    assert!(shown.contains("data-region=\"forehead\" data-state=\"current\""));
+    house.act(&visit, &scan, "pause", json!({})).await.ok();
+    assert!(page(&house, "/station/chair-1").await.contains("测量已暂停"));
+    house.close().await;
+}
+
+#[tokio::test]
+async fn the_report_names_only_what_was_planted() {
+    let mut truth = Truth::plausible();
+    truth.plant(&metric("moisture"), Region::Forehead, Phase::After, 58.0);
+    let house = House::new(Wanted { truth, ..Wanted::default() }).await;
+    let visit = house.visit("林女士").await;
+    let path = format!("/report/{visit}");
+    assert!(page(&house, &path).await.contains("还没有护理前的测量"));
+    house.scan(&visit, Phase::Before).await;
+    house.scan(&visit, Phase::After).await;
+    let version = house.version(&visit).await;
+    house.post(&format!("/visits/{visit}/comparison"), Some(version), json!({})).await.ok();
+    let shown = page(&house, &path).await;
+    let headline = shown.split("<h1>").nth(1).unwrap().split("</h1>").next().unwrap();
+    assert_eq!(headline, "水分提升");
+    assert!(shown.contains("共比较 4 项") && shown.contains("1 项有可测改善") && shown.contains("3 项在测量误差之内"));
+    assert!(shown.contains("derma-reference DR-0417"), "which device");
+    let english = page(&house, &format!("{path}?lang=en")).await;
+    assert!(english.contains("Moisture up") && english.contains("No measurable change"));
+    for word in ["治疗", "诊断", "疗效", "diagnos", "treatment", "cure"] {
+        assert!(!shown.contains(word) && !english.to_lowercase().contains(word), "{word}");
+    }
+    house.close().await;
+}
