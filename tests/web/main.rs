@@ -6,3 +6,4 @@ mod web_api;
 mod web_events;
 mod web_guard;
 mod web_pages;
+mod web_privacy;
