@@ -128,6 +128,8 @@ fn headline(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
         let name = lang::metric(lang, source.metrics, id);
         let risen = |i: &&Compared| i.change.is_some_and(|c| c > 0.0);
         let mixed = changed.iter().any(|i| risen(i) != risen(first));
+        let lower = name.to_lowercase();
+        let name = if said.is_empty() { name } else { lower.as_str() };
         said.push(if mixed {
             format!("{name}{}", lang.pick("有升有降", " up here, down there"))
         } else {

@@ -55,6 +55,26 @@ async fn the_chair_always_shows_the_next_thing_to_do() {
     house.close().await;
 }
 
+/// A page that is open replaces what lives by its id: whatever may appear later must have its place from the start.
+#[tokio::test]
+async fn every_living_part_has_its_place_from_the_start() {
+    let house = House::new(Wanted::default()).await;
+    let visit = house.visit("林女士").await;
+    let places = |page: &str| -> Vec<String> {
+        let parts = page.split("id=\"").skip(1).filter_map(|rest| rest.split_once('"'));
+        parts.filter(|(_, rest)| rest.starts_with(" data-live")).map(|(id, _)| id.to_owned()).collect()
+    };
+    let first = places(&page(&house, "/station/chair-1").await);
+    assert!(first.len() > 5, "{first:?}");
+    house.scan(&visit, Phase::Before).await;
+    house.scan(&visit, Phase::After).await;
+    house.building.analyser.press(metric("elasticity"), Region::Nose).await.unwrap();
+    let version = house.version(&visit).await;
+    house.post(&format!("/visits/{visit}/comparison"), Some(version), json!({})).await.ok();
+    assert_eq!(places(&page(&house, "/station/chair-1").await), first);
+    house.close().await;
+}
+
 #[tokio::test]
 async fn a_running_scan_says_what_to_do_in_one_sentence() {
     let house = House::new(Wanted::default()).await;

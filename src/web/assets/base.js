@@ -68,9 +68,13 @@ export async function refresh() {
   const answer = await fetch(location.pathname + location.search, { headers: { accept: 'text/html' } });
   if (!answer.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
+  const seated = (page) => page.querySelector('[data-visit]')?.dataset.visit;
+  // Another visit, or none any more: this is another page.
+  if (seated(document) !== seated(fresh)) return location.reload();
   for (const old of document.querySelectorAll('[data-live][id]')) {
     const now = fresh.getElementById(old.id);
-    if (!now || old.contains(document.activeElement) && document.activeElement.matches('input, textarea')) continue;
+    if (!now || old.querySelector('[data-busy]')) continue;
+    if (old.contains(document.activeElement) && document.activeElement.matches('input:not([type="file"]), textarea')) continue;
     if (old.outerHTML !== now.outerHTML) old.replaceWith(document.adoptNode(now));
   }
   const version = fresh.body.dataset.version;

@@ -29,6 +29,7 @@ export async function send(input) {
   } finally {
     shot.removeAttribute('aria-busy');
     input.value = '';
+    delete input.dataset.busy;
     await refresh();
   }
 }

@@ -69,6 +69,11 @@ document.getElementById('own-step')?.addEventListener('submit', async (event) =>
   if (text) await keepSteps(text, true);
 });
 
+// While the camera is open, its field must not be drawn anew: the picture would go nowhere.
+document.addEventListener('click', (event) => {
+  if (event.target.matches('input[type="file"]')) event.target.dataset.busy = '';
+});
+document.addEventListener('cancel', (event) => delete event.target.dataset.busy, true);
 document.addEventListener('change', (event) => {
   if (event.target.matches('input[type="file"]')) send(event.target);
 });
@@ -165,7 +170,6 @@ if (station) {
   follow(station, (kind, news) => {
     if (kind === 'advice') toast(say(news.zh, news.en), true);
     if (kind === 'repeat') freshValue(news);
-    if (!visit && kind !== 'device') return;
     soon();
   }, soon);
 }
