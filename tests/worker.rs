@@ -272,7 +272,7 @@ fn the_process_stays_within_its_memory_or_ends() {
     // Enough for the library, not for what a picture needs.
     let set_up = worker.set_up_with(&library(), 160);
     let ended = match set_up {
-        Some(Reply::Ready { .. }) => levels_of(&mut worker, &png(6_000, 9_000, &vec![9; 162_000_000])),
+        Some(Reply::Ready { .. }) => levels_of(&mut worker, &png(6_000, 9_000, &vec![0; 162_000_000])),
         other => other,
     };
     assert!(!matches!(ended, Some(Reply::Levels(_) | Reply::Ready { .. })), "{ended:?}");
@@ -385,14 +385,19 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
     timeout(LIMIT, work).await.expect("an answer within the limit")
 }
 
-/// The inference process among our children: `(pid)`.
-fn children() -> Vec<i32> {
+/// Ids of our children that run this very file.
+fn children_running(program: &Path) -> Vec<i32> {
     let mut found = Vec::new();
     for task in fs::read_dir("/proc/self/task").unwrap() {
         let path = task.unwrap().path().join("children");
         let text = fs::read_to_string(path).unwrap_or_default();
         found.extend(text.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
+    let runs = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with(program.to_str().unwrap())
+    };
+    found.retain(runs);
     found
 }
 
@@ -413,14 +418,18 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
 
 #[tokio::test]
 async fn a_killed_process_is_replaced_and_the_question_answered() {
-    let gateway = Gateway::start(good_recipe()).await;
+    // A name of its own, so that this test kills no other test's process.
+    let folder = TempDir::new().unwrap();
+    let program = folder.path().join("skinlink-to-be-killed");
+    fs::hard_link(env!("CARGO_BIN_EXE_skinlink"), &program)
+        .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_skinlink"), &program).map(|_| ()))
+        .unwrap();
+    let gateway = Gateway::start(recipe(program.to_str().unwrap(), LIMIT)).await;
     within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    let before = children();
-    for pid in &before {
-        let name = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        if name.contains("worker") {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(*pid), nix::sys::signal::Signal::SIGKILL).unwrap();
-        }
+    let mine = children_running(&program);
+    assert_eq!(mine.len(), 1, "one process, whatever was asked");
+    for pid in mine {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
     let again = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
     assert_eq!(again.scores.len(), 1, "the new process knows the model as well");

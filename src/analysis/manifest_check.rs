@@ -98,12 +98,15 @@ impl Reader {
                 "input.fit",
                 "a region has no width, height or fill: remove them",
             );
-            let px_per_mm = self.number("input.px_per_mm", raw.px_per_mm, 1.0..=100.0)?;
+            let px_per_mm = self.number("input.px_per_mm", raw.px_per_mm, 1.0..=100.0);
+            let least = self.number("input.min_px_per_mm", raw.min_px_per_mm, 0.1..=px_per_mm.unwrap_or(100.0));
+            let margin_px = self.count("input.margin_px", raw.margin_px, 0..=512);
+            let multiple_of = self.count("input.multiple_of", raw.multiple_of, 1..=256);
             return Some(Fit::Region {
-                px_per_mm,
-                min_px_per_mm: self.number("input.min_px_per_mm", raw.min_px_per_mm, 0.1..=px_per_mm)?,
-                margin_px: self.count("input.margin_px", raw.margin_px, 0..=512)?,
-                multiple_of: self.count("input.multiple_of", raw.multiple_of, 1..=256)?,
+                px_per_mm: px_per_mm?,
+                min_px_per_mm: least?,
+                margin_px: margin_px?,
+                multiple_of: multiple_of?,
             });
         }
         let Ok(how) = raw.fit.parse::<Whole>() else {
@@ -151,7 +154,8 @@ impl Reader {
         self.check(found.is_some(), &field("output"), "name one of the [[output]] tensors");
         let reduce = self.reduce(&field, &raw, found.map(|at| outputs[at].kind));
         let paired = self.paired(&field, &raw, reduce);
-        let repeatability = raw.repeatability.map(|r| self.repeatability(&field("repeatability"), r, paired.is_some()));
+        let is_paired = raw.paired.is_some();
+        let repeatability = raw.repeatability.map(|r| self.repeatability(&field("repeatability"), r, is_paired));
         Some(ScoreRule { metric: metric?, output: found?, reduce: reduce?, paired, repeatability })
     }
 
@@ -165,9 +169,9 @@ impl Reader {
             |reader: &mut Self| reader.number(&field("threshold"), raw.threshold, -1e6..=1e6).map(|value| value as f32);
         let reduce = match raw.reduce.as_str() {
             "peak-density" => {
-                let window = self.count(&field("window"), raw.window, 3..=31);
+                let (window, threshold) = (self.count(&field("window"), raw.window, 3..=31), threshold(self));
                 self.check(window.is_none_or(|w| w % 2 == 1), &field("window"), "use an odd number: it has a middle");
-                Reduce::PeakDensity { threshold: threshold(self)?, window: window? }
+                Reduce::PeakDensity { threshold: threshold?, window: window? }
             }
             "area-fraction" => Reduce::AreaFraction { threshold: threshold(self)? },
             "mean" => Reduce::Mean,
@@ -201,10 +205,10 @@ impl Reader {
         self.check(kind == "kept-share", &field("paired"), "the one paired measure is \"kept-share\"");
         let peaks = matches!(reduce, None | Some(Reduce::PeakDensity { .. }));
         self.check(peaks, &field("paired"), "a kept share needs reduce = \"peak-density\"");
-        Some(KeptShare {
-            kept_threshold: self.number(&field("kept_threshold"), raw.kept_threshold, 0.01..=1.0)? as f32,
-            search_px: self.count(&field("search_px"), raw.search_px, 0..=16)?,
-        })
+        // Both are looked at before either ends this, so that both can be complained of.
+        let kept_threshold = self.number(&field("kept_threshold"), raw.kept_threshold, 0.01..=1.0);
+        let search_px = self.count(&field("search_px"), raw.search_px, 0..=16);
+        Some(KeptShare { kept_threshold: kept_threshold? as f32, search_px: search_px? })
     }
 
     fn repeatability(&mut self, field: &str, raw: file::Repeatability, paired: bool) -> ScoreRepeatability {

@@ -136,8 +136,11 @@ impl Plane {
             padded[..reach].fill(row[0]);
             padded[reach..reach + width].copy_from_slice(row);
             padded[reach + width..].fill(row[width - 1]);
-            for (x, out) in across.values[y * width..][..width].iter_mut().enumerate() {
-                *out = padded[x..x + taps.len()].iter().zip(taps).map(|(v, t)| v * t).sum();
+            let out = &mut across.values[y * width..][..width];
+            for (k, tap) in taps.iter().enumerate() {
+                for (o, v) in out.iter_mut().zip(&padded[k..k + width]) {
+                    *o += v * tap;
+                }
             }
         }
         let mut down = Self::filled(width, height, 0.0);
@@ -176,12 +179,25 @@ impl Plane {
             running_mean(self.row(y), reach, |x, mean| across.values[y * width + x] = mean);
         }
         let mut mean = Self::filled(width, height, 0.0);
-        let mut column = vec![0.0; height];
-        for x in 0..width {
-            for (y, value) in column.iter_mut().enumerate() {
-                *value = across.values[y * width + x];
+        // Down, a whole row at a time: walking columns would miss the cache with every step.
+        let mut sums = vec![0.0_f64; width];
+        let add = |sums: &mut [f64], y: usize, sign: f64| {
+            for (sum, value) in sums.iter_mut().zip(across.row(y)) {
+                *sum += sign * f64::from(*value);
             }
-            running_mean(&column, reach, |y, value| mean.values[y * width + x] = value);
+        };
+        (0..reach.min(height)).for_each(|y| add(&mut sums, y, 1.0));
+        for y in 0..height {
+            if y + reach < height {
+                add(&mut sums, y + reach, 1.0);
+            }
+            if y > reach {
+                add(&mut sums, y - reach - 1, -1.0);
+            }
+            let count = ((y + reach + 1).min(height) - y.saturating_sub(reach)) as f64;
+            for (out, sum) in mean.values[y * width..][..width].iter_mut().zip(&sums) {
+                *out = (sum / count) as f32;
+            }
         }
         mean
     }

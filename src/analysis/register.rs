@@ -27,6 +27,9 @@ const FOUND_FROM: f32 = 0.45;
 /// Fewer patches, or a smaller share of them found again, register nothing.
 const MIN_FOUND: usize = 8;
 const MIN_FOUND_SHARE: f64 = 0.35;
+/// Blur against noise, and half width of the local mean that is taken for light, both before patches are compared.
+const SOFT_PX: f32 = 0.8;
+const REACH_PX: usize = 8;
 /// Scale ratio of the two pictures outside of which they are not compared.
 const SCALES: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 
@@ -62,7 +65,7 @@ impl Face<'_> {
             .sample_affine(grid.width, grid.height, Colour::Green, &map)
             .try_into()
             .expect("one colour asked for");
-        plane.blurred(0.8).high_passed(reach)
+        plane.blurred(SOFT_PX).high_passed(reach)
     }
 }
 
@@ -113,39 +116,44 @@ pub fn region(
     coarse: &Affine,
 ) -> Result<Registered, Refusal> {
     let mut way = *coarse;
-    let mut fine = None;
-    for px_per_mm in [PX_PER_MM / 2.0, PX_PER_MM] {
-        let grid = Grid::around(polygon, px_per_mm, 16, 1);
-        let mask = both_show(before, after, &grid, polygon, &way);
-        let found = look(before, after, &grid, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
-        way = follow(&way, &grid, &found, Model::Affine, 3.0, 12)
-            .or_else(|| follow(&way, &grid, &found, Model::Similarity, 3.0, 5))
-            .unwrap_or(way);
-        fine = Some((grid, mask));
-    }
+    let half = Grid::around(polygon, PX_PER_MM / 2.0, 16, 1);
+    let mask = both_show(before, after, &half, polygon, &way);
+    let found = look(before, after, &half, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
+    way = follow_closely(&way, &half, &found);
+
+    let grid = Grid::around(polygon, PX_PER_MM, 16, 1);
+    let mask = both_show(before, after, &grid, polygon, &way);
+    let here = before.relief(&grid, &Affine::IDENTITY, REACH_PX);
+    let there = after.relief(&grid, &way, REACH_PX);
+    way = follow_closely(&way, &grid, &find(&here, &there, &mask, Blocks { patch: 32, step: 40, search: 5 }));
     let ratio = after.pose.px_per_mm * way.scale() / before.pose.px_per_mm;
     if !SCALES.contains(&ratio) {
         return Err(Refusal::ScaleDiffers);
     }
-    let (grid, mask) = fine.expect("the loop runs");
-    let found = look(before, after, &grid, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
-    let field = Field::smooth(&grid, &found);
-    finish(before, after, &grid, &mask, way, field)
+    let there = after.relief(&grid, &way, REACH_PX);
+    let field = Field::smooth(&grid, &find(&here, &there, &mask, Blocks { patch: 32, step: 32, search: 5 }));
+    finish(after, &grid, &mask, &here, way, field)
+}
+
+/// Affine where enough was found for one, else a similarity, else as it was.
+fn follow_closely(way: &Affine, grid: &Grid, found: &[Found]) -> Affine {
+    follow(way, grid, found, Model::Affine, 3.0, 12)
+        .or_else(|| follow(way, grid, found, Model::Similarity, 3.0, 5))
+        .unwrap_or(*way)
 }
 
 /// The last look, through affine map and field together, and the judgement.
 fn finish(
-    before: &mut Face<'_>,
     after: &mut Face<'_>,
     grid: &Grid,
     mask: &Mask,
+    here: &Plane,
     affine: Affine,
     field: Field,
 ) -> Result<Registered, Refusal> {
-    let here = before.relief(grid, &Affine::IDENTITY, 8);
     let mut registered = Registered { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 };
-    let there = warped(after, grid, &registered, Colour::Green).swap_remove(0).blurred(0.8).high_passed(8);
-    let found = find(&here, &there, mask, Blocks { patch: 32, step: 32, search: 6 });
+    let there = warped(after, grid, &registered, Colour::Green).swap_remove(0).blurred(SOFT_PX).high_passed(REACH_PX);
+    let found = find(here, &there, mask, Blocks { patch: 32, step: 40, search: 6 });
     let mut left: Vec<f64> = good(&found).map(|f| f.shift[0].hypot(f.shift[1])).collect();
     registered.found_share = left.len() as f64 / found.len().max(1) as f64;
     if left.len() < MIN_FOUND || registered.found_share < MIN_FOUND_SHARE {
@@ -243,8 +251,8 @@ fn look(
     way: &Affine,
     blocks: Blocks,
 ) -> Vec<Found> {
-    let here = before.relief(grid, &Affine::IDENTITY, 8);
-    let there = after.relief(grid, way, 8);
+    let here = before.relief(grid, &Affine::IDENTITY, REACH_PX);
+    let there = after.relief(grid, way, REACH_PX);
     find(&here, &there, mask, blocks)
 }
 

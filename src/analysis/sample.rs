@@ -126,36 +126,58 @@ fn resample<const N: usize>(
 /// Weights of one axis for one place; reused, so that sampling allocates nothing per pixel.
 struct Taps {
     stretch: f32,
-    at: Vec<usize>,
-    weights: Vec<f32>,
+    count: usize,
+    at: [usize; MOST_TAPS],
+    weights: [f32; MOST_TAPS],
 }
 
+/// Four taps for every pixel of reduction, which is below twice [`HALVE_FROM`] along the longer axis of a stretched
+/// picture in all but absurd shapes; those lose the outermost of their taps.
+const MOST_TAPS: usize = 32;
+
 impl Taps {
-    fn new(stretch: f32) -> Self {
-        Self { stretch, at: Vec::new(), weights: Vec::new() }
+    const fn new(stretch: f32) -> Self {
+        Self { stretch, count: 0, at: [0; MOST_TAPS], weights: [0.0; MOST_TAPS] }
     }
 
     fn aim(&mut self, place: f32, last: usize) {
-        self.at.clear();
-        self.weights.clear();
         // A place far outside or no number at all reads the border.
         let place = if place.is_finite() { place.clamp(-8.0, last as f32 + 8.0) } else { 0.0 };
+        if self.stretch <= 1.0 {
+            return self.aim_closely(place, last);
+        }
         let reach = 2.0 * self.stretch;
         let (first, end) = ((place - reach).ceil() as i32, (place + reach).floor() as i32);
         let mut sum = 0.0;
-        for at in first..=end {
+        self.count = 0;
+        for at in (first..=end).take(MOST_TAPS) {
             let weight = cubic((at as f32 - place) / self.stretch);
-            self.at.push(usize::try_from(at).unwrap_or(0).min(last));
-            self.weights.push(weight);
+            self.at[self.count] = usize::try_from(at).unwrap_or(0).min(last);
+            self.weights[self.count] = weight;
+            self.count += 1;
             sum += weight;
         }
-        for weight in &mut self.weights {
-            *weight /= sum;
+        self.weights[..self.count].iter_mut().for_each(|weight| *weight /= sum);
+    }
+
+    /// Without reduction four taps do, and they sum to one.
+    fn aim_closely(&mut self, place: f32, last: usize) {
+        let low = place.floor();
+        let t = place - low;
+        let (t2, t3) = (t * t, t * t * t);
+        self.count = 4;
+        self.weights[0] = -0.5 * t3 + t2 - 0.5 * t;
+        self.weights[1] = 1.5 * t3 - 2.5 * t2 + 1.0;
+        self.weights[2] = -1.5 * t3 + 2.0 * t2 + 0.5 * t;
+        self.weights[3] = 0.5 * t3 - 0.5 * t2;
+        let first = low as i32 - 1;
+        for k in 0..4 {
+            self.at[k] = usize::try_from(first + k as i32).unwrap_or(0).min(last);
         }
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
-        self.at.iter().copied().zip(self.weights.iter().copied())
+        self.at[..self.count].iter().copied().zip(self.weights[..self.count].iter().copied())
     }
 }
 
