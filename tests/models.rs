@@ -1,6 +1,8 @@
 //! Models as data: every folder of `models/` holds what it says, foreign models run by their manifest alone, and a
 //! manifest that says what cannot be is refused with everything that is wrong with it.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails where the test does")]
+
 #[path = "support/inference.rs"]
 mod inference;
 
@@ -11,7 +13,7 @@ use skinlink::{
     analysis::{
         door,
         golden::Raw,
-        job::Reply,
+        job::{Reply, Request},
         manifest::{Manifest, ManifestError},
         picture::Picture,
         sample::Source,
@@ -48,6 +50,15 @@ fn every_model_is_what_its_manifest_says_and_passes_its_golden_set() {
         let Some(Reply::Activated { model }) = reply else { panic!("{}: {reply:?}", folder.display()) };
         assert_eq!(folder.file_name().unwrap().to_str().unwrap(), model.id, "the folder carries the model's name");
     }
+    assert!(worker.hang_up().success());
+}
+
+#[test]
+fn a_folder_without_a_model_is_refused_by_name() {
+    let mut worker = Worker::set_up();
+    let folder = root().join("config").display().to_string();
+    let reason = worker.refusal(&Request::Activate { folder }, &[]);
+    assert!(reason.contains("config/manifest.toml cannot be read"), "{reason}");
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! The inference process: what it answers, what it refuses, and that nothing it suffers reaches the gateway.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails where the test does")]
+
 #[path = "support/inference.rs"]
 mod inference;
+#[path = "support/skin.rs"]
+mod skin;
 
-use inference::{ANCHORS, LIMIT, STILL, Shot, Skin, Worker, library, png, regions, root};
+use inference::{LIMIT, Worker, library, regions, root};
+use skin::{ANCHORS, STILL, Shot, Skin, png};
 use skinlink::{
     analysis::{
         compare::PairedCounts,
@@ -351,6 +356,7 @@ async fn photographed(store: &Store) -> (VisitId, CaptureId) {
 }
 
 impl Gateway {
+    #[expect(clippy::disallowed_methods, reason = "this test is the supervisor")]
     async fn start(worker: Recipe) -> Self {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
