@@ -291,18 +291,42 @@ impl Analysis {
         }
     }
 
-    /// Photographs of open visits that have no scores: a crash or a fault came between.
+    async fn measured(&mut self, capture: CaptureId) -> Result<Analysed, AnalysisError> {
+        let outcome = self.analyse(capture).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(%capture, %error, "photograph was not measured");
+        }
+        outcome
+    }
+
+    /// What follows the scores: the small picture, and the pair where its other half is there.
+    async fn finish(&mut self, capture: CaptureId) {
+        if let Err(error) = self.derive(capture).await {
+            tracing::warn!(%capture, %error, "no small picture was made");
+        }
+        if let Err(error) = self.pair_ahead(capture).await {
+            tracing::warn!(%capture, %error, "the pair was not measured ahead");
+        }
+        self.waiting.send_modify(|waiting| {
+            waiting.captures.remove(&capture);
+        });
+    }
+
+    /// Photographs that a crash or a fault left half done.
     async fn resume(&mut self) {
-        let found = self.store.unscored_captures().await;
+        let found = self.store.unfinished_captures().await;
         self.waiting.send_modify(|waiting| {
             waiting.listed = true;
-            waiting.captures.extend(found.iter().flatten());
+            waiting.captures.extend(found.iter().flatten().map(|(capture, _)| *capture));
         });
         match found {
             Ok(captures) => {
-                for capture in captures {
-                    tracing::info!(%capture, "measuring a photograph that was left half done");
-                    self.handle(Command::Analyse { capture, reply: None }).await;
+                for (capture, scored) in captures {
+                    tracing::info!(%capture, scored, "finishing a photograph that was left half done");
+                    if !scored {
+                        let _ = self.measured(capture).await;
+                    }
+                    self.finish(capture).await;
                 }
             }
             Err(error) => tracing::error!(%error, "photographs left half done cannot be listed"),
