@@ -415,7 +415,7 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
     let looked = within(gateway.handle.look(View::Left, ANCHORS, picture)).await.unwrap();
     assert_eq!(looked.complaints, ["too_small"]);
     assert_eq!(gateway.scores().await, 1, "measured although nobody asked");
-    assert!(gateway.store.unscored_captures().await.unwrap().is_empty());
+    assert!(gateway.store.unfinished_captures().await.unwrap().is_empty());
     let model = &gateway.handle.models()[0];
     let known = gateway.handle.repeatability(&model.engine, &metric().id);
     assert!(known.is_some_and(|known| known.degrees_of_freedom >= 30), "the manifest says how it repeats itself");
@@ -453,7 +453,11 @@ async fn a_job_past_its_deadline_ends_the_process_and_nothing_else() {
         assert!(matches!(error, AnalysisError::Child(ChildError::TimedOut(_))), "{error}");
     }
     assert_eq!(gateway.scores().await, 0);
-    assert_eq!(gateway.store.unscored_captures().await.unwrap(), [gateway.capture], "it waits for the next start");
+    assert_eq!(
+        gateway.store.unfinished_captures().await.unwrap(),
+        [(gateway.capture, false)],
+        "it waits for the next start"
+    );
     gateway.end().await;
 }
 

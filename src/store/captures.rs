@@ -30,7 +30,7 @@ use crate::{
     },
 };
 use openssl::sha::sha256;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::{
     collections::HashSet,
     fs, io,
@@ -150,6 +150,17 @@ impl Store {
         let row = capture.clone();
         self.keep_or_remove(id, Role::Original, move |tx| insert(tx, &row, &picture)).await?;
         Ok(capture)
+    }
+
+    /// The photograph of the *before* scan that `after` is held against: same visit, same view, the last one that was not
+    /// struck out. `None` where there is none, or where `after` itself is of a *before* scan.
+    pub async fn partner_of(&self, after: CaptureId) -> Result<Option<CaptureId>, StoreError> {
+        let sql = "SELECT b.id FROM captures a JOIN scans sa ON sa.id = a.scan JOIN scans sb ON sb.visit = sa.visit
+                   JOIN captures b ON b.scan = sb.id
+                   WHERE a.id = ?1 AND sa.phase = 'after' AND sb.phase = 'before' AND b.view = a.view
+                     AND b.voided = 0 AND sb.state <> 'voided'
+                   ORDER BY b.n DESC LIMIT 1";
+        self.read(move |conn| Ok(conn.query_row(sql, [after], |row| row.get(0)).optional()?)).await
     }
 
     /// Whether a picture of this role is kept.

@@ -105,14 +105,16 @@ pub(super) fn tell_untold(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError>
 }
 
 impl Store {
-    /// Photographs whose analysis was not finished, in the order they were taken, each with whether it has scores. The
-    /// report picture is the last thing made of a photograph, so that its absence tells, whatever a crash came between.
+    /// Photographs whose analysis was not finished, in the order they were taken, each with whether it has scores: those
+    /// without their report picture, which is made last, and those of open visits that got no score.
     pub async fn unfinished_captures(&self) -> Result<Vec<(CaptureId, bool)>, StoreError> {
         let sql = "SELECT c.id, EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id)
              FROM captures c JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
              WHERE v.state <> 'voided' AND s.state <> 'voided' AND c.voided = 0
                AND EXISTS (SELECT 1 FROM pictures p WHERE p.capture = c.id AND p.role = 'original' AND p.kept = 1)
-               AND NOT EXISTS (SELECT 1 FROM pictures p WHERE p.capture = c.id AND p.role = 'report') ORDER BY c.n";
+               AND (NOT EXISTS (SELECT 1 FROM pictures p WHERE p.capture = c.id AND p.role = 'report')
+                 OR (v.state = 'open' AND NOT EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id)))
+             ORDER BY c.n";
         self.read(move |conn| {
             let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
             Ok(conn.prepare_cached(sql)?.query_map([], pair)?.collect::<Result<_, _>>()?)

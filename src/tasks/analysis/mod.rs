@@ -28,7 +28,7 @@ use crate::{
 };
 use child::Worker;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -42,6 +42,9 @@ use tokio_util::sync::CancellationToken;
 /// Questions that wait: a visit has six photographs and three pairs, and the same few chairs share one process. When it is
 /// full, askers wait.
 const WAITING: usize = 64;
+
+/// Pairs remembered: what the chairs of a store have under way, a few hundred bytes each.
+const AHEAD: usize = 64;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
@@ -216,6 +219,7 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
         models: Vec::new(),
         publish: inbox.models,
         waiting: inbox.waiting,
+        paired: VecDeque::new(),
     };
     let work = async {
         for folder in settings.models {
@@ -256,6 +260,8 @@ struct Analysis {
     models: Vec<Arc<ActiveModel>>,
     publish: watch::Sender<Vec<Arc<ActiveModel>>>,
     waiting: Arc<watch::Sender<Waiting>>,
+    /// Pairs measured ahead, the latest last; made anew when it is forgotten, so nothing is lost with it.
+    paired: VecDeque<((CaptureId, CaptureId), Vec<PairedResult>)>,
 }
 
 impl Analysis {
@@ -344,6 +350,7 @@ impl Analysis {
                 tracing::info!(model = model.engine.model, version = model.engine.model_version, "model in use");
                 self.models.retain(|old| old.engine.model != model.engine.model);
                 self.models.push(Arc::new(model.clone()));
+                self.paired.clear();
                 self.publish.send_replace(self.models.clone());
             }
             Err(error) => tracing::error!(folder = %folder.display(), %error, "model is not used"),
@@ -406,7 +413,28 @@ impl Analysis {
         found
     }
 
+    /// A pair takes seconds: it is measured as soon as its second photograph is there, not when somebody waits for the
+    /// comparison.
+    async fn pair_ahead(&mut self, after: CaptureId) -> Result<(), AnalysisError> {
+        if let Some(before) = self.store.partner_of(after).await? {
+            self.pair(before, after).await?;
+        }
+        Ok(())
+    }
+
     async fn pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
+        if let Some((_, known)) = self.paired.iter().find(|(pair, _)| *pair == (before, after)) {
+            return Ok(known.clone());
+        }
+        let measured = self.measure_pair(before, after).await?;
+        if self.paired.len() == AHEAD {
+            self.paired.pop_front();
+        }
+        self.paired.push_back(((before, after), measured.clone()));
+        Ok(measured)
+    }
+
+    async fn measure_pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
         let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
         if first.view != second.view {
             return Err(AnalysisError::ViewsDiffer);
