@@ -5,7 +5,7 @@ use super::{
     Store, audit, captures, consents,
     error::StoreError,
     outbox::{self, About, Gate},
-    readings, scans, sharing,
+    pictures, readings, scans, sharing,
     vault::Vault,
     visits,
     writer::Tx,
@@ -223,7 +223,7 @@ fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why
     };
     outbox::enqueue(tx, &about(kind::REASSIGNED, Thing::Scan(scan), &target), &payload)?;
     if target.customer != from.customer {
-        captures::rewrap(tx, vault, target.id, target.customer)?;
+        pictures::rewrap(tx, vault, target.id, target.customer)?;
         sharing::settle(tx, target.id, target.customer)?;
     }
     let detail = format!("scan {scan} from {} to {}", from.visit, target.id);
@@ -248,7 +248,7 @@ fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, wh
         reason: why.reason.clone(),
     };
     outbox::enqueue(tx, &about(kind::REASSIGNED, Thing::Visit(visit.id), &visit), &payload)?;
-    captures::rewrap(tx, vault, visit.id, customer)?;
+    pictures::rewrap(tx, vault, visit.id, customer)?;
     sharing::settle(tx, visit.id, customer)?;
     audit::note(tx, &why.staff, "reassigned", Some(customer), &format!("visit {} from {from}", visit.id))?;
     Ok(visit)

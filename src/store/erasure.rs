@@ -5,12 +5,11 @@
 //! numbers with `redacted.v1` in them.
 
 use super::{
-    Store, audit,
-    captures::{blocking, file_of},
-    customers,
+    Store, audit, customers,
     error::StoreError,
     files,
     outbox::{self, About, Gate},
+    pictures::{blocking, file_of},
     sharing,
     writer::Tx,
 };

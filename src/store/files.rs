@@ -8,26 +8,31 @@ use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Ends the name of a file that was not finished.
 pub(super) const TEMPORARY: &str = ".tmp";
 
 /// Writes `bytes` to `path` so that after a power cut either all of it is there under that name, or nothing. Mode 0600.
+/// What stood there before is replaced.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(TEMPORARY);
-    let temporary = Path::new(&name);
-    let written = write_and_rename(temporary, path, bytes);
+    let temporary = temporary_of(path);
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let written = write_and_rename(file, &temporary, path, bytes);
     if written.is_err() {
-        let _ = fs::remove_file(temporary);
+        let _ = fs::remove_file(&temporary);
     }
     written
 }
 
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(temporary)?;
+fn temporary_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(TEMPORARY);
+    name.into()
+}
+
+fn write_and_rename(mut file: File, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     faults::point("store.image.temporary_written");
     file.sync_all()?;

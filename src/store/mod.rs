@@ -25,6 +25,7 @@ mod links;
 mod opening;
 mod outbox;
 mod owed;
+mod pictures;
 mod readers;
 mod readings;
 mod repeats;
@@ -56,6 +57,7 @@ pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use views::{Entry, ScanView, VisitView};
 
+use pictures::Claims;
 use readers::Readers;
 use rusqlite::Connection;
 use std::{
@@ -97,6 +99,7 @@ struct Inner {
     readers: Readers,
     vault: Arc<Vault>,
     pictures: PathBuf,
+    claims: Claims,
     min_free: u64,
     last_seq: watch::Receiver<u64>,
     ended: watch::Receiver<bool>,

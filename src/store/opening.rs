@@ -1,9 +1,10 @@
 //! From a folder to a running store: lock, key, check, upgrade, half-done work, then the writer's thread.
 
 use super::{
-    DATABASE, Inner, KEYS, Options, captures, connection, erasure,
+    DATABASE, Inner, KEYS, Options, connection, erasure,
     error::{OpenError, StoreError},
     files, outbox,
+    pictures::{self, Claims},
     readers::Readers,
     schema,
     vault::Vault,
@@ -22,8 +23,8 @@ use tokio::sync::watch;
 
 pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     let Options { data, key, source, min_free, readers } = options;
-    let (pictures, backups, database) = (data.join("pictures"), data.join("backups"), data.join(DATABASE));
-    for folder in [&data, &pictures, &backups] {
+    let (folder, backups, database) = (data.join("pictures"), data.join("backups"), data.join(DATABASE));
+    for folder in [&data, &folder, &backups] {
         files::make_private_folder(folder).map_err(io("make the folder", folder))?;
     }
     let lock = lock(&data)?;
@@ -38,12 +39,21 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     schema::upgrade(&mut conn, &database, &backups)?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
     finish_erasures(&mut conn, &vault, &source).map_err(unfinished(&database))?;
-    captures::remove_orphans(&conn, &pictures).map_err(unfinished(&database))?;
+    pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
     let questions = questions.map_err(sql(&database))?;
     let (writer, last_seq, ended) = start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
-    Ok(Inner { readers: Readers::new(questions), vault, pictures, min_free, last_seq, ended, writer })
+    Ok(Inner {
+        readers: Readers::new(questions),
+        vault,
+        pictures: folder,
+        claims: Claims::default(),
+        min_free,
+        last_seq,
+        ended,
+        writer,
+    })
 }
 
 type Started = (writer::WriterHandle, watch::Receiver<u64>, watch::Receiver<bool>);

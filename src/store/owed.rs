@@ -1,7 +1,7 @@
 //! Pictures HQ is owed: consent given, not yet verified there. Report pictures first, then derivatives, then originals that
 //! were asked for; within a role the oldest first.
 
-use super::{Store, captures::role_word, columns::uint, consents, error::StoreError, outbox::count, scans};
+use super::{Store, columns::uint, consents, error::StoreError, outbox::count, pictures::role_word, scans};
 use crate::{
     domain::{CaptureId, VisitId, capture::Format, consent::Purpose},
     sync::image_lane::Role,

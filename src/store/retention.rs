@@ -2,9 +2,9 @@
 
 use super::{
     Store,
-    captures::{blocking, file_of},
     error::StoreError,
     files,
+    pictures::{blocking, file_of},
 };
 use crate::{
     domain::{CaptureId, Timestamp},

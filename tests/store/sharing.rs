@@ -120,6 +120,23 @@ async fn pictures_are_owed_in_order_until_hq_says_it_has_them() {
     assert_eq!(salon.store.picture_bytes(two, Role::Report).await.unwrap(), vec![1; 10], "the first stays");
 }
 
+/// Two tasks make the same derivative at once: one is kept whole, the other is refused and takes nothing with it.
+#[tokio::test]
+async fn of_two_pictures_of_one_role_at_once_one_stays_whole() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::Photograph, true).await;
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    for _ in 0..20 {
+        let capture = salon.capture(scan).await.id;
+        let save = |byte: u8| salon.store.save_picture(capture, Role::Derivative, Format::Webp, vec![byte; 60_000]);
+        let (one, two) = tokio::join!(save(1), save(2));
+        assert!(one.is_ok() != two.is_ok(), "{one:?} {two:?}");
+        let kept = salon.store.picture_bytes(capture, Role::Derivative).await.unwrap();
+        assert_eq!(kept, vec![if one.is_ok() { 1 } else { 2 }; 60_000]);
+    }
+}
+
 /// A yes or no under one id of a person holds for the other.
 #[tokio::test]
 async fn a_no_reaches_all_ids_of_a_person() {

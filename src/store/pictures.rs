@@ -1,0 +1,306 @@
+//! Picture files: one encrypted file per role of a capture (original, derivative, report picture).
+//!
+//! A file is written and durable before the row that names it; at opening, files that no row names are removed. File:
+//! `1 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM under a random key of its own, bound to the capture id, the role
+//! and the layout's version. That key stands in the row, wrapped by the customer's key ([`super::vault`]). Files are
+//! named by the capture id, never by a digest: a digest names a picture to anyone who owns it.
+
+use super::{
+    Store, captures,
+    columns::int,
+    consents,
+    error::{StoreError, found},
+    files, scans,
+    seal::{self, Key},
+    vault::Vault,
+    writer::Tx,
+};
+use crate::{
+    clock,
+    domain::{CaptureId, CustomerId, VisitId, capture::Format, consent::Purpose},
+    faults,
+    sync::image_lane::Role,
+};
+use openssl::sha::sha256;
+use rusqlite::{Connection, params};
+use std::{
+    collections::HashSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// First byte of a file.
+const LAYOUT: u8 = 1;
+
+pub(super) const fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Report => "report",
+        Role::Derivative => "derivative",
+        Role::Original => "original",
+    }
+}
+
+pub(super) fn file_of(pictures: &Path, capture: CaptureId, role: Role) -> PathBuf {
+    match role {
+        Role::Original => pictures.join(capture.to_string()),
+        other => pictures.join(format!("{capture}.{}", role_word(other))),
+    }
+}
+
+/// What a file's encryption is bound to.
+fn about_file(capture: CaptureId, role: Role) -> Vec<u8> {
+    let mut about = vec![LAYOUT, role as u8];
+    about.extend_from_slice(&capture.bits().to_be_bytes());
+    about
+}
+
+/// What a wrapped file key is bound to.
+fn about_key(capture: CaptureId, role: &str) -> Vec<u8> {
+    format!("key of {capture} {role}").into_bytes()
+}
+
+/// Which files are being written, so that two calls for one name cannot mix their file and row.
+#[derive(Default)]
+pub(super) struct Claims(Arc<Mutex<HashSet<PathBuf>>>);
+
+/// Holds a file's name until its row is committed or given up, also when the caller goes away in between: the writing
+/// thread and the writer's job carry it along.
+pub(super) struct Claim {
+    names: Arc<Mutex<HashSet<PathBuf>>>,
+    path: PathBuf,
+}
+
+impl Claims {
+    /// `None` while someone else writes this file.
+    fn take(&self, path: PathBuf) -> Option<Arc<Claim>> {
+        let fresh = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone());
+        fresh.then(|| Arc::new(Claim { names: Arc::clone(&self.0), path }))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.path);
+    }
+}
+
+impl Picture {
+    pub(super) fn claim(&self) -> Arc<Claim> {
+        Arc::clone(&self.claim)
+    }
+}
+
+/// One encrypted file, on disk and about to be named by a row.
+pub(super) struct Picture {
+    role: Role,
+    format: Format,
+    pub bytes: u64,
+    pub sha256: [u8; 32],
+    wrapped: Vec<u8>,
+    owner: CustomerId,
+    claim: Arc<Claim>,
+}
+
+impl Store {
+    /// Whether a picture of this role is kept.
+    pub async fn has_picture(&self, capture: CaptureId, role: Role) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM pictures WHERE capture = ?1 AND role = ?2)";
+        self.read(move |conn| Ok(conn.query_row(sql, params![capture, role_word(role)], |row| row.get(0))?)).await
+    }
+
+    /// Stores a picture made from a capture: a derivative (at most 400 kB by agreement with HQ) or a report picture. Owed
+    /// to HQ at once under consent to share photographs. An earlier one of the same role is refused.
+    pub async fn save_picture(
+        &self,
+        capture: CaptureId,
+        role: Role,
+        format: Format,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        if role == Role::Original {
+            return Err(StoreError::Refused("the original is stored with its capture".to_owned()));
+        }
+        // Before the file is touched: the one there must not be overwritten.
+        let claim = self.claim(capture, role)?;
+        if self.has_picture(capture, role).await? {
+            return Err(already(capture, role));
+        }
+        let customer = self.read(move |conn| Ok(scans::place(conn, captures::load(conn, capture)?.scan)?.customer));
+        let picture = self.write_file(claim, (capture, role), format, customer.await?, bytes).await?;
+        self.keep_or_remove(capture, role, picture.claim(), move |tx| insert(tx, capture, &picture)).await
+    }
+
+    /// The picture, decrypted, its SHA-256 checked.
+    ///
+    /// # Errors
+    /// [`StoreError::Erased`] after erasure, [`StoreError::Picture`] when the file is damaged or gone.
+    pub async fn picture_bytes(&self, capture: CaptureId, role: Role) -> Result<Vec<u8>, StoreError> {
+        let (path, vault) = (file_of(self.pictures(), capture, role), self.0.vault.clone());
+        let row = self.read(move |conn| {
+            let row = conn
+                .prepare_cached("SELECT key, owner, sha256 FROM pictures WHERE capture = ?1 AND role = ?2")?
+                .query_row(params![capture, role_word(role)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+            found(row, "picture of capture", capture)
+        });
+        let (wrapped, owner, sha256): (Vec<u8>, CustomerId, [u8; 32]) = row.await?;
+        blocking(move || {
+            let key = vault.key_of(owner)?.ok_or(StoreError::Erased)?;
+            read_file(&path, capture, role, &unwrap_key(&key, capture, role_word(role), &wrapped)?, &sha256)
+        })
+        .await
+    }
+
+    /// The original of a capture, see [`Store::picture_bytes`].
+    pub async fn capture_bytes(&self, capture: CaptureId) -> Result<Vec<u8>, StoreError> {
+        self.picture_bytes(capture, Role::Original).await
+    }
+
+    pub(super) fn claim(&self, capture: CaptureId, role: Role) -> Result<Arc<Claim>, StoreError> {
+        self.0.claims.take(file_of(self.pictures(), capture, role)).ok_or_else(|| already(capture, role))
+    }
+
+    pub(super) async fn write_file(
+        &self,
+        claim: Arc<Claim>,
+        (capture, role): (CaptureId, Role),
+        format: Format,
+        owner: CustomerId,
+        bytes: Vec<u8>,
+    ) -> Result<Picture, StoreError> {
+        let (folder, floor, vault) = (self.pictures().to_owned(), self.0.min_free, self.0.vault.clone());
+        blocking(move || {
+            files::require_free(&folder, bytes.len() as u64, floor)?;
+            let (key, owner_key) = (seal::random_key(), vault.key_for(owner)?);
+            let mut content = vec![LAYOUT];
+            content.append(&mut seal::seal(&key, &about_file(capture, role), &bytes));
+            let written = files::write(&claim.path, &content);
+            written.map_err(StoreError::io("write the picture"))?;
+            let wrapped = seal::seal(&owner_key, &about_key(capture, role_word(role)), key.as_ref());
+            Ok(Picture { role, format, bytes: bytes.len() as u64, sha256: sha256(&bytes), wrapped, owner, claim })
+        })
+        .await
+    }
+
+    /// Writes the row, or takes the file away again.
+    pub(super) async fn keep_or_remove(
+        &self,
+        capture: CaptureId,
+        role: Role,
+        claim: Arc<Claim>,
+        row: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let kept = Arc::clone(&claim);
+        // The claim is part of the answer, so it outlives the commit even when nobody waits for it.
+        let written = self.write(move |tx| row(tx).map(|()| kept)).await.map(drop);
+        faults::point("store.image.row_committed");
+        // Not when the writer has gone: it may have committed the row before it went. An orphan goes at the next opening.
+        if !matches!(written, Ok(()) | Err(StoreError::Stopped)) {
+            let path = file_of(self.pictures(), capture, role);
+            blocking(move || {
+                let _claim = claim;
+                files::remove(&path).map_err(StoreError::io("remove a picture"))
+            })
+            .await?;
+        }
+        written
+    }
+}
+
+pub(super) fn insert(tx: &Tx<'_>, capture: CaptureId, picture: &Picture) -> Result<(), StoreError> {
+    let Picture { role, format, bytes, sha256, wrapped, owner, claim: _ } = picture;
+    let place = scans::place(tx, captures::load(tx, capture)?.scan)?;
+    if place.customer != *owner {
+        return Err(StoreError::NotCommitted("the visit was moved to another customer meanwhile".to_owned()));
+    }
+    let owed = *role != Role::Original && consents::given(tx, *owner, Purpose::SharePhotographs)?;
+    let now = clock::now().wall;
+    let inserted = tx.execute(
+        "INSERT OR IGNORE INTO pictures (capture, role, format, bytes, sha256, key, owner, owed, saved_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        params![capture, role_word(*role), format, int(*bytes), sha256, wrapped, owner, owed, now],
+    )?;
+    if inserted == 0 {
+        return Err(already(capture, *role));
+    }
+    if owed {
+        tx.wake_sync();
+    }
+    Ok(())
+}
+
+fn already(capture: CaptureId, role: Role) -> StoreError {
+    StoreError::Refused(format!("capture {capture} has its {} picture already", role_word(role)))
+}
+
+fn unwrap_key(owner: &Key, capture: CaptureId, role: &str, wrapped: &[u8]) -> Result<Key, StoreError> {
+    let why = || StoreError::Picture { capture: capture.to_string(), why: "its key does not open".to_owned() };
+    seal::open_key(owner, &about_key(capture, role), wrapped).ok_or_else(why)
+}
+
+fn read_file(path: &Path, capture: CaptureId, role: Role, key: &Key, digest: &[u8; 32]) -> Result<Vec<u8>, StoreError> {
+    let bad = |why: &str| StoreError::Picture { capture: capture.to_string(), why: why.to_owned() };
+    let content = match fs::read(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(bad("its file is gone")),
+        other => other.map_err(StoreError::io("read the picture"))?,
+    };
+    let (layout, sealed) = content.split_first().ok_or_else(|| bad("its file is empty"))?;
+    if *layout != LAYOUT {
+        return Err(bad("its file has a layout this version does not know"));
+    }
+    let plain = seal::open(key, &about_file(capture, role), sealed).ok_or_else(|| bad("its file was changed"))?;
+    if sha256(&plain) != *digest {
+        return Err(bad("its digest differs"));
+    }
+    Ok(plain.to_vec())
+}
+
+/// Removes unfinished files and files that no row names.
+pub(super) fn remove_orphans(conn: &Connection, pictures: &Path) -> Result<(), StoreError> {
+    let named = named_files(conn)?;
+    for entry in fs::read_dir(pictures).map_err(StoreError::io("list the pictures"))? {
+        let entry = entry.map_err(StoreError::io("list the pictures"))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !named.contains(&name) {
+            tracing::warn!(file = name, "removed a picture file that no record names");
+            files::remove(&entry.path()).map_err(StoreError::io("remove a picture"))?;
+        }
+    }
+    Ok(())
+}
+
+fn named_files(conn: &Connection) -> rusqlite::Result<HashSet<String>> {
+    let mut select = conn.prepare("SELECT capture, role FROM pictures WHERE kept = 1")?;
+    let names = select.query_map([], |row| {
+        let (capture, role): (CaptureId, String) = (row.get(0)?, row.get(1)?);
+        Ok(if role == "original" { capture.to_string() } else { format!("{capture}.{role}") })
+    })?;
+    names.collect()
+}
+
+/// Files and encryption block; a held test clock waits for this, but not for a bare thread.
+pub(super) async fn blocking<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, StoreError> + Send + 'static,
+) -> Result<R, StoreError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopped)?
+}
+
+/// Puts the keys of a visit's pictures under `customer`'s key, so that erasing either customer erases the right pictures.
+pub(super) fn rewrap(tx: &Tx<'_>, vault: &Vault, visit: VisitId, customer: CustomerId) -> Result<(), StoreError> {
+    let rows: Vec<(i64, CaptureId, String, Vec<u8>, CustomerId)> = tx
+        .prepare(
+            "SELECT p.n, p.capture, p.role, p.key, p.owner FROM pictures p JOIN captures c ON c.id = p.capture
+             JOIN scans s ON s.id = c.scan WHERE s.visit = ?1 AND p.owner <> ?2",
+        )?
+        .query_map(params![visit, customer], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })?
+        .collect::<Result<_, _>>()?;
+    for (n, capture, role, wrapped, owner) in rows {
+        let old = vault.key_of(owner)?.ok_or(StoreError::Erased)?;
+        let key = unwrap_key(&old, capture, &role, &wrapped)?;
+        let wrapped = seal::seal(&vault.key_for(customer)?, &about_key(capture, &role), key.as_ref());
+        tx.execute("UPDATE pictures SET key = ?2, owner = ?3 WHERE n = ?1", params![n, wrapped, customer])?;
+    }
+    Ok(())
+}
