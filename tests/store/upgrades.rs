@@ -60,6 +60,31 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     assert_eq!(version(&folder.path().join("data")), SCHEMA_VERSION);
 }
 
+/// Whoever changes an old step instead of adding one is caught here: old databases would lack what new ones have.
+#[tokio::test]
+async fn an_upgraded_database_has_the_shape_of_a_new_one() {
+    let (old, new) = (frozen(""), TempDir::new().unwrap());
+    for folder in [&old, &new] {
+        assert!(open(folder).close(LIMIT).await);
+    }
+    let shape = |folder: &TempDir| {
+        let conn = keyed(&folder.path().join("data"));
+        let mut select = conn
+            .prepare(
+                "SELECT m.name, c.name, c.type, c.\"notnull\", c.dflt_value, c.pk FROM sqlite_master m
+                 JOIN pragma_table_info(m.name) c UNION ALL
+                 SELECT name, tbl_name, type, 0, NULL, 0 FROM sqlite_master WHERE type = 'index' ORDER BY 1, 2",
+            )
+            .unwrap();
+        let columns = select
+            .query_map([], |row| Ok((0..6).map(|at| literal(row.get_ref(at).unwrap())).collect::<Vec<_>>().join(" ")))
+            .unwrap();
+        columns.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    assert_eq!(shape(&old), shape(&new));
+    assert!(shape(&new).len() > 150, "the shape was really read: {} columns and indexes", shape(&new).len());
+}
+
 /// Something stands in the way of the upgrade: it is undone whole, the data is as it was, and the sentence says so.
 #[tokio::test]
 async fn an_upgrade_that_fails_leaves_the_data_as_it_was() {

@@ -90,8 +90,6 @@ CREATE TABLE scan_steps (
     metric  TEXT    NOT NULL,
     region  TEXT    NOT NULL,
     repeats INTEGER NOT NULL,
-    -- left out by the beautician
-    skipped INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (scan, place)
 ) STRICT, WITHOUT ROWID;
 

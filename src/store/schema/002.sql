@@ -1,4 +1,9 @@
--- Schema 2: links to a customer's report. Only the token's digest is kept: who reads the database cannot open a report with it.
+-- Schema 2: what a scan left out, and links to a customer's report.
+
+-- left out by the beautician
+ALTER TABLE scan_steps ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0;
+
+-- Only the token's digest is kept: who reads the database cannot open a report with it.
 CREATE TABLE links (
     n          INTEGER PRIMARY KEY,
     digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
