@@ -28,7 +28,7 @@ use crate::{
     web::{self, About, AppState, Guide},
 };
 use anyhow::Context;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -48,6 +48,9 @@ pub struct App {
     pub tasks: Tasks,
     pub store: Store,
 }
+
+/// A device on its way to being open.
+type Opening = Pin<Box<dyn Future<Output = Result<Opened<SerialLink>, LinkError>> + Send>>;
 
 /// How a configured device is recognised.
 #[must_use]
@@ -178,12 +181,7 @@ impl House<'_> {
     }
 
     /// Finds and opens a device, each time anew: it is known by what it is, not by its port.
-    fn opener(
-        &self,
-        device: &config::Device,
-        spec: &Arc<Spec>,
-    ) -> impl FnMut() -> std::pin::Pin<Box<dyn Future<Output = Result<Opened<SerialLink>, LinkError>> + Send>> + Send + 'static
-    {
+    fn opener(&self, device: &config::Device, spec: &Arc<Spec>) -> impl FnMut() -> Opening + Send + 'static {
         let wanted = recognised_by(&device.port, spec);
         let others = self.config.devices.iter().filter(|other| *other != device);
         let others: Vec<By> =

@@ -184,8 +184,8 @@ impl Beautician {
 
     /// The next thing of one phase; `None` when it is finished.
     async fn scan(&mut self, view: &Value, phase: Phase) -> Result<Option<Turn>, Trouble> {
-        let scans = view["scans"].as_array().into_iter().flatten();
-        let Some(scan) = scans.filter(|s| s["phase"] == phase.as_str() && s["state"] != "voided").last() else {
+        let mut scans = view["scans"].as_array().into_iter().flatten().rev();
+        let Some(scan) = scans.find(|s| s["phase"] == phase.as_str() && s["state"] != "voided") else {
             let visit = text(view, "/id")?;
             self.post(&format!("visits/{visit}/scans"), Some(view), json!({"phase": phase.as_str()})).await?;
             return Ok(Some(Turn::Did(format!("began the {phase} scan"))));
