@@ -16,8 +16,10 @@ help:
 setup:
 	@scripts/setup.sh
 
+# Both programs first: the demo starts headquarters' receiver, which lies beside it.
 demo: setup
-	cargo run --release --bin skinlink -- demo
+	cargo build --release --bins
+	cargo run --release --bin skinlink -- demo $(DEMO)
 
 test: setup check-format lint tests docs
 
