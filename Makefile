@@ -30,7 +30,7 @@ lint:
 	cargo clippy --all-targets -- -D warnings
 
 tests:
-	cargo test
+	cargo test --no-fail-fast
 
 docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --lib
