@@ -14,7 +14,7 @@ use crate::{
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
-    store::{Escrow, Options, Store, StoreKey},
+    store::{Escrow, Options, Store, StoreError, StoreKey},
     sync::topic::Lane,
     tasks::{
         analysis::{self, AnalysisHandle, Recipe},
@@ -302,18 +302,26 @@ const fn word_for(connection: &Connection) -> &'static str {
 
 /// Lets go of what its retention clock has released.
 async fn housekeeping(store: Store, retention: config::Retention, stop: CancellationToken) -> anyhow::Result<()> {
-    let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
     loop {
-        let now = clock::now();
-        store.tell_clock(now).await?;
-        let events = store.prune(now.wall, days(retention.acknowledged_events)).await?;
-        let pictures = store.retire_photographs(now.wall, days(retention.photographs)).await?;
-        if events + pictures > 0 {
-            info!(events, pictures, "released by their retention clock");
+        // A full disk or one file that does not go away must not end the gateway: the next round tries again.
+        if let Err(error) = keep_house(&store, &retention).await {
+            warn!(%error, "housekeeping was not finished; it is tried again");
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(HOUSEKEEPING) => {}
         }
     }
+}
+
+async fn keep_house(store: &Store, retention: &config::Retention) -> Result<(), StoreError> {
+    let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
+    let now = clock::now();
+    store.tell_clock(now).await?;
+    let events = store.prune(now.wall, days(retention.acknowledged_events)).await?;
+    let pictures = store.retire_photographs(now.wall, days(retention.photographs)).await?;
+    if events + pictures > 0 {
+        info!(events, pictures, "released by their retention clock");
+    }
+    Ok(())
 }

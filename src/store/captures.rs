@@ -126,6 +126,10 @@ fn insert(tx: &Tx<'_>, capture: &Capture, picture: &Picture) -> Result<(), Store
     let Capture { id, scan, view, light, format, width, height, bytes, sha256, anchors, complaints, camera, taken } =
         capture;
     let [[ax, ay], [bx, by]] = anchors;
+    // Asked before the file was written too; it may have been withdrawn while it was.
+    if !consents::given(tx, scans::place(tx, *scan)?.customer, Purpose::Photograph)? {
+        return Err(StoreError::NoConsent { purpose: Purpose::Photograph.as_str() });
+    }
     tx.execute(
         "INSERT INTO captures (id, scan, view, light, format, width, height, bytes, sha256, ax, ay, bx, by, complaints,
          camera, told, boot, ns, ms, clock)

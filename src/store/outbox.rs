@@ -246,7 +246,7 @@ impl Store {
     ///
     /// What waits moves to the new epoch under new numbers but keeps its event id: HQ may hold it from before, under the
     /// old key, and recognises it by that id; the same *key* under another id, which would be an alarm, cannot arise.
-    /// Acknowledged events stay under the old epoch, so that HQ can still ask for them.
+    /// Acknowledged events stay under the old epoch, for people; HQ asks for the present epoch only.
     pub async fn new_epoch(&self) -> Result<Epoch, StoreError> {
         self.write(|tx| {
             let (old, new): (Epoch, Epoch) = (epoch(tx)?, clock::mint(Epoch::from_bits));

@@ -213,7 +213,11 @@ pub(super) fn insert(tx: &Tx<'_>, capture: CaptureId, picture: &Picture) -> Resu
     if place.customer != *owner {
         return Err(StoreError::NotCommitted("the visit was moved to another customer meanwhile".to_owned()));
     }
-    let owed = *role != Role::Original && consents::given(tx, *owner, Purpose::SharePhotographs)?;
+    // Struck out while the file was being written: kept, but not HQ's.
+    let stands = "SELECT c.voided = 0 AND s.state <> 'voided' AND v.state <> 'voided' FROM captures c
+        JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit WHERE c.id = ?1";
+    let stands: bool = tx.prepare_cached(stands)?.query_row([capture], |row| row.get(0))?;
+    let owed = stands && *role != Role::Original && consents::given(tx, *owner, Purpose::SharePhotographs)?;
     let now = clock::now().wall;
     let inserted = tx.execute(
         "INSERT OR IGNORE INTO pictures (capture, role, format, bytes, sha256, key, owner, owed, saved_ms)

@@ -91,7 +91,8 @@ impl Judges {
     }
 
     fn device(&self, reading: &Reading) -> Option<Repeatability> {
-        let of = |spec: &&Arc<Spec>| spec.id == reading.device.protocol;
+        let device = &reading.device;
+        let of = |spec: &&Arc<Spec>| spec.id == device.protocol && spec.version == device.protocol_version;
         self.specs.iter().find(of)?.repeatability(&reading.metric).cloned()
     }
 

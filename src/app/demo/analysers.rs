@@ -86,7 +86,12 @@ impl Analysers {
         let mut sent = Vec::new();
         for (handle, device) in self.handles.iter().zip(DEVICES) {
             let lines = handle.ledger().await.map_err(|_| ended())?;
-            sent.extend(lines.into_iter().map(|line| Sent { protocol: device.protocol, counter: line.counter }));
+            sent.extend(lines.into_iter().map(|line| Sent {
+                protocol: device.protocol,
+                counter: line.counter,
+                metric: line.metric,
+                value: line.value,
+            }));
         }
         Ok(sent)
     }

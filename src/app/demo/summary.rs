@@ -12,6 +12,9 @@ pub struct Sent {
     pub protocol: &'static str,
     /// The device's own running number.
     pub counter: u64,
+    pub metric: String,
+    /// With the device's decimals.
+    pub value: String,
 }
 
 /// HQ's side, counted against what the devices sent.
@@ -36,14 +39,18 @@ impl AtHq {
     pub fn count(folder: &Path, gateway: &str, sent: &[Sent]) -> anyhow::Result<Self> {
         let ledger = Ledger::open(folder)?;
         let counts = ledger.counts()?.into_iter().find(|counts| counts.gateway == gateway);
-        let mut stored: HashMap<(String, u64), u64> = HashMap::new();
+        let mut stored: HashMap<(String, u64, String, String), u64> = HashMap::new();
         for (_, reading) in ledger.readings()? {
-            let payload::Reading { device, repeats, .. } = reading;
-            for counter in repeats.iter().filter_map(|repeat| repeat.counter) {
-                *stored.entry((device.protocol.clone(), counter)).or_default() += 1;
+            let payload::Reading { device, repeats, metric, .. } = reading;
+            for repeat in repeats {
+                let Some(counter) = repeat.counter else { continue };
+                *stored.entry((device.protocol.clone(), counter, metric.clone(), repeat.value)).or_default() += 1;
             }
         }
-        let times = |item: &Sent| stored.get(&(item.protocol.to_owned(), item.counter)).copied().unwrap_or(0);
+        let times = |item: &Sent| {
+            let key = (item.protocol.to_owned(), item.counter, item.metric.clone(), item.value.clone());
+            stored.get(&key).copied().unwrap_or(0)
+        };
         let twice: u64 = sent.iter().map(|item| times(item).saturating_sub(1)).sum();
         let missing = sent.iter().filter(|item| times(item) == 0).count() as u64;
         let pictures = ledger.pictures()?;

@@ -274,16 +274,8 @@ impl Analysis {
             }
             Command::Analyse { capture, reply } => {
                 faults::point("analysis.capture.queued");
-                let outcome = self.analyse(capture).await;
-                if let Err(error) = &outcome {
-                    tracing::warn!(%capture, %error, "photograph was not measured");
-                }
-                if let Err(error) = self.derive(capture).await {
-                    tracing::warn!(%capture, %error, "no small picture was made");
-                }
-                self.waiting.send_modify(|waiting| {
-                    waiting.captures.remove(&capture);
-                });
+                let outcome = self.measured(capture).await;
+                self.finish(capture).await;
                 if let Some(reply) = reply {
                     let _ = reply.send(outcome);
                 }

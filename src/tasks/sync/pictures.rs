@@ -215,9 +215,13 @@ impl Pictures {
                 current.stage = Stage::Sending { bytes, wanted, flying: HashSet::new() };
             }
             outcome => {
-                // Erased meanwhile, or the file is damaged: not tried again before something changes or time passes.
+                // Erased meanwhile, or the file is damaged for good: it must not stand before all others for ever.
+                let for_good = matches!(&outcome, Ok(_) | Err(StoreError::Erased | StoreError::Picture { .. }));
                 let fault = outcome.err().map_or_else(|| "its length is wrong".to_owned(), |fault| fault.to_string());
-                warn!(%capture, fault, "cannot send a picture");
+                warn!(%capture, fault, for_good, "cannot send a picture");
+                if for_good {
+                    store.image_refused(capture, role, format!("not readable at the store: {fault}")).await?;
+                }
                 (self.current, self.look_at) = (None, Some(now + self.resend_after));
             }
         }

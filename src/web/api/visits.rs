@@ -226,6 +226,8 @@ async fn compare(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Re
     expect(state, visit, seen).await?;
     let chosen = comparison::choose(&state.store, visit, baseline).await.map_err(|fault| refused::draw(&fault))?;
     let paired = comparison::pairs(&state.analysis, &chosen).await;
+    // Pairing takes seconds: what was struck out or moved meanwhile must not be drawn.
+    expect(state, visit, seen).await?;
     let judges = state.judges.with_models(state.analysis.models().iter().map(|model| model.manifest.clone()));
     let drawn = comparison::draw(&state.store, &judges, visit, &chosen, &paired).await;
     drawn.map(|_| ()).map_err(|fault| refused::draw(&fault))
