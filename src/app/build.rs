@@ -73,6 +73,7 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     })?;
     let metrics: Arc<[Metric]> = catalogue::metrics_file(&config.scan.metrics_file)?.into();
     let protocols = catalogue::protocols(&config.scan.protocols)?;
+    named(&config, &metrics, &protocols)?;
     for (id, broken) in &protocols.broken {
         warn!(protocol = id, "left out: {broken}");
     }
@@ -107,6 +108,23 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     tasks.start("housekeeping", housekeeping(store.clone(), config.retention, stop.clone()));
     info!(listen = %config.web.listen, "the gateway serves its pages");
     Ok(App { tasks, store })
+}
+
+/// What the configuration names must be there. A protocol that is there but broken only takes its device out.
+fn named(config: &Config, metrics: &[Metric], protocols: &catalogue::Protocols) -> anyhow::Result<()> {
+    let metric = config.scan.metrics.iter().find(|id| metrics.iter().all(|metric| metric.id != **id));
+    if let Some(id) = metric {
+        let file = config.scan.metrics_file.display();
+        anyhow::bail!("scan.metrics names {id}, which {file} does not know; correct it, or add the metric there");
+    }
+    let known = |id: &str| protocols.sound.contains_key(id) || protocols.broken.contains_key(id);
+    if let Some(device) = config.devices.iter().find(|device| !known(&device.protocol)) {
+        let (id, folder) = (&device.protocol, config.scan.protocols.display());
+        anyhow::bail!(
+            "a [[device]] names the protocol {id}, which {folder} does not have; see `skinlink protocol list`"
+        );
+    }
+    Ok(())
 }
 
 fn open_store(settings: &config::Store) -> anyhow::Result<Store> {

@@ -10,6 +10,8 @@ use crate::{
     clock,
     config::{Config, Device, Mqtt, Port},
     domain::ClockState,
+    store::StoreKey,
+    tasks::analysis::{ModelTrial, Recipe},
 };
 use serde::Serialize;
 use std::{
@@ -119,7 +121,16 @@ fn disk(config: &Config) -> Vec<Row> {
         }
     }
     rows.push(match std::fs::metadata(&config.store.key_file) {
-        Ok(_) => Row::good("store key", config.store.key_file.display().to_string()),
+        Ok(_) => {
+            match std::fs::read_to_string(&config.store.key_file).ok().and_then(|text| StoreKey::parse(text.trim())) {
+                Some(_) => Row::good("store key", config.store.key_file.display().to_string()),
+                None => Row::fault(
+                    "store key",
+                    format!("{} holds no key of 64 hex digits", config.store.key_file.display()),
+                    "put the right key back; headquarters holds it in escrow",
+                ),
+            }
+        }
         Err(_) if data.join("skinlink.db").exists() => Row::fault(
             "store key",
             format!("{} is missing, and there is a database it should open", config.store.key_file.display()),
@@ -188,6 +199,21 @@ fn runtime(config: &Config) -> Row {
     }
 }
 
+/// Runs every model against its golden set, as the gateway does before it uses one: a wrong library or a damaged file
+/// shows here and not when the first customer sits there.
+fn tried(config: &Config, folder: &Path) -> Result<String, String> {
+    let recipe = Recipe {
+        program: std::env::current_exe().map_err(|e| e.to_string())?,
+        onnxruntime: runtime::find(config.scan.onnxruntime.as_deref()).map_err(|e| e.to_string())?,
+        memory_mib: u32::try_from(config.scan.inference_memory >> 20).unwrap_or(u32::MAX),
+        regions: catalogue::read(&config.scan.regions_file).map_err(|e| e.to_string())?,
+        deadline: config.scan.inference_deadline,
+    };
+    let trial = super::block_on_any(async { ModelTrial::new(recipe).run(folder).await });
+    let engine = trial.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    Ok(format!("version {}, its golden set holds ({})", engine.model_version, engine.provider))
+}
+
 fn models(config: &Config) -> Vec<Row> {
     match catalogue::models(&config.scan.models) {
         Err(error) => vec![Row::error("models", &error)],
@@ -199,7 +225,14 @@ fn models(config: &Config) -> Vec<Row> {
             .map(|(id, model)| {
                 let what = format!("model {id}");
                 match model {
-                    Ok(manifest) => Row::good(&what, format!("version {}", manifest.version)),
+                    Ok(_) => match tried(config, &config.scan.models.join(&id)) {
+                        Ok(found) => Row::good(&what, found),
+                        Err(why) => Row::fault(
+                            &what,
+                            why,
+                            "copy the model's folder and the library again; `make setup` fetches the library",
+                        ),
+                    },
                     Err(broken) => Row::error(&what, &broken),
                 }
             })

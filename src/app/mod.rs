@@ -42,14 +42,27 @@ pub fn start(cli: &Cli) -> ExitCode {
         Command::Worker => unreachable!("answered above"),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
-        eprintln!("skinlink: {error:#}");
+        eprintln!("skinlink: {}", told_once(&error));
         // A configuration that cannot be understood is the caller's to mend; nothing was changed.
         if error.is::<CatalogueError>() { exit::USAGE } else { exit::FAULT }
     }))
 }
 
+/// The chain of causes in one line; a cause that its error's own sentence tells already is left out.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.is_empty() => cause,
+        told if told.contains(&cause) => told,
+        told => format!("{told}: {cause}"),
+    })
+}
+
 fn block_on(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work)
+    block_on_any(work)?
+}
+
+fn block_on_any<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work))
 }
 
 async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {

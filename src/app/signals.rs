@@ -1,17 +1,18 @@
-//! SIGTERM and SIGINT ask the daemon to stop.
+//! SIGTERM, SIGINT and a closed terminal (SIGHUP) ask the daemon to stop.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that ask to stop; [`Signals::none`] for tests, which cancel the token instead.
 #[derive(Debug)]
-pub struct Signals(Option<(Signal, Signal)>);
+pub struct Signals(Option<(Signal, Signal, Signal)>);
 
 impl Signals {
     /// # Errors
     /// When the handlers cannot be installed.
     pub fn install() -> io::Result<Self> {
-        Ok(Self(Some((signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?))))
+        let kinds = (SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup());
+        Ok(Self(Some((signal(kinds.0)?, signal(kinds.1)?, signal(kinds.2)?))))
     }
 
     #[must_use]
@@ -23,10 +24,11 @@ impl Signals {
     pub async fn stop_requested(&mut self) {
         match &mut self.0 {
             None => std::future::pending().await,
-            Some((terminate, interrupt)) => {
+            Some((terminate, interrupt, hangup)) => {
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    _ = hangup.recv() => {}
                 }
             }
         }

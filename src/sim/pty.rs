@@ -27,6 +27,10 @@ pub(super) struct Pty {
 impl Pty {
     /// Opens a terminal and makes `name` a link to it, replacing a link that is there.
     pub(super) fn open(name: &Path) -> io::Result<Self> {
+        if fs::symlink_metadata(name).is_ok_and(|there| !there.is_symlink()) {
+            let what = format!("{} is there and is no link; name another place for the port", name.display());
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
+        }
         let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)?;
         grantpt(&master)?;
         unlockpt(&master)?;
@@ -35,7 +39,7 @@ impl Pty {
         cfmakeraw(&mut settings);
         tcsetattr(&master, SetArg::TCSANOW, &settings)?;
         let node = ptsname_r(&master)?;
-        let new = name.with_extension("new");
+        let new = name.with_extension(format!("new-{}", std::process::id()));
         let _ = fs::remove_file(&new);
         symlink(&node, &new)?;
         fs::rename(&new, name)?;

@@ -37,6 +37,7 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     refuse_newer_before_writing(&conn, &database)?;
     connection::make_writer(&conn).map_err(sql(&database))?;
     schema::upgrade(&mut conn, &database, &backups)?;
+    warn_of_lost_keys(&conn, &data.join(KEYS)).map_err(sql(&database))?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
     finish_erasures(&mut conn, &vault, &source).map_err(unfinished(&database))?;
     pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
@@ -89,6 +90,19 @@ fn refuse_vanished(database: &Path, keys: &Path) -> Result<(), OpenError> {
     const PAGE: u64 = 4096;
     let there = fs::metadata(database).is_ok_and(|about| about.len() >= PAGE);
     if there || !keys.exists() { Ok(()) } else { Err(OpenError::Vanished { database: database.to_owned() }) }
+}
+
+/// Readings can be used without the customers' keys, so the gateway goes on; but nobody must find out by accident.
+fn warn_of_lost_keys(conn: &Connection, keys: &Path) -> rusqlite::Result<()> {
+    let pictures: bool =
+        conn.query_row("SELECT EXISTS (SELECT 1 FROM pictures WHERE kept = 1)", [], |row| row.get(0))?;
+    if pictures && !keys.exists() {
+        tracing::error!(
+            "{} is missing: the photographs kept so far cannot be opened; stop the gateway, put the file back, start again",
+            keys.display()
+        );
+    }
+    Ok(())
 }
 
 /// Before the journal mode is touched: a newer file is left exactly as it was.

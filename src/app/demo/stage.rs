@@ -56,6 +56,7 @@ impl Stage {
     /// # Errors
     /// When a part cannot be started; says which and what to do.
     pub async fn set(places: Places, port: u16) -> anyhow::Result<Self> {
+        let port = if port == 0 { free_port()? } else { untaken(port)? };
         let certificates = places.folder.join("certificates");
         fs::create_dir_all(&certificates)?;
         let validity = Validity::days(clock::now().wall, 30);
@@ -67,7 +68,6 @@ impl Stage {
         let TlsFiles { ca, certificate, key } = broker_tls;
         let broker =
             Broker::start(&places.folder.join("broker"), &BrokerTls { ca, certificate, key }, &["hq-1"]).await?;
-        let port = if port == 0 { free_port()? } else { port };
         let mut stage = Self { places, port, broker, receiver: None, hq_tls, gateway_tls, scan: String::new() };
         stage.start_receiver()?;
         Ok(stage)
@@ -153,7 +153,8 @@ impl Stage {
                 bail!("{ended}; it said:\n{}", self.daemon_log());
             }
             if http.get(format!("{}/api/v1/status", self.address())).send().await.is_ok() {
-                return Ok(());
+                // Whoever answers must be ours.
+                return daemon.still_running();
             }
             sleep(Duration::from_millis(20)).await;
         }
@@ -207,6 +208,14 @@ impl Stage {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(path)
     }
+}
+
+/// A gateway that serves this port already holds real visits: the stage must never be played on it.
+fn untaken(port: u16) -> anyhow::Result<u16> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| {
+        format!("port {port} is taken, perhaps by the salon's own gateway; take another one (0 takes a free one)")
+    })?;
+    Ok(port)
 }
 
 fn free_port() -> std::io::Result<u16> {

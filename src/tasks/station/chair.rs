@@ -68,6 +68,7 @@ impl Station {
         self.come_back().await?;
         let states = self.devices.iter().enumerate().map(|(at, d)| WatchStream::new(d.handle.state()).map(move |_| at));
         let mut states = stream::select_all(states.collect::<Vec<_>>());
+        let mut observed = true;
         loop {
             tokio::select! {
                 biased;
@@ -75,7 +76,16 @@ impl Station {
                     Some(command) => self.obey(command).await,
                     None => break,
                 },
-                Some(observation) = self.observations.recv() => self.observed(observation).await,
+                observation = self.observations.recv(), if observed => match observation {
+                    Some(observation) => self.observed(observation).await,
+                    // The gateway is stopping and the devices went first: nobody will answer any more.
+                    None => {
+                        observed = false;
+                        if let Some(asked) = self.asked.take() {
+                            let _ = asked.reply.send(Err(StationError::Stopped));
+                        }
+                    }
+                },
                 Some(at) = states.next() => self.device_changed(at).await,
             }
         }
