@@ -1,6 +1,6 @@
 //! `skinlink check`: looks at everything a gateway needs before it runs, without changing anything; a table with remedies.
 
-use super::{catalogue, runtime};
+use super::{catalogue, print::say, runtime};
 use crate::{
     adapters::{
         discovery::{By, Discovery},
@@ -305,9 +305,9 @@ pub fn table(rows: &[Row]) -> String {
 pub fn command(options: &cli::Check) -> anyhow::Result<u8> {
     let rows = look(&options.file.config);
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&rows)?);
+        say!("{}", serde_json::to_string_pretty(&rows)?);
     } else {
-        print!("{}", table(&rows));
+        say!("{}", table(&rows).trim_end());
     }
     let fault = rows.iter().any(|row| row.state == State::Fault);
     Ok(match (fault, rows.len()) {

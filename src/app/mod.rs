@@ -6,6 +6,7 @@ mod check;
 pub mod demo;
 mod logging;
 mod models;
+mod print;
 mod protocols;
 pub mod runtime;
 pub mod signals;

@@ -1,6 +1,6 @@
 //! `skinlink model list | test`.
 
-use super::{catalogue, runtime};
+use super::{catalogue, print::say, runtime};
 use crate::{
     cli::{Model, ModelFolder, exit},
     tasks::analysis::{ModelTrial, Recipe},
@@ -23,7 +23,7 @@ pub fn list(folder: &ModelFolder) -> anyhow::Result<u8> {
             Ok(manifest) => {
                 let metrics: Vec<&str> = manifest.scores.iter().map(|score| score.metric.as_str()).collect();
                 let digest: String = manifest.sha256.chars().take(12).collect();
-                println!(
+                say!(
                     "{id:20} {:8} {} · {}  [{}]  {digest}…",
                     manifest.version,
                     manifest.title.zh,
@@ -33,7 +33,7 @@ pub fn list(folder: &ModelFolder) -> anyhow::Result<u8> {
             }
             Err(broken) => {
                 fault = true;
-                println!("{id:20} BROKEN\n{broken}");
+                say!("{id:20} BROKEN\n{broken}");
             }
         }
     }
@@ -68,11 +68,11 @@ async fn test(only: Option<&str>, folder: &ModelFolder) -> anyhow::Result<u8> {
     for (id, manifest) in chosen {
         match trial.run(manifest.parent().unwrap_or(Path::new("."))).await {
             Ok(engine) => {
-                println!("{id}: its golden set holds ({} {}, {})", engine.model, engine.model_version, engine.provider)
+                say!("{id}: its golden set holds ({} {}, {})", engine.model, engine.model_version, engine.provider)
             }
             Err(reason) => {
                 fault = true;
-                println!("{id}: REFUSED: {reason}");
+                say!("{id}: REFUSED: {reason}");
             }
         }
     }

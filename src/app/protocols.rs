@@ -1,6 +1,6 @@
 //! `skinlink protocol list | show | test`.
 
-use super::catalogue;
+use super::{catalogue, print::say};
 use crate::{
     cli::{Protocol, ProtocolFolder, exit},
     protocol::{Spec, Vector, check_vector, show},
@@ -17,7 +17,7 @@ pub fn command(command: &Protocol) -> anyhow::Result<u8> {
         Protocol::List(ProtocolFolder { protocols }) => list(protocols),
         Protocol::Show { id, folder } => {
             let found = catalogue::protocols(&folder.protocols)?;
-            println!("{}", show::page(sound(&found, id)?));
+            say!("{}", show::page(sound(&found, id)?));
             Ok(exit::OK)
         }
         Protocol::Test { id, folder } => test(&folder.protocols, id.as_deref()),
@@ -28,10 +28,10 @@ fn list(folder: &Path) -> anyhow::Result<u8> {
     let found = catalogue::protocols(folder)?;
     for (id, spec) in &found.sound {
         let metrics: Vec<&str> = spec.metrics.iter().map(|metric| metric.id.as_str()).collect();
-        println!("{id:20} {:8} {} · {}  [{}]", spec.version, spec.title.zh, spec.title.en, metrics.join(", "));
+        say!("{id:20} {:8} {} · {}  [{}]", spec.version, spec.title.zh, spec.title.en, metrics.join(", "));
     }
     for (id, broken) in &found.broken {
-        println!("{id:20} BROKEN\n{broken}");
+        say!("{id:20} BROKEN\n{broken}");
     }
     Ok(if found.broken.is_empty() { exit::OK } else { exit::FAULT })
 }
@@ -55,12 +55,12 @@ fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
     };
     let mut faults = if only.is_none() { found.broken.len() } else { 0 };
     for (id, broken) in found.broken.iter().filter(|_| only.is_none()) {
-        println!("{id}: BROKEN\n{broken}");
+        say!("{id}: BROKEN\n{broken}");
     }
     for (id, spec) in chosen {
         let vectors = catalogue::vectors(folder, id)?;
         if vectors.is_empty() {
-            println!("{id}: has no vectors; nothing is proved");
+            say!("{id}: has no vectors; nothing is proved");
             faults += 1;
         }
         for (name, text) in vectors {
@@ -69,9 +69,9 @@ fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
                 Err(faults) => Err(faults.to_string()),
             };
             match verdict {
-                Ok(()) => println!("{id}: {name} holds"),
+                Ok(()) => say!("{id}: {name} holds"),
                 Err(why) => {
-                    println!("{id}: {name} FAILS: {why}");
+                    say!("{id}: {name} FAILS: {why}");
                     faults += 1;
                 }
             }
