@@ -124,6 +124,15 @@ async fn beside<F: Future<Output = ()>>(
     (lines, fs::read_to_string(&ledger).unwrap())
 }
 
+/// Waits until the simulator has put a fresh terminal under `path`.
+async fn replaced(path: &Path, old: &Path) {
+    let limit = Instant::now() + Duration::from_secs(5);
+    while fs::read_link(path).is_ok_and(|target| target == old) {
+        assert!(Instant::now() < limit, "the closed terminal was not replaced");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test]
 async fn it_is_served_closed_opened_again_unplugged_and_plugged_in() {
     let (lines, file) = beside(Faults::NONE, |path, handle, spec| async move {
@@ -133,7 +142,10 @@ async fn it_is_served_closed_opened_again_unplugged_and_plugged_in() {
         let first = gateway.measure(1, "moisture", Region::Nose).await;
         assert_eq!(handle.ledger().await.unwrap()[0].value, first);
 
+        let old = fs::read_link(&path).unwrap();
         drop(gateway);
+        // A gateway that opens at once may still get the old terminal, which then hangs up; a real one opens again.
+        replaced(&path, &old).await;
         let mut gateway = Gateway::open(&path, &spec).await;
         gateway.until(identified).await.unwrap();
         handle.set_phase(Phase::After).await.unwrap();
