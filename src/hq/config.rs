@@ -52,7 +52,7 @@ pub struct RawHqConfig {
     /// Broker's host name, as its certificate says it
     #[arg(long)]
     pub host: Option<String>,
-    /// Broker's TLS port [8883]
+    /// Broker's TLS port (default 8883)
     #[arg(long)]
     pub port: Option<u16>,
     /// This receiver's name: the common name of its certificate [hq-1]
@@ -70,7 +70,7 @@ pub struct RawHqConfig {
     /// Folder of the database and the pictures; made where absent
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// Largest picture taken, in MiB [64]
+    /// Largest picture taken, in MiB (default 64)
     #[arg(long)]
     pub max_image_mib: Option<u64>,
 }

@@ -14,7 +14,7 @@ pub enum Algorithm {
     Xor8,
     /// Two's complement of the sum: sum and LRC add up to zero.
     Lrc,
-    /// A place in [`CATALOGUE`].
+    /// A place in `CATALOGUE`.
     Crc(usize),
 }
 

@@ -1,7 +1,7 @@
 //! The store: everything the gateway must not lose, in one encrypted SQLite database with its photographs beside it.
 //!
-//! One thread writes ([`writer`]), a few connections answer questions ([`readers`]). What must be true together is written
-//! together, and **every change HQ must know about enqueues its event in the same transaction** ([`outbox`]). A returned
+//! One thread writes (`writer`), a few connections answer questions (`readers`). What must be true together is written
+//! together, and **every change HQ must know about enqueues its event in the same transaction** (`outbox`). A returned
 //! `Ok` of a change means: committed and fsynced. It does not decide what to measure, and talks to no device and no HQ.
 //!
 //! In the data folder: `skinlink.db` (all records), `keys.db` (customers' keys and the ledger of erasures, kept out of the

@@ -19,7 +19,7 @@ pub struct Event {
     pub id: String,
     /// `skinlink://{store}/{gateway}`
     pub source: String,
-    /// `com.skinlink.{name}.v{n}`, see [`super::payload::Payload`].
+    /// `com.skinlink.{name}.v{n}`, see [`super::payload`].
     #[serde(rename = "type")]
     pub kind: String,
     /// What it is about: a visit, customer or capture id.

@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::protocol::{FrameError, NoValue};
 use std::time::Instant;
 
-/// What comes in. After every input, poll [`Session::poll_output`] until it says how long to wait.
+/// What comes in. After every input, poll [`crate::protocol::Session::poll_output`] until it says how long to wait.
 #[derive(Debug)]
 pub enum Input<'a> {
     /// Bytes from the device, cut anywhere.
