@@ -15,11 +15,11 @@ use skinlink::{
         golden::Raw,
         job::{Reply, Request},
         manifest::{Manifest, ManifestError},
-        picture::Picture,
-        sample::Source,
+        picture::{self, Picture},
         tensor::{self, Data, Tensor},
     },
 };
+use skinlink_pixels::sample::Source;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -263,7 +263,7 @@ fn two_foreign_models_see_the_same_face_by_their_manifests_alone() {
     let (mut ultraface, mut yunet) = (open(&data, "ultraface", ULTRAFACE), open(&data, "yunet", &yunet()));
     for name in ["obama-480p.jpg", "obama.jpg", "biden.jpg", "obama2.jpg"] {
         let bytes = fs::read(data.join("images/portraits").join(name)).unwrap();
-        let picture = Picture::decode(&door::admit(&bytes).unwrap()).unwrap();
+        let picture = picture::decode(&door::admit(&bytes).unwrap()).unwrap();
         let mut source = Source::new(picture.clone());
         let mut see = |model: &mut Model| {
             let tensor = tensor::from_picture(&model.manifest().input, &mut source).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     door::Admitted,
-    picture::{Picture, Undecodable},
+    picture::{Undecodable, decode},
 };
 use image::{DynamicImage, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
 
@@ -20,7 +20,7 @@ const QUALITIES: &[u8] = &[85, 75, 65, 50];
 /// # Errors
 /// [`Undecodable`] with the decoder's reason.
 pub fn derive(admitted: &Admitted) -> Result<Vec<u8>, Undecodable> {
-    let picture = Picture::decode(admitted)?;
+    let picture = decode(admitted)?;
     let (width, height) = (picture.width(), picture.height());
     let pixels = RgbImage::from_raw(width, height, picture.rgb().to_vec());
     let mut image = DynamicImage::ImageRgb8(pixels.expect("a picture has width × height × 3 bytes"));

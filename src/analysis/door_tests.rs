@@ -3,7 +3,7 @@
 use super::{
     door::{Admitted, DoorError, Orientation, admit},
     exif,
-    picture::Picture,
+    picture::{Picture, decode},
 };
 use crate::domain::capture::Format;
 use image::{ExtendedColorType, ImageEncoder, codecs};
@@ -86,7 +86,7 @@ fn talkative(format: Format, orientation: Orientation) -> Vec<u8> {
 }
 
 fn shown(admitted: &Admitted) -> Picture {
-    Picture::decode(admitted).unwrap()
+    decode(admitted).unwrap()
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn every_flipped_bit_ends_in_a_value_or_a_sentence() {
                     let mut bytes = source.clone();
                     bytes[at] ^= 1 << bit;
                     if let Ok(admitted) = admit(&bytes) {
-                        let _ = Picture::decode(&admitted);
+                        let _ = decode(&admitted);
                     }
                 }
             }

@@ -10,6 +10,7 @@ use super::{
     scores,
 };
 use serde::Deserialize;
+use skinlink_pixels::peaks;
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -142,7 +143,7 @@ impl ScoreFigures {
         let raw = &outputs[rule.output];
         let map: Plane = scores::map_of(output, &raw.shape, raw.values.clone()).map_err(|e| e.to_string())?;
         let mask = Mask::whole(map.width, map.height);
-        let peaks = scores::peaks(&map, &mask, threshold, window).len();
+        let peaks = peaks::peaks(&map, &mask, threshold, window).len();
         if peaks.abs_diff(self.peaks) > self.tolerance_peaks {
             return Err(format!("{metric}: {peaks} peaks, expected {} ± {}", self.peaks, self.tolerance_peaks));
         }

@@ -28,6 +28,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
     let mut kept = Vec::with_capacity(bytes.len());
     let mut size = None;
     let mut orientation = None;
+    let mut scanned = false;
     let mut at = 2;
     loop {
         let (marker, content) = segment(bytes, &mut at)?;
@@ -46,6 +47,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
                 keep(&mut kept, marker, content);
                 let start = at;
                 at = end_of_scan(bytes, at)?;
+                scanned = true;
                 kept.extend_from_slice(&bytes[start..at]);
             }
             _ => {
@@ -61,7 +63,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
         }
     }
     let (width, height) = size.ok_or(damaged("it states no size"))?;
-    if !kept.windows(2).any(|pair| pair == [0xFF, SOS]) {
+    if !scanned {
         return Err(damaged("it has no pixels"));
     }
     let orientation = orientation.unwrap_or(Orientation::Upright);

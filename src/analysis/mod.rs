@@ -3,35 +3,32 @@
 //!
 //! - [`door`] which picture bytes may come in, stripped of metadata · [`picture`] decoded pixels
 //! - [`derivative`] the small picture for report and HQ
-//! - [`regions`] where a face's regions lie in a photograph · [`sample`] pixels on another grid
+//! - [`regions`] where a face's regions lie in a photograph
 //! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores
 //! - [`golden`] what a model must answer before it is used · [`quality`] first gates, with advice
-//! - [`register`] the after picture onto the before picture, by [`blocks`] found again and one map through them ([`fit`]),
-//!   and both to one sharpness ([`parity`])
+//! - [`register`] the after picture onto the before picture
 //! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
+//!
+//! What walks over pixels one by one stands in the package `skinlink-pixels` (`pixels/`), optimised in every build.
 
-pub mod blocks;
 pub mod compare;
 pub mod derivative;
 pub mod door;
 #[cfg(test)]
 mod door_tests;
 mod exif;
-pub mod fit;
 pub mod golden;
 pub mod job;
 mod jpeg;
 pub mod manifest;
 mod manifest_check;
 mod manifest_file;
-pub mod parity;
 pub mod picture;
 mod png;
 pub mod quality;
 pub mod regions;
 pub mod register;
-pub mod sample;
 pub mod scores;
 pub mod student;
 pub mod tensor;

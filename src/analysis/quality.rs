@@ -3,8 +3,8 @@
 //!
 //! Looked at inside the regions only, at a fixed scale of the face, so that hair, background and camera do not matter.
 
-use super::{picture::Plane, regions::Mask};
 use crate::domain::{metric::Label, word::words};
+pub use skinlink_pixels::look::{Look, look};
 
 /// Fewer pixels than this show no pores in a framed face: what is sold as 8 megapixels, 3264 × 2448, has 7,990,272.
 pub const MIN_PIXELS: u64 = 7_900_000;
@@ -16,8 +16,6 @@ pub const LOOK_PX_PER_MM: f64 = 13.0;
 
 /// Relative detail below which skin looks out of focus; see [`Look::detail`].
 const BLURRED_BELOW: f64 = 0.0060;
-const DARK_VALUE: f32 = 10.0;
-const BRIGHT_VALUE: f32 = 245.0;
 /// Share of a region's pixels that may be black or burnt out.
 const EXPOSURE_SHARE: f64 = 0.05;
 
@@ -61,39 +59,6 @@ impl Complaint {
         };
         Label { zh: zh.to_owned(), en: en.to_owned() }
     }
-}
-
-/// What a region looks like.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Look {
-    /// Root mean square of the Laplacian of the lightly blurred green channel, over its mean: sensor noise is mostly gone
-    /// by the blur (it defeats the plain variance of the Laplacian), brightness by the division.
-    pub detail: f64,
-    /// Shares of pixels below 10 and above 245.
-    pub dark: f64,
-    pub bright: f64,
-}
-
-/// Looks at a region's green plane of [`LOOK_PX_PER_MM`]; `None` when nothing of it is in the picture.
-#[must_use]
-pub fn look(green: &Plane, mask: &Mask) -> Option<Look> {
-    let count = mask.count() as f64;
-    if count == 0.0 || green.width < 3 || green.height < 3 {
-        return None;
-    }
-    let inside = || green.values.iter().zip(&mask.inside).filter(|(_, inside)| **inside).map(|(value, _)| *value);
-    let share = |test: &dyn Fn(f32) -> bool| inside().filter(|v| test(*v)).count() as f64 / count;
-    let mean = inside().map(f64::from).sum::<f64>() / count;
-    let soft = green.blurred(1.0);
-    let mut squares = 0.0;
-    for y in 1..green.height - 1 {
-        for x in (1..green.width - 1).filter(|x| mask.at(*x, y)) {
-            let round = soft.at(x - 1, y) + soft.at(x + 1, y) + soft.at(x, y - 1) + soft.at(x, y + 1);
-            squares += f64::from(round - 4.0 * soft.at(x, y)).powi(2);
-        }
-    }
-    let detail = (squares / count).sqrt() / mean.max(1.0);
-    Some(Look { detail, dark: share(&|v| v < DARK_VALUE), bright: share(&|v| v > BRIGHT_VALUE) })
 }
 
 /// All complaints about a photograph; `looks` has `None` for a region that the picture does not show.

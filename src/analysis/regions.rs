@@ -6,6 +6,10 @@
 
 use crate::domain::{Region, capture::View, metric::Label};
 use serde::Deserialize;
+pub use skinlink_pixels::{
+    affine::Affine,
+    grid::{Grid, Mask, Shown},
+};
 
 /// Why `face-regions.toml` is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -155,6 +159,14 @@ pub struct Pose {
     pub px_per_mm: f64,
 }
 
+impl Pose {
+    /// What a picture of `width` × `height` shows of the face.
+    #[must_use]
+    pub fn shown(&self, width: u32, height: u32) -> Shown {
+        Shown { to_picture: self.to_picture, width, height }
+    }
+}
+
 impl ViewRegions {
     /// # Errors
     /// [`BadAnchors`] when they are closer than 20 pixels, not finite, or outside the picture.
@@ -183,145 +195,4 @@ impl ViewRegions {
     pub fn polygon_mm(&self, polygon: &[[f64; 2]]) -> Vec<[f64; 2]> {
         polygon.iter().map(|p| p.map(|v| v * self.anchor_distance_mm)).collect()
     }
-}
-
-/// p ↦ M p + t, with M = [[m0, m1], [m2, m3]].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Affine {
-    pub m: [f64; 4],
-    pub t: [f64; 2],
-}
-
-impl Affine {
-    pub const IDENTITY: Self = Self { m: [1.0, 0.0, 0.0, 1.0], t: [0.0, 0.0] };
-
-    #[must_use]
-    pub fn apply(&self, [x, y]: [f64; 2]) -> [f64; 2] {
-        let Self { m, t } = self;
-        [m[0] * x + m[1] * y + t[0], m[2] * x + m[3] * y + t[1]]
-    }
-
-    /// First `inner`, then this one.
-    #[must_use]
-    pub fn after(&self, inner: &Self) -> Self {
-        let (a, b) = (self.m, inner.m);
-        let m = [
-            a[0] * b[0] + a[1] * b[2],
-            a[0] * b[1] + a[1] * b[3],
-            a[2] * b[0] + a[3] * b[2],
-            a[2] * b[1] + a[3] * b[3],
-        ];
-        Self { m, t: self.apply(inner.t) }
-    }
-
-    /// The way back; `None` when the map folds everything onto a line.
-    #[must_use]
-    pub fn inverse(&self) -> Option<Self> {
-        let [a, b, c, d] = self.m;
-        let determinant = a * d - b * c;
-        if !determinant.is_normal() {
-            return None;
-        }
-        let m = [d / determinant, -b / determinant, -c / determinant, a / determinant];
-        let [x, y] = Self { m, t: [0.0, 0.0] }.apply(self.t);
-        Some(Self { m, t: [-x, -y] })
-    }
-
-    /// How much lengths grow, as the root of the area's growth.
-    #[must_use]
-    pub fn scale(&self) -> f64 {
-        (self.m[0] * self.m[3] - self.m[1] * self.m[2]).abs().sqrt()
-    }
-}
-
-/// A raster over a part of the face: `px_per_mm` pixels to the millimetre, the middle of its first pixel at `origin_mm`.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grid {
-    pub origin_mm: [f64; 2],
-    pub px_per_mm: f64,
-    pub width: usize,
-    pub height: usize,
-}
-
-impl Grid {
-    /// Round a polygon (millimetres), grown by `margin_px` on every side and to a multiple of `multiple_of`.
-    #[must_use]
-    pub fn around(polygon: &[[f64; 2]], px_per_mm: f64, margin_px: u32, multiple_of: u32) -> Self {
-        let bound =
-            |axis: usize, pick: fn(f64, f64) -> f64| polygon.iter().map(|p| p[axis]).reduce(pick).unwrap_or(0.0);
-        let size = |axis: usize| {
-            let span = (bound(axis, f64::max) - bound(axis, f64::min)) * px_per_mm;
-            let need = (span.ceil().max(1.0) as usize) + 2 * margin_px as usize;
-            need.div_ceil(multiple_of.max(1) as usize) * multiple_of.max(1) as usize
-        };
-        let (width, height) = (size(0), size(1));
-        let origin = |axis: usize, pixels: usize| {
-            f64::midpoint(bound(axis, f64::min), bound(axis, f64::max)) - (pixels as f64 - 1.0) / 2.0 / px_per_mm
-        };
-        Self { origin_mm: [origin(0, width), origin(1, height)], px_per_mm, width, height }
-    }
-
-    /// From this raster's pixels to face millimetres.
-    #[must_use]
-    pub fn to_mm(&self) -> Affine {
-        let mm = 1.0 / self.px_per_mm;
-        Affine { m: [mm, 0.0, 0.0, mm], t: self.origin_mm }
-    }
-
-    /// Which pixels lie inside the polygon (millimetres) and are shown by the picture.
-    #[must_use]
-    pub fn mask(&self, polygon: &[[f64; 2]], shown: impl Fn([f64; 2]) -> bool) -> Mask {
-        let to_mm = self.to_mm();
-        let mut mask = Mask { width: self.width, height: self.height, inside: vec![false; self.width * self.height] };
-        let mut polygon_px = 0;
-        for y in 0..self.height {
-            for x in 0..self.width {
-                let here = [x as f64, y as f64];
-                if contains(polygon, to_mm.apply(here)) {
-                    polygon_px += 1;
-                    mask.inside[y * self.width + x] = shown(here);
-                }
-            }
-        }
-        // A region half out of the picture would be another region.
-        if mask.count() * 10 < polygon_px * 9 {
-            mask.inside.fill(false);
-        }
-        mask
-    }
-}
-
-/// Which pixels of a grid count; all false when less than nine tenths of the region are in the picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mask {
-    pub width: usize,
-    pub height: usize,
-    pub inside: Vec<bool>,
-}
-
-impl Mask {
-    #[must_use]
-    pub fn whole(width: usize, height: usize) -> Self {
-        Self { width, height, inside: vec![true; width * height] }
-    }
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.inside.iter().filter(|inside| **inside).count()
-    }
-    #[must_use]
-    pub fn at(&self, x: usize, y: usize) -> bool {
-        x < self.width && y < self.height && self.inside[y * self.width + x]
-    }
-}
-
-/// Even-odd rule.
-fn contains(polygon: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
-    let next = polygon.iter().cycle().skip(1);
-    polygon
-        .iter()
-        .zip(next)
-        .filter(|(a, b)| (a[1] > y) != (b[1] > y) && x < (b[0] - a[0]) * (y - a[1]) / (b[1] - a[1]) + a[0])
-        .count()
-        % 2
-        == 1
 }

@@ -10,13 +10,15 @@
 //! [`MAX_RESIDUAL_PX`] in the end: it says nothing on whose face it is.
 
 use super::{
-    blocks::{Blocks, Found, Sums, Template, find},
-    fit::{Model, Pair, robust},
     picture::Plane,
-    regions::{Affine, Grid, Mask, Pose},
-    sample::{Colour, Source},
+    regions::{Affine, Grid, Mask, Pose, Shown},
 };
 use crate::domain::comparison::Refusal;
+use skinlink_pixels::{
+    blocks::{Blocks, Found, Sums, Template, find},
+    fit::{Model, Pair, robust},
+    sample::{Colour, Source},
+};
 
 /// Scale of the last steps, pixels per millimetre, and the unit of the residuals.
 pub const PX_PER_MM: f64 = 13.0;
@@ -49,12 +51,11 @@ pub struct Face<'a> {
 }
 
 impl Face<'_> {
-    /// Whether the picture shows a place of the face.
+    /// What its picture shows of the face, places taken by `way` first.
     #[must_use]
-    pub fn shows(&self, mm: [f64; 2]) -> bool {
-        let [x, y] = self.pose.to_picture.apply(mm);
+    pub fn shown(&self, way: &Affine) -> Shown {
         let picture = self.source.picture();
-        x >= 0.0 && y >= 0.0 && x <= f64::from(picture.width() - 1) && y <= f64::from(picture.height() - 1)
+        Shown { to_picture: self.pose.to_picture.after(way), width: picture.width(), height: picture.height() }
     }
 
     /// The green channel on a grid of face millimetres, taken by `way` first; freed of light, noise a little softened.
@@ -62,7 +63,7 @@ impl Face<'_> {
         let map = self.pose.to_picture.after(&way.after(&grid.to_mm()));
         let [plane] = self
             .source
-            .sample_affine(grid.width, grid.height, Colour::Green, &map)
+            .sample_affine(grid.width, grid.height, [map.scale(); 2], Colour::Green, &map)
             .try_into()
             .expect("one colour asked for");
         plane.blurred(SOFT_PX).high_passed(reach)
@@ -82,6 +83,12 @@ pub struct Registered {
 }
 
 impl Registered {
+    /// The way without its small bends.
+    #[must_use]
+    pub const fn affine(&self) -> &Affine {
+        &self.affine
+    }
+
     #[must_use]
     pub fn to_after_mm(&self, mm: [f64; 2]) -> [f64; 2] {
         let [dx, dy] = self.field.at(mm);
@@ -169,10 +176,11 @@ fn finish(
 pub fn warped(after: &mut Face<'_>, grid: &Grid, registered: &Registered, colour: Colour) -> Vec<Plane> {
     let (to_mm, to_picture) = (grid.to_mm(), after.pose.to_picture);
     let reduction = to_picture.scale() * registered.affine.scale() / grid.px_per_mm;
-    after.source.sample(grid.width, grid.height, [reduction; 2], colour, |x, y| {
+    let place = |x: f32, y: f32| {
         let mm = to_mm.apply([f64::from(x), f64::from(y)]);
         to_picture.apply(registered.to_after_mm(mm)).map(|v| v as f32)
-    })
+    };
+    after.source.sample(grid.width, grid.height, [reduction; 2], colour, &place)
 }
 
 /// The bounding box of the regions with their surroundings, as far as the before picture shows it; a rectangle.
@@ -236,11 +244,7 @@ fn about(middle: [f64; 2], degrees: f64, size: f64) -> Affine {
 }
 
 fn both_show(before: &Face<'_>, after: &Face<'_>, grid: &Grid, polygon: &[[f64; 2]], way: &Affine) -> Mask {
-    let to_mm = grid.to_mm();
-    grid.mask(polygon, |at| {
-        let mm = to_mm.apply(at);
-        before.shows(mm) && after.shows(way.apply(mm))
-    })
+    grid.mask(polygon, &[before.shown(&Affine::IDENTITY), after.shown(way)])
 }
 
 fn look(

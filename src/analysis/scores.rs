@@ -1,7 +1,4 @@
 //! Output tensors to scores: activation, then the reducer the manifest names, over one region.
-//!
-//! A peak is a map cell above the threshold that no cell of the window round it exceeds; the window is cut at the map's
-//! border, and of equal neighbours the first in reading order counts.
 
 use super::{
     compare::PairedCounts,
@@ -9,6 +6,7 @@ use super::{
     picture::Plane,
     regions::Mask,
 };
+use skinlink_pixels::peaks::{self, Rule};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScoreError {
@@ -76,14 +74,7 @@ pub fn scalar_of(output: &Output, mut values: Vec<f32>) -> Result<f64, ScoreErro
 #[must_use]
 pub fn map_mask(kind: OutputKind, picture: &Mask, map: &Plane) -> Mask {
     let OutputKind::Map { stride } = kind else { return Mask::whole(map.width, map.height) };
-    let stride = stride as usize;
-    let mut inside = vec![false; map.width * map.height];
-    for y in 0..map.height {
-        for x in 0..map.width {
-            inside[y * map.width + x] = picture.at(x * stride + stride / 2, y * stride + stride / 2);
-        }
-    }
-    Mask { width: map.width, height: map.height, inside }
+    picture.strided(stride as usize, map.width, map.height)
 }
 
 /// One number from a map over a mask of the same size; `px_per_mm` is the map's.
@@ -95,41 +86,12 @@ pub fn reduce(how: Reduce, map: &Plane, mask: &Mask, px_per_mm: f64) -> Result<f
     if count == 0 {
         return Err(ScoreError::NoRegion);
     }
-    let inside = || map.values.iter().zip(&mask.inside).filter(|(_, inside)| **inside).map(|(value, _)| *value);
     Ok(match how {
         Reduce::PeakDensity { threshold, window } => {
-            peaks(map, mask, threshold, window).len() as f64 / (count as f64 / (px_per_mm * 10.0).powi(2))
+            peaks::peaks(map, mask, threshold, window).len() as f64 / (count as f64 / (px_per_mm * 10.0).powi(2))
         }
-        Reduce::AreaFraction { threshold } => {
-            100.0 * inside().filter(|v| *v >= threshold).count() as f64 / count as f64
-        }
-        Reduce::Mean | Reduce::Scalar => inside().map(f64::from).sum::<f64>() / count as f64,
-    })
-}
-
-/// Column and row of every peak inside the mask.
-#[must_use]
-pub fn peaks(map: &Plane, mask: &Mask, threshold: f32, window: u32) -> Vec<(usize, usize)> {
-    let reach = window as usize / 2;
-    let mut found = Vec::new();
-    for y in 0..map.height {
-        for (x, value) in map.row(y).iter().enumerate() {
-            if *value > threshold && mask.at(x, y) && is_peak(map, x, y, reach) {
-                found.push((x, y));
-            }
-        }
-    }
-    found
-}
-
-fn is_peak(map: &Plane, x: usize, y: usize, reach: usize) -> bool {
-    let here = map.at(x, y);
-    let columns = x.saturating_sub(reach)..(x + reach + 1).min(map.width);
-    (y.saturating_sub(reach)..(y + reach + 1).min(map.height)).all(|row| {
-        columns.clone().all(|column| {
-            let other = map.at(column, row);
-            other < here || (other == here && (row, column) >= (y, x))
-        })
+        Reduce::AreaFraction { threshold } => 100.0 * peaks::share_above(map, mask, threshold),
+        Reduce::Mean | Reduce::Scalar => peaks::mean(map, mask),
     })
 }
 
@@ -143,25 +105,15 @@ pub fn paired(
     window: u32,
     kept: KeptShare,
 ) -> PairedCounts {
-    let limit = threshold * kept.kept_threshold;
-    let missing = |peaks: &[(usize, usize)], other: &Plane| {
-        let gone = peaks.iter().filter(|(x, y)| !reaches(other, *x, *y, kept.search_px as usize, limit)).count();
-        u32::try_from(gone).unwrap_or(u32::MAX)
-    };
-    let number = |peaks: &[(usize, usize)]| u32::try_from(peaks.len()).unwrap_or(u32::MAX);
-    let (first, second) = (peaks(before, mask, threshold, window), peaks(after, mask, threshold, window));
+    let rule = Rule { threshold, window, kept: kept.kept_threshold, search: kept.search_px };
+    let fate = peaks::fate(before, after, mask, rule);
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     PairedCounts {
-        before_peaks: number(&first),
-        lost: missing(&first, after),
-        after_peaks: number(&second),
-        gained: missing(&second, before),
+        before_peaks: number(fate.before),
+        lost: number(fate.lost),
+        after_peaks: number(fate.after),
+        gained: number(fate.gained),
     }
-}
-
-fn reaches(map: &Plane, x: usize, y: usize, search: usize, limit: f32) -> bool {
-    let columns = x.saturating_sub(search)..(x + search + 1).min(map.width);
-    (y.saturating_sub(search)..(y + search + 1).min(map.height))
-        .any(|row| map.row(row)[columns.clone()].iter().any(|value| *value > limit))
 }
 
 #[cfg(test)]
@@ -180,11 +132,11 @@ mod tests {
     #[test]
     fn peaks_are_counted_once_and_only_inside() {
         let whole = Mask::whole(9, 5);
-        assert_eq!(peaks(&map(), &whole, 0.5, 3), [(6, 1), (2, 2), (7, 4)]);
-        assert_eq!(peaks(&map(), &whole, 1.0, 3), [(6, 1), (2, 2)], "a threshold is exceeded, not reached");
-        assert_eq!(peaks(&map(), &whole, 0.5, 9), [(2, 2)], "one window holds them all");
+        assert_eq!(peaks::peaks(&map(), &whole, 0.5, 3), [(6, 1), (2, 2), (7, 4)]);
+        assert_eq!(peaks::peaks(&map(), &whole, 1.0, 3), [(6, 1), (2, 2)], "a threshold is exceeded, not reached");
+        assert_eq!(peaks::peaks(&map(), &whole, 0.5, 9), [(2, 2)], "one window holds them all");
         let left = Mask { inside: (0..45).map(|at| at % 9 < 4).collect(), ..whole };
-        assert_eq!(peaks(&map(), &left, 0.5, 3), [(2, 2)]);
+        assert_eq!(peaks::peaks(&map(), &left, 0.5, 3), [(2, 2)]);
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use super::{
     manifest::{Channels, Element, Fit, Input, Layout, Whole},
-    picture::{Picture, Plane},
-    sample::{Colour, Source},
+    picture::Plane,
+};
+use skinlink_pixels::{
+    affine::Affine,
+    sample::{Colour, Source, spread},
 };
 
 /// Most elements of one tensor; above it a manifest or a region is mistaken. 256 Mi floats are one GiB.
@@ -54,11 +57,10 @@ pub fn from_planes(input: &Input, planes: &[Plane; 3]) -> Result<Tensor, TensorE
     let mut values = vec![0.0_f32; count];
     let pixels = width * height;
     for channel in 0..channels {
-        let (scale, offset) = (input.scale[channel], input.offset[channel]);
-        for at in 0..pixels {
-            let to = if input.layout == Layout::Nchw { channel * pixels + at } else { at * channels + channel };
-            values[to] = value_of(input.channels, channel, planes, at) * scale + offset;
-        }
+        // Where the channel's first value stands and how far apart its values are.
+        let (first, step) = if input.layout == Layout::Nchw { (channel * pixels, 1) } else { (channel, channels) };
+        let weights = weights(input.channels, channel);
+        spread(planes, weights, &mut values[first..], step, input.scale[channel], input.offset[channel]);
     }
     let data = match input.element {
         Element::F32 => Data::F32(values),
@@ -67,12 +69,13 @@ pub fn from_planes(input: &Input, planes: &[Plane; 3]) -> Result<Tensor, TensorE
     Ok(Tensor { shape, data })
 }
 
-fn value_of(channels: Channels, channel: usize, planes: &[Plane; 3], at: usize) -> f32 {
-    let [red, green, blue] = [0, 1, 2].map(|plane: usize| planes[plane].values[at]);
-    match channels {
-        Channels::Rgb => [red, green, blue][channel],
-        Channels::Bgr => [blue, green, red][channel],
-        Channels::Grey => 0.299 * red + 0.587 * green + 0.114 * blue,
+/// How much of red, green and blue is in a channel.
+const fn weights(channels: Channels, channel: usize) -> [f32; 3] {
+    match (channels, channel) {
+        (Channels::Grey, _) => [0.299, 0.587, 0.114],
+        (Channels::Rgb, 0) | (Channels::Bgr, 2) => [1.0, 0.0, 0.0],
+        (Channels::Rgb | Channels::Bgr, 1) => [0.0, 1.0, 0.0],
+        (Channels::Rgb | Channels::Bgr, _) => [0.0, 0.0, 1.0],
     }
 }
 
@@ -93,9 +96,8 @@ pub fn from_picture(input: &Input, source: &mut Source) -> Result<Tensor, Tensor
     };
     let (left, top) = if how == Whole::Letterbox { ((width - to_width) / 2, (height - to_height) / 2) } else { (0, 0) };
     let ratio = [from_width as f64 / to_width as f64, from_height as f64 / to_height as f64];
-    let [rx, ry] = ratio.map(|r| r as f32);
-    let small =
-        source.sample(to_width, to_height, ratio, Colour::Rgb, |x, y| [(x + 0.5) * rx - 0.5, (y + 0.5) * ry - 0.5]);
+    let onto = Affine { m: [ratio[0], 0.0, 0.0, ratio[1]], t: ratio.map(|r| 0.5 * r - 0.5) };
+    let small = source.sample_affine(to_width, to_height, ratio, Colour::Rgb, &onto);
     let mut planes = [(); 3].map(|()| Plane::filled(width, height, f32::from(fill)));
     for (plane, small) in planes.iter_mut().zip(&small) {
         for y in 0..to_height {
@@ -105,19 +107,10 @@ pub fn from_picture(input: &Input, source: &mut Source) -> Result<Tensor, Tensor
     from_planes(input, &planes)
 }
 
-/// A picture's planes as they are: no resampling, no cutting. Golden pictures are fed so.
-#[must_use]
-pub fn planes_of(picture: &Picture) -> [Plane; 3] {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    [0, 1, 2].map(|channel: usize| {
-        let values = picture.rgb().iter().skip(channel).step_by(3).map(|v| f32::from(*v)).collect();
-        Plane { width, height, values }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::picture::Picture;
 
     fn input(layout: Layout, channels: Channels, fit: Fit) -> Input {
         let (scale, offset) = (vec![2.0, 1.0, 0.5], vec![0.0, 10.0, 0.0]);
@@ -145,7 +138,7 @@ mod tests {
     #[test]
     fn axes_and_colours_as_the_manifest_says() {
         let picture = Picture::new(2, 1, vec![1, 2, 3, 4, 5, 6]).unwrap();
-        let planes = planes_of(&picture);
+        let planes = picture.planes();
         let made = |layout, channels| from_planes(&input(layout, channels, region()), &planes).unwrap();
         let rgb = made(Layout::Nchw, Channels::Rgb);
         assert_eq!((rgb.shape, floats(&rgb)), ([1, 3, 1, 2], &[2.0, 8.0, 12.0, 15.0, 1.5, 3.0][..]));

@@ -8,13 +8,13 @@ use crate::{
         golden::Golden,
         job::ModelName,
         manifest::{Fit, Manifest},
-        picture::Picture,
+        picture::{self, Picture},
         regions::{FaceRegions, ViewRegions},
-        sample::Source,
         tensor,
     },
     domain::capture::View,
 };
+use skinlink_pixels::sample::Source;
 use std::{fs, path::Path};
 
 /// A model file above this is not for a salon's machine.
@@ -69,7 +69,7 @@ fn prove(model: &mut Model, picture: &[u8], expected: &Golden) -> Result<Vec<Str
     let picture = decode(picture)?;
     let input = &model.manifest().input;
     let tensor = match input.fit {
-        Fit::Region { .. } => tensor::from_planes(input, &tensor::planes_of(&picture)),
+        Fit::Region { .. } => tensor::from_planes(input, &picture.planes()),
         Fit::Whole { .. } => tensor::from_picture(input, &mut Source::new(picture)),
     };
     let outputs = model.run(&tensor.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
@@ -78,7 +78,7 @@ fn prove(model: &mut Model, picture: &[u8], expected: &Golden) -> Result<Vec<Str
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Picture, String> {
     let admitted = door::admit(bytes).map_err(|e| e.to_string())?;
-    Picture::decode(&admitted).map_err(|e| e.to_string())
+    picture::decode(&admitted).map_err(|e| e.to_string())
 }
 
 pub(super) fn name_of(model: &Model) -> ModelName {

@@ -10,11 +10,11 @@ use crate::{
         picture::Plane,
         quality,
         regions::{Grid, Mask, Pose},
-        sample::{Colour, Source},
         scores, tensor,
     },
     domain::Region,
 };
+use skinlink_pixels::sample::{Colour, Source};
 
 /// A photograph ready to be cut.
 pub(super) struct Shown {
@@ -36,18 +36,14 @@ impl Shown {
     /// A region's grid and which of its pixels the photograph shows.
     fn cut(&self, polygon: &[[f64; 2]], px_per_mm: f64, margin_px: u32, multiple_of: u32) -> (Grid, Mask) {
         let grid = Grid::around(polygon, px_per_mm, margin_px, multiple_of);
-        let map = self.pose.to_picture.after(&grid.to_mm());
         let picture = self.source.picture();
-        let (right, bottom) = (f64::from(picture.width() - 1), f64::from(picture.height() - 1));
-        let mask = grid.mask(polygon, |at| {
-            let [x, y] = map.apply(at);
-            x >= 0.0 && y >= 0.0 && x <= right && y <= bottom
-        });
+        let mask = grid.mask(polygon, &[self.pose.shown(picture.width(), picture.height())]);
         (grid, mask)
     }
 
     fn planes(&mut self, grid: &Grid, colour: Colour) -> Vec<Plane> {
-        self.source.sample_affine(grid.width, grid.height, colour, &self.pose.to_picture.after(&grid.to_mm()))
+        let map = self.pose.to_picture.after(&grid.to_mm());
+        self.source.sample_affine(grid.width, grid.height, [map.scale(); 2], colour, &map)
     }
 }
 

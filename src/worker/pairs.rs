@@ -10,14 +10,13 @@ use crate::{
         compare::PairedCounts,
         job::{Paired, PairedMeasure},
         manifest::{Fit, KeptShare, Reduce, ScoreRule},
-        parity,
         regions::{Affine, Grid},
         register::{self, Face, Registered},
-        sample::Colour,
         scores,
     },
     domain::{Region, comparison::Refusal},
 };
+use skinlink_pixels::{parity, sample::Colour};
 
 pub(super) fn measure(
     engine: &mut Engine,
@@ -89,13 +88,10 @@ fn count(
         return Err("paired measures need regions".into());
     };
     let grid = Grid::around(polygon, px_per_mm, margin_px, multiple_of);
-    let to_mm = grid.to_mm();
-    let mask = grid.mask(polygon, |at| {
-        let mm = to_mm.apply(at);
-        before.shows(mm) && after.shows(registered.to_after_mm(mm))
-    });
-    let here: &Affine = &before.pose.to_picture.after(&to_mm);
-    let mut first = before.source.sample_affine(grid.width, grid.height, Colour::Rgb, here);
+    let mask = grid.mask(polygon, &[before.shown(&Affine::IDENTITY), after.shown(registered.affine())]);
+    let here = before.pose.to_picture.after(&grid.to_mm());
+    let reduction = [here.scale(); 2];
+    let mut first = before.source.sample_affine(grid.width, grid.height, reduction, Colour::Rgb, &here);
     let mut second = register::warped(after, &grid, registered, Colour::Rgb);
     parity::equalise(&mut first, &mut second, &mask);
     let (first, second) = (maps_of(model, &first)?, maps_of(model, &second)?);

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// For one answer, on a machine that builds at the same time.
-pub const LIMIT: Duration = Duration::from_secs(600);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))

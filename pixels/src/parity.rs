@@ -5,7 +5,7 @@
 //! the energy that sensor noise has in it. It does not repair noise or strong compression: quality gates and the
 //! measured repeatability answer for those.
 
-use super::{picture::Plane, regions::Mask};
+use crate::{grid::Mask, plane::Plane};
 
 const FINE: [f32; 2] = [0.8, 1.3];
 const WIDE: [f32; 2] = [2.5, 4.0];

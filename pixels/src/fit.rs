@@ -3,7 +3,7 @@
 //! RANSAC with a fixed seed, so that the same pictures give the same numbers for ever, then least squares on those who
 //! agree, three times.
 
-use super::regions::Affine;
+use crate::affine::Affine;
 
 /// A place and where it was found, in the same unit.
 #[derive(Debug, Clone, Copy, PartialEq)]

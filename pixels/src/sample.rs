@@ -3,17 +3,13 @@
 //! Kernel: Keys' cubic convolution with a = −0.5 (Catmull-Rom), widened by the reduction where the grid is coarser than
 //! the picture, so that nothing folds over. Outside the picture its border is repeated; a mask says what to leave out.
 
-use super::{
-    picture::{Picture, Plane},
-    regions::Affine,
-};
+use crate::{affine::Affine, picture::Picture, plane::Plane};
 
 /// Above this reduction the picture is halved first: the same result to the eye for a quarter of the work.
 const HALVE_FROM: f64 = 2.0;
 
-/// Where a grid's pixel lies in the picture: `(column, row)`, the middle of the top left pixel is 0, 0.
-pub trait Map: Fn(f32, f32) -> [f32; 2] {}
-impl<F: Fn(f32, f32) -> [f32; 2]> Map for F {}
+/// Where a grid's pixel (column, row) lies in the picture; the middle of the top left pixel is 0, 0.
+pub type Place<'a> = &'a dyn Fn(f32, f32) -> [f32; 2];
 
 /// Which channels are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +60,18 @@ impl Source {
         height: usize,
         reduction: [f64; 2],
         colour: Colour,
-        map: impl Map,
+        map: Place<'_>,
+    ) -> Vec<Plane> {
+        self.resampled(width, height, reduction, colour, map)
+    }
+
+    fn resampled(
+        &mut self,
+        width: usize,
+        height: usize,
+        reduction: [f64; 2],
+        colour: Colour,
+        map: impl Fn(f32, f32) -> [f32; 2],
     ) -> Vec<Plane> {
         let (picture, factor) = self.level_for(reduction[0].min(reduction[1]));
         let stretch = reduction.map(|r| (r as f32 / factor).max(1.0));
@@ -77,13 +84,29 @@ impl Source {
         }
     }
 
-    /// The same by an affine map.
-    pub fn sample_affine(&mut self, width: usize, height: usize, colour: Colour, map: &Affine) -> Vec<Plane> {
+    /// The same by an affine map, and much faster: nothing is called for a pixel.
+    pub fn sample_affine(
+        &mut self,
+        width: usize,
+        height: usize,
+        reduction: [f64; 2],
+        colour: Colour,
+        map: &Affine,
+    ) -> Vec<Plane> {
         let m = map.m.map(|v| v as f32);
         let t = map.t.map(|v| v as f32);
-        self.sample(width, height, [map.scale(); 2], colour, |x, y| {
+        self.resampled(width, height, reduction, colour, |x, y| {
             [m[0] * x + m[1] * y + t[0], m[2] * x + m[3] * y + t[1]]
         })
+    }
+}
+
+/// Writes a weighted sum of red, green and blue, scaled and lifted, to every `step`th place of `out`.
+pub fn spread(planes: &[Plane; 3], weights: [f32; 3], out: &mut [f32], step: usize, scale: f32, offset: f32) {
+    let [red, green, blue] = planes;
+    let colours = red.values.iter().zip(&green.values).zip(&blue.values);
+    for (to, ((red, green), blue)) in out.iter_mut().step_by(step).zip(colours) {
+        *to = (weights[0] * red + weights[1] * green + weights[2] * blue) * scale + offset;
     }
 }
 
@@ -93,7 +116,7 @@ fn resample<const N: usize>(
     height: usize,
     stretch: [f32; 2],
     channels: [usize; N],
-    map: impl Map,
+    map: impl Fn(f32, f32) -> [f32; 2],
 ) -> Vec<Plane> {
     let mut planes: Vec<Plane> = channels.iter().map(|_| Plane::filled(width, height, 0.0)).collect();
     let (mut across, mut down) = (Taps::new(stretch[0]), Taps::new(stretch[1]));
@@ -207,7 +230,7 @@ mod tests {
         for (scale, degrees) in [(1.0, 0.0), (0.7, 3.0), (1.3, -4.0), (3.1, 2.0)] {
             let (sin, cos) = f64::to_radians(degrees).sin_cos();
             let map = Affine { m: [scale * cos, -scale * sin, scale * sin, scale * cos], t: [30.3, 30.6] };
-            let planes = source.sample_affine(12, 12, Colour::Rgb, &map);
+            let planes = source.sample_affine(12, 12, [scale; 2], Colour::Rgb, &map);
             for (x, y) in [(3, 4), (11, 0), (5, 11)] {
                 let [px, py] = map.apply([x as f64, y as f64]);
                 for (plane, expected) in planes.iter().zip([px, px + py, py]) {
@@ -225,6 +248,6 @@ mod tests {
     fn outside_the_picture_its_border_is_repeated() {
         let mut source = slope(10, 10);
         let far = Affine { m: [1.0, 0.0, 0.0, 1.0], t: [1e9, -1e9] };
-        assert_eq!(source.sample_affine(2, 2, Colour::Green, &far)[0].values, [9.0; 4]);
+        assert_eq!(source.sample_affine(2, 2, [1.0; 2], Colour::Green, &far)[0].values, [9.0; 4]);
     }
 }

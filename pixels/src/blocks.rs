@@ -1,6 +1,6 @@
 //! Block matching: where a patch of one plane lies in another, by normalised cross-correlation to a part of a pixel.
 
-use super::{picture::Plane, regions::Mask};
+use crate::{grid::Mask, plane::Plane};
 
 /// How patches are cut and searched, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

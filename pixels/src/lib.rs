@@ -1,0 +1,23 @@
+//! Planes, grids and patches: everything that walks over pixels one by one, and nothing that knows what they mean.
+//!
+//! A package of its own for one reason: it is optimised in every build, so that a development build of the gateway still
+//! measures a photograph in seconds. Hence its two rules: no generic function or closure parameter at its border (their
+//! bodies would be compiled with the caller, unoptimised), and nothing in it that is not called millions of times or
+//! needed by what is. Pure: no file, no clock, no randomness but seeded. The meaning of it all is in the gateway's
+//! `analysis`.
+//!
+//! - [`picture`] RGB pixels, [`plane`] one channel with its filters
+//! - [`grid`] rasters over a face and masks on them, by maps of the plane ([`affine`])
+//! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness · [`look`] detail and exposure
+//! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate
+
+pub mod affine;
+pub mod blocks;
+pub mod fit;
+pub mod grid;
+pub mod look;
+pub mod parity;
+pub mod peaks;
+pub mod picture;
+pub mod plane;
+pub mod sample;
