@@ -7,6 +7,7 @@
 //! In the data folder: `skinlink.db` (all records), `keys.db` (customers' keys and the ledger of erasures, kept out of the
 //! backups of the first), `pictures/` (one encrypted file each), `backups/`, `lock`, `store.key` unless configured elsewhere.
 
+mod acknowledged;
 mod audit;
 mod backup;
 mod captures;
@@ -43,6 +44,7 @@ mod views;
 mod visits;
 mod writer;
 
+pub use acknowledged::DeadLetter;
 pub use audit::AuditBroken;
 pub use captures::NewCapture;
 pub use consents::NewConsent;
@@ -51,7 +53,7 @@ pub use erasure::Receipt;
 pub use error::{OpenError, StoreError};
 pub use escrow::{Escrow, unseal};
 pub use keys::StoreKey;
-pub use outbox::{Backlog, DeadLetter};
+pub use outbox::Backlog;
 pub use owed::OwedImage;
 pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use schema::VERSION as SCHEMA_VERSION;

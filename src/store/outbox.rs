@@ -2,16 +2,24 @@
 //!
 //! [`enqueue`] takes a [`Tx`], so it cannot be called outside a transaction; the number is drawn in it, so a change that is
 //! rolled back leaves no gap. An event without its consent is never enqueued: the gate is looked up here, not by callers.
-//! Acknowledged events stay, so that a restored HQ can ask again; only [`Store::prune`] removes them, oldest first.
+//! Acknowledged events stay, so that a restored HQ can ask again. What HQ has is a prefix of each epoch with a few ranges
+//! beyond, see [`super::acknowledged`]: an acknowledgement costs the same however many events it settles.
+//!
+//! An event's place in the table is its epoch's number and its `seq` in one integer ([`place`]): the table is written at its
+//! end and read in the order of sending.
 
-use super::{Store, columns::int, columns::uint, consents, error::StoreError, writer::Tx};
+use super::{
+    Store,
+    acknowledged::Acknowledged,
+    columns::{int, uint},
+    consents,
+    error::StoreError,
+    writer::Tx,
+};
 use crate::{
     clock,
     domain::{CustomerId, Epoch, EventId, Stamp, Timestamp, VisitId, consent::Purpose},
-    sync::{
-        envelope::{Event, Mark},
-        reply::SeqRange,
-    },
+    sync::envelope::{Event, Mark},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -57,6 +65,63 @@ pub(super) struct About {
     pub stamp: Stamp,
 }
 
+/// Bits of a place that hold the sequence: a trillion events an epoch.
+const SEQ_BITS: u32 = 40;
+
+/// Where event `seq` of the epoch numbered `epoch` stands.
+pub(super) const fn place(epoch: i64, seq: u64) -> i64 {
+    let last = (1 << SEQ_BITS) - 1;
+    (epoch << SEQ_BITS) + if seq > last { int(last) } else { int(seq) }
+}
+
+/// The sequence of a place.
+pub(super) const fn seq_of(place: i64) -> u64 {
+    (place & ((1 << SEQ_BITS) - 1)).cast_unsigned()
+}
+
+/// Number of the epoch of a place.
+pub(super) const fn epoch_of(place: i64) -> i64 {
+    place >> SEQ_BITS
+}
+
+/// One life of this database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Life {
+    pub n: i64,
+    pub epoch: Epoch,
+    /// Highest sequence drawn.
+    pub last_seq: u64,
+}
+
+impl Life {
+    const COLUMNS: &str = "n, epoch, last_seq";
+
+    fn from_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self { n: row.get(0)?, epoch: row.get(1)?, last_seq: uint(row, 2)? })
+    }
+
+    /// The present one.
+    pub(super) fn present(conn: &Connection) -> rusqlite::Result<Self> {
+        let sql = format!("SELECT {} FROM epochs ORDER BY n DESC LIMIT 1", Self::COLUMNS);
+        conn.prepare_cached(&sql)?.query_row([], Self::from_row)
+    }
+
+    /// `None` where this database never had it.
+    pub(super) fn of(conn: &Connection, epoch: Epoch) -> rusqlite::Result<Option<Self>> {
+        let sql = format!("SELECT {} FROM epochs WHERE epoch = ?1", Self::COLUMNS);
+        conn.prepare_cached(&sql)?.query_row([epoch], Self::from_row).optional()
+    }
+
+    /// Draws the next `count` numbers; `last_seq` is the last of them.
+    fn draw(tx: &Tx<'_>, count: u64) -> rusqlite::Result<Self> {
+        let sql = format!(
+            "UPDATE epochs SET last_seq = last_seq + ?1 WHERE n = (SELECT max(n) FROM epochs) RETURNING {}",
+            Self::COLUMNS
+        );
+        tx.prepare_cached(&sql)?.query_row([int(count)], Self::from_row)
+    }
+}
+
 /// Enqueues one event; `false` when its consent is not given.
 pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> Result<bool, StoreError> {
     if let (Some(purpose), Some(customer)) = (about.gate.purpose(), about.customer)
@@ -64,19 +129,15 @@ pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> R
     {
         return Ok(false);
     }
-    let (epoch, seq): (Epoch, u64) = tx
-        .prepare_cached("UPDATE outbox_state SET last_seq = last_seq + 1 RETURNING epoch, last_seq")?
-        .query_row([], |row| Ok((row.get(0)?, uint(row, 1)?)))?;
+    let Life { n, epoch, last_seq: seq } = Life::draw(tx, 1)?;
     let mark = Mark { id: clock::mint(EventId::from_bits), epoch, seq, stamp: about.stamp };
     let body = event_text(tx.source(), about.kind, &about.subject, mark, payload)?;
     tx.prepare_cached(
-        "INSERT INTO outbox (epoch, seq, event, kind, gate, customer, visit, object, queued_ms, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO outbox (place, kind, gate, customer, visit, object, queued_ms, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?
     .execute(params![
-        epoch,
-        int(seq),
-        mark.id,
+        place(n, seq),
         about.kind,
         about.gate.as_str(),
         about.customer,
@@ -101,12 +162,9 @@ fn event_text(
     serde_json::to_string(&Event::new(source, kind, subject, mark, data)).map_err(refused)
 }
 
+/// Of the present epoch.
 pub(super) fn last_seq(conn: &Connection) -> rusqlite::Result<u64> {
-    conn.prepare_cached("SELECT last_seq FROM outbox_state")?.query_row([], |row| uint(row, 0))
-}
-
-pub(super) fn epoch(conn: &Connection) -> rusqlite::Result<Epoch> {
-    conn.prepare_cached("SELECT epoch FROM outbox_state")?.query_row([], |row| row.get(0))
+    Ok(Life::present(conn)?.last_seq)
 }
 
 /// How much HQ does not have yet.
@@ -120,31 +178,15 @@ pub struct Backlog {
     pub dead_letters: u64,
 }
 
-/// An event HQ refused for good.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    pub epoch: Epoch,
-    pub seq: u64,
-    pub kind: String,
-    pub reason: String,
-    pub refused: Timestamp,
-    pub body: String,
-}
-
 impl Store {
     /// Which life of the database this is.
     pub async fn epoch(&self) -> Result<Epoch, StoreError> {
-        self.read(|conn| Ok(epoch(conn)?)).await
+        self.read(|conn| Ok(Life::present(conn)?.epoch)).await
     }
 
     /// Highest sequence ever enqueued in this epoch; 0 when none.
     pub async fn last_seq(&self) -> Result<u64, StoreError> {
         self.read(|conn| Ok(last_seq(conn)?)).await
-    }
-
-    /// From here on every sequence is still kept.
-    pub async fn oldest_kept(&self) -> Result<u64, StoreError> {
-        self.read(|conn| Ok(conn.query_row("SELECT pruned_upto + 1 FROM outbox_state", [], |row| uint(row, 0))?)).await
     }
 
     /// Events waiting for HQ from `from` on, oldest first, at most `events` and `bytes` of text (but always one). Those
@@ -156,19 +198,13 @@ impl Store {
         bytes: usize,
     ) -> Result<Vec<(u64, String)>, StoreError> {
         self.read(move |conn| {
-            let sql = "SELECT seq, body FROM outbox WHERE epoch = (SELECT epoch FROM outbox_state) AND state = 0
-                       AND seq >= ?1 ORDER BY seq LIMIT ?2";
-            bounded(conn, sql, params![int(from), count(events)], bytes)
-        })
-        .await
-    }
-
-    /// The newest events waiting, newest first, for sending live before the backlog.
-    pub async fn newest_unacknowledged(&self, events: usize, bytes: usize) -> Result<Vec<(u64, String)>, StoreError> {
-        self.read(move |conn| {
-            let sql = "SELECT seq, body FROM outbox WHERE epoch = (SELECT epoch FROM outbox_state) AND state = 0
-                       ORDER BY seq DESC LIMIT ?1";
-            bounded(conn, sql, params![count(events)], bytes)
+            let life = Life::present(conn)?;
+            let held = Acknowledged::load(conn, life.n)?;
+            let from = place(life.n, from.max(held.upto() + 1));
+            let mut select = conn.prepare_cached(
+                "SELECT place, body FROM outbox WHERE place >= ?1 AND refused IS NULL ORDER BY place",
+            )?;
+            bounded(select.query([from])?, |seq| !held.has(seq), events, bytes)
         })
         .await
     }
@@ -183,61 +219,10 @@ impl Store {
         bytes: usize,
     ) -> Result<Vec<(u64, String)>, StoreError> {
         self.read(move |conn| {
-            let sql = "SELECT seq, body FROM outbox WHERE epoch = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4";
-            bounded(conn, sql, params![epoch, int(from), int(to), count(events)], bytes)
-        })
-        .await
-    }
-
-    /// HQ has committed everything up to and with `upto`, and `ranges` beyond. Says how many that settled now; a repeated
-    /// or foreign acknowledgement settles none.
-    pub async fn acknowledge(&self, epoch: Epoch, upto: u64, ranges: Vec<SeqRange>) -> Result<u64, StoreError> {
-        self.write(move |tx| {
-            let now = clock::now().wall;
-            let mut update = tx.prepare_cached(
-                "UPDATE outbox SET state = 1, settled_ms = ?4
-                 WHERE epoch = ?1 AND state = 0 AND seq BETWEEN ?2 AND ?3",
-            )?;
-            let mut settled = 0;
-            for (from, to) in std::iter::once((0, upto)).chain(ranges) {
-                settled += update.execute(params![epoch, int(from), int(to), now])?;
-            }
-            Ok(settled as u64)
-        })
-        .await
-    }
-
-    /// HQ refuses this event for good; it goes to the dead letters and blocks nothing. `false` for an unknown one.
-    pub async fn dead_letter(&self, epoch: Epoch, seq: u64, reason: String) -> Result<bool, StoreError> {
-        self.write(move |tx| {
-            let now = clock::now().wall;
-            let changed = tx.execute(
-                "UPDATE outbox SET state = 2, settled_ms = ?3, reason = ?4 WHERE epoch = ?1 AND seq = ?2",
-                params![epoch, int(seq), now, reason],
-            )?;
-            Ok(changed > 0)
-        })
-        .await
-    }
-
-    /// What HQ refused, newest first.
-    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        self.read(move |conn| {
-            let mut select = conn.prepare_cached(
-                "SELECT epoch, seq, kind, coalesce(reason, ''), coalesce(settled_ms, queued_ms), body
-                 FROM outbox WHERE state = 2 ORDER BY settled_ms DESC, seq DESC LIMIT ?1",
-            )?;
-            let letters = select.query_map([count(limit)], |row| {
-                Ok(DeadLetter {
-                    epoch: row.get(0)?,
-                    seq: uint(row, 1)?,
-                    kind: row.get(2)?,
-                    reason: row.get(3)?,
-                    refused: row.get(4)?,
-                    body: row.get(5)?,
-                })
-            })?;
-            Ok(letters.collect::<Result<_, _>>()?)
+            let Some(life) = Life::of(conn, epoch)? else { return Ok(Vec::new()) };
+            let mut select =
+                conn.prepare_cached("SELECT place, body FROM outbox WHERE place BETWEEN ?1 AND ?2 ORDER BY place")?;
+            bounded(select.query([place(life.n, from), place(life.n, to)])?, |_| true, events, bytes)
         })
         .await
     }
@@ -249,53 +234,31 @@ impl Store {
     /// Acknowledged events stay under the old epoch, for people; HQ asks for the present epoch only.
     pub async fn new_epoch(&self) -> Result<Epoch, StoreError> {
         self.write(|tx| {
-            let (old, new): (Epoch, Epoch) = (epoch(tx)?, clock::mint(Epoch::from_bits));
-            let waiting: Vec<(i64, String)> = {
-                let mut select =
-                    tx.prepare("SELECT seq, body FROM outbox WHERE epoch = ?1 AND state = 0 ORDER BY seq")?;
-                select.query_map([old], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?
-            };
-            let mut renumber =
-                tx.prepare("UPDATE outbox SET epoch = ?3, seq = ?4, body = ?5 WHERE epoch = ?1 AND seq = ?2")?;
-            let mut last = 0;
-            for (seq, body) in waiting {
-                last += 1;
-                renumber.execute(params![old, seq, new, int(last), moved(&body, new, last)?])?;
+            let (old, epoch): (Life, Epoch) = (Life::present(tx)?, clock::mint(Epoch::from_bits));
+            let held = Acknowledged::load(tx, old.n)?;
+            let sql = "SELECT place FROM outbox WHERE place > ?1 AND refused IS NULL ORDER BY place";
+            let waiting: Vec<i64> = tx
+                .prepare(sql)?
+                .query_map([place(old.n, held.upto())], |row| row.get(0))?
+                .filter(|place| place.as_ref().map_or(true, |place| !held.has(seq_of(*place))))
+                .collect::<Result<_, _>>()?;
+            let n = old.n + 1;
+            let last = waiting.len() as u64;
+            tx.execute(
+                "INSERT INTO epochs (n, epoch, last_seq, acknowledged_upto, pruned_upto) VALUES (?1, ?2, ?3, 0, 0)",
+                params![n, epoch, int(last)],
+            )?;
+            let mut body = tx.prepare("SELECT body FROM outbox WHERE place = ?1")?;
+            let mut renumber = tx.prepare("UPDATE outbox SET place = ?2, body = ?3 WHERE place = ?1")?;
+            for (was, seq) in waiting.into_iter().zip(1..) {
+                let text: String = body.query_row([was], |row| row.get(0))?;
+                renumber.execute(params![was, place(n, seq), moved(&text, epoch, seq)?])?;
             }
-            tx.execute("UPDATE outbox_state SET epoch = ?1, last_seq = ?2, pruned_upto = 0", params![new, int(last)])?;
+            // What is left of the old epoch is settled: acknowledged, or a dead letter.
+            Acknowledged::all(tx, old)?;
             tx.wake_sync();
-            tracing::warn!(%old, %new, waiting = last, "a new epoch begins");
-            Ok(new)
-        })
-        .await
-    }
-
-    /// Removes acknowledged events older than `keep_days`, oldest first and without leaving holes; of older epochs all of
-    /// that age. Dead letters stay. Gives how many went.
-    pub async fn prune(&self, now: Timestamp, keep_days: u32) -> Result<u64, StoreError> {
-        let before = now.unix_ms() - i64::from(keep_days) * 86_400_000;
-        self.write(move |tx| {
-            let epoch = epoch(tx)?;
-            let first_needed: Option<i64> = tx
-                .query_row(
-                    "SELECT seq FROM outbox WHERE epoch = ?1 AND state <> 2 AND (state = 0 OR settled_ms >= ?2)
-                     ORDER BY seq LIMIT 1",
-                    params![epoch, before],
-                    |row| row.get(0),
-                )
-                .optional()?;
-            let upto = match first_needed {
-                Some(seq) => seq - 1,
-                None => int(last_seq(tx)?),
-            };
-            tx.execute("UPDATE outbox_state SET pruned_upto = max(pruned_upto, ?1)", [upto])?;
-            let gone = tx
-                .execute("DELETE FROM outbox WHERE epoch = ?1 AND state = 1 AND seq <= ?2", params![epoch, upto])?
-                + tx.execute(
-                    "DELETE FROM outbox WHERE epoch <> ?1 AND state = 1 AND settled_ms < ?2",
-                    params![epoch, before],
-                )?;
-            Ok(gone as u64)
+            tracing::warn!(old = %old.epoch, new = %epoch, waiting = last, "a new epoch begins");
+            Ok(epoch)
         })
         .await
     }
@@ -303,16 +266,26 @@ impl Store {
     /// What HQ does not have yet, in numbers.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.read(|conn| {
-            let (events, oldest) =
-                conn.query_row("SELECT count(*), min(queued_ms) FROM outbox WHERE state = 0", [], |row| {
-                    Ok((uint(row, 0)?, row.get(1)?))
-                })?;
+            let life = Life::present(conn)?;
+            let held = Acknowledged::load(conn, life.n)?;
+            let refused = "SELECT place FROM outbox WHERE refused IS NOT NULL";
+            let refused: Vec<i64> =
+                conn.prepare_cached(refused)?.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let beyond = refused.iter().filter(|at| epoch_of(**at) == life.n && !held.has(seq_of(**at))).count();
+            let events = life.last_seq.saturating_sub(held.count() + beyond as u64);
+            let mut oldest = conn.prepare_cached(
+                "SELECT place, queued_ms FROM outbox WHERE place > ?1 AND refused IS NULL ORDER BY place",
+            )?;
+            let oldest = oldest
+                .query_map([place(life.n, held.upto())], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .find(|row| row.as_ref().map_or(true, |(place, _)| !held.has(seq_of(*place))))
+                .transpose()?
+                .map(|(_, queued)| queued);
             let (images, image_bytes) =
                 conn.query_row("SELECT count(*), coalesce(sum(bytes), 0) FROM pictures WHERE owed = 1", [], |row| {
                     Ok((uint(row, 0)?, uint(row, 1)?))
                 })?;
-            let dead_letters = conn.query_row("SELECT count(*) FROM outbox WHERE state = 2", [], |row| uint(row, 0))?;
-            Ok(Backlog { events, oldest, images, image_bytes, dead_letters })
+            Ok(Backlog { events, oldest, images, image_bytes, dead_letters: refused.len() as u64 })
         })
         .await
     }
@@ -327,17 +300,22 @@ fn moved(body: &str, epoch: Epoch, seq: u64) -> Result<String, StoreError> {
     serde_json::to_string(&event).map_err(broken)
 }
 
+/// Reads places and bodies while they fit.
 fn bounded(
-    conn: &Connection,
-    sql: &str,
-    params: impl rusqlite::Params,
+    mut rows: rusqlite::Rows<'_>,
+    wanted: impl Fn(u64) -> bool,
+    events: usize,
     bytes: usize,
 ) -> Result<Vec<(u64, String)>, StoreError> {
-    let mut select = conn.prepare_cached(sql)?;
-    let mut rows = select.query(params)?;
     let (mut taken, mut size) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let (seq, body) = (uint(row, 0)?, row.get::<_, String>(1)?);
+    while taken.len() < events
+        && let Some(row) = rows.next()?
+    {
+        let seq = seq_of(row.get(0)?);
+        if !wanted(seq) {
+            continue;
+        }
+        let body: String = row.get(1)?;
         size += body.len();
         if size > bytes && !taken.is_empty() {
             break;

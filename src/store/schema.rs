@@ -8,7 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`.
-const STEPS: &[&str] = &[include_str!("schema/001.sql"), include_str!("schema/002.sql")];
+const STEPS: &[&str] =
+    &[include_str!("schema/001.sql"), include_str!("schema/002.sql"), include_str!("schema/003.sql")];
 
 /// The version this program writes.
 pub const VERSION: i64 = STEPS.len() as i64;
@@ -45,7 +46,10 @@ fn run_steps(conn: &mut Connection, found: i64) -> rusqlite::Result<()> {
     }
     if found == 0 {
         let epoch: Epoch = clock::mint(Epoch::from_bits);
-        tx.execute("INSERT INTO outbox_state (one, epoch, last_seq, pruned_upto) VALUES (1, ?1, 0, 0)", [epoch])?;
+        tx.execute(
+            "INSERT INTO epochs (n, epoch, last_seq, acknowledged_upto, pruned_upto) VALUES (1, ?1, 0, 0, 0)",
+            [epoch],
+        )?;
     }
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()

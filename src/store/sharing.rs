@@ -4,9 +4,11 @@
 //! replaced by `redacted.v1` under the same number and id, and pictures are no longer owed. Acknowledged events are redacted
 //! too: they are kept for an HQ restored from a backup, and asking again must not bring back what was withdrawn.
 
-use super::{captures, comparisons, consents, error::StoreError, outbox::Gate, readings, scores, writer::Tx};
+use super::{
+    acknowledged, captures, comparisons, consents, error::StoreError, outbox::Gate, readings, scores, writer::Tx,
+};
 use crate::{
-    domain::{CustomerId, Epoch, VisitId, consent::Purpose},
+    domain::{CustomerId, VisitId, consent::Purpose},
     sync::{
         envelope::{Event, TYPE_PREFIX},
         payload::{Redacted, kind},
@@ -51,10 +53,9 @@ pub(super) fn withhold_photographs(tx: &Tx<'_>, visit: VisitId) -> Result<(), St
 
 /// An outbox row to be redacted.
 struct Queued {
-    epoch: Epoch,
-    seq: i64,
-    waiting: bool,
-    object: [u8; 16],
+    place: i64,
+    refused: bool,
+    object: Option<[u8; 16]>,
     body: String,
 }
 
@@ -68,25 +69,21 @@ pub(super) fn redact(
 ) -> Result<(), StoreError> {
     let rows: Vec<Queued> = {
         let mut select = tx.prepare(&format!(
-            "SELECT epoch, seq, state, object, body FROM outbox WHERE ({which}) AND kind <> '{}'",
+            "SELECT place, refused IS NOT NULL, object, body FROM outbox WHERE ({which}) AND kind <> '{}'",
             kind::REDACTED
         ))?;
         let rows = select.query_map(params, |row| {
-            Ok(Queued {
-                epoch: row.get(0)?,
-                seq: row.get(1)?,
-                waiting: row.get::<_, i64>(2)? == 0,
-                object: row.get(3)?,
-                body: row.get(4)?,
-            })
+            Ok(Queued { place: row.get(0)?, refused: row.get(1)?, object: row.get(2)?, body: row.get(3)? })
         })?;
         rows.collect::<Result<_, _>>()?
     };
-    let mut replace =
-        tx.prepare("UPDATE outbox SET kind = ?3, body = ?4, gate = 'always' WHERE epoch = ?1 AND seq = ?2")?;
-    for Queued { epoch, seq, waiting, object, body } in rows {
-        replace.execute(params![epoch, seq, kind::REDACTED, redacted(&body, reason)?])?;
-        if waiting {
+    let mut replace = tx.prepare("UPDATE outbox SET kind = ?2, body = ?3, gate = 'always' WHERE place = ?1")?;
+    for Queued { place, refused, object, body } in rows {
+        replace.execute(params![place, kind::REDACTED, redacted(&body, reason)?])?;
+        if let Some(object) = object
+            && !refused
+            && acknowledged::waits(tx, place)?
+        {
             forget_told(tx, object)?;
         }
     }

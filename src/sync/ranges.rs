@@ -58,6 +58,11 @@ impl RangeSet {
         self.0.iter().map(|(from, to)| to - from + 1).sum()
     }
 
+    /// The ranges, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = SeqRange> + '_ {
+        self.0.iter().map(|(first, last)| (*first, *last))
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -60,6 +60,29 @@ async fn a_database_of_schema_1_opens_with_all_it_holds() {
     assert_eq!(version(&folder.path().join("data")), SCHEMA_VERSION);
 }
 
+/// Schema 3 keeps what HQ has as a prefix and ranges; before, every event carried a mark. What waited must wait, what was
+/// acknowledged or refused must not be told again, and an older epoch can still be asked for.
+#[tokio::test]
+async fn what_hq_had_and_what_waited_is_the_same_after_the_upgrade() {
+    let folder = frozen(
+        "UPDATE outbox SET state = 1, settled_ms = queued_ms WHERE seq IN (1, 4);
+         UPDATE outbox SET state = 2, settled_ms = queued_ms, reason = 'no such state' WHERE seq = 2;
+         INSERT INTO outbox SELECT x'01a2001100007714906142036875a434', seq + 6, event, kind, gate, customer, visit, object,
+             1, queued_ms, queued_ms, NULL, body FROM outbox WHERE seq = 1;",
+    );
+    let store = open(&folder);
+    let waiting = store.unacknowledged(0, 100, usize::MAX).await.unwrap();
+    assert_eq!(waiting.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [3]);
+    let backlog = store.backlog().await.unwrap();
+    assert_eq!((backlog.events, backlog.dead_letters), (1, 1));
+    assert_eq!(store.dead_letters(5).await.unwrap()[0].reason, "no such state");
+    let epoch = store.epoch().await.unwrap();
+    assert_eq!((store.last_seq().await.unwrap(), store.oldest_kept().await.unwrap()), (4, 1));
+    assert_eq!(store.acknowledge(epoch, 4, Vec::new()).await.unwrap(), 1, "only 3 was left");
+    let older = "01a20011-0000-7714-9061-42036875a434".parse().unwrap();
+    assert_eq!(store.range(older, 1, 100, 10, usize::MAX).await.unwrap()[0].0, 7);
+}
+
 /// Whoever changes an old step instead of adding one is caught here: old databases would lack what new ones have.
 #[tokio::test]
 async fn an_upgraded_database_has_the_shape_of_a_new_one() {
