@@ -5,6 +5,7 @@ use super::{
     error::{OpenError, StoreError},
     files,
 };
+use crate::faults;
 use rusqlite::Connection;
 use std::{
     fs,
@@ -26,10 +27,14 @@ fn copy(conn: &Connection, target: &Path) -> Result<(), StoreError> {
     let path =
         temporary.to_str().ok_or_else(|| StoreError::Refused("the path of a backup must be UTF-8".to_owned()))?;
     conn.execute("VACUUM INTO ?1", [path])?;
+    faults::point("store.backup.temporary_written");
     let finish = || {
         File::open(&temporary)?.sync_all()?;
+        faults::point("store.backup.synced");
         fs::rename(&temporary, target)?;
-        files::sync_folder(target)
+        files::sync_folder(target)?;
+        faults::point("store.backup.renamed");
+        Ok(())
     };
     finish().map_err(StoreError::io("finish the backup"))
 }

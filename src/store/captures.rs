@@ -17,6 +17,7 @@ use crate::{
         capture::{Capture, Format, Light, View},
         consent::Purpose,
     },
+    faults,
     sync::{
         image_lane::Role,
         payload::{self, kind},
@@ -156,6 +157,7 @@ fn insert(tx: &Tx<'_>, capture: &Capture, picture: &Picture) -> Result<(), Store
             taken.clock
         ],
     )?;
+    faults::point("store.capture.row_written");
     pictures::insert(tx, *id, picture)?;
     tell(tx, capture)
 }

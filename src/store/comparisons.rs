@@ -15,6 +15,7 @@ use crate::{
         comparison::{Compared, Comparison},
         score::Engine,
     },
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::{Connection, Row, params};
@@ -94,6 +95,7 @@ fn save(tx: &Tx<'_>, comparison: &Comparison, drawn: Stamp) -> Result<(), StoreE
     for (place, item) in (0_i64..).zip(items) {
         insert_item(tx, *id, place, item)?;
     }
+    faults::point("store.comparison.row_written");
     visits::touch(tx, *visit)?;
     tell(tx, comparison, drawn)
 }

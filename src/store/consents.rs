@@ -15,6 +15,7 @@ use crate::{
         ConsentId, CustomerId, VisitId,
         consent::{Channel, Consent, Purpose},
     },
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -75,6 +76,7 @@ fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError> {
     let (id, recorded) = (clock::mint(ConsentId::from_bits), clock::now());
     let consent = Consent { id, customer, purpose, given, text_version, channel, staff, signature, recorded };
     insert(tx, &consent)?;
+    faults::point("store.consent.row_written");
     let about = About {
         kind: kind::CONSENT,
         gate: Gate::Always,
@@ -85,6 +87,7 @@ fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError> {
         stamp: recorded,
     };
     outbox::enqueue(tx, &about, &told(&consent))?;
+    faults::point("store.consent.told");
     let what = if given { "consent.given" } else { "consent.withdrawn" };
     audit::note(tx, &consent.staff, what, Some(customer), purpose.as_str())?;
     if matches!(purpose, Purpose::ShareNumbers | Purpose::SharePhotographs) {

@@ -18,6 +18,7 @@ use crate::{
         scan::{Phase, ScanState},
         visit::{Visit, VisitState},
     },
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::params;
@@ -94,10 +95,12 @@ pub(super) fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Re
             remedy: "nothing is left to do",
         });
     }
+    faults::point("store.strike.row_changed");
     if !matches!(thing, Thing::Visit(_)) {
         visits::touch(tx, visit.id)?;
     }
     tell_struck(tx, thing, &visit, restored, why)?;
+    faults::point("store.strike.told");
     follow_pictures(tx, &visit, restored)?;
     let what = if restored { "restored" } else { "voided" };
     audit::note(tx, &why.staff, what, Some(visit.customer), &format!("{} {}", thing.word(), thing.id()))
@@ -212,6 +215,7 @@ fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why
          UNION SELECT x.id FROM scores x JOIN captures c ON c.id = x.capture WHERE c.scan = ?1)",
         params![scan, target.id, target.customer],
     )?;
+    faults::point("store.scan.moved");
     let payload = payload::Reassigned {
         what: "scan".to_owned(),
         id: scan.to_string(),
@@ -238,6 +242,7 @@ fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, wh
     let from = visit.customer;
     let visit = visits::save(tx, Visit { customer, ..visit })?;
     tx.execute("UPDATE outbox SET customer = ?2 WHERE visit = ?1", params![visit.id, customer])?;
+    faults::point("store.visit.moved");
     let payload = payload::Reassigned {
         what: "visit".to_owned(),
         id: visit.id.to_string(),

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     clock,
     domain::{CustomerId, VisitId, customer::Customer},
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::{Connection, Row, params};
@@ -43,6 +44,7 @@ fn upsert(tx: &Tx<'_>, customer: &Customer, who: &str) -> Result<(), StoreError>
          ON CONFLICT (id) DO UPDATE SET name = ?2, phone = ?3, skin_type = ?4, notes = ?5",
         params![id, name, phone, skin_type, notes],
     )?;
+    faults::point("store.customer.row_written");
     audit::note(tx, who, "customer.saved", Some(*id), "")
 }
 
@@ -58,6 +60,7 @@ fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Resu
     let main: CustomerId =
         tx.query_row("SELECT coalesce(alias_of, id) FROM customers WHERE id = ?1", [customer], |row| row.get(0))?;
     tx.execute("UPDATE customers SET alias_of = ?1 WHERE id = ?2 OR alias_of = ?2", params![main, alias])?;
+    faults::point("store.customer.joined");
     let payload = payload::Alias { customer: main.to_string(), alias: alias.to_string(), staff: who.to_owned() };
     let about = About {
         kind: kind::ALIAS,

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     clock,
     domain::{CaptureId, CustomerId, Timestamp},
+    faults,
     sync::{
         image_lane::Role,
         payload::{self, kind},
@@ -51,6 +52,7 @@ fn erase_rows(tx: &Tx<'_>, customer: CustomerId, staff: &str, reason: &str) -> R
     let visits =
         tx.query_row("SELECT count(*) FROM visits WHERE customer = ?1", [customer], |row| row.get::<_, i64>(0))?;
     tx.execute("DELETE FROM customers WHERE id = ?1", [customer])?;
+    faults::point("store.erasure.rows_removed");
     let about = About {
         kind: kind::ERASED,
         gate: Gate::Always,
@@ -102,6 +104,7 @@ impl Store {
         let (vault, ids) = (self.0.vault.clone(), customers.clone());
         blocking(move || ids.into_iter().try_for_each(|id| vault.destroy(id, at))).await?;
         let ids = customers.clone();
+        faults::point("store.erasure.key_destroyed");
         let gone = self.write(move |tx| {
             ids.iter().try_fold(Gone::default(), |mut all, id| {
                 let gone = erase_rows(tx, *id, &staff, &reason)?;
@@ -111,11 +114,15 @@ impl Store {
             })
         });
         let Gone { visits, captures } = gone.await?;
+        faults::point("store.erasure.committed");
         let (folder, count) = (self.pictures().to_owned(), captures.len() as u64);
         blocking(move || {
             let roles = [Role::Report, Role::Derivative, Role::Original];
-            let mut paths = captures.iter().flat_map(|id| roles.map(|role| file_of(&folder, *id, role)));
-            paths.try_for_each(|path| files::remove(&path)).map_err(StoreError::io("remove a picture"))
+            for path in captures.iter().flat_map(|id| roles.map(|role| file_of(&folder, *id, role))) {
+                files::remove(&path).map_err(StoreError::io("remove a picture"))?;
+                faults::point("store.erasure.file_removed");
+            }
+            Ok(())
         })
         .await?;
         // Best effort: a reader may hold the log for a moment; the next checkpoint overwrites the rows then.

@@ -4,6 +4,7 @@
 //! it (HMAC-SHA256 over a label), so that no key serves two purposes. It is escrowed at first start ([`super::escrow`]).
 
 use super::{error::OpenError, files, seal::Key, seal::random_key};
+use crate::faults;
 use openssl::{hash::MessageDigest, pkey::PKey, sha::sha256, sign::Signer};
 use std::{
     fmt, fs, io,
@@ -55,6 +56,7 @@ impl StoreKey {
         let key = Self(random_key());
         let text = Zeroizing::new(format!("{}\n", key.hex().as_str()));
         files::write(key_file, text.as_bytes()).map_err(fault(key_file))?;
+        faults::point("store.key.written");
         Ok(key)
     }
 

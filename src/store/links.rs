@@ -4,6 +4,7 @@ use super::{Store, audit, consents, error::StoreError, visits};
 use crate::{
     clock,
     domain::{Timestamp, VisitId, consent::Purpose, visit::VisitState},
+    faults,
 };
 use openssl::{rand::rand_bytes, sha::sha256};
 use rusqlite::{OptionalExtension, params};
@@ -30,6 +31,7 @@ impl Store {
                 "INSERT INTO links (digest, visit, expires_ms, made_ms) VALUES (?1, ?2, ?3, ?4)",
                 params![sha256(&token), visit.id, expires, clock::now().wall],
             )?;
+            faults::point("store.link.made");
             audit::note(tx, &who, "report.linked", Some(visit.customer), &visit.id.to_string())
         })
         .await?;
@@ -60,6 +62,7 @@ impl Store {
         self.write(move |tx| {
             let customer = visits::load(tx, visit)?.customer;
             let ended = tx.execute("UPDATE links SET withdrawn = 1 WHERE visit = ?1 AND withdrawn = 0", [visit])?;
+            faults::point("store.link.withdrawn");
             audit::note(tx, &who, "report.links_withdrawn", Some(customer), &visit.to_string())?;
             Ok(ended as u64)
         })

@@ -10,6 +10,7 @@ use super::{
     vault::Vault,
     writer::{self, Tx},
 };
+use crate::faults;
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, TransactionBehavior};
 use std::{
@@ -28,19 +29,25 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
         files::make_private_folder(folder).map_err(io("make the folder", folder))?;
     }
     let lock = lock(&data)?;
+    faults::point("store.opening.locked");
     refuse_vanished(&database, &data.join(KEYS))?;
     let unclean = fs::metadata(wal_of(&database)).is_ok_and(|about| about.len() > 0);
     let mut conn = connection::open(&database, &key).map_err(|source| unreadable(&database, source))?;
+    faults::point("store.opening.keyed");
     if unclean {
         schema::quick_check(&conn, &database)?;
+        faults::point("store.opening.checked");
     }
     refuse_newer_before_writing(&conn, &database)?;
     connection::make_writer(&conn).map_err(sql(&database))?;
     schema::upgrade(&mut conn, &database, &backups)?;
     warn_of_lost_keys(&conn, &data.join(KEYS)).map_err(sql(&database))?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
+    faults::point("store.opening.keys_opened");
     finish_erasures(&mut conn, &vault, &source).map_err(unfinished(&database))?;
+    faults::point("store.opening.erasures_finished");
     pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
+    faults::point("store.opening.orphans_removed");
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
     let questions = questions.map_err(sql(&database))?;
@@ -66,6 +73,7 @@ fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) 
     // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
         writer::run(conn, inbox, &source, &changed);
+        faults::point("store.closing.closed");
         drop(lock);
         end.send_replace(true);
     })?;

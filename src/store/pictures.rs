@@ -227,6 +227,7 @@ pub(super) fn insert(tx: &Tx<'_>, capture: CaptureId, picture: &Picture) -> Resu
     if inserted == 0 {
         return Err(already(capture, *role));
     }
+    faults::point("store.image.row_written");
     if owed {
         tx.wake_sync();
     }
@@ -268,6 +269,7 @@ pub(super) fn remove_orphans(conn: &Connection, pictures: &Path) -> Result<(), S
         if !named.contains(&name) {
             tracing::warn!(file = name, "removed a picture file that no record names");
             files::remove(&entry.path()).map_err(StoreError::io("remove a picture"))?;
+            faults::point("store.orphan.removed");
         }
     }
     Ok(())
@@ -305,6 +307,7 @@ pub(super) fn rewrap(tx: &Tx<'_>, vault: &Vault, visit: VisitId, customer: Custo
         let key = unwrap_key(&old, capture, &role, &wrapped)?;
         let wrapped = seal::seal(&vault.key_for(customer)?, &about_key(capture, &role), key.as_ref());
         tx.execute("UPDATE pictures SET key = ?2, owner = ?3 WHERE n = ?1", params![n, wrapped, customer])?;
+        faults::point("store.image.rewrapped");
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::{
         reading::{Reading, Repeat},
         scan::ScanState,
     },
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -80,7 +81,9 @@ fn close(tx: &Tx<'_>, reading: &Reading) -> Result<(), StoreError> {
         )));
     }
     insert(tx, reading)?;
+    faults::point("store.reading.row_written");
     adopt_repeats(tx, reading)?;
+    faults::point("store.reading.repeats_adopted");
     tell(tx, reading, &place)
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     domain::{CaptureId, Timestamp},
+    faults,
     sync::image_lane::Role,
 };
 use rusqlite::params;
@@ -45,6 +46,7 @@ impl Store {
         });
         // The row first: a file left over by a crash here is an orphan, removed at the next opening.
         let (gone, folder) = (gone.await?, self.pictures().to_owned());
+        faults::point("store.retention.released");
         blocking(move || {
             for (_, capture, role) in &gone {
                 let role = match role.as_str() {
@@ -53,6 +55,7 @@ impl Store {
                     _ => Role::Original,
                 };
                 files::remove(&file_of(&folder, *capture, role)).map_err(StoreError::io("remove a picture"))?;
+                faults::point("store.retention.file_removed");
             }
             Ok(gone.len() as u64)
         })

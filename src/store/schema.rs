@@ -25,6 +25,7 @@ pub(super) fn upgrade(conn: &mut Connection, database: &Path, backups: &Path) ->
     }
     if found > 0 {
         backup::beside(conn, &backups.join(format!("before-schema-{VERSION}.db")))?;
+        faults::point("store.schema.backed_up");
     }
     run_steps(conn, found).map_err(|source| OpenError::Upgrade {
         database: database.to_owned(),
@@ -52,6 +53,7 @@ fn run_steps(conn: &mut Connection, found: i64) -> rusqlite::Result<()> {
         )?;
     }
     tx.pragma_update(None, "user_version", VERSION)?;
+    faults::point("store.schema.before_commit");
     tx.commit()
 }
 

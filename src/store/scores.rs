@@ -13,6 +13,7 @@ use crate::{
         CaptureId, ScanId, VisitId,
         score::{Engine, Score},
     },
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::{Connection, Row, params};
@@ -58,6 +59,7 @@ fn save(tx: &Tx<'_>, score: &Score) -> Result<(), StoreError> {
             id, capture, model, model_version, model_digest, provider, metric, region, value, unit, computed.boot,
             int(computed.monotonic_ns), computed.wall, computed.clock
         ])?;
+    faults::point("store.score.row_written");
     if inserted == 0 { Ok(()) } else { tell(tx, score) }
 }
 

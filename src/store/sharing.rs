@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     domain::{CustomerId, VisitId, consent::Purpose},
+    faults,
     sync::{
         envelope::{Event, TYPE_PREFIX},
         payload::{Redacted, kind},
@@ -86,6 +87,7 @@ pub(super) fn redact(
         {
             forget_told(tx, object)?;
         }
+        faults::point("store.sharing.redacted");
     }
     Ok(())
 }

@@ -7,7 +7,10 @@ use super::{
     scans, visits,
     writer::Tx,
 };
-use crate::domain::{ReadingId, Region, ScanId, scan::ScanState};
+use crate::{
+    domain::{ReadingId, Region, ScanId, scan::ScanState},
+    faults,
+};
 use rusqlite::{Connection, params};
 
 /// Regions with a step that was left out.
@@ -41,6 +44,7 @@ fn supersede(tx: &Tx<'_>, scan: ScanId, region: Region, staff: &str) -> Result<(
         .prepare_cached("SELECT id FROM readings WHERE scan = ?1 AND region = ?2 AND voided = 0")?
         .query_map(params![scan, region], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
+    faults::point("store.region.superseded");
     let why = Why { staff: staff.to_owned(), reason: "measured again".to_owned() };
     for reading in standing {
         strike(tx, Thing::Reading(reading), false, &why)?;

@@ -7,7 +7,10 @@ use super::{
     scans,
     writer::Tx,
 };
-use crate::domain::{Region, RepeatId, ScanId, scan::ScanState};
+use crate::{
+    domain::{Region, RepeatId, ScanId, scan::ScanState},
+    faults,
+};
 use rusqlite::params;
 
 fn bind(tx: &Tx<'_>, repeat: RepeatId, scan: ScanId, region: Region, who: &str) -> Result<StoredRepeat, StoreError> {
@@ -23,6 +26,7 @@ fn bind(tx: &Tx<'_>, repeat: RepeatId, scan: ScanId, region: Region, who: &str) 
     if changed == 0 {
         return Err(StoreError::NotFound { what: "value in the tray", id: repeat.to_string() });
     }
+    faults::point("store.tray.bound");
     audit::note(tx, who, "tray.bound", Some(place.customer), &repeat.to_string())?;
     let mut bound = repeats::select(tx, "WHERE r.id = ?1", [repeat])?;
     bound.pop().ok_or_else(|| StoreError::NotFound { what: "repeat", id: repeat.to_string() })
@@ -55,6 +59,7 @@ impl Store {
             if tx.execute(sql, [repeat])? == 0 {
                 return Err(StoreError::NotFound { what: "value in the tray", id: repeat.to_string() });
             }
+            faults::point("store.tray.dismissed");
             audit::note(tx, &who, "tray.dismissed", None, &repeat.to_string())
         })
         .await

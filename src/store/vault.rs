@@ -14,7 +14,10 @@ use super::{
     schema::unreadable_or,
     seal::{self, Key},
 };
-use crate::domain::{CustomerId, Timestamp};
+use crate::{
+    domain::{CustomerId, Timestamp},
+    faults,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::{
     path::Path,
@@ -65,6 +68,7 @@ impl Vault {
         let key = seal::random_key();
         let wrapped = seal::seal(self.wrapping.key(), &customer.bits().to_be_bytes(), key.as_ref());
         conn.execute("INSERT INTO customer_keys (customer, wrapped) VALUES (?1, ?2)", params![customer, wrapped])?;
+        faults::point("store.customer_key.made");
         Ok(key)
     }
 

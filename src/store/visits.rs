@@ -14,6 +14,7 @@ use crate::{
         CustomerId, Stamp, VisitId,
         visit::{Visit, VisitState},
     },
+    faults,
     sync::payload::{self, kind},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -92,6 +93,7 @@ pub(super) fn save(tx: &Tx<'_>, mut visit: Visit) -> Result<Visit, StoreError> {
         closed.map(|at| at.wall),
         closed.map(|at| at.clock)
     ])?;
+    faults::point("store.visit.row_written");
     tell(tx, &visit, clock::now())?;
     Ok(visit)
 }

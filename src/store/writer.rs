@@ -140,6 +140,7 @@ pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, last_seq
             let _ = reply.send(checkpoint(&conn));
         }
     }
+    faults::point("store.closing.drained");
 }
 
 /// Runs and commits what it can of `group` in one transaction and answers those it has taken.
@@ -210,6 +211,7 @@ fn in_savepoint(tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
 
 fn checkpoint(conn: &Connection) -> Result<(), StoreError> {
     let busy: i64 = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    faults::point("store.log.folded");
     if busy == 0 { Ok(()) } else { Err(StoreError::NotCommitted("a reader held the checkpoint".to_owned())) }
 }
 

@@ -13,6 +13,7 @@ use crate::{
         tensor,
     },
     domain::capture::View,
+    faults,
 };
 use skinlink_pixels::sample::Source;
 use std::{fs, path::Path};
@@ -60,6 +61,7 @@ impl Engine {
         let name = name_of(&model);
         self.models.retain(|old| old.manifest().id != name.id);
         self.models.push(model);
+        faults::point("worker.model.loaded");
         Ok(name)
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         scores, tensor,
     },
     domain::Region,
+    faults,
 };
 use skinlink_pixels::sample::{Colour, Source};
 
@@ -85,6 +86,7 @@ pub(super) fn measure(engine: &mut Engine, view: &str, anchors: [[f64; 2]; 2], b
                         Ok(values) => levels.scores.extend(named(model, region, values)),
                         Err(reason) => levels.skipped.push(format!("{id}, {region}: {reason}")),
                     }
+                    faults::point("worker.region.measured");
                 }
             }
             Fit::Whole { .. } => match of_whole(model, &mut shown) {

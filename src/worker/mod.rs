@@ -16,6 +16,7 @@ use crate::{
         job::{Reply, Request},
         regions::FaceRegions,
     },
+    faults,
 };
 use engine::Engine;
 use nix::sys::resource::{Resource, setrlimit};
@@ -36,8 +37,10 @@ pub fn main_loop() -> ExitCode {
 fn serve(input: &mut impl io::Read, output: &mut impl io::Write) -> Result<(), pipe::PipeError> {
     let mut engine = None;
     while let Some((request, parts)) = pipe::read(input)? {
+        faults::point("worker.request.read");
         let reply = answer(&mut engine, request, &parts).unwrap_or_else(|reason| Reply::Failed { reason });
         pipe::write(output, &reply)?;
+        faults::point("worker.answer.written");
     }
     Ok(())
 }
@@ -75,5 +78,6 @@ fn set_up(onnxruntime: &str, memory_mib: u32, regions: &[u8]) -> Result<Engine, 
     let text = std::str::from_utf8(regions).map_err(|_| "face-regions.toml is not UTF-8")?;
     let regions = FaceRegions::parse(text).map_err(|e| e.to_string())?;
     let runtime = onnx::Runtime::load(Path::new(onnxruntime)).map_err(|e| e.to_string())?;
+    faults::point("worker.set_up");
     Ok(Engine::new(runtime, regions))
 }

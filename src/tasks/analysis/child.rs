@@ -1,7 +1,10 @@
 //! The inference process seen from the gateway: started when needed, asked one thing at a time, ended at a deadline, at
 //! garbage or at silence, and started anew. The gateway never waits on it without a limit and never dies with it.
 
-use crate::analysis::job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request};
+use crate::{
+    analysis::job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request},
+    faults,
+};
 use std::{io, path::PathBuf, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -146,6 +149,7 @@ impl Worker {
                 tracing::error!(model = id, %error, "a model could not be activated again");
             }
         }
+        faults::point("analysis.worker.started");
         Ok(running)
     }
 
@@ -198,6 +202,7 @@ async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> 
         running.input.write_all(part).await?;
     }
     running.input.flush().await?;
+    faults::point("analysis.request.written");
     let mut prefix = [0; PREFIX];
     running.output.read_exact(&mut prefix).await?;
     let Prefix { header, parts } = Prefix::parse(prefix)?;
@@ -206,6 +211,7 @@ async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> 
     }
     let mut bytes = vec![0; header];
     running.output.read_exact(&mut bytes).await?;
+    faults::point("analysis.answer.read");
     Ok(job::parse_header(&bytes)?)
 }
 

@@ -381,7 +381,10 @@ impl Analysis {
             derivative::derive(&admitted).map_err(|fault| fault.to_string())
         });
         let small = made.await.map_err(|fault| fault.to_string()).flatten().map_err(AnalysisError::Picture)?;
-        Ok(self.store.save_picture(capture, Role::Report, Format::Jpeg, small).await?)
+        faults::point("analysis.derivative.made");
+        self.store.save_picture(capture, Role::Report, Format::Jpeg, small).await?;
+        faults::point("analysis.derivative.confirmed");
+        Ok(())
     }
 
     /// A level as a score; `None`, with a word in the log, where this house does not know its metric or its value is none.
@@ -419,6 +422,7 @@ impl Analysis {
             return Ok(known.clone());
         }
         let measured = self.measure_pair(before, after).await?;
+        faults::point("analysis.pair.measured");
         if self.paired.len() == AHEAD {
             self.paired.pop_front();
         }

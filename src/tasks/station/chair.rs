@@ -102,6 +102,7 @@ impl Station {
     async fn park(&mut self) -> Result<(), StationError> {
         if self.under_way.as_ref().is_some_and(UnderWay::runs) {
             self.set_state(ScanState::Paused).await?;
+            faults::point("station.parked");
         }
         Ok(())
     }
@@ -167,8 +168,14 @@ impl Station {
             self.require_consent(visit).await?;
         }
         match verb {
-            Verb::Pause => self.set_state(ScanState::Paused).await?,
-            Verb::Resume => self.set_state(ScanState::Running).await?,
+            Verb::Pause => {
+                self.set_state(ScanState::Paused).await?;
+                faults::point("station.scan.paused");
+            }
+            Verb::Resume => {
+                self.set_state(ScanState::Running).await?;
+                faults::point("station.scan.resumed");
+            }
             Verb::Skip(region) => self.skip(scan, region).await?,
             Verb::Repeat(region) => self.repeat(scan, region).await?,
             Verb::Cancel | Verb::Finish => return self.end(scan, verb).await,
@@ -189,6 +196,7 @@ impl Station {
     async fn skip(&mut self, scan: ScanId, region: Region) -> Result<(), StationError> {
         self.has_region(region)?;
         self.store.skip_region(scan, region).await?;
+        faults::point("station.region.skipped");
         self.give_up_asking().await;
         self.reload().await?;
         self.close_ready(false).await
@@ -197,6 +205,7 @@ impl Station {
     async fn repeat(&mut self, scan: ScanId, region: Region) -> Result<(), StationError> {
         self.has_region(region)?;
         self.store.supersede_region(scan, region, self.settings.id.clone()).await?;
+        faults::point("station.region.repeated");
         self.give_up_asking().await;
         self.reload().await
     }
@@ -219,9 +228,7 @@ impl Station {
             ScanState::Cancelled
         };
         self.set_state(state).await?;
-        if state == ScanState::Finished {
-            faults::point("station.scan.finished");
-        }
+        faults::point(if verb == Verb::Finish { "station.scan.finished" } else { "station.scan.cancelled" });
         let told = self.tell().await;
         tracing::info!(%scan, state = state.as_str(), "scan ended");
         self.under_way = None;
@@ -295,6 +302,7 @@ impl Station {
         self.check(scan, seen).await?;
         self.has_region(region)?;
         self.store.bind(repeat, scan, region, staff).await?;
+        faults::point("station.tray.bound");
         self.reload().await?;
         self.close_ready(false).await?;
         self.tell().await

@@ -55,6 +55,7 @@ impl Station {
             && let Some(fitted) = self.devices.iter().find(|fitted| fitted.is(&device))
         {
             fitted.handle.confirm(counter).await;
+            faults::point("station.device.told");
         }
         self.go_on(asked, kept).await;
     }
@@ -138,6 +139,7 @@ impl Station {
         let station = self.settings.id.clone();
         let (Some(under_way), Some((scan, region)), false) = (&mut self.under_way, place, recorded.in_tray) else {
             let waiting = self.store.tray(station.clone()).await.map_or(1, |tray| tray.len() as u64);
+            faults::point("station.tray.kept");
             self.live.publish(News::Tray { station, waiting }).await;
             return;
         };

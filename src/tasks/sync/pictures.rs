@@ -179,6 +179,7 @@ impl Pictures {
             ImageState::Verified => {
                 faults::point("sync.image.verified");
                 store.image_verified(ours, role).await?;
+                faults::point("sync.image.settled");
                 info!(capture = %ours, "HQ has the picture");
             }
             ImageState::Refused => {
@@ -213,6 +214,7 @@ impl Pictures {
         match store.picture_bytes(capture, role).await {
             Ok(bytes) if bytes.len() as u64 == length => {
                 current.stage = Stage::Sending { bytes, wanted, flying: HashSet::new() };
+                faults::point("sync.image.wanted");
             }
             outcome => {
                 // Erased meanwhile, or the file is damaged for good: it must not stand before all others for ever.

@@ -232,7 +232,11 @@ impl Session<'_> {
                 self.pictures.sent(&publish, now);
                 permit.send(publish);
             }
-            Errand::Said | Errand::Hello => permit.send(publish),
+            Errand::Said => permit.send(publish),
+            Errand::Hello => {
+                permit.send(publish);
+                faults::point("sync.hello.sent");
+            }
         }
     }
 

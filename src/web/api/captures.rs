@@ -14,6 +14,7 @@ use crate::{
         metric::Label,
         scan::{Phase, ScanState},
     },
+    faults,
     store::{NewCapture, VisitView},
     tasks::live::News,
     web::{
@@ -75,13 +76,16 @@ pub async fn add(
         return Err(refused::no_consent(Purpose::Photograph.as_str()));
     }
     let scan = scan_of(&known, phase)?;
+    faults::point("door.capture.received");
     let admitted = admit(bytes).await?;
+    faults::point("door.capture.stripped");
     let guide = state.about.views.iter().find(|guide| guide.view == angle);
     let anchors = match &about.anchors {
         Some(typed) => typed_anchors(typed, &admitted)?,
         None => guide.map_or([[0.0; 2]; 2], |guide| placed(guide, &admitted)),
     };
     let complaints = look(&state, angle, anchors, &admitted, guide).await;
+    faults::point("door.capture.judged");
     let Admitted { format, width, height, orientation: _, bytes } = admitted;
     let taken = clock::now();
     let told = complaints.iter().map(|word| advice(word)).collect::<Vec<_>>();
@@ -98,8 +102,10 @@ pub async fn add(
         taken,
     };
     let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
+    faults::point("door.capture.kept");
     // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
     let queued = state.analysis.enqueue(capture.id).await.is_ok();
+    faults::point("door.capture.queued");
     announce(&state, visit, scan, capture.id).await;
     let view = view(&state.store, visit).await?;
     changed(&state.live, &view).await;

@@ -4,6 +4,7 @@ use super::refused;
 use crate::{
     clock,
     domain::{CustomerId, customer::Customer},
+    faults,
     web::{
         AppState,
         ask::{Asked, Body, required, text},
@@ -48,6 +49,7 @@ pub async fn add(State(state): State<AppState>, Body(new): Body<NewCustomer>) ->
     };
     let staff = text("staff", &new.staff, 40)?;
     state.store.save_customer(customer.clone(), staff).await.map_err(|fault| refused::store(&fault))?;
+    faults::point("station.customer.saved");
     Ok((StatusCode::CREATED, Json(json::customer(&customer))).into_response())
 }
 

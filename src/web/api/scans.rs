@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::{Region, ScanId, VisitId, scan::Phase},
+    faults,
     store::{Thing, Why},
     tasks::station::{StationError, StationHandle, Told, Verb},
     web::{
@@ -125,6 +126,7 @@ async fn strike(
     if let Err(fault) = done {
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
+    faults::point("station.scan.struck");
     answer(state, visit).await
 }
 
@@ -145,6 +147,7 @@ async fn reassign(
     if let Err(fault) = state.store.reassign_scan(scan, target, phase, why).await {
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
+    faults::point("station.scan.moved");
     if target != visit {
         changed(&state.live, &view(&state.store, target).await?).await;
     }

@@ -120,6 +120,7 @@ pub async fn consents(
     if let Err(fault) = state.store.record_consents(visit, seen, entries).await {
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
+    faults::point("station.consents.recorded");
     let mut view = view(&state.store, visit).await?;
     if !view.agreed(Purpose::Measure) {
         pause(&state, &view).await?;
@@ -212,6 +213,7 @@ async fn steps(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Resu
     }
     let steps = given.iter().map(|step| required("steps", step, 60)).collect::<Result<Vec<_>, _>>()?;
     state.store.set_steps(visit, Some(seen), steps).await.map_err(|fault| refused::store(&fault))?;
+    faults::point("station.steps.recorded");
     Ok(())
 }
 
@@ -240,9 +242,12 @@ async fn close(state: &AppState, visit: VisitId, seen: u64, staff: String) -> Re
     if let Some((station, told)) = under_way(state, &view).await {
         let finished = station.act(parse("scan", &told.scan.id)?, told.version, Verb::Finish).await;
         view.visit.version = finished.map_err(|fault| refused::station(&fault))?.version;
+        faults::point("station.visit.finishing");
     }
     let closed = state.store.close_visit(visit, Some(view.visit.version), staff).await;
-    closed.map(|_| ()).map_err(|fault| refused::store(&fault))
+    closed.map_err(|fault| refused::store(&fault))?;
+    faults::point("station.visit.closed");
+    Ok(())
 }
 
 async fn reassign(state: &AppState, visit: VisitId, seen: u64, wish: &Wish, why: Why) -> Result<(), WebError> {
@@ -250,7 +255,9 @@ async fn reassign(state: &AppState, visit: VisitId, seen: u64, wish: &Wish, why:
         wish.customer.as_deref().ok_or_else(|| WebError::malformed("customer", "whose visit it was is missing"))?;
     let customer: CustomerId = parse("customer", to)?;
     let moved = state.store.reassign_visit(visit, Some(seen), customer, why).await;
-    moved.map(|_| ()).map_err(|fault| refused::store(&fault))
+    moved.map_err(|fault| refused::store(&fault))?;
+    faults::point("station.visit.moved");
+    Ok(())
 }
 
 async fn strike(state: &AppState, visit: VisitId, seen: u64, restore: bool, why: Why) -> Result<(), WebError> {
@@ -261,7 +268,9 @@ async fn strike(state: &AppState, visit: VisitId, seen: u64, restore: bool, why:
     }
     let thing = Thing::Visit(visit);
     let done = if restore { state.store.restore(thing, why).await } else { state.store.void(thing, why).await };
-    done.map_err(|fault| refused::store(&fault))
+    done.map_err(|fault| refused::store(&fault))?;
+    faults::point("station.visit.struck");
+    Ok(())
 }
 
 pub(super) fn staff(given: &str) -> String {
