@@ -67,6 +67,12 @@ pub const POINTS: &[&str] = &[
     "store.visit.moved",
     "store.link.made",
     "store.link.withdrawn",
+    // store: the outbox
+    "store.event.numbered",
+    "store.ack.prefix_moved",
+    "store.dead_letter.written",
+    "store.prune.prefix_moved",
+    "store.epoch.renumbered",
     // store: erasure, backup, retention
     "store.erasure.key_destroyed",
     "store.erasure.rows_removed",

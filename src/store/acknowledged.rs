@@ -13,6 +13,7 @@ use super::{
 use crate::{
     clock,
     domain::{Epoch, Timestamp},
+    faults,
     sync::{ranges::RangeSet, reply::SeqRange},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -69,6 +70,7 @@ impl Acknowledged {
 
     fn save(&self, tx: &Tx<'_>, n: i64) -> rusqlite::Result<()> {
         tx.prepare_cached("UPDATE epochs SET acknowledged_upto = ?2 WHERE n = ?1")?.execute([n, int(self.upto)])?;
+        faults::point("store.ack.prefix_moved");
         tx.prepare_cached("DELETE FROM acknowledged_ranges WHERE epoch = ?1")?.execute([n])?;
         let mut insert =
             tx.prepare_cached("INSERT INTO acknowledged_ranges (epoch, first, last) VALUES (?1, ?2, ?3)")?;
@@ -134,6 +136,7 @@ impl Store {
                 "UPDATE outbox SET refused = ?2, refused_ms = ?3 WHERE place = ?1",
                 params![place(life.n, seq), reason, clock::now().wall],
             )?;
+            faults::point("store.dead_letter.written");
             Ok(changed > 0)
         })
         .await
@@ -189,6 +192,7 @@ fn prune_some(tx: &Tx<'_>, before: i64) -> Result<(u64, bool), StoreError> {
     let Some((n, from, upto)) = due else { return Ok((0, false)) };
     let upto = upto.min(from + PRUNED_AT_ONCE.cast_unsigned());
     tx.execute("UPDATE epochs SET pruned_upto = ?2 WHERE n = ?1", [n, int(upto)])?;
+    faults::point("store.prune.prefix_moved");
     let gone = tx.execute(
         "DELETE FROM outbox WHERE place BETWEEN ?1 AND ?2 AND refused IS NULL",
         [place(n, from + 1), place(n, upto)],

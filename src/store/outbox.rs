@@ -19,6 +19,7 @@ use super::{
 use crate::{
     clock,
     domain::{CustomerId, Epoch, EventId, Stamp, Timestamp, VisitId, consent::Purpose},
+    faults,
     sync::envelope::{Event, Mark},
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -130,6 +131,7 @@ pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> R
         return Ok(false);
     }
     let Life { n, epoch, last_seq: seq } = Life::draw(tx, 1)?;
+    faults::point("store.event.numbered");
     let mark = Mark { id: clock::mint(EventId::from_bits), epoch, seq, stamp: about.stamp };
     let body = event_text(tx.source(), about.kind, &about.subject, mark, payload)?;
     tx.prepare_cached(
@@ -254,6 +256,7 @@ impl Store {
                 let text: String = body.query_row([was], |row| row.get(0))?;
                 renumber.execute(params![was, place(n, seq), moved(&text, epoch, seq)?])?;
             }
+            faults::point("store.epoch.renumbered");
             // What is left of the old epoch is settled: acknowledged, or a dead letter.
             Acknowledged::all(tx, old)?;
             tx.wake_sync();
