@@ -3,7 +3,11 @@
 
 use crate::domain::{BootId, ClockState, Stamp, Timestamp, id::v7_bits};
 use nix::time::{ClockId, clock_gettime};
-use std::{fs, time::SystemTime};
+use std::{
+    fs,
+    sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
+};
 
 /// A wall clock before this was never set: the first release of skinlink lies after it. 2026-01-01T00:00:00Z.
 const PLAUSIBLE_MS: i64 = 1_767_225_600_000;
@@ -55,6 +59,20 @@ fn boot_id() -> BootId {
 }
 
 /// Whether a time service says the clock is synchronised; systemd-timesyncd leaves a file when it is, chrony its folder.
+///
+/// Looked up at most once a second: every record asks.
 fn disciplined() -> bool {
+    static LOOKED: AtomicU64 = AtomicU64::new(0);
+    let second = boot_ns() / 1_000_000_000;
+    let looked = LOOKED.load(Ordering::Relaxed);
+    if looked >> 1 == second + 1 {
+        return looked & 1 == 1;
+    }
+    let found = time_service();
+    LOOKED.store((second + 1) << 1 | u64::from(found), Ordering::Relaxed);
+    found
+}
+
+fn time_service() -> bool {
     ["/run/systemd/timesync/synchronized", "/run/chrony", "/run/ntpd.pid"].iter().any(|path| fs::metadata(path).is_ok())
 }

@@ -109,6 +109,10 @@ pub const POINTS: &[&str] = &[
     "station.visit.struck",
     "station.visit.moved",
     "station.parked",
+    // what devices measure of the store itself
+    "measurements.received",
+    "store.measurements.written",
+    "measurements.confirmed",
     // photographs at the door
     "door.capture.received",
     "door.capture.stripped",

@@ -5,8 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
 use skinlink::{
-    domain::{Region, metric::MetricId},
-    protocol::{Event, FrameError, Input, MeasuredValue, NoValue, Output, Request, Session, Spec},
+    domain::{Region, metric::MetricId, reading::MeasuredValue},
+    protocol::{Event, FrameError, Input, NoValue, Output, Request, Session, Spec},
 };
 use std::{
     collections::BTreeMap,

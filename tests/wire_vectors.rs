@@ -80,6 +80,7 @@ fn every_event_type_has_a_frozen_vector() {
             kind::CONSENT => frozen::<payload::Consent>(&name, data),
             kind::SCAN => frozen::<payload::Scan>(&name, data),
             kind::READING => frozen::<payload::Reading>(&name, data),
+            kind::MEASUREMENT => frozen::<payload::Measurement<'_>>(&name, data),
             kind::CAPTURE => frozen::<payload::Capture>(&name, data),
             kind::SCORE => frozen::<payload::Score>(&name, data),
             kind::COMPARISON => frozen::<payload::Comparison>(&name, data),

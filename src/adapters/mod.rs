@@ -5,4 +5,5 @@ pub mod discovery;
 pub mod mqtt;
 pub mod onnx;
 pub mod pki;
+pub mod roots;
 pub mod serial;

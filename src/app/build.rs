@@ -10,7 +10,7 @@ use crate::{
     },
     analysis::regions::FaceRegions,
     clock,
-    config::{self, Config, Port},
+    config::{self, Config, Measures, Port},
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
@@ -21,6 +21,7 @@ use crate::{
         comparison::Judges,
         device::Device,
         live::live,
+        measurements::{self, Measurements},
         observation,
         station::{self, Fitted, StationHandle, station},
         sync::{self, Connection, SyncSettings, SyncStatus},
@@ -29,7 +30,10 @@ use crate::{
 };
 use anyhow::Context;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -171,8 +175,30 @@ impl House<'_> {
                     warn!(protocol = device.protocol, "no such protocol; the device is left out until there is");
                     continue;
                 };
-                let (handle, task) = Device::new(Arc::clone(spec), sender.clone());
-                fitted.push(Fitted { handle, protocol: spec.id.clone(), title: spec.title.clone() });
+                let task = match device.measures {
+                    Measures::Customers => {
+                        let (handle, task) = Device::new(Arc::clone(spec), sender.clone());
+                        fitted.push(Fitted { handle, protocol: spec.id.clone(), title: spec.title.clone() });
+                        task
+                    }
+                    Measures::Store => {
+                        let (sender, observations) = mpsc::channel(measurements::QUEUE);
+                        let (handle, task) = Device::new(Arc::clone(spec), sender);
+                        let measurements = Measurements {
+                            station: chair.id.as_str().into(),
+                            device: handle,
+                            sends_again: spec.flow.acknowledge.is_some(),
+                            store: store.clone(),
+                            live: live.clone(),
+                            observations,
+                        };
+                        tasks.start(format!("measurements {}", device.protocol), async move {
+                            measurements.run().await;
+                            Ok(())
+                        });
+                        task
+                    }
+                };
                 let (opener, stop) = (self.opener(device, spec), stop.clone());
                 tasks.start(format!("device {}", device.protocol), async move {
                     task.run(opener, stop).await;

@@ -73,11 +73,22 @@ pub struct Station {
     pub label: Label,
 }
 
+words! {
+    /// Whom or what a device measures.
+    pub enum Measures as "subject of measurement" {
+        /// Skin: values belong to a scan, or lie in the tray until someone says whose they are.
+        Customers = "customers",
+        /// The store itself (the climate of a room, a reference plate): values belong to no visit and go to HQ as they come.
+        Store = "store",
+    }
+}
+
 /// One configured analyser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
     /// Id of a station above.
     pub station: String,
+    pub measures: Measures,
     /// A folder of `firmware-protocols/`.
     pub protocol: String,
     /// How it is recognised.

@@ -1,7 +1,8 @@
 //! From what was typed to what it means: defaults, ranges, names, paths, and keys that must agree.
 
 use super::{
-    AcknowledgedBy, Complaints, Config, Device, Mqtt, Port, Report, Retention, Scan, Station, Store, Sync, Web, raw,
+    AcknowledgedBy, Complaints, Config, Device, Measures, Mqtt, Port, Report, Retention, Scan, Station, Store, Sync,
+    Web, raw,
     typed::{At, Reader},
 };
 use crate::{
@@ -101,6 +102,7 @@ impl Desk<'_> {
         let mut ports: Vec<Port> = Vec::new();
         let mut devices = Vec::new();
         for At { value: device, line, key: _ } in typed.map_or_else(Vec::new, |at| at.value) {
+            let measures = self.word(device.measures.as_ref(), Measures::Customers);
             let station_at = device.station.as_ref().map_or(line, |at| at.line);
             let station = self.name(device.station, line, "device.station");
             if !station.is_empty() && !stations.iter().any(|known| known.id == station) {
@@ -116,6 +118,7 @@ impl Desk<'_> {
             let baud = device.baud.map(|baud| self.number(Some(baud), 0, 50..=4_000_000));
             devices.push(Device {
                 station,
+                measures,
                 protocol: self.name(device.protocol, line, "device.protocol"),
                 port,
                 baud: baud.and_then(|baud| u32::try_from(baud).ok()),

@@ -46,8 +46,13 @@ fn parse(text: &str) -> Result<u128, NotAnId> {
 }
 
 fn show(bits: u128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let hex = format!("{bits:032x}");
-    write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [b'-'; 36];
+    let places = (0..36).filter(|at| !matches!(at, 8 | 13 | 18 | 23));
+    for (at, digit) in places.zip((0..32).rev()) {
+        text[at] = DIGITS[(bits >> (4 * digit) & 0xF) as usize];
+    }
+    f.write_str(std::str::from_utf8(&text).expect("hex digits and dashes"))
 }
 
 macro_rules! ids {

@@ -16,6 +16,15 @@ words! {
     }
 }
 
+/// One value with its unit, as the device gave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MeasuredValue {
+    pub metric: MetricId,
+    pub region: Option<Region>,
+    pub value: Quantity,
+    pub unit: String,
+}
+
 /// One value accepted from a device. Durable before anyone is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Repeat {

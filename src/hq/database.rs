@@ -287,8 +287,16 @@ impl Intake<'_> {
         };
         let Batch { epoch, first_seq, count: _, events } = batch;
         self.stream(&epoch)?;
+        let only_epoch = self.only_epoch()?;
         for (seq, raw) in (first_seq..).zip(&events) {
-            let row = events::Row { from: self.from, epoch: &epoch, seq, raw: raw.get(), received: self.received };
+            let row = events::Row {
+                from: self.from,
+                epoch: &epoch,
+                seq,
+                raw: raw.get(),
+                received: self.received,
+                only_epoch,
+            };
             if let Some(reply) = row.store(self.transaction)? {
                 if let Reply::Alarm { reason, .. } = &reply {
                     self.alarm(&epoch, seq, reason, raw.get().as_bytes())?;
@@ -297,8 +305,14 @@ impl Intake<'_> {
             }
         }
         let last = first_seq + events.len() as u64 - 1;
-        events::advance(self.transaction, &self.from.gateway, &epoch, last)?;
+        events::advance(self.transaction, &self.from.gateway, &epoch, (first_seq, last))?;
         Ok(Some(epoch))
+    }
+
+    /// Whether the gateway has had one epoch only: then no event can stand here under an older key.
+    fn only_epoch(&self) -> Result<bool, HqError> {
+        let sql = "SELECT count(*) = 1 FROM streams WHERE gateway = ?1";
+        Ok(self.transaction.prepare_cached(sql)?.query_row([&self.from.gateway], |row| row.get(0))?)
     }
 
     fn hello(&self, payload: &[u8], replies: &mut Vec<Addressed>) -> Result<(), HqError> {

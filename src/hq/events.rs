@@ -6,7 +6,7 @@ use crate::{
     sync::{
         envelope::{Batch, Event, TYPE_PREFIX},
         payload,
-        reply::Reply,
+        reply::{Reply, SeqRange},
         topic::Address,
     },
 };
@@ -36,6 +36,8 @@ pub(super) struct Row<'a> {
     pub seq: u64,
     pub raw: &'a str,
     pub received: Timestamp,
+    /// The gateway has no older epoch under whose key the event could stand already.
+    pub only_epoch: bool,
 }
 
 /// What stands in the table already.
@@ -60,8 +62,9 @@ impl Row<'_> {
             .prepare_cached(
                 "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms, same_as)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-                     (SELECT min(n) FROM events WHERE id = ?4 AND id <> '' AND gateway = ?1 AND epoch <> ?2
-                      AND refused IS NULL)) ON CONFLICT DO NOTHING",
+                     CASE WHEN ?11 THEN NULL ELSE
+                         (SELECT min(n) FROM events WHERE id = ?4 AND id <> '' AND gateway = ?1 AND epoch <> ?2
+                          AND refused IS NULL) END) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
                 self.from.gateway,
@@ -74,6 +77,7 @@ impl Row<'_> {
                 self.raw,
                 refused,
                 self.received.unix_ms(),
+                self.only_epoch,
             ])?
             == 1;
         if stored {
@@ -141,13 +145,21 @@ pub fn source(address: &Address) -> String {
     format!("skinlink://{}/{}", address.store, address.gateway)
 }
 
-/// Moves the prefix over everything that is now contiguous.
-pub(super) fn advance(connection: &Connection, gateway: &str, epoch: &str, last: u64) -> Result<(), HqError> {
-    let mut upto: u64 = connection.query_row(
-        "UPDATE streams SET last_seq = max(last_seq, ?3) WHERE gateway = ?1 AND epoch = ?2 RETURNING upto",
-        params![gateway, epoch, last],
-        |row| row.get(0),
-    )?;
+/// Moves the prefix over everything that is now contiguous; `first` to `last` have just been stored.
+pub(super) fn advance(
+    connection: &Connection,
+    gateway: &str,
+    epoch: &str,
+    (first, last): SeqRange,
+) -> Result<(), HqError> {
+    let mut upto: u64 = connection
+        .prepare_cached(
+            "UPDATE streams SET last_seq = max(last_seq, ?3) WHERE gateway = ?1 AND epoch = ?2 RETURNING upto",
+        )?
+        .query_row(params![gateway, epoch, last], |row| row.get(0))?;
+    if first <= upto + 1 {
+        upto = upto.max(last);
+    }
     let mut query = connection
         .prepare_cached("SELECT seq FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3 ORDER BY seq")?;
     let mut rows = query.query(params![gateway, epoch, upto])?;
@@ -159,7 +171,8 @@ pub(super) fn advance(connection: &Connection, gateway: &str, epoch: &str, last:
         upto = seq;
     }
     connection
-        .execute("UPDATE streams SET upto = ?3 WHERE gateway = ?1 AND epoch = ?2", params![gateway, epoch, upto])?;
+        .prepare_cached("UPDATE streams SET upto = ?3 WHERE gateway = ?1 AND epoch = ?2")?
+        .execute(params![gateway, epoch, upto])?;
     Ok(())
 }
 
@@ -199,6 +212,6 @@ pub(super) fn note_lost(
         connection
             .execute("UPDATE streams SET upto = ?3 WHERE gateway = ?1 AND epoch = ?2", params![gateway, epoch, last])?;
         tracing::error!(gateway, epoch, first = upto + 1, last, "events lost: the gateway no longer keeps them");
-        advance(connection, gateway, epoch, last)?;
+        advance(connection, gateway, epoch, (upto + 1, last))?;
     }
 }

@@ -87,6 +87,12 @@ fn said(event: &Stored, short: &str) -> Option<String> {
             let serial = device.serial;
             format!("{phase}: {metric} {region} {value} {unit} ({} repeats, device {serial})", repeats.len())
         }
+        kind::MEASUREMENT => {
+            let payload::Measurement { values, station, device, .. } = event.data().ok()?;
+            let values: Vec<String> =
+                values.iter().map(|one| format!("{} {} {}", one.metric, one.value, one.unit)).collect();
+            format!("{station}: {} (device {})", values.join(", "), device.serial)
+        }
         kind::VISIT => {
             let payload::Visit { visit, state, station, version, .. } = event.data().ok()?;
             format!("{visit} {state} at {station} (version {version})")

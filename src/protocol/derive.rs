@@ -4,10 +4,9 @@
 use super::{
     colour,
     item::{Decoded, Item, NoValue},
-    session::MeasuredValue,
     spec::{Derived, Formula, Spec},
 };
-use crate::domain::{Quantity, Region, metric::MetricId};
+use crate::domain::{Quantity, Region, metric::MetricId, reading::MeasuredValue};
 use std::collections::BTreeMap;
 
 /// Holds the parts of arrays that have come so far.

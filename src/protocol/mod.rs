@@ -30,6 +30,6 @@ pub mod vector;
 pub use fault::FrameError;
 pub use item::{Item, NoValue, Role};
 pub use reader::{Complaint, SpecFaults};
-pub use session::{Event, Input, MeasuredValue, Measurement, Output, Request, Session};
+pub use session::{Event, Input, Measurement, Output, Request, Session};
 pub use spec::Spec;
 pub use vector::{Vector, VectorFault, check_all, check_vector};

@@ -20,7 +20,7 @@ use crate::{
     clock,
     domain::{CustomerId, Epoch, EventId, Stamp, Timestamp, VisitId, consent::Purpose},
     faults,
-    sync::envelope::{Event, Mark},
+    sync::envelope::{self, Event, Mark},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -152,6 +152,41 @@ pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> R
     Ok(true)
 }
 
+/// Numbers drawn for events that are nobody's: no consent lets them out or holds them back, and nothing ever redacts them.
+pub(super) struct Run {
+    life: Life,
+    next: u64,
+}
+
+impl Run {
+    /// Draws `count` numbers, all of which must be used in this transaction.
+    pub(super) fn draw(tx: &Tx<'_>, count: usize) -> Result<Self, StoreError> {
+        let life = Life::draw(tx, count as u64)?;
+        if count > 0 {
+            tx.wake_sync();
+        }
+        Ok(Self { life, next: life.last_seq + 1 - count as u64 })
+    }
+
+    /// Enqueues under the next number.
+    pub(super) fn enqueue(
+        &mut self,
+        tx: &Tx<'_>,
+        kind: &'static str,
+        subject: &str,
+        stamp: Stamp,
+        payload: &impl Serialize,
+    ) -> Result<(), StoreError> {
+        debug_assert!(self.next <= self.life.last_seq, "more events than numbers were drawn");
+        let mark = Mark { id: clock::mint(EventId::from_bits), epoch: self.life.epoch, seq: self.next, stamp };
+        let body = event_text(tx.source(), kind, subject, mark, payload)?;
+        tx.prepare_cached("INSERT INTO outbox (place, kind, gate, queued_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![place(self.life.n, self.next), kind, Gate::Always.as_str(), stamp.wall, body])?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
 fn event_text(
     source: &str,
     kind: &str,
@@ -159,9 +194,8 @@ fn event_text(
     mark: Mark,
     payload: &impl Serialize,
 ) -> Result<String, StoreError> {
-    let refused = |e: serde_json::Error| StoreError::Refused(format!("this {kind} cannot be told to HQ: {e}"));
-    let data = serde_json::value::to_raw_value(payload).map_err(refused)?;
-    serde_json::to_string(&Event::new(source, kind, subject, mark, data)).map_err(refused)
+    envelope::write(source, kind, subject, mark, payload)
+        .map_err(|fault| StoreError::Refused(format!("this {kind} cannot be told to HQ: {fault}")))
 }
 
 /// Of the present epoch.

@@ -3,9 +3,10 @@
 //! A batch is readable even if one event is not: `events` holds raw JSON values that are looked at one by one. Payload
 //! versions are frozen; `tests/vectors/wire/` holds their bytes.
 
-use crate::domain::{ClockState, Epoch, EventId, Stamp};
-use serde::{Deserialize, Serialize};
+use crate::domain::{BootId, ClockState, Epoch, EventId, Stamp, Timestamp};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// `type` of every event starts with this.
 pub const TYPE_PREFIX: &str = "com.skinlink.";
@@ -89,6 +90,69 @@ impl Event {
     }
 }
 
+/// The text of an event, written in one go: the same bytes as [`Event`] gives.
+///
+/// # Errors
+/// A payload that is no JSON.
+pub fn write(
+    source: &str,
+    kind: &str,
+    subject: &str,
+    mark: Mark,
+    data: &impl Serialize,
+) -> Result<String, serde_json::Error> {
+    let Mark { id, epoch, seq, stamp } = mark;
+    serde_json::to_string(&Written {
+        specversion: "1.0",
+        id: Shown(id),
+        source,
+        kind: Shown(Prefixed(kind)),
+        subject,
+        time: Shown(stamp.wall),
+        epoch: Shown(epoch),
+        seq,
+        clock: stamp.clock.as_str(),
+        boot: Shown(stamp.boot),
+        monotonicns: Shown(stamp.monotonic_ns),
+        data,
+    })
+}
+
+/// An [`Event`] on its way out; the same names in the same order.
+#[derive(Serialize)]
+struct Written<'a, T> {
+    specversion: &'static str,
+    id: Shown<EventId>,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: Shown<Prefixed<'a>>,
+    subject: &'a str,
+    time: Shown<Timestamp>,
+    epoch: Shown<Epoch>,
+    seq: u64,
+    clock: &'static str,
+    boot: Shown<BootId>,
+    monotonicns: Shown<u64>,
+    data: &'a T,
+}
+
+/// Serialized as it is displayed.
+struct Shown<T>(T);
+
+impl<T: fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+struct Prefixed<'a>(&'a str);
+
+impl fmt::Display for Prefixed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{TYPE_PREFIX}{}", self.0)
+    }
+}
+
 /// Consecutive events of one epoch: `events[i]` has `seq = first_seq + i`. At most [`super::MAX_PUBLISH`] bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,4 +161,26 @@ pub struct Batch {
     pub first_seq: u64,
     pub count: u32,
     pub events: Vec<Box<RawValue>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_writing_an_event_give_the_same_bytes() {
+        let stamp = Stamp {
+            boot: BootId::from_bits(7),
+            monotonic_ns: u64::MAX,
+            wall: Timestamp::from_unix_ms(1_795_000_000_123),
+            clock: ClockState::Holdover,
+        };
+        let (id, epoch) = (EventId::from_bits(u128::MAX), Epoch::from_bits(1));
+        let mark = Mark { id, epoch, seq: 42, stamp };
+        let data = serde_json::json!({ "text": "a \"quoted\" 字\n", "number": 1.5 });
+        let written = write("skinlink://s/g", "reading.v1", "subject", mark, &data).unwrap();
+        let raw = serde_json::value::to_raw_value(&data).unwrap();
+        let event = Event::new("skinlink://s/g", "reading.v1", "subject", mark, raw);
+        assert_eq!(written, serde_json::to_string(&event).unwrap());
+    }
 }

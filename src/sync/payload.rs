@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Names of the event types without [`super::envelope::TYPE_PREFIX`].
 pub mod kind {
@@ -11,6 +12,7 @@ pub mod kind {
     pub const SCAN: &str = "scan.v1";
     pub const READING: &str = "reading.v1";
     pub const CAPTURE: &str = "capture.v1";
+    pub const MEASUREMENT: &str = "measurement.v1";
     pub const SCORE: &str = "score.v1";
     pub const COMPARISON: &str = "comparison.v1";
     pub const VOIDED: &str = "voided.v1";
@@ -20,7 +22,20 @@ pub mod kind {
     pub const REDACTED: &str = "redacted.v1";
     pub const ERASED: &str = "erased.v1";
     pub const ALL: &[&str] = &[
-        VISIT, CONSENT, SCAN, READING, CAPTURE, SCORE, COMPARISON, VOIDED, REASSIGNED, ALIAS, CLOCK, REDACTED, ERASED,
+        VISIT,
+        CONSENT,
+        SCAN,
+        READING,
+        MEASUREMENT,
+        CAPTURE,
+        SCORE,
+        COMPARISON,
+        VOIDED,
+        REASSIGNED,
+        ALIAS,
+        CLOCK,
+        REDACTED,
+        ERASED,
     ];
 }
 
@@ -99,6 +114,29 @@ pub struct Reading {
     pub spread: Option<f64>,
     pub repeats: Vec<Repeat>,
     pub device: Device,
+}
+
+/// One value of a [`Measurement`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured<'a> {
+    pub metric: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub region: Option<Cow<'a, str>>,
+    pub value: Cow<'a, str>,
+    pub unit: Cow<'a, str>,
+}
+
+/// One measurement of a device that measures the store and no customer: the climate of a room, a reference plate. Belongs to
+/// no visit and needs no consent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement<'a> {
+    pub station: Cow<'a, str>,
+    pub counter: Option<u64>,
+    pub flags: Vec<Cow<'a, str>>,
+    pub values: Vec<Measured<'a>>,
+    pub device: Cow<'a, Device>,
 }
 
 /// A photograph that HQ will get; only under consent to share photographs.
@@ -253,6 +291,7 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::CONSENT => shape::<Consent>(data),
         kind::SCAN => shape::<Scan>(data),
         kind::READING => shape::<Reading>(data),
+        kind::MEASUREMENT => shape::<Measurement<'_>>(data),
         kind::CAPTURE => shape::<Capture>(data),
         kind::SCORE => shape::<Score>(data),
         kind::COMPARISON => shape::<Comparison>(data),

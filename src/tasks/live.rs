@@ -56,8 +56,18 @@ pub enum News {
     Device { station: String, device: String, state: String, zh: String, en: String },
     /// A photograph is kept, or its analysis is through.
     Capture { visit: String, scan: String, capture: String, state: String },
+    /// The newest values of a device that measures the store itself; at most one a second and device.
+    Measured { station: String, values: Vec<MeasuredNews> },
     /// Readings wait unassigned.
     Tray { station: String, waiting: u64 },
+}
+
+/// One value of [`News::Measured`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MeasuredNews {
+    pub metric: String,
+    pub value: String,
+    pub unit: String,
 }
 
 impl News {
@@ -71,6 +81,7 @@ impl News {
             | Self::Visit { station, .. }
             | Self::Advice { station, .. }
             | Self::Device { station, .. }
+            | Self::Measured { station, .. }
             | Self::Tray { station, .. } => Some(station),
             Self::Capture { .. } => None,
         }

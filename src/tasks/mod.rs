@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod comparison;
 pub mod device;
 pub mod live;
+pub mod measurements;
 pub mod observation;
 pub mod scan_view;
 pub mod station;

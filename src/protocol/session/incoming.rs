@@ -6,7 +6,10 @@ use super::{
     surface::{Event, Measurement, Output},
     talk::{Purpose, Talk},
 };
-use crate::domain::{device::DeviceIdentity, reading::QualityFlag};
+use crate::domain::{
+    device::DeviceIdentity,
+    reading::{MeasuredValue, QualityFlag},
+};
 use crate::protocol::{
     FrameError,
     derive::Taken,
@@ -176,13 +179,7 @@ impl Session {
     }
 
     /// Tells of values; where there are none, nothing has to become durable and the device may forget it at once.
-    fn report(
-        &mut self,
-        token: Option<u64>,
-        values: Vec<super::MeasuredValue>,
-        flags: Vec<QualityFlag>,
-        decoded: &Decoded,
-    ) {
+    fn report(&mut self, token: Option<u64>, values: Vec<MeasuredValue>, flags: Vec<QualityFlag>, decoded: &Decoded) {
         let counter = decoded.number(Role::Counter);
         if !values.is_empty() {
             let device_time_ms = decoded.number(Role::DeviceTime);

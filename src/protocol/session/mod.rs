@@ -14,7 +14,7 @@ mod seen;
 mod surface;
 mod talk;
 
-pub use surface::{Event, Input, MeasuredValue, Measurement, Output, Request};
+pub use surface::{Event, Input, Measurement, Output, Request};
 
 use super::{
     derive::Assembler,

@@ -1,10 +1,10 @@
 //! What goes into a session and what comes out of it.
 
 use crate::domain::{
-    Quantity, Region,
+    Region,
     device::DeviceIdentity,
     metric::{Label, MetricId},
-    reading::QualityFlag,
+    reading::{MeasuredValue, QualityFlag},
 };
 use crate::protocol::{FrameError, NoValue};
 use std::time::Instant;
@@ -82,13 +82,4 @@ pub struct Measurement {
     /// Since the device was switched on.
     pub device_time_ms: Option<u64>,
     pub flags: Vec<QualityFlag>,
-}
-
-/// One value with its unit, as the device gave it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MeasuredValue {
-    pub metric: MetricId,
-    pub region: Option<Region>,
-    pub value: Quantity,
-    pub unit: String,
 }

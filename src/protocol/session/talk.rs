@@ -1,7 +1,8 @@
 //! One conversation under way: where in its steps it is and how long it waits.
 
-use super::surface::{MeasuredValue, Request};
+use super::surface::Request;
 use crate::domain::metric::MetricId;
+use crate::domain::reading::MeasuredValue;
 use crate::protocol::NoValue;
 use crate::protocol::{flow::Step, spec::Spec};
 use std::time::Instant;

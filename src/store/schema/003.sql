@@ -69,3 +69,13 @@ CREATE INDEX outbox_refused  ON outbox (place)    WHERE refused IS NOT NULL;
 CREATE INDEX outbox_visit    ON outbox (visit)    WHERE visit IS NOT NULL;
 CREATE INDEX outbox_customer ON outbox (customer) WHERE customer IS NOT NULL;
 CREATE INDEX outbox_object   ON outbox (object)   WHERE object IS NOT NULL;
+
+-- The last measurements of devices that send again what they got no word for: slot is the counter modulo 64.
+CREATE TABLE measured (
+    device  INTEGER NOT NULL REFERENCES devices (n),
+    slot    INTEGER NOT NULL,
+    counter INTEGER NOT NULL,
+    digest  BLOB    NOT NULL CHECK (length(digest) = 32),
+    ms      INTEGER NOT NULL,
+    PRIMARY KEY (device, slot)
+) STRICT, WITHOUT ROWID;

@@ -25,7 +25,10 @@ use events::Call;
 use handle::{Command, QUESTIONS};
 use std::{collections::VecDeque, future::Future, mem, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -37,8 +40,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// A command is a few bytes. A line that does not take them for so long has stuck flow control.
 const SEND_LIMIT: Duration = Duration::from_secs(2);
 
-/// One read. At 115,200 baud that is 90 ms of line.
-const READ: usize = 1024;
+/// One read: what a pseudo-terminal or a USB adapter hands over at once. At 115,200 baud that is 350 ms of line.
+const READ: usize = 4096;
 
 /// One device's task, to be run.
 #[derive(Debug)]
@@ -167,6 +170,13 @@ impl Device {
             if mem::take(&mut call.clock_due) {
                 self.set_clock(&mut session);
                 continue;
+            }
+            // What there is room for goes at once; a fast stream is not sent on one turn of the loop at a time.
+            while let Some(observation) = self.outgoing.pop_front() {
+                if let Err(TrySendError::Full(observation)) = station.try_send(observation) {
+                    self.outgoing.push_front(observation);
+                    break;
+                }
             }
             // In this order: a station that waits for us goes first, and bytes that have arrived go before the timer that
             // would declare them missing.

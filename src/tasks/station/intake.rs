@@ -11,10 +11,10 @@ use crate::{
         Quantity, Region, ScanId,
         device::DeviceIdentity,
         metric::{Label, Metric, MetricId, OutOfScale},
-        reading::{QualityFlag, Repeat},
+        reading::{MeasuredValue, QualityFlag, Repeat},
     },
     faults,
-    protocol::{Event, MeasuredValue, Measurement},
+    protocol::{Event, Measurement},
     store::{NewRepeat, Recorded, StoredRepeat},
     tasks::{live::News, observation::Observation, scan_view::LastValue},
 };

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""skinlink on the bench for gateways.
+
+    benches/peers/run.py TEST[,TEST...] [--reps N] [--tag WORD] [--keep] [--bench FOLDER]
+
+Plays the bench's own tests (start idle latency max outage kill outage_kill unplug, or "all") with its own device, and
+counts differently from its other peers: what counts is a row committed in headquarters' database, known by the device's own
+counter, not a publish seen at the broker. Broker with TLS and client certificates, skinlink-hq and gateway are the release
+programs (SKINLINK_BIN, default target/release). The bench's folder is --bench, default ../shared/bench-peers beside the
+checkout. One line of JSON a run goes to target/bench/results.jsonl.
+"""
+import argparse, array, json, os, re, shutil, sqlite3, subprocess, sys, threading, time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("SKINLINK_BIN", PROJECT / "target/release"))
+COUNTER = re.compile(r'"counter":(\d+)')
+
+args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+args.add_argument("tests")
+args.add_argument("--reps", type=int, default=1)
+args.add_argument("--tag", default="", help="a word stored with each result")
+args.add_argument("--keep", action="store_true", help="keep the run folder (logs, state)")
+args.add_argument("--bench", type=Path, default=PROJECT.parent / "shared/bench-peers")
+o = args.parse_args()
+if not (o.bench / "lab/scenarios.py").exists():
+    sys.exit(f"{o.bench} holds no bench for gateways; name its folder with --bench")
+sys.path.insert(0, str(o.bench.resolve()))
+from lab import parts, scenarios                                                # noqa: E402
+
+RESULTS = PROJECT / "target/bench"
+RESULTS.mkdir(parents=True, exist_ok=True)
+os.environ.setdefault("LAB_RUNS", str(RESULTS / "runs"))
+CERTIFICATES = RESULTS / f"certificates-{os.getpid()}"
+
+
+class Broker(parts.Broker):
+    """The bench's broker, with TLS and the access list of the installation guide's shape."""
+
+    def start(self):
+        if "cafile" not in self.conf.read_text():
+            c = CERTIFICATES
+            lanes = ["events", "hello", "status", "about", "blobs/#"]
+            acl = [f"pattern write skinlink/1/+/%u/{lane}" for lane in lanes] + ["pattern read skinlink/1/+/%u/ack"]
+            acl += ["user hq-1"] + [f"topic read skinlink/1/+/+/{lane}" for lane in lanes]
+            (self.run / "acl").write_text("\n".join(acl + ["topic write skinlink/1/+/+/ack"]) + "\n")
+            text = self.conf.read_text().replace("allow_anonymous true", f"allow_anonymous false\nacl_file {self.run}/acl")
+            text = text.replace("max_queued_messages 0", "max_queued_messages 1000000")
+            self.conf.write_text(text + f"cafile {c}/ca.pem\ncertfile {c}/broker.pem\nkeyfile {c}/broker.key\n"
+                                 "require_certificate true\nuse_identity_as_username true\nuse_username_as_clientid true\n")
+        super().start()
+
+
+class Committed:
+    """skinlink-hq, and a watcher that notes when each of the device's counters is in its database."""
+
+    def __init__(self, run, port, qos=1, topics=()):
+        self.data, self.seqs, self.times = run / "hq", array.array("q"), array.array("q")
+        self.messages, self.look, self.stopped = 0, 0.005, False
+        c, log = CERTIFICATES, open(run / "hq.log", "ab")
+        self.p = subprocess.Popen([BIN / "skinlink-hq", "run", "--host", "127.0.0.1", "--port", str(port), "--name", "hq-1",
+                                   "--ca", c / "ca.pem", "--certificate", c / "hq-1.pem", "--key", c / "hq-1.key",
+                                   "--data", self.data], stdout=log, stderr=subprocess.STDOUT)
+        end = time.monotonic() + 10
+        while b"connected to the broker" not in (run / "hq.log").read_bytes():
+            if time.monotonic() > end:
+                raise TimeoutError(f"skinlink-hq does not connect; see {run}/hq.log")
+            time.sleep(0.02)
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        db = sqlite3.connect(f"file:{self.data}/hq.sqlite?mode=ro", uri=True, isolation_level=None)
+        seen, version = 0, None
+        while not self.stopped:
+            now = db.execute("PRAGMA data_version").fetchone()[0]
+            if now != version:
+                version = now
+                rows = db.execute("SELECT n, body FROM events WHERE n > ? ORDER BY n", (seen,)).fetchall()
+                at = time.time_ns()
+                for n, body in rows:
+                    seen, found = n, COUNTER.search(body)
+                    if found:
+                        self.seqs.append(int(found[1]))
+                        self.times.append(at)
+                self.messages += 1
+            time.sleep(self.look)
+
+    def poll(self):
+        return min(len(self.seqs), len(self.times))
+
+    wait_first = parts.Subscriber.wait_first
+    quiet = parts.Subscriber.quiet
+    wait_count = parts.Subscriber.wait_count
+
+    def close(self):
+        self.stopped = True
+        self.thread.join(2)
+        parts.terminate(self.p)
+
+
+class Gateway(parts.Gateway):
+    def __init__(self, name, run, tty, port):
+        self.dir, self.run, self.tty, self.state, self.hq = PROJECT / "benches/peers", run, tty, run / "state", None
+        (self.state / "no-models").mkdir(parents=True, exist_ok=True)
+        self.vars = dict(tty=str(tty), port=str(port), state=str(self.state), aux_port=str(parts.free_port()),
+                         certificates=str(CERTIFICATES), project=str(PROJECT))
+        (self.state / "gateway.toml").write_text(self.fill((self.dir / "gateway.toml.in").read_text()))
+        self.spec = dict(cmd=[str(BIN / "skinlink"), "run", "--config", "@state@/gateway.toml"], env={})
+        self.p, self.pgid = None, None
+
+
+scenarios.Broker, scenarios.Subscriber, scenarios.Gateway = Broker, Committed, Gateway
+
+if __name__ == "__main__":
+    maker = BIN / "examples/certificates"
+    subprocess.run([maker, CERTIFICATES], check=True)
+    tests = list(scenarios.TESTS) if o.tests == "all" else o.tests.split(",")
+    try:
+        for _ in range(o.reps):
+            for test in tests:
+                at = time.strftime("%Y-%m-%dT%H:%M:%S")
+                try:
+                    result = scenarios.TESTS[test]("skinlink", o.keep)
+                except Exception as fault:                       # a run that fails is a result too
+                    result = dict(error=f"{type(fault).__name__}: {fault}")
+                row = dict(peer="skinlink", test=test, at=at, tag=o.tag, load1=os.getloadavg()[0], **result)
+                with open(RESULTS / "results.jsonl", "a") as out:
+                    out.write(json.dumps(row) + "\n")
+                short = lambda d: {k: (round(v, 2) if isinstance(v, float) else v) for k, v in d.items() if k != "steps"}
+                print(at, test, short(result), flush=True)
+                for step in result.get("steps", []):
+                    print("    ", short(step), flush=True)
+    finally:
+        shutil.rmtree(CERTIFICATES, ignore_errors=True)

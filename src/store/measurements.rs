@@ -1,0 +1,145 @@
+//! What the store's own devices measure: the climate of a room, a reference plate, anything that is no customer's. Belongs to
+//! no visit, needs no consent, and goes to HQ as it comes. The outbox is its record.
+//!
+//! A stream may be fast, so it is written in batches: one transaction, one run of numbers, one insert each. A batch is
+//! confirmed as a whole or not at all.
+//!
+//! A device that waits for our word sends a measurement again when it missed it. The last [`REMEMBERED`] of each such device
+//! are remembered, so that a repetition is confirmed again and not told twice, also after a restart.
+
+use super::{Store, columns::int, error::StoreError, outbox::Run, repeats, writer::Tx};
+use crate::{
+    domain::{
+        Stamp,
+        device::DeviceIdentity,
+        reading::{MeasuredValue, QualityFlag},
+    },
+    faults,
+    sync::payload::{self, kind},
+};
+use openssl::sha::Sha256;
+use rusqlite::{OptionalExtension, params};
+use std::{borrow::Cow, sync::Arc};
+
+/// More than any device keeps unconfirmed.
+const REMEMBERED: u64 = 64;
+
+/// A counter that comes again with the same values after so long is another measurement: the device began anew.
+const SENT_AGAIN_MS: i64 = 3_600_000;
+
+/// A measurement just accepted from a device of the store.
+#[derive(Debug, Clone)]
+pub struct NewMeasurement {
+    pub station: Arc<str>,
+    pub device: Arc<DeviceIdentity>,
+    /// The device's own running number, where it has one.
+    pub counter: Option<u64>,
+    /// The device waits for our word and sends again what it did not get one for.
+    pub sends_again: bool,
+    pub flags: Vec<QualityFlag>,
+    pub values: Vec<MeasuredValue>,
+    pub taken: Stamp,
+}
+
+impl Store {
+    /// Makes measurements durable and enqueues one event for each, in their order. When this returns `Ok`, the devices and the
+    /// pages may be told. Says how many had been recorded before: their devices sent them again.
+    pub async fn record_measurements(&self, batch: Vec<NewMeasurement>) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let given = batch.len();
+            let new = new_ones(tx, batch)?;
+            enqueue(tx, &new)?;
+            faults::point("store.measurements.written");
+            Ok(given - new.len())
+        })
+        .await
+    }
+}
+
+/// Those that are no repetitions.
+fn new_ones(tx: &Tx<'_>, batch: Vec<NewMeasurement>) -> Result<Vec<NewMeasurement>, StoreError> {
+    if batch.iter().all(|one| !one.sends_again) {
+        return Ok(batch);
+    }
+    let mut new = Vec::with_capacity(batch.len());
+    for one in batch {
+        let again = match one.counter.filter(|_| one.sends_again) {
+            Some(counter) => came_before(tx, &one, counter)?,
+            None => false,
+        };
+        if !again {
+            new.push(one);
+        }
+    }
+    Ok(new)
+}
+
+/// Whether this very measurement was recorded before; remembers it if not.
+fn came_before(tx: &Tx<'_>, one: &NewMeasurement, counter: u64) -> Result<bool, StoreError> {
+    let (device, digest) = (repeats::device_row(tx, &one.device)?, digest(one));
+    let known: Option<(i64, [u8; 32], i64)> = tx
+        .prepare_cached("SELECT counter, digest, ms FROM measured WHERE device = ?1 AND slot = ?2")?
+        .query_row([device, int(counter % REMEMBERED)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let now = one.taken.wall.unix_ms();
+    if known
+        .is_some_and(|(known, bytes, ms)| known == int(counter) && bytes == digest && (now - ms).abs() < SENT_AGAIN_MS)
+    {
+        return Ok(true);
+    }
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO measured (device, slot, counter, digest, ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![device, int(counter % REMEMBERED), int(counter), digest, now])?;
+    Ok(false)
+}
+
+fn digest(one: &NewMeasurement) -> [u8; 32] {
+    let mut sha = Sha256::new();
+    for MeasuredValue { metric, region, value, unit } in &one.values {
+        let region = region.map_or("", |region| region.as_str());
+        for part in [metric.as_str(), region, &value.to_string(), unit] {
+            sha.update(part.as_bytes());
+            sha.update(b"\0");
+        }
+    }
+    sha.finish()
+}
+
+fn enqueue(tx: &Tx<'_>, new: &[NewMeasurement]) -> Result<(), StoreError> {
+    let (mut run, mut told) = (Run::draw(tx, new.len())?, Told::default());
+    for one in new {
+        run.enqueue(tx, kind::MEASUREMENT, &one.station, one.taken, &told.measurement(one))?;
+    }
+    Ok(())
+}
+
+/// The device as HQ reads it, made once for a run of measurements of one device.
+#[derive(Default)]
+struct Told {
+    of: Option<Arc<DeviceIdentity>>,
+    device: Option<payload::Device>,
+}
+
+impl Told {
+    fn measurement<'a>(&'a mut self, one: &'a NewMeasurement) -> payload::Measurement<'a> {
+        if self.of.as_ref().is_none_or(|of| !Arc::ptr_eq(of, &one.device)) {
+            let DeviceIdentity { protocol, protocol_version, serial, probe, firmware } = (*one.device).clone();
+            self.device = Some(payload::Device { protocol, protocol_version, serial, probe, firmware });
+            self.of = Some(Arc::clone(&one.device));
+        }
+        let value = |value: &'a MeasuredValue| payload::Measured {
+            metric: Cow::Borrowed(value.metric.as_str()),
+            region: value.region.map(|region| Cow::Borrowed(region.as_str())),
+            value: Cow::Owned(value.value.to_string()),
+            unit: Cow::Borrowed(&value.unit),
+        };
+        payload::Measurement {
+            station: Cow::Borrowed(&one.station),
+            counter: one.counter,
+            flags: one.flags.iter().map(|flag| Cow::Borrowed(flag.as_str())).collect(),
+            values: one.values.iter().map(value).collect(),
+            device: Cow::Borrowed(self.device.as_ref().expect("made above")),
+        }
+    }
+}
