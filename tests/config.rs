@@ -138,7 +138,7 @@ fn an_unknown_key_names_its_nearest_or_its_place() {
         ("[web]\ncolour = 3", "web.colour: no such key; known here are listen"),
         (
             "[[device]]\nstation = \"chair-1\"\nprotocol = \"p\"\nserial = \"x\"",
-            "known here are station, protocol, path",
+            "known here are station, measures, protocol, path",
         ),
         ("[report]\nstore_name = { zh = \"a\", en = \"b\", de = \"c\" }", "report.store_name.de: no such key"),
     ] {

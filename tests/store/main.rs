@@ -6,6 +6,7 @@ mod crashes;
 mod erasure;
 mod faults;
 mod keys;
+mod measurements;
 mod outbox;
 mod privacy;
 mod salon;
