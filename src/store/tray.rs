@@ -19,6 +19,13 @@ fn bind(tx: &Tx<'_>, repeat: RepeatId, scan: ScanId, region: Region, who: &str) 
         let (state, remedy) = (place.state.to_string(), "bind the value to a scan that runs");
         return Err(StoreError::WrongState { what: "scan", id: scan.to_string(), state, remedy });
     }
+    let standing = "SELECT EXISTS (SELECT 1 FROM readings g JOIN repeats r ON r.metric = g.metric
+        WHERE r.id = ?1 AND r.scan IS NULL AND g.scan = ?2 AND g.region = ?3 AND g.voided = 0)";
+    if tx.query_row(standing, params![repeat, scan, region], |row| row.get(0))? {
+        return Err(StoreError::Refused(format!(
+            "{region} is measured already; measure it again to replace its values"
+        )));
+    }
     let changed = tx.execute(
         "UPDATE repeats SET scan = ?2, region = ?3 WHERE id = ?1 AND scan IS NULL AND dismissed = 0",
         params![repeat, scan, region],

@@ -116,6 +116,42 @@ async fn what_the_probe_measures_unasked_belongs_to_the_step_that_waits_for_it_o
     house.close().await;
 }
 
+/// After a restart a probe sends its last value again while the beautician already measures anew, so a step may get one
+/// value more than it needs. That value once held up every later one: the step could not be closed twice.
+#[tokio::test]
+async fn a_value_too_many_goes_to_the_tray_and_holds_nobody_up() {
+    let house = House::new(Wanted::default()).await;
+    let probe = house.building.analyser.clone();
+    let visit = house.visit("林女士").await;
+    let scan = house.begin(&visit, Phase::Before).await;
+    house.act(&visit, &scan, "pause", json!({})).await.ok();
+    for waiting in 1..=3 {
+        let press = async { probe.press(metric("moisture"), Region::Forehead).await.unwrap() };
+        assert_eq!(until(&house, "paused", press, tray).await, waiting);
+    }
+    let listed = house.get("/tray?station=chair-1").await.ok();
+    let bind = async |nth: usize| {
+        let repeat = listed.body["tray"][nth]["repeat"].as_str().unwrap();
+        let body = json!({ "scan": scan, "region": "forehead" });
+        house.post(&format!("/tray/{repeat}/bind"), Some(house.version(&visit).await), body).await
+    };
+    bind(0).await.ok();
+    bind(1).await.ok();
+    bind(2).await.refused(409, "wrong_state");
+    house.act(&visit, &scan, "resume", json!({})).await.ok();
+
+    // One more by its button, and one asked for at the same time: whichever comes second is too many.
+    let press = async { probe.press(metric("sebum"), Region::Forehead).await.unwrap() };
+    until(&house, "the step", press, |news| matches!(news, News::Repeat { .. }).then_some(())).await;
+    probe.press(metric("sebum"), Region::Forehead).await.unwrap();
+    while house.act(&visit, &scan, "measure", json!({})).await.ok().body["scan"]["complete"] != true {}
+    house.act(&visit, &scan, "finish", json!({})).await.ok();
+    let readings = view(&house, &visit).await["scans"][0]["readings"].as_array().unwrap().clone();
+    assert_eq!(readings.len(), 4);
+    assert!(readings.iter().all(|reading| reading["repeats"].as_array().unwrap().len() == 2));
+    house.close().await;
+}
+
 #[tokio::test]
 async fn a_gateway_that_dies_in_the_middle_comes_back_paused_where_the_durable_values_left_off() {
     let house = House::new(Wanted::default()).await;

@@ -328,6 +328,7 @@ impl Station {
         self.store.close_reading(reading.clone()).await?;
         faults::point("station.reading.closed");
         under_way.open.retain(|r| !(r.metric == *metric && r.region == Some(region)));
+        under_way.closed.push((metric.clone(), region));
         let decimals = usize::from(reading.value.decimals());
         let news = News::Reading {
             station: self.settings.id.clone(),

@@ -64,7 +64,9 @@ impl Station {
     fn place(&self, asked: Option<&Asked>, value: &MeasuredValue) -> Option<(ScanId, Region)> {
         let under_way = self.under_way.as_ref().filter(|u| u.runs())?;
         if let Some(asked) = asked.filter(|asked| asked.metric == value.metric) {
-            return Some((under_way.scan.id, asked.region));
+            // A value sent again after a restart, or by the probe's own button, may have completed the step meanwhile.
+            let step = under_way.progress.find(&asked.metric, asked.region)?;
+            return (step.have < step.step.repeats).then_some((under_way.scan.id, asked.region));
         }
         let region = under_way.progress.waiting_for(&value.metric)?.step.region;
         let agrees = value.region.is_none_or(|said| said == region);

@@ -21,6 +21,8 @@ pub(super) struct UnderWay {
     pub progress: Progress,
     /// Live values that are not closed into a reading yet.
     pub open: Vec<StoredRepeat>,
+    /// Steps whose reading stands.
+    pub closed: Vec<(MetricId, Region)>,
     pub last: Option<LastValue>,
 }
 
@@ -45,7 +47,9 @@ pub fn progress_of(stored: &StoredScan) -> Progress {
 impl UnderWay {
     pub fn new(stored: StoredScan) -> Self {
         let progress = progress_of(&stored);
-        Self { progress, scan: stored.scan, open: stored.repeats, last: None }
+        let standing = stored.readings.into_iter().filter(|entry| !entry.voided).map(|entry| entry.item);
+        let closed = standing.map(|reading| (reading.metric, reading.region)).collect();
+        Self { progress, scan: stored.scan, open: stored.repeats, closed, last: None }
     }
 
     pub const fn visit(&self) -> VisitId {
@@ -68,12 +72,13 @@ impl UnderWay {
     }
 
     /// Steps that hold open values and need no more of them: all there, or the rest left out. With `all`, every step that
-    /// holds any.
+    /// holds any. Never one whose reading stands: a value too many waits for a person and holds nobody up.
     pub fn ready_to_close(&self, all: bool) -> Vec<(MetricId, Region)> {
         let steps = self.progress.steps().iter().filter(|s| all || s.state() != StepState::Waiting);
         steps
             .map(|s| (s.step.metric.clone(), s.step.region))
             .filter(|(metric, region)| !self.open_at(metric, *region).is_empty())
+            .filter(|step| !self.closed.contains(step))
             .collect()
     }
 }
@@ -210,6 +215,9 @@ mod tests {
         assert!(progress_of(&skipped).current().is_none());
         assert_eq!(UnderWay::new(skipped).ready_to_close(false).len(), 1, "what there is becomes a reading");
         assert!(UnderWay::new(stored.clone()).ready_to_close(false).is_empty());
-        assert_eq!(UnderWay::new(stored).ready_to_close(true).len(), 1);
+        assert_eq!(UnderWay::new(stored.clone()).ready_to_close(true).len(), 1);
+        let mut closed = UnderWay::new(stored);
+        closed.closed.push((MetricId::new("moisture").unwrap(), Region::Nose));
+        assert!(closed.ready_to_close(true).is_empty(), "a value too many closes nothing again");
     }
 }
