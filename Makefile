@@ -10,7 +10,7 @@ help:
 	@echo 'make demo      a whole visit through real parts; pages stay open until Ctrl-C'
 	@echo 'make test      format, lints, all tests, documentation'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
-	@echo 'make kills     the long kill campaign (make test runs a short one)'
+	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make release   optimised programs with their own OpenSSL'
 
 setup:

@@ -74,7 +74,7 @@ async fn a_mistake_is_moved_voided_and_taken_back_through_to_headquarters() {
             Turn::Done => break,
             Turn::Places(region) => analysers.place(region).await.expect("analysers"),
             Turn::Waits(_) => sleep(Duration::from_millis(20)).await,
-            Turn::Did(_) | Turn::Treated(_) => {}
+            Turn::Did(_) | Turn::Treated(_) | Turn::Presses(..) => {}
         }
     }
     let visit = beautician.view().await.expect("the visit");

@@ -2,9 +2,10 @@
 //!
 //! Each [`Beautician::turn`] looks at what the daemon has and does the next thing that is missing, as a person would after
 //! an interruption. So the same code plays a visit through a killed and restarted daemon: nothing is remembered here but
-//! who the customer is and which visit is hers.
+//! who the customer is, which visit is hers, and which corrections ([`super::deeds`]) were made.
 
-use crate::domain::{Region, scan::Phase};
+use super::deeds::Deed;
+use crate::domain::{Region, metric::MetricId, scan::Phase};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, time::Duration};
@@ -38,6 +39,8 @@ pub enum Turn {
     Did(String),
     /// The probe goes to this region; the next turn measures there.
     Places(Region),
+    /// The device is to measure this by its own button.
+    Presses(MetricId, Region),
     /// These treatment steps were done: the skin is another now.
     Treated(String),
     /// Nothing to do but wait for this.
@@ -65,6 +68,8 @@ pub struct Plan {
     pub steps: Vec<String>,
     /// Against what to compare, in order; empty for a visit without a comparison.
     pub baselines: Vec<String>,
+    /// What goes otherwise than planned, in this order, each when its time has come.
+    pub deeds: Vec<Deed>,
 }
 
 /// Plays one customer's visits.
@@ -72,10 +77,13 @@ pub struct Plan {
 pub struct Beautician {
     http: Client,
     base: String,
-    station: String,
+    pub(super) station: String,
     name: String,
-    plan: Plan,
+    pub(super) plan: Plan,
     visit: Option<String>,
+    /// How many deeds are done, and how often the next one was put off.
+    pub(super) deeds_done: usize,
+    pub(super) put_off: u32,
     /// Where the probe is held.
     placed: Option<Region>,
     /// How often in a row the device gave no value.
@@ -95,6 +103,8 @@ impl Beautician {
             name: customer_name.to_owned(),
             plan,
             visit: None,
+            deeds_done: 0,
+            put_off: 0,
             placed: None,
             refusals: 0,
         }
@@ -129,7 +139,10 @@ impl Beautician {
             return self.begin().await;
         }
         let view = self.view().await?;
-        if view["state"] == "closed" {
+        if let Some(turn) = self.do_deed(&view).await? {
+            return Ok(turn);
+        }
+        if view["state"] != "open" {
             return Ok(Turn::Done);
         }
         if view["consents"]["measure"] != true {
@@ -170,10 +183,14 @@ impl Beautician {
 
     async fn consent(&self, view: &Value) -> Result<Turn, Trouble> {
         let purposes: Value = PURPOSES.iter().map(|purpose| ((*purpose).to_owned(), json!(true))).collect();
+        self.record_consents(view, &purposes).await?;
+        Ok(Turn::Did("recorded the customer's consent, purpose by purpose".to_owned()))
+    }
+
+    pub(super) async fn record_consents(&self, view: &Value, purposes: &Value) -> Result<Value, Trouble> {
         let body = json!({"text_version": "2026-11", "channel": "station", "staff": "b-07",
             "signature": "M10 30L20 12L32 34L44 14L60 28", "purposes": purposes});
-        self.post(&format!("visits/{}/consents", text(view, "/id")?), Some(view), body).await?;
-        Ok(Turn::Did("recorded the customer's consent, purpose by purpose".to_owned()))
+        self.post(&format!("visits/{}/consents", text(view, "/id")?), Some(view), body).await
     }
 
     async fn treat(&self, view: &Value) -> Result<Turn, Trouble> {
@@ -185,7 +202,8 @@ impl Beautician {
     /// The next thing of one phase; `None` when it is finished.
     async fn scan(&mut self, view: &Value, phase: Phase) -> Result<Option<Turn>, Trouble> {
         let mut scans = view["scans"].as_array().into_iter().flatten().rev();
-        let Some(scan) = scans.find(|s| s["phase"] == phase.as_str() && s["state"] != "voided") else {
+        let stands = |s: &Value| s["state"] != "voided" && s["state"] != "cancelled";
+        let Some(scan) = scans.find(|s| s["phase"] == phase.as_str() && stands(s)) else {
             let visit = text(view, "/id")?;
             self.post(&format!("visits/{visit}/scans"), Some(view), json!({"phase": phase.as_str()})).await?;
             return Ok(Some(Turn::Did(format!("began the {phase} scan"))));
@@ -269,15 +287,15 @@ impl Beautician {
         Ok(Turn::Did("closed the visit".to_owned()))
     }
 
-    async fn get(&self, call: &str) -> Result<Value, Trouble> {
+    pub(super) async fn get(&self, call: &str) -> Result<Value, Trouble> {
         self.send(call, None, self.http.get(format!("{}/{call}", self.base))).await
     }
 
-    async fn query(&self, call: &str, query: &[(&str, &str)]) -> Result<Value, Trouble> {
+    pub(super) async fn query(&self, call: &str, query: &[(&str, &str)]) -> Result<Value, Trouble> {
         self.send(call, None, self.http.get(format!("{}/{call}", self.base)).query(query)).await
     }
 
-    async fn post(&self, call: &str, seen: Option<&Value>, body: Value) -> Result<Value, Trouble> {
+    pub(super) async fn post(&self, call: &str, seen: Option<&Value>, body: Value) -> Result<Value, Trouble> {
         let request = self.http.post(format!("{}/{call}", self.base)).json(&body);
         self.send(call, seen, request).await
     }
@@ -308,7 +326,7 @@ fn unscored(view: &Value) -> Option<String> {
     (waiting > 0).then(|| format!("{waiting} photographs to be analysed"))
 }
 
-fn text(value: &Value, pointer: &str) -> Result<String, Trouble> {
+pub(super) fn text(value: &Value, pointer: &str) -> Result<String, Trouble> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.map(str::to_owned).ok_or_else(|| Trouble::Unexpected(pointer.to_owned()))
 }

@@ -45,6 +45,7 @@ pub struct BrokerTls {
 pub struct Broker {
     folder: PathBuf,
     port: u16,
+    tls: BrokerTls,
     child: Option<Child>,
 }
 
@@ -59,8 +60,8 @@ impl Broker {
         fs::create_dir_all(folder).map_err(failed)?;
         let port = free_port().map_err(failed)?;
         fs::write(folder.join("acl"), access_list(receivers)).map_err(failed)?;
-        fs::write(folder.join("mosquitto.conf"), configuration(folder, port, tls)).map_err(failed)?;
-        let mut broker = Self { folder: folder.to_owned(), port, child: None };
+        fs::write(folder.join("mosquitto.conf"), configuration(folder, port, tls, false)).map_err(failed)?;
+        let mut broker = Self { folder: folder.to_owned(), port, tls: tls.clone(), child: None };
         broker.restart().await?;
         Ok(broker)
     }
@@ -74,6 +75,29 @@ impl Broker {
     #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// From its next start on it writes what it holds to disk every second, or keeps it in memory alone.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn keep_on_disk(&mut self, on_disk: bool) -> Result<(), BrokerError> {
+        let text = configuration(&self.folder, self.port, &self.tls, on_disk);
+        fs::write(self.folder.join("mosquitto.conf"), text)
+            .map_err(|source| BrokerError::Folder { folder: self.folder.clone(), source })
+    }
+
+    /// Removes what it wrote to disk; to be called while it is down.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be removed.
+    pub fn forget(&mut self) -> Result<(), BrokerError> {
+        match fs::remove_file(self.folder.join("mosquitto.db")) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(BrokerError::Folder { folder: self.folder.clone(), source })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// As a power cut: no polite word to anyone. Nothing but the port number is kept.
@@ -133,13 +157,18 @@ fn free_port() -> io::Result<u16> {
 /// `max_queued_messages`: the default of 1,000 drops in silence what comes beyond; 0 (no limit) makes mosquitto 2.0.11 hang
 /// up on a client whose publish the access list denies, instead of saying so.
 /// `user root`: started by root, mosquitto would change to a user who may not read the folder; otherwise it has no effect.
-fn configuration(folder: &Path, port: u16, tls: &BrokerTls) -> String {
+fn configuration(folder: &Path, port: u16, tls: &BrokerTls, on_disk: bool) -> String {
+    let persistence = if on_disk {
+        format!("persistence true\npersistence_location {}/\nautosave_interval 1", folder.display())
+    } else {
+        "persistence false".to_owned()
+    };
     let (folder, ca, certificate, key) =
         (folder.display(), tls.ca.display(), tls.certificate.display(), tls.key.display());
     format!(
         "user root
 per_listener_settings false
-persistence false
+{persistence}
 allow_anonymous false
 acl_file {folder}/acl
 max_queued_messages 1000000

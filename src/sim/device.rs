@@ -164,6 +164,11 @@ impl SimDevice {
         self.go_on();
     }
 
+    /// Numbers of the measurements it still sends again.
+    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = u64> {
+        self.sent.iter().filter(|sent| sent.again.is_some()).map(|sent| sent.counter)
+    }
+
     /// The next thing it does; call until it waits.
     pub fn poll_output(&mut self) -> SimOutput {
         self.outputs.pop_front().unwrap_or_else(|| SimOutput::WaitUntil(self.next_wake()))

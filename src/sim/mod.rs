@@ -5,6 +5,7 @@
 
 pub mod beautician;
 pub mod broker;
+pub mod deeds;
 pub mod device;
 pub mod ledger;
 mod pictures;

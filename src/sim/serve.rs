@@ -65,6 +65,7 @@ impl FromStr for Control {
 enum Command {
     Control(Control),
     Ledger(oneshot::Sender<Vec<LedgerLine>>),
+    Unconfirmed(oneshot::Sender<Vec<u64>>),
 }
 
 /// The simulated device is no longer run.
@@ -100,6 +101,12 @@ impl SimHandle {
         self.0.send(Command::Ledger(reply)).await.map_err(|_| SimStopped)?;
         answer.await.map_err(|_| SimStopped)
     }
+    /// Numbers of the measurements it still sends again, waiting for the gateway's word.
+    pub async fn unconfirmed(&self) -> Result<Vec<u64>, SimStopped> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Unconfirmed(reply)).await.map_err(|_| SimStopped)?;
+        answer.await.map_err(|_| SimStopped)
+    }
 }
 
 /// A device with its cable, to be run by [`serve`].
@@ -120,6 +127,7 @@ impl std::fmt::Debug for Command {
         match self {
             Self::Control(control) => control.fmt(f),
             Self::Ledger(_) => f.write_str("Ledger"),
+            Self::Unconfirmed(_) => f.write_str("Unconfirmed"),
         }
     }
 }
@@ -233,6 +241,10 @@ fn obey(simulated: &mut Simulated, pty: &mut Option<Pty>, path: &Path, command: 
     let control = match command {
         Command::Ledger(reply) => {
             let _ = reply.send(simulated.ledger.clone());
+            return Ok(());
+        }
+        Command::Unconfirmed(reply) => {
+            let _ = reply.send(simulated.device.unconfirmed().collect());
             return Ok(());
         }
         Command::Control(control) => control,

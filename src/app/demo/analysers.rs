@@ -78,6 +78,30 @@ impl Analysers {
         Ok(())
     }
 
+    /// Somebody presses the button of every one that measures this.
+    ///
+    /// # Errors
+    /// When one of them has ended.
+    pub async fn press(&self, metric: MetricId, region: Region) -> anyhow::Result<()> {
+        for handle in &self.handles {
+            handle.press(metric.clone(), region).await.map_err(|_| ended())?;
+        }
+        Ok(())
+    }
+
+    /// The numbers of measurements that a device still sends again, since the gateway has not confirmed them.
+    ///
+    /// # Errors
+    /// When one of them has ended.
+    pub async fn unconfirmed(&self) -> anyhow::Result<Vec<(&'static str, u64)>> {
+        let mut waiting = Vec::new();
+        for (handle, device) in self.handles.iter().zip(DEVICES) {
+            let counters = handle.unconfirmed().await.map_err(|_| ended())?;
+            waiting.extend(counters.into_iter().map(|counter| (device.protocol, counter)));
+        }
+        Ok(waiting)
+    }
+
     /// What they sent by their own account.
     ///
     /// # Errors

@@ -47,6 +47,12 @@ impl Process {
         Ok(Self { name, child })
     }
 
+    /// Its number; `None` once it has ended.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// # Errors
     /// When the process has ended: nothing that it promised will come.
     pub fn still_running(&mut self) -> anyhow::Result<()> {

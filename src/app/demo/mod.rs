@@ -119,6 +119,7 @@ pub fn today(rendered: &Rendered, photos: &Path) -> Plan {
         photographs: photographs.collect(),
         steps: ["清洁", "深层清洁毛孔", "补水导入", "舒缓面膜"].map(str::to_owned).to_vec(),
         baselines: ["same_visit", "last_visit"].map(str::to_owned).to_vec(),
+        deeds: Vec::new(),
     }
 }
 
@@ -135,6 +136,7 @@ async fn act(
         match beautician.turn().await? {
             Turn::Did(what) => say(options, &what),
             Turn::Places(region) => analysers.place(region).await?,
+            Turn::Presses(metric, region) => analysers.press(metric, region).await?,
             Turn::Treated(steps) => {
                 analysers.skin(Phase::After).await?;
                 say(options, &format!("treatment: {steps}"));

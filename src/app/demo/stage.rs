@@ -48,6 +48,10 @@ pub struct Stage {
     gateway_tls: TlsFiles,
     /// Further lines of the configuration's `[scan]`, for tests.
     pub scan: String,
+    /// Where the models are; the project's own unless a test wants others.
+    pub models: PathBuf,
+    /// Set for every process started from now on; for tests that order deaths.
+    pub environment: Vec<(&'static str, String)>,
 }
 
 impl Stage {
@@ -68,7 +72,17 @@ impl Stage {
         let TlsFiles { ca, certificate, key } = broker_tls;
         let broker =
             Broker::start(&places.folder.join("broker"), &BrokerTls { ca, certificate, key }, &["hq-1"]).await?;
-        let mut stage = Self { places, port, broker, receiver: None, hq_tls, gateway_tls, scan: String::new() };
+        let mut stage = Self {
+            models: places.project.join("models"),
+            places,
+            port,
+            broker,
+            receiver: None,
+            hq_tls,
+            gateway_tls,
+            scan: String::new(),
+            environment: Vec::new(),
+        };
         stage.start_receiver()?;
         Ok(stage)
     }
@@ -116,8 +130,14 @@ impl Stage {
         .flat_map(|(flag, value): (&str, OsString)| [OsString::from(flag), value])
         .collect();
         let arguments = [vec![OsString::from("run")], arguments].concat();
-        self.receiver = Some(Process::start("skinlink-hq", &program, &arguments, &[], &self.log("receiver"))?);
+        let log = self.log("receiver");
+        self.receiver = Some(Process::start("skinlink-hq", &program, &arguments, &self.environment, &log)?);
         Ok(())
+    }
+
+    /// Whether headquarters' receiver runs.
+    pub fn receiver_runs(&mut self) -> bool {
+        self.receiver.as_mut().is_some_and(|receiver| receiver.still_running().is_ok())
     }
 
     /// Ends headquarters' receiver as a power cut would.
@@ -138,7 +158,8 @@ impl Stage {
     pub fn start_daemon(&self, environment: &[(&str, String)]) -> anyhow::Result<Process> {
         let config = self.write_config()?;
         let arguments = [OsString::from("run"), "--config".into(), config.into()];
-        Process::start("skinlink run", &self.places.program, &arguments, environment, &self.log("daemon"))
+        let environment = [environment, &self.environment].concat();
+        Process::start("skinlink run", &self.places.program, &arguments, &environment, &self.log("daemon"))
     }
 
     /// Waits until the daemon answers.
@@ -199,7 +220,7 @@ impl Stage {
             port = self.port,
             scan = self.scan,
             protocols = shown(&project.join("firmware-protocols")),
-            models = shown(&project.join("models")),
+            models = shown(&self.models),
             metrics = shown(&project.join("config/metrics.toml")),
             regions = shown(&project.join("config/face-regions.toml")),
             runtime = shown(onnxruntime),
