@@ -14,7 +14,7 @@ use skinlink::{
         envelope::{Batch, Event, Mark},
         image_lane::{Offer, Role, SLICE, slices},
         payload::{self, kind},
-        reply::{Hello, ImageState, Reply},
+        reply::{Hello, ImageState, PastEpoch, Reply},
         topic::{Address, Lane},
     },
 };
@@ -127,10 +127,15 @@ impl Hand {
     }
 }
 
+fn hello(epoch: &Epoch, last_seq: u64, oldest_kept: u64) -> Hello {
+    let (refused, past) = (Vec::new(), Vec::new());
+    Hello { epoch: epoch.to_string(), last_seq, oldest_kept, version: "test".into(), refused, past }
+}
+
 /// Publishes to HQ only once it listens.
 async fn connected(headquarters: &Headquarters) -> Hand {
     let mut hand = Hand::connect(headquarters, address()).await;
-    let hello = Hello { epoch: hand.epoch.to_string(), last_seq: 0, oldest_kept: 1, version: "test".into() };
+    let hello = hello(&hand.epoch, 0, 1);
     loop {
         let hello = serde_json::to_vec(&hello).expect("plain data");
         match hand.publish(&Lane::Hello, hello).await {
@@ -197,6 +202,68 @@ async fn a_poisoned_event_in_the_middle_is_refused_and_passed() {
     assert_eq!((counts.events, counts.refused), (seq, poisons.len() as u64));
 }
 
+/// A refusal that got lost is said again with the next hello, until the gateway says that it knows.
+#[tokio::test]
+async fn a_refusal_is_repeated_until_the_gateway_knows_of_it() {
+    let headquarters = Headquarters::start().await;
+    let mut hand = connected(&headquarters).await;
+    let events: Vec<String> = (1..=9).map(|seq| if seq % 4 == 0 { "42".to_owned() } else { hand.event(seq) }).collect();
+    let batch = hand.batch(1, &events);
+    hand.publish(&Lane::Events, batch).await;
+    hand.acknowledged(9).await;
+    hand.heard.clear();
+    for (refused, missing) in [(vec![], vec![4, 8]), (vec![(4, 4)], vec![8]), (vec![(3, 4), (7, 9)], vec![])] {
+        let says = Hello { refused, ..hello(&hand.epoch, 9, 1) };
+        hand.publish(&Lane::Hello, serde_json::to_vec(&says).expect("plain")).await;
+        hand.reply("an answer", |reply| matches!(reply, Reply::Hello { upto: 9, .. })).await;
+        for wanted in missing {
+            hand.reply("the nack again", |reply| matches!(reply, Reply::Nack { seq, .. } if *seq == wanted)).await;
+        }
+    }
+    hand.send(10, 10).await;
+    hand.acknowledged(10).await;
+    let nacks = hand.heard.iter().filter(
+        |heard| matches!(heard, FromBroker::Message { payload, .. } if payload.windows(4).any(|four| four == b"nack")),
+    );
+    assert_eq!(nacks.count(), 0, "none was said twice");
+}
+
+/// A gateway keeps events of earlier epochs too: HQ asks for what it misses of them, passes what was moved to a later epoch,
+/// and writes down as lost what nobody has.
+#[tokio::test]
+async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_lost() {
+    let headquarters = Headquarters::start().await;
+    let mut hand = connected(&headquarters).await;
+    hand.send(1, 2).await;
+    hand.send(5, 5).await;
+    hand.send(20, 20).await;
+    hand.acknowledged(2).await;
+    let past = hand.epoch;
+    hand.epoch = clock::mint(Epoch::from_bits);
+    let keeps = PastEpoch { epoch: past.to_string(), last_seq: 15, oldest_kept: 4, moved: vec![(9, 9), (12, 15)] };
+    let says = Hello { past: vec![keeps], ..hello(&hand.epoch, 0, 1) };
+    hand.publish(&Lane::Hello, serde_json::to_vec(&says).expect("plain")).await;
+    let ask = hand.reply("a question", |reply| matches!(reply, Reply::Ask { ranges, .. } if ranges[0].0 == 4)).await;
+    // 3 is kept no longer, 9 and 12 to 15 were told elsewhere, 16 to 19 were never in this copy of the store.
+    assert_eq!(ask, Reply::Ask { epoch: past.to_string(), ranges: vec![(4, 4), (6, 8), (10, 11)] });
+    let present = std::mem::replace(&mut hand.epoch, past);
+    for (first, last) in [(10, 11), (4, 4), (6, 8)] {
+        hand.send(first, last).await;
+    }
+    hand.acknowledged(20).await;
+    hand.epoch = present;
+    let gaps = headquarters.eventually("the ledger", |ledger| ledger.gaps().ok()).await;
+    let missing: Vec<_> = gaps.iter().map(|gap| (gap.first, gap.last)).collect();
+    assert_eq!(missing, [(3, 3), (16, 19)]);
+    let alarms = headquarters.eventually("the alarms", |ledger| ledger.alarms().ok()).await;
+    assert_eq!(alarms.len(), 2, "{alarms:?}");
+    assert!(alarms[0].contains("begins a new epoch") && alarms[1].starts_with("5 events"), "{alarms:?}");
+    // The old epoch is over for good.
+    let says = hello(&past, 30, 1);
+    hand.publish(&Lane::Hello, serde_json::to_vec(&says).expect("plain")).await;
+    hand.reply("that it is over", |reply| matches!(reply, Reply::Hello { over: true, .. })).await;
+}
+
 fn good_epoch(event: &str) -> &str {
     event.split("\"epoch\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an event has an epoch")
 }
@@ -229,10 +296,17 @@ async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_n
         hand.publish(&Lane::Events, batch).await;
         hand.acknowledged(1).await;
     }
-    hand.send(1, 1).await;
-    hand.reply("an alarm", |reply| matches!(reply, Reply::Alarm { seq: 1, .. })).await;
+    hand.send(2, 3).await;
+    hand.acknowledged(3).await;
+    hand.send(2, 2).await;
+    let alarm = hand.reply("an alarm", |reply| matches!(reply, Reply::Alarm { seq: 2, .. })).await;
+    assert!(matches!(alarm, Reply::Alarm { held, .. } if !held.is_empty()), "it names the event that stands there");
+    // From there on HQ may hold another life of the store: nothing of it is acknowledged any more.
+    assert_eq!(hand.acknowledged(1).await, []);
+    hand.send(7, 8).await;
+    assert_eq!(hand.acknowledged(1).await, []);
     let counts = headquarters.eventually("the ledger", |ledger| Some(ledger.counts().ok()?.remove(0))).await;
-    assert_eq!((counts.events, counts.redeliveries, counts.duplicates, counts.alarms), (1, 3, 0, 1));
+    assert_eq!((counts.events, counts.redeliveries, counts.duplicates, counts.alarms), (5, 3, 0, 1));
 }
 
 #[tokio::test]
@@ -282,10 +356,10 @@ async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed() {
     let mut hand = connected(&headquarters).await;
     hand.send(1, 2).await;
     hand.send(6, 7).await;
-    let hello = Hello { epoch: hand.epoch.to_string(), last_seq: 9, oldest_kept: 9, version: "test".into() };
+    let hello = hello(&hand.epoch, 9, 9);
     hand.publish(&Lane::Hello, serde_json::to_vec(&hello).expect("plain")).await;
     let reply = hand.reply("an answer", |reply| matches!(reply, Reply::Hello { upto, .. } if *upto > 0)).await;
-    assert_eq!(reply, Reply::Hello { epoch: hand.epoch.to_string(), last_seq: 8, upto: 8, ranges: vec![] });
+    assert!(matches!(reply, Reply::Hello { last_seq: 7, upto: 8, over: false, .. }), "{reply:?}");
     hand.send(9, 9).await;
     hand.acknowledged(9).await;
     let gaps = headquarters.eventually("the ledger", |ledger| ledger.gaps().ok()).await;
@@ -410,7 +484,9 @@ async fn a_receiver_that_comes_back_says_where_everyone_stands() {
     assert_eq!(hand.publish(&Lane::Events, batch).await, BrokerWord::NobodyListens);
     headquarters.start_receiver();
     let hello = hand.reply("HQ's first word", |reply| matches!(reply, Reply::Hello { upto: 5, .. })).await;
-    assert_eq!(hello, Reply::Hello { epoch: hand.epoch.to_string(), last_seq: 5, upto: 5, ranges: vec![] });
+    let Reply::Hello { epoch, last_seq, ranges, known, over, .. } = hello else { unreachable!("just matched") };
+    assert_eq!((epoch, last_seq, ranges, over), (hand.epoch.to_string(), 5, vec![], false));
+    assert_eq!(known.map(|known| known.seq), Some(5));
 }
 
 #[tokio::test]

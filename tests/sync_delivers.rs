@@ -8,110 +8,22 @@ mod headquarters;
 #[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
 mod salon;
 
+#[path = "support/gateway.rs"]
+mod gateway;
+
+use gateway::{Running, all_is_there, settings, talk};
 use headquarters::{Headquarters, LIMIT, address};
 use salon::Salon;
 use skinlink::{
     clock,
-    config::{AcknowledgedBy, Sync},
     domain::{Region, capture::Format, consent::Purpose},
-    hq::ledger::Counts,
-    ports::{Connector, UplinkError},
-    store::{Store, StoreError},
+    ports::UplinkError,
+    store::Store,
     sync::image_lane::Role,
-    tasks::sync::{self, Connection, SyncSettings, SyncStatus},
+    tasks::sync::Connection,
 };
-use std::{num::NonZeroU64, path::Path, time::Duration};
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
-use tokio_util::sync::CancellationToken;
-
-/// The sync task of one store.
-struct Running {
-    status: watch::Receiver<SyncStatus>,
-    stop: CancellationToken,
-    task: JoinHandle<Result<(), StoreError>>,
-}
-
-fn settings() -> SyncSettings {
-    SyncSettings {
-        address: address(),
-        sync: Sync {
-            acknowledged_by: AcknowledgedBy::Hq,
-            window: 16,
-            batch_events: 20,
-            resend_after: Duration::from_secs(3),
-            image_rate: None,
-        },
-        about: "{\"version\":\"test\"}".into(),
-        version: "test".into(),
-    }
-}
-
-impl Running {
-    fn start(store: &Store, connector: Connector) -> Self {
-        Self::start_with(store, connector, settings())
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the test watches this task itself")]
-    fn start_with(store: &Store, connector: Connector, settings: SyncSettings) -> Self {
-        let (sender, status) = watch::channel(SyncStatus::default());
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(sync::run(store.clone(), connector, settings, sender, stop.clone()));
-        Self { status, stop, task }
-    }
-
-    async fn until(&mut self, what: &str, wanted: impl FnMut(&SyncStatus) -> bool) -> SyncStatus {
-        let now = self.status.clone();
-        match timeout(LIMIT, self.status.wait_for(wanted)).await {
-            Ok(status) => status.expect("the task lives").clone(),
-            Err(_) => panic!("{what}: not within {LIMIT:?}; status {:?}", *now.borrow()),
-        }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        timeout(LIMIT, self.task).await.expect("it stops in time").expect("no panic").expect("no fault");
-    }
-}
-
-/// Enqueues `count` events.
-async fn talk(salon: &Salon, count: usize) {
-    for at in 0..count {
-        salon.say(Purpose::DeliverReport, at % 2 == 0).await;
-    }
-}
-
-/// Waits until HQ holds everything and the outbox knows it; then holds both against one another.
-async fn all_is_there(headquarters: &Headquarters, store: &Store) -> Counts {
-    let (epoch, last) = (store.epoch().await.expect("a store").to_string(), store.last_seq().await.expect("a store"));
-    headquarters
-        .eventually(&format!("{last} events"), |ledger| {
-            let rows = ledger.events_after(0, 100_000).ok()?;
-            let here = rows.iter().filter(|row| row.epoch == epoch).count() as u64;
-            (here == last && ledger.gaps().ok()?.is_empty()).then_some(())
-        })
-        .await;
-    let mut changed = store.outbox_changed();
-    let settled = async {
-        while store.backlog().await.expect("a store").events > 0 {
-            // Acknowledgements do not wake the outbox: look again soon, or when it changes.
-            let _ = timeout(Duration::from_millis(20), changed.changed()).await;
-        }
-    };
-    timeout(LIMIT, settled).await.expect("the outbox empties");
-    let sent = store.range(store.epoch().await.expect("a store"), 1, last, 100_000, usize::MAX).await.expect("a store");
-    headquarters
-        .eventually("the ledger", |ledger| {
-            let mut rows = ledger.events_after(0, 100_000).ok()?;
-            rows.retain(|row| row.epoch == epoch);
-            rows.sort_by_key(|row| row.seq);
-            let held: Vec<(u64, String)> = rows.into_iter().map(|row| (row.seq, row.body)).collect();
-            assert!(held == sent, "HQ holds exactly what the outbox sent");
-            let counts = ledger.counts().ok()?.remove(0);
-            assert_eq!((counts.duplicates, counts.gaps, counts.alarms), (0, 0, 0), "{counts:?}");
-            Some(counts)
-        })
-        .await
-}
+use std::{num::NonZeroU64, time::Duration};
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn a_visit_recorded_without_network_arrives_once_the_broker_is_back() {
@@ -166,63 +78,6 @@ async fn everything_arrives_once_through_cuts_and_restarts() {
     println!("{counts:?}, {} connections", headquarters.line.connections());
     assert!(headquarters.line.connections() > 1, "something was cut");
     running.stop().await;
-}
-
-#[tokio::test]
-async fn a_store_restored_from_a_backup_starts_a_new_epoch() {
-    let headquarters = Headquarters::start().await;
-    let salon = Salon::new().await;
-    let running = Running::start(&salon.store, headquarters.connector(&address()));
-    talk(&salon, 10).await;
-    all_is_there(&headquarters, &salon.store).await;
-    running.stop().await;
-    let before = salon.store.epoch().await.expect("a store");
-
-    // The backup: what the outbox held then, including two events that HQ gets only afterwards.
-    talk(&salon, 2).await;
-    let Salon { folder, store, customer } = salon;
-    assert!(store.close(LIMIT).await, "the store closes");
-    let backup = tempfile::tempdir().expect("a folder");
-    copy(&folder.path().join("data"), &backup.path().join("data"));
-
-    let salon = Salon { store: salon::open(&folder), folder, customer };
-    let running = Running::start(&salon.store, headquarters.connector(&address()));
-    talk(&salon, 5).await;
-    all_is_there(&headquarters, &salon.store).await;
-    running.stop().await;
-    assert!(salon.store.close(LIMIT).await, "the store closes");
-
-    let restored = Salon { store: salon::open(&backup), folder: backup, customer };
-    talk(&restored, 3).await;
-    let running = Running::start(&restored.store, headquarters.connector(&address()));
-    headquarters
-        .eventually("events under a new epoch", |ledger| {
-            let rows = ledger.events_after(0, 1_000).ok()?;
-            rows.iter().any(|row| row.epoch != before.to_string()).then_some(())
-        })
-        .await;
-    let counts = all_is_there(&headquarters, &restored.store).await;
-    assert_ne!(restored.store.epoch().await.expect("a store"), before);
-    // The two that HQ had already are known as the same; none is a duplicate (checked above).
-    assert_eq!(counts.refused, 0);
-    let consents = headquarters.eventually("each event once", |ledger| ledger.events_of("consent.v1").ok()).await;
-    assert_eq!(consents.len(), 10 + 2 + 5 + 3);
-    running.stop().await;
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a folder");
-    for entry in std::fs::read_dir(from).expect("a folder") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).expect("a copy");
-        }
-    }
-    let mode = std::fs::metadata(from).expect("a folder").permissions();
-    std::fs::set_permissions(to, mode).expect("the same mode");
 }
 
 #[tokio::test]

@@ -340,7 +340,7 @@ const fn word_for(connection: &Connection) -> &'static str {
         Connection::Connecting => "connecting",
         Connection::Connected => "connected",
         Connection::HqSilent => "hq_silent",
-        Connection::Down(_) => "offline",
+        Connection::Down(_) | Connection::Stalled(_) => "offline",
     }
 }
 

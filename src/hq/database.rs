@@ -1,12 +1,13 @@
 //! HQ's tables: one SQLite file in the data folder, one writer. What comes in together is committed together, with an
 //! fsync, and only then answered. Any order, any repetition is fine: a row is known by `(gateway, epoch, seq)`.
 //!
-//! `streams.upto` is the contiguous prefix of an epoch, moved forward in the transaction that stores the rows. A refused
-//! row is stored too, with its reason, so that the prefix passes it.
+//! `streams.upto` is the contiguous prefix of an epoch (see [`super::standing`]), moved forward in the transaction that stores
+//! the rows. A refused row is stored too, with its reason, so that the prefix passes it.
 
 use super::{
     events,
     images::{self, Whole},
+    standing,
 };
 use crate::{
     domain::Timestamp,
@@ -18,21 +19,17 @@ use crate::{
         topic::{Address, Lane},
     },
 };
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use std::{
     collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
 };
 
-/// Grows with the schema; a file of a newer program is refused.
-const SCHEMA: i64 = 1;
+/// Step `n` (from 1) leads from version `n - 1` to `n`; a file of a newer program is refused.
+const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql")];
 
-/// Islands beyond the prefix that one acknowledgement names; the gateway sends the rest again, which does no harm.
-const MAX_RANGES: i64 = 64;
-
-/// Rows beyond the prefix that are looked through for islands: more than all windows of one gateway hold.
-const ISLAND_ROWS: i64 = 20_000;
+const SCHEMA: i64 = STEPS.len() as i64;
 
 /// Name of the database within the data folder.
 pub const FILE: &str = "hq.sqlite";
@@ -101,7 +98,9 @@ impl Database {
         )?;
         if found < SCHEMA {
             let upgrade = connection.transaction()?;
-            upgrade.execute_batch(include_str!("schema.sql"))?;
+            for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+                upgrade.execute_batch(step)?;
+            }
             upgrade.pragma_update(None, "user_version", SCHEMA)?;
             upgrade.commit()?;
         }
@@ -149,7 +148,7 @@ impl Database {
             }
         }
         for (from, epoch) in touched {
-            let (upto, ranges) = progress(&transaction, &from.gateway, &epoch)?;
+            let (upto, ranges) = standing::acknowledged(&transaction, &from.gateway, &epoch)?;
             replies.push((from, Reply::Ack { epoch, upto, ranges }));
         }
         faults::point("hq.batch.before_commit");
@@ -185,67 +184,20 @@ impl Database {
         known
             .into_iter()
             .map(|(from, epoch)| {
-                let reply = standing(&self.connection, &from.gateway, epoch)?;
+                let (_, announced) = standing::reached(&self.connection, &from.gateway, &epoch)?;
+                let reply = standing::standing(&self.connection, &from.gateway, epoch, announced)?;
                 Ok((from, reply))
             })
             .collect()
     }
 
-    /// Streams with a hole below what is already here; of each gateway its present epoch, since only that can be filled.
+    /// Streams with holes that their gateways may still fill, earlier epochs included.
     ///
     /// # Errors
     /// The database's.
     pub fn holes(&self) -> Result<Vec<Hole>, HqError> {
-        let mut query = self.connection.prepare(
-            "SELECT g.store, s.gateway, s.epoch FROM streams s JOIN gateways g USING (gateway, epoch)
-             WHERE s.last_seq > s.upto",
-        )?;
-        let streams = query
-            .query_map([], |row| Ok((Address { store: row.get(0)?, gateway: row.get(1)? }, row.get::<_, String>(2)?)))?
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut holes = Vec::new();
-        for (from, epoch) in streams {
-            let (upto, islands) = progress(&self.connection, &from.gateway, &epoch)?;
-            let mut next = upto + 1;
-            let mut missing = Vec::new();
-            for (first, last) in islands {
-                missing.push((next, first - 1));
-                next = last + 1;
-            }
-            holes.push(Hole { from, epoch, upto, missing });
-        }
-        Ok(holes)
+        standing::holes(&self.connection)
     }
-}
-
-/// What HQ holds of one epoch, as told to its gateway.
-fn standing(connection: &Connection, gateway: &str, epoch: String) -> Result<Reply, HqError> {
-    let (upto, ranges) = progress(connection, gateway, &epoch)?;
-    let last_seq = connection
-        .query_row("SELECT last_seq FROM streams WHERE gateway = ?1 AND epoch = ?2", params![gateway, epoch], |r| {
-            r.get(0)
-        })
-        .optional()?
-        .unwrap_or(0);
-    Ok(Reply::Hello { epoch, last_seq, upto, ranges })
-}
-
-/// The contiguous prefix and the islands beyond it.
-fn progress(connection: &Connection, gateway: &str, epoch: &str) -> Result<(u64, Vec<SeqRange>), HqError> {
-    let upto: u64 = connection
-        .query_row("SELECT upto FROM streams WHERE gateway = ?1 AND epoch = ?2", params![gateway, epoch], |r| r.get(0))
-        .optional()?
-        .unwrap_or(0);
-    let mut query = connection.prepare_cached(
-        "SELECT min(seq), max(seq) FROM (
-             SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM (
-                 SELECT seq FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4))
-         GROUP BY island ORDER BY 1 LIMIT ?5",
-    )?;
-    let ranges = query
-        .query_map(params![gateway, epoch, upto, ISLAND_ROWS, MAX_RANGES], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
-    Ok((upto, ranges))
 }
 
 /// One message on its way into the tables.
@@ -271,8 +223,7 @@ impl Intake<'_> {
             return Ok(None);
         }
         let reason = format!("gateway {gateway} belongs to store {known}, it now says {store}");
-        self.alarm("", 0, &reason, b"")?;
-        Ok(Some(Reply::Alarm { epoch: String::new(), seq: 0, reason }))
+        self.alarm("", 0, reason, b"").map(Some)
     }
 
     /// Stores a batch row by row; the epoch when there is something to acknowledge.
@@ -280,32 +231,24 @@ impl Intake<'_> {
         let batch = match events::read_batch(payload) {
             Ok(batch) => batch,
             Err(reason) => {
-                self.alarm("", 0, &reason, payload)?;
-                replies.push((self.from.clone(), Reply::Alarm { epoch: String::new(), seq: 0, reason }));
+                replies.push((self.from.clone(), self.alarm("", 0, reason, payload)?));
                 return Ok(None);
             }
         };
         let Batch { epoch, first_seq, count: _, events } = batch;
         self.stream(&epoch)?;
-        let only_epoch = self.only_epoch()?;
+        let mut order = events::Order { only_epoch: self.only_epoch()?, newest: String::new() };
         for (seq, raw) in (first_seq..).zip(&events) {
-            let row = events::Row {
-                from: self.from,
-                epoch: &epoch,
-                seq,
-                raw: raw.get(),
-                received: self.received,
-                only_epoch,
-            };
-            if let Some(reply) = row.store(self.transaction)? {
+            let row = events::Row { from: self.from, epoch: &epoch, seq, raw: raw.get(), received: self.received };
+            if let Some(reply) = row.store(self.transaction, &mut order)? {
                 if let Reply::Alarm { reason, .. } = &reply {
-                    self.alarm(&epoch, seq, reason, raw.get().as_bytes())?;
+                    self.alarm(&epoch, seq, reason.clone(), raw.get().as_bytes())?;
                 }
                 replies.push((self.from.clone(), reply));
             }
         }
         let last = first_seq + events.len() as u64 - 1;
-        events::advance(self.transaction, &self.from.gateway, &epoch, (first_seq, last))?;
+        standing::advance(self.transaction, &self.from.gateway, &epoch, (first_seq, last))?;
         Ok(Some(epoch))
     }
 
@@ -320,32 +263,57 @@ impl Intake<'_> {
             Ok(hello) => hello,
             Err(fault) => {
                 let reason = format!("unreadable hello: {fault}");
-                self.alarm("", 0, &reason, payload)?;
-                replies.push((self.from.clone(), Reply::Alarm { epoch: String::new(), seq: 0, reason }));
+                replies.push((self.from.clone(), self.alarm("", 0, reason, payload)?));
                 return Ok(());
             }
         };
-        let Hello { epoch, last_seq, oldest_kept, version } = hello;
-        self.stream(&epoch)?;
+        let gateway = &self.from.gateway;
+        let present: Option<String> =
+            self.transaction.query_row("SELECT epoch FROM gateways WHERE gateway = ?1", [gateway], |row| row.get(0))?;
+        let (_, announced) = standing::reached(self.transaction, gateway, &hello.epoch)?;
+        let is_new = self.stream(&hello.epoch)?;
+        let mut answers = Vec::new();
+        if present.as_ref().is_some_and(|present| *present != hello.epoch) {
+            if !is_new {
+                // A store that was restored from a copy of an earlier life. It says hello again under a new epoch.
+                let mut answer = standing::standing(self.transaction, gateway, hello.epoch, announced)?;
+                if let Reply::Hello { over, .. } = &mut answer {
+                    *over = true;
+                }
+                replies.push((self.from.clone(), answer));
+                return Ok(());
+            }
+            let reason = format!(
+                "gateway {gateway} begins a new epoch {}: its store was restored from a backup, or set up anew; what it \
+                 recorded after the backup and had not sent is lost",
+                hello.epoch
+            );
+            answers.push(self.alarm(&hello.epoch, 0, reason, payload)?);
+        }
         self.transaction.execute(
             "UPDATE gateways SET epoch = ?2, version = ?3 WHERE gateway = ?1",
-            params![self.from.gateway, epoch, version],
+            params![gateway, hello.epoch, hello.version],
         )?;
-        events::note_lost(self.transaction, &self.from.gateway, &epoch, oldest_kept, last_seq, self.received)?;
         self.transaction.execute(
-            "UPDATE streams SET announced = ?3 WHERE gateway = ?1 AND epoch = ?2",
-            params![self.from.gateway, epoch, last_seq],
+            "UPDATE streams SET announced = max(announced, ?3) WHERE gateway = ?1 AND epoch = ?2",
+            params![gateway, hello.epoch, hello.last_seq],
         )?;
-        replies.push((self.from.clone(), standing(self.transaction, &self.from.gateway, epoch)?));
+        if let Some(reason) = standing::settle_losses(self.transaction, gateway, &hello, self.received)? {
+            answers.push(self.alarm(&hello.epoch, 0, reason, payload)?);
+        }
+        let nacks = standing::unheard_nacks(self.transaction, gateway, &hello.epoch, &hello.refused)?;
+        answers.push(standing::standing(self.transaction, gateway, hello.epoch, announced)?);
+        replies.extend(answers.into_iter().chain(nacks).map(|answer| (self.from.clone(), answer)));
         Ok(())
     }
 
-    fn stream(&self, epoch: &str) -> Result<(), HqError> {
-        self.transaction.execute(
+    /// Whether the epoch was unknown until now.
+    fn stream(&self, epoch: &str) -> Result<bool, HqError> {
+        let added = self.transaction.execute(
             "INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
             params![self.from.gateway, epoch, self.received.unix_ms()],
         )?;
-        Ok(())
+        Ok(added == 1)
     }
 
     /// Keeps the last word a gateway said about itself.
@@ -356,13 +324,14 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn alarm(&self, epoch: &str, seq: u64, reason: &str, body: &[u8]) -> Result<(), HqError> {
+    /// Writes an alarm down; what to tell the gateway.
+    fn alarm(&self, epoch: &str, seq: u64, reason: String, body: &[u8]) -> Result<Reply, HqError> {
         tracing::error!(gateway = %self.from.gateway, epoch, seq, reason, "alarm");
         self.transaction.execute(
             "INSERT INTO alarms(gateway, epoch, seq, reason, body, raised_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![self.from.gateway, epoch, seq, reason, body, self.received.unix_ms()],
         )?;
-        Ok(())
+        Ok(Reply::Alarm { epoch: epoch.to_owned(), seq, reason, held: String::new() })
     }
 }
 

@@ -6,11 +6,11 @@ use crate::{
     sync::{
         envelope::{Batch, Event, TYPE_PREFIX},
         payload,
-        reply::{Reply, SeqRange},
+        reply::Reply,
         topic::Address,
     },
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 /// Characters of a reason that go back to the gateway.
 const MAX_REASON: usize = 400;
@@ -36,8 +36,28 @@ pub(super) struct Row<'a> {
     pub seq: u64,
     pub raw: &'a str,
     pub received: Timestamp,
-    /// The gateway has no older epoch under whose key the event could stand already.
+}
+
+/// In which order events come, to look only where it is needed whether one stands here under another key.
+pub(super) struct Order {
+    /// The gateway has no older epoch under whose key an event could stand already.
     pub only_epoch: bool,
+    /// Time of the newest id of the batch, empty at its beginning.
+    pub newest: String,
+}
+
+impl Order {
+    /// Ids are minted as numbers are drawn. One that is older than another before it was told before, under a number that
+    /// its consent was withdrawn from; of the first in a batch nobody knows.
+    fn may_be_here(&mut self, id: &str) -> bool {
+        const TIME: usize = "01a1f0c2-4b00".len();
+        let time = id.get(..TIME).unwrap_or_default();
+        let out_of_order = self.newest.is_empty() || time < self.newest.as_str();
+        if time > self.newest.as_str() {
+            time.clone_into(&mut self.newest);
+        }
+        !id.is_empty() && (out_of_order || !self.only_epoch)
+    }
 }
 
 /// What stands in the table already.
@@ -49,7 +69,7 @@ struct Held {
 
 impl Row<'_> {
     /// Stores the row unless it is there; what to tell the gateway beyond the acknowledgement, if anything.
-    pub fn store(&self, connection: &Connection) -> Result<Option<Reply>, HqError> {
+    pub fn store(&self, connection: &Connection, order: &mut Order) -> Result<Option<Reply>, HqError> {
         let read = self.read();
         let (event, refused) = match &read {
             Ok((event, None)) => (Some(event), None),
@@ -58,13 +78,18 @@ impl Row<'_> {
         };
         let text = |pick: fn(&Event) -> &String| event.map_or("", |event| pick(event).as_str());
         let id = text(|event| &event.id);
+        // Told again under another key: in a new epoch, or after a consent was withdrawn and given again. What was taken out
+        // is not what is told.
+        let redacted = redacted();
+        let may_be_here = order.may_be_here(id) && event.is_some_and(|event| event.kind != redacted);
         let stored = connection
             .prepare_cached(
                 "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms, same_as)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-                     CASE WHEN ?11 THEN NULL ELSE
-                         (SELECT min(n) FROM events WHERE id = ?4 AND id <> '' AND gateway = ?1 AND epoch <> ?2
-                          AND refused IS NULL) END) ON CONFLICT DO NOTHING",
+                     CASE WHEN ?11 THEN
+                         (SELECT min(n) FROM events WHERE id = ?4 AND gateway = ?1 AND NOT (epoch = ?2 AND seq = ?3)
+                          AND refused IS NULL AND kind <> ?12)
+                     END) ON CONFLICT DO NOTHING",
             )?
             .execute(params![
                 self.from.gateway,
@@ -77,11 +102,12 @@ impl Row<'_> {
                 self.raw,
                 refused,
                 self.received.unix_ms(),
-                self.only_epoch,
+                may_be_here,
+                redacted,
             ])?
             == 1;
         if stored {
-            return Ok(refused.map(|reason| self.nack(reason)));
+            return Ok(refused.map(|reason| nack(self.epoch, self.seq, id.to_owned(), reason)));
         }
         self.came_again(connection, event, id)
     }
@@ -96,18 +122,30 @@ impl Row<'_> {
         )?;
         if !held.id.is_empty() && !id.is_empty() && held.id != id {
             let reason = format!("seq {} is event {} here, it now comes as {id}", self.seq, held.id);
-            return Ok(Some(Reply::Alarm { epoch: self.epoch.to_owned(), seq: self.seq, reason }));
+            return Ok(Some(Reply::Alarm { epoch: self.epoch.to_owned(), seq: self.seq, reason, held: held.id }));
         }
-        let redacted = format!("{TYPE_PREFIX}{}", payload::kind::REDACTED);
+        let redacted = redacted();
         if let Some(event) = event.filter(|event| event.kind == redacted && held.kind != redacted) {
             // Withdrawn between its first sending and our acknowledgement: the withdrawal wins here as well.
             connection.execute(
                 "UPDATE events SET kind = ?4, subject = ?5, body = ?6 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3",
                 params![self.from.gateway, self.epoch, self.seq, event.kind, event.subject, self.raw],
             )?;
+            self.stands_alone(connection)?;
         }
         // The first nack may be what was lost.
-        Ok(held.refused.map(|reason| self.nack(&reason)))
+        Ok(held.refused.map(|reason| nack(self.epoch, self.seq, held.id, &reason)))
+    }
+
+    /// This row was taken out: of those that were known as the same, the first now stands for the event.
+    fn stands_alone(&self, connection: &Connection) -> Result<(), HqError> {
+        connection.execute(
+            "UPDATE events SET same_as = nullif((SELECT min(n) FROM events WHERE same_as = gone.n), events.n)
+             FROM (SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3) AS gone
+             WHERE events.same_as = gone.n",
+            params![self.from.gateway, self.epoch, self.seq],
+        )?;
+        Ok(())
     }
 
     /// The event with what is wrong with it, or why not even its shape could be read.
@@ -132,86 +170,19 @@ impl Row<'_> {
         }
         payload::check(event.kind.strip_prefix(TYPE_PREFIX).unwrap_or_default(), &event.data)
     }
+}
 
-    fn nack(&self, reason: &str) -> Reply {
-        let reason = reason.chars().take(MAX_REASON).collect();
-        Reply::Nack { epoch: self.epoch.to_owned(), seq: self.seq, reason }
-    }
+/// The word on a refused event; its reason cut to what fits.
+pub(super) fn nack(epoch: &str, seq: u64, id: String, reason: &str) -> Reply {
+    Reply::Nack { epoch: epoch.to_owned(), seq, reason: reason.chars().take(MAX_REASON).collect(), id }
+}
+
+fn redacted() -> String {
+    format!("{TYPE_PREFIX}{}", payload::kind::REDACTED)
 }
 
 /// `source` of every event of a gateway.
 #[must_use]
 pub fn source(address: &Address) -> String {
     format!("skinlink://{}/{}", address.store, address.gateway)
-}
-
-/// Moves the prefix over everything that is now contiguous; `first` to `last` have just been stored.
-pub(super) fn advance(
-    connection: &Connection,
-    gateway: &str,
-    epoch: &str,
-    (first, last): SeqRange,
-) -> Result<(), HqError> {
-    let mut upto: u64 = connection
-        .prepare_cached(
-            "UPDATE streams SET last_seq = max(last_seq, ?3) WHERE gateway = ?1 AND epoch = ?2 RETURNING upto",
-        )?
-        .query_row(params![gateway, epoch, last], |row| row.get(0))?;
-    if first <= upto + 1 {
-        upto = upto.max(last);
-    }
-    let mut query = connection
-        .prepare_cached("SELECT seq FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3 ORDER BY seq")?;
-    let mut rows = query.query(params![gateway, epoch, upto])?;
-    while let Some(row) = rows.next()? {
-        let seq: u64 = row.get(0)?;
-        if seq != upto + 1 {
-            break;
-        }
-        upto = seq;
-    }
-    connection
-        .prepare_cached("UPDATE streams SET upto = ?3 WHERE gateway = ?1 AND epoch = ?2")?
-        .execute(params![gateway, epoch, upto])?;
-    Ok(())
-}
-
-/// A gateway whose oldest kept event lies beyond our prefix can never fill the hole: it is written down as lost, and the
-/// prefix passes it. Happens when HQ was restored from a backup older than what gateways keep.
-pub(super) fn note_lost(
-    connection: &Connection,
-    gateway: &str,
-    epoch: &str,
-    oldest_kept: u64,
-    announced: u64,
-    now: Timestamp,
-) -> Result<(), HqError> {
-    let oldest_kept = oldest_kept.min(announced + 1);
-    loop {
-        let upto: u64 = connection.query_row(
-            "SELECT upto FROM streams WHERE gateway = ?1 AND epoch = ?2",
-            params![gateway, epoch],
-            |row| row.get(0),
-        )?;
-        if upto + 1 >= oldest_kept {
-            return Ok(());
-        }
-        let next: Option<u64> = connection
-            .query_row(
-                "SELECT min(seq) FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3",
-                params![gateway, epoch, upto],
-                |row| row.get(0),
-            )
-            .optional()?
-            .flatten();
-        let last = next.map_or(oldest_kept, |next| next.min(oldest_kept)) - 1;
-        connection.execute(
-            "INSERT INTO lost(gateway, epoch, first, last, noted_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![gateway, epoch, upto + 1, last, now.unix_ms()],
-        )?;
-        connection
-            .execute("UPDATE streams SET upto = ?3 WHERE gateway = ?1 AND epoch = ?2", params![gateway, epoch, last])?;
-        tracing::error!(gateway, epoch, first = upto + 1, last, "events lost: the gateway no longer keeps them");
-        advance(connection, gateway, epoch, (upto + 1, last))?;
-    }
 }

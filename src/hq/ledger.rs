@@ -1,7 +1,7 @@
 //! What HQ holds, counted: for people, the demo and tests. Opens the database read-only beside the running receiver.
 
 use super::database::{FILE, HqError};
-use crate::sync::{envelope::Event, payload};
+use crate::sync::{envelope::Event, payload, ranges::RangeSet};
 use rusqlite::{Connection, OpenFlags, Row, params};
 use std::path::Path;
 
@@ -115,7 +115,7 @@ impl Ledger {
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND refused IS NOT NULL),
                (SELECT coalesce(sum(redeliveries), 0) FROM events e WHERE e.gateway = g.gateway),
                (SELECT count(*) - count(DISTINCT id) FROM events e
-                WHERE e.gateway = g.gateway AND id <> '' AND same_as IS NULL),
+                WHERE e.gateway = g.gateway AND id <> '' AND same_as IS NULL AND kind <> 'com.skinlink.redacted.v1'),
                (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'verified'),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'wanted')
@@ -140,6 +140,7 @@ impl Ledger {
     }
 
     /// Every hole below the highest sequence stored of each epoch; what the gateway announced but never sent counts too.
+    /// What was told under a later epoch instead is no hole.
     ///
     /// # Errors
     /// The database's.
@@ -154,7 +155,25 @@ impl Ledger {
         let rows = query.query_map([], |row| {
             Ok(Gap { gateway: row.get(0)?, epoch: row.get(1)?, first: row.get(2)?, last: row.get(3)? })
         })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut gaps = Vec::new();
+        for gap in rows {
+            gaps.extend(self.without_moved(&gap?)?);
+        }
+        Ok(gaps)
+    }
+
+    fn without_moved(&self, gap: &Gap) -> Result<Vec<Gap>, HqError> {
+        let mut query = self.0.prepare_cached(
+            "SELECT first, last FROM lost WHERE gateway = ?1 AND epoch = ?2 AND moved = 1 AND last >= ?3 AND first <= ?4",
+        )?;
+        let mut left = RangeSet::default();
+        left.insert((gap.first, gap.last));
+        for moved in query
+            .query_map(params![gap.gateway, gap.epoch, gap.first, gap.last], |row| Ok((row.get(0)?, row.get(1)?)))?
+        {
+            left.remove(moved?);
+        }
+        Ok(left.iter().map(|(first, last)| Gap { first, last, ..gap.clone() }).collect())
     }
 
     /// Events in order of arrival, beginning after number `after`.

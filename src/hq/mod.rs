@@ -9,6 +9,7 @@ pub mod events;
 pub mod images;
 pub mod ledger;
 mod receive;
+mod standing;
 pub mod tail;
 
 pub use config::HqConfig;

@@ -235,14 +235,15 @@ struct Replies {
 }
 
 impl Replies {
-    /// A newer acknowledgement of the same epoch says all that the older one did and takes its place.
+    /// A newer acknowledgement of the same epoch says all that the older one did and takes its place, unless something else
+    /// was said to that gateway since: an alarm or a refusal must not be overtaken by the acknowledgement that follows it.
     fn push(&mut self, to: &Address, reply: Reply) {
         let topic = to.topic(&Lane::Ack);
         if let Reply::Ack { epoch, .. } = &reply {
-            let older = self.waiting.iter_mut().find(|(waiting, older)| {
-                *waiting == topic && matches!(older, Reply::Ack { epoch: older, .. } if older == epoch)
-            });
-            if let Some((_, older)) = older {
+            let last = self.waiting.iter_mut().rev().find(|(waiting, _)| *waiting == topic);
+            if let Some((_, older)) = last
+                && matches!(older, Reply::Ack { epoch: older, .. } if older == epoch)
+            {
                 *older = reply;
                 return;
             }

@@ -1,7 +1,7 @@
 //! Copies of the main database: complete, encrypted with the same key, without the customers' keys (see [`super::vault`]).
 
 use super::{
-    Store,
+    Store, epochs,
     error::{OpenError, StoreError},
     files,
 };
@@ -27,6 +27,7 @@ fn copy(conn: &Connection, target: &Path) -> Result<(), StoreError> {
     let path =
         temporary.to_str().ok_or_else(|| StoreError::Refused("the path of a backup must be UTF-8".to_owned()))?;
     conn.execute("VACUUM INTO ?1", [path])?;
+    mark(conn, path)?;
     faults::point("store.backup.temporary_written");
     let finish = || {
         File::open(&temporary)?.sync_all()?;
@@ -37,6 +38,14 @@ fn copy(conn: &Connection, target: &Path) -> Result<(), StoreError> {
         Ok(())
     };
     finish().map_err(StoreError::io("finish the backup"))
+}
+
+/// Whoever opens the copy begins a new epoch, see [`super::epochs`]. Attached without a key of its own, it takes ours.
+fn mark(conn: &Connection, path: &str) -> Result<(), StoreError> {
+    conn.execute("ATTACH DATABASE ?1 AS copy", [path])?;
+    let marked = epochs::mark_copy(conn);
+    conn.execute_batch("DETACH DATABASE copy")?;
+    Ok(marked?)
 }
 
 /// The backup before an upgrade.

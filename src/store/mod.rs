@@ -17,6 +17,7 @@ mod connection;
 mod consents;
 mod corrections;
 mod customers;
+mod epochs;
 mod erasure;
 mod error;
 mod escrow;
@@ -106,6 +107,7 @@ struct Inner {
     claims: Claims,
     min_free: u64,
     last_seq: watch::Receiver<u64>,
+    redactions: watch::Receiver<u64>,
     ended: watch::Receiver<bool>,
     writer: WriterHandle,
 }
@@ -130,6 +132,12 @@ impl Store {
     #[must_use]
     pub fn outbox_changed(&self) -> watch::Receiver<u64> {
         self.0.last_seq.clone()
+    }
+
+    /// Changes whenever something was taken out of what waits for HQ: what was read from the outbox before is not to be sent.
+    #[must_use]
+    pub fn redactions(&self) -> watch::Receiver<u64> {
+        self.0.redactions.clone()
     }
 
     /// Resolves once the writer has committed and closed, without keeping the store open.

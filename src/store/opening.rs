@@ -1,20 +1,19 @@
 //! From a folder to a running store: lock, key, check, upgrade, half-done work, then the writer's thread.
 
 use super::{
-    DATABASE, Inner, KEYS, Options, connection, erasure,
+    DATABASE, Inner, KEYS, Options, connection, epochs, erasure,
     error::{OpenError, StoreError},
     files, outbox,
     pictures::{self, Claims},
     readers::Readers,
     schema,
     vault::Vault,
-    writer::{self, Tx},
+    writer::{self, News, Told, Tx},
 };
 use crate::faults;
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, TransactionBehavior};
 use std::{
-    cell::Cell,
     fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
     sync::Arc,
@@ -44,14 +43,15 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     warn_of_lost_keys(&conn, &data.join(KEYS)).map_err(sql(&database))?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
     faults::point("store.opening.keys_opened");
-    finish_erasures(&mut conn, &vault, &source).map_err(unfinished(&database))?;
+    finish_the_past(&mut conn, &vault, &source).map_err(unfinished(&database))?;
     faults::point("store.opening.erasures_finished");
     pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
     faults::point("store.opening.orphans_removed");
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
     let questions = questions.map_err(sql(&database))?;
-    let (writer, last_seq, ended) = start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
+    let Started { writer, last_seq, redactions, ended } =
+        start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
     Ok(Inner {
         readers: Readers::new(questions),
         vault,
@@ -59,25 +59,33 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
         claims: Claims::default(),
         min_free,
         last_seq,
+        redactions,
         ended,
         writer,
     })
 }
 
-type Started = (writer::WriterHandle, watch::Receiver<u64>, watch::Receiver<bool>);
+struct Started {
+    writer: writer::WriterHandle,
+    last_seq: watch::Receiver<u64>,
+    redactions: watch::Receiver<u64>,
+    ended: watch::Receiver<bool>,
+}
 
 fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) -> std::io::Result<Started> {
-    let (handle, inbox) = writer::channel();
+    let (writer, inbox) = writer::channel();
     let (changed, last_seq) = watch::channel(last);
+    let (count, redactions) = watch::channel(0);
+    let told = Told { last_seq: changed, redactions: count };
     let (end, ended) = watch::channel(false);
     // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-        writer::run(conn, inbox, &source, &changed);
+        writer::run(conn, inbox, &source, &told);
         faults::point("store.closing.closed");
         drop(lock);
         end.send_replace(true);
     })?;
-    Ok((handle, last_seq, ended))
+    Ok(Started { writer, last_seq, redactions, ended })
 }
 
 fn reader(database: &Path, key: &super::StoreKey) -> rusqlite::Result<Connection> {
@@ -124,11 +132,14 @@ fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(),
     Ok(())
 }
 
-/// The vault's ledger wins: whoever was erased there is erased here, also when this database came back from a backup.
-fn finish_erasures(conn: &mut Connection, vault: &Vault, source: &str) -> Result<(), StoreError> {
+/// A database that is a copy begins a new epoch. The vault's ledger wins: whoever was erased there is erased here, also when
+/// this database came back from a backup.
+fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str) -> Result<(), StoreError> {
     let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let woken = Cell::new(false);
-    erasure::finish(&Tx::at_opening(&sql, source, &woken), &vault.erased()?)?;
+    let news = News::default();
+    let tx = Tx::at_opening(&sql, source, &news);
+    epochs::begin_after_restore(&tx)?;
+    erasure::finish(&tx, &vault.erased()?)?;
     Ok(sql.commit()?)
 }
 

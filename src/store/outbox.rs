@@ -20,7 +20,10 @@ use crate::{
     clock,
     domain::{CustomerId, Epoch, EventId, Stamp, Timestamp, VisitId, consent::Purpose},
     faults,
-    sync::envelope::{self, Event, Mark},
+    sync::{
+        envelope::{self, Event, Mark},
+        payload::kind,
+    },
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -132,7 +135,12 @@ pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> R
     }
     let Life { n, epoch, last_seq: seq } = Life::draw(tx, 1)?;
     faults::point("store.event.numbered");
-    let mark = Mark { id: clock::mint(EventId::from_bits), epoch, seq, stamp: about.stamp };
+    let id = match about.gate.purpose() {
+        Some(_) => told_before(tx, about.object)?,
+        None => None,
+    };
+    let id = id.unwrap_or_else(|| clock::mint(EventId::from_bits));
+    let mark = Mark { id, epoch, seq, stamp: about.stamp };
     let body = event_text(tx.source(), about.kind, &about.subject, mark, payload)?;
     tx.prepare_cached(
         "INSERT INTO outbox (place, kind, gate, customer, visit, object, queued_ms, body)
@@ -185,6 +193,17 @@ impl Run {
         self.next += 1;
         Ok(())
     }
+}
+
+/// The id under which this was told before its consent was withdrawn. It may have reached HQ all the same: told again under
+/// the id it had, HQ knows it for the same.
+fn told_before(tx: &Tx<'_>, object: u128) -> Result<Option<EventId>, StoreError> {
+    let body: Option<String> = tx
+        .prepare_cached("SELECT body FROM outbox WHERE object = ?1 AND kind = ?2 ORDER BY place DESC LIMIT 1")?
+        .query_row(params![object.to_be_bytes(), kind::REDACTED], |row| row.get(0))
+        .optional()?;
+    let event = body.and_then(|body| serde_json::from_str::<Event>(&body).ok());
+    Ok(event.and_then(|event| event.id.parse().ok()))
 }
 
 fn event_text(
@@ -263,43 +282,6 @@ impl Store {
         .await
     }
 
-    /// Starts a new epoch because this database came back from a backup (HQ knows more of the old epoch than we do).
-    ///
-    /// What waits moves to the new epoch under new numbers but keeps its event id: HQ may hold it from before, under the
-    /// old key, and recognises it by that id; the same *key* under another id, which would be an alarm, cannot arise.
-    /// Acknowledged events stay under the old epoch, for people; HQ asks for the present epoch only.
-    pub async fn new_epoch(&self) -> Result<Epoch, StoreError> {
-        self.write(|tx| {
-            let (old, epoch): (Life, Epoch) = (Life::present(tx)?, clock::mint(Epoch::from_bits));
-            let held = Acknowledged::load(tx, old.n)?;
-            let sql = "SELECT place FROM outbox WHERE place > ?1 AND refused IS NULL ORDER BY place";
-            let waiting: Vec<i64> = tx
-                .prepare(sql)?
-                .query_map([place(old.n, held.upto())], |row| row.get(0))?
-                .filter(|place| place.as_ref().map_or(true, |place| !held.has(seq_of(*place))))
-                .collect::<Result<_, _>>()?;
-            let n = old.n + 1;
-            let last = waiting.len() as u64;
-            tx.execute(
-                "INSERT INTO epochs (n, epoch, last_seq, acknowledged_upto, pruned_upto) VALUES (?1, ?2, ?3, 0, 0)",
-                params![n, epoch, int(last)],
-            )?;
-            let mut body = tx.prepare("SELECT body FROM outbox WHERE place = ?1")?;
-            let mut renumber = tx.prepare("UPDATE outbox SET place = ?2, body = ?3 WHERE place = ?1")?;
-            for (was, seq) in waiting.into_iter().zip(1..) {
-                let text: String = body.query_row([was], |row| row.get(0))?;
-                renumber.execute(params![was, place(n, seq), moved(&text, epoch, seq)?])?;
-            }
-            faults::point("store.epoch.renumbered");
-            // What is left of the old epoch is settled: acknowledged, or a dead letter.
-            Acknowledged::all(tx, old)?;
-            tx.wake_sync();
-            tracing::warn!(old = %old.epoch, new = %epoch, waiting = last, "a new epoch begins");
-            Ok(epoch)
-        })
-        .await
-    }
-
     /// What HQ does not have yet, in numbers.
     pub async fn backlog(&self) -> Result<Backlog, StoreError> {
         self.read(|conn| {
@@ -326,15 +308,6 @@ impl Store {
         })
         .await
     }
-}
-
-/// The event's text under another epoch and number, everything else bit for bit.
-fn moved(body: &str, epoch: Epoch, seq: u64) -> Result<String, StoreError> {
-    let broken = |e: serde_json::Error| StoreError::Corrupt(format!("an outbox event is no event: {e}"));
-    let mut event: Event = serde_json::from_str(body).map_err(broken)?;
-    event.epoch = epoch.to_string();
-    event.seq = seq;
-    serde_json::to_string(&event).map_err(broken)
 }
 
 /// Reads places and bodies while they fit.

@@ -22,13 +22,20 @@ const WAITING: usize = 2 * GROUP;
 pub(super) struct Tx<'t> {
     sql: &'t Transaction<'t>,
     source: &'t str,
-    for_hq: &'t Cell<bool>,
+    news: &'t News,
+}
+
+/// What whoever sends to HQ must hear of after the commit.
+#[derive(Default)]
+pub(super) struct News {
+    for_hq: Cell<bool>,
+    redacted: Cell<bool>,
 }
 
 impl<'t> Tx<'t> {
     /// For the work at opening, before the writer runs.
-    pub(super) fn at_opening(sql: &'t Transaction<'t>, source: &'t str, for_hq: &'t Cell<bool>) -> Self {
-        Self { sql, source, for_hq }
+    pub(super) fn at_opening(sql: &'t Transaction<'t>, source: &'t str, news: &'t News) -> Self {
+        Self { sql, source, news }
     }
 
     /// `skinlink://{store}/{gateway}`
@@ -38,7 +45,12 @@ impl<'t> Tx<'t> {
 
     /// After the commit, whoever sends to HQ is woken.
     pub(super) fn wake_sync(&self) {
-        self.for_hq.set(true);
+        self.news.for_hq.set(true);
+    }
+
+    /// After the commit, nothing is sent that was read from the outbox before.
+    pub(super) fn redacted(&self) {
+        self.news.redacted.set(true);
     }
 }
 
@@ -121,8 +133,15 @@ pub(super) fn channel() -> (WriterHandle, Inbox) {
 
 pub(super) struct Inbox(mpsc::Receiver<Message>);
 
+/// What the writer tells after a commit.
+pub(super) struct Told {
+    pub last_seq: watch::Sender<u64>,
+    /// Counts commits in which something was taken out of the outbox.
+    pub redactions: watch::Sender<u64>,
+}
+
 /// The writer's loop; returns when every handle is gone and all that waited is committed.
-pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, last_seq: &watch::Sender<u64>) {
+pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, told: &Told) {
     let mut taken = Vec::with_capacity(GROUP);
     let mut group: VecDeque<Box<dyn Job>> = VecDeque::with_capacity(GROUP);
     while inbox.0.blocking_recv_many(&mut taken, GROUP) > 0 {
@@ -134,7 +153,7 @@ pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, last_seq
             }
         }
         while !group.is_empty() {
-            commit_group(&mut conn, &mut group, source, last_seq);
+            commit_group(&mut conn, &mut group, source, told);
         }
         for reply in checkpoints {
             let _ = reply.send(checkpoint(&conn));
@@ -144,19 +163,18 @@ pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, last_seq
 }
 
 /// Runs and commits what it can of `group` in one transaction and answers those it has taken.
-fn commit_group(
-    conn: &mut Connection,
-    group: &mut VecDeque<Box<dyn Job>>,
-    source: &str,
-    last_seq: &watch::Sender<u64>,
-) {
+fn commit_group(conn: &mut Connection, group: &mut VecDeque<Box<dyn Job>>, source: &str, told: &Told) {
     let mut ran = Vec::with_capacity(group.len());
-    let outcome = in_one_transaction(conn, group, &mut ran, source);
+    let news = News::default();
+    let outcome = in_one_transaction(conn, group, &mut ran, source, &news);
     if let Err(why) = &outcome {
         tracing::error!(why, jobs = ran.len(), "a group of changes was not written");
     }
+    if outcome.is_ok() && news.redacted.get() {
+        told.redactions.send_modify(|count| *count += 1);
+    }
     if let Ok(Some(last)) = outcome {
-        last_seq.send_replace(last);
+        told.last_seq.send_replace(last);
     }
     for job in ran {
         job.answer(outcome.as_ref().map(|_| ()).map_err(String::as_str));
@@ -169,6 +187,7 @@ fn in_one_transaction(
     group: &mut VecDeque<Box<dyn Job>>,
     ran: &mut Vec<Box<dyn Job>>,
     source: &str,
+    news: &News,
 ) -> Result<Option<u64>, String> {
     let text = |fault: rusqlite::Error| StoreError::from(fault).to_string();
     let sql = match conn.transaction_with_behavior(TransactionBehavior::Immediate) {
@@ -179,8 +198,7 @@ fn in_one_transaction(
         }
     };
     faults::point("store.batch.begun");
-    let for_hq = Cell::new(false);
-    let tx = Tx { sql: &sql, source, for_hq: &for_hq };
+    let tx = Tx { sql: &sql, source, news };
     while let Some(mut job) = group.pop_front() {
         let done = in_savepoint(&tx, job.as_mut());
         ran.push(job);
@@ -189,7 +207,7 @@ fn in_one_transaction(
             return Err("the database ended the transaction: the disk is full or failing".to_owned());
         }
     }
-    let last = if for_hq.get() { Some(outbox::last_seq(&sql).map_err(text)?) } else { None };
+    let last = if news.for_hq.get() { Some(outbox::last_seq(&sql).map_err(text)?) } else { None };
     faults::point("store.batch.before_commit");
     sql.commit().map_err(text)?;
     faults::point("store.batch.committed");

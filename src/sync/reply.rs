@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 pub type SeqRange = (u64, u64);
 
 /// Up, on every connect: how far this database goes.
+///
+/// Fields after `version` are younger than the others: who does not say them is taken to have nothing to say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
@@ -16,27 +18,93 @@ pub struct Hello {
     pub oldest_kept: u64,
     /// Version of the daemon, for HQ's eyes.
     pub version: String,
+    /// Dead letters of this epoch that the gateway knows of, lowest first, at most [`MAX_REFUSED`] ranges: HQ repeats its
+    /// nacks of the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<SeqRange>,
+    /// Earlier epochs of this database, newest first, at most [`MAX_PAST`]. Of an epoch that is neither this one nor among
+    /// them nothing can be sent again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub past: Vec<PastEpoch>,
 }
 
-/// Down, on the `ack` topic.
+/// Most earlier epochs that a hello names.
+pub const MAX_PAST: usize = 16;
+
+/// Most ranges of dead letters that a hello names.
+pub const MAX_REFUSED: usize = 64;
+
+/// What a gateway keeps of an epoch that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PastEpoch {
+    pub epoch: String,
+    /// Highest sequence this database drew in it.
+    pub last_seq: u64,
+    pub oldest_kept: u64,
+    /// What waited when the epoch ended: told under a later epoch, with the same event ids. Between `oldest_kept` and
+    /// `last_seq` all but these can be asked for.
+    pub moved: Vec<SeqRange>,
+}
+
+/// The newest event of an epoch that HQ can name. A gateway that has another event there was restored from a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    pub seq: u64,
+    pub id: String,
+}
+
+/// Down, on the `ack` topic. Optional fields are absent where there is nothing to say, and with an older HQ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
     /// Answer to [`Hello`], and HQ's own first word when it comes back: the highest sequence it holds of this epoch, the
-    /// contiguous prefix it has committed and the ranges beyond it. What is not named is to be sent (again). If `last_seq`
-    /// is higher than the gateway's own, the store was restored from a backup and must start a new epoch.
-    Hello { epoch: String, last_seq: u64, upto: u64, ranges: Vec<SeqRange> },
-    /// Committed at HQ: everything up to and with `upto`, and `ranges` beyond it.
+    /// contiguous prefix it has committed and the ranges beyond it. What is not named is to be sent (again).
+    ///
+    /// The gateway must begin a new epoch where its store turns out to be restored from a copy: `last_seq` or `upto` is
+    /// higher than its own, its event `known.seq` has another id, or the epoch is `over` (HQ has heard of a later one).
+    Hello {
+        epoch: String,
+        last_seq: u64,
+        upto: u64,
+        ranges: Vec<SeqRange>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        known: Option<Known>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        over: bool,
+    },
+    /// Committed at HQ: everything up to and with `upto`, and `ranges` beyond it. Never names a sequence at or beyond one
+    /// for which it raised an alarm: there it may hold the events of another life of the store.
     Ack { epoch: String, upto: u64, ranges: Vec<SeqRange> },
-    /// Refused for good; stored as refused, so that `upto` passes it. Goes to the gateway's dead letters.
-    Nack { epoch: String, seq: u64, reason: String },
-    /// HQ misses these and asks for them again.
+    /// Refused for good; stored as refused, so that `upto` passes it. Goes to the gateway's dead letters. `id`: of the
+    /// refused event, where it could be read.
+    Nack {
+        epoch: String,
+        seq: u64,
+        reason: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        id: String,
+    },
+    /// HQ misses these and asks for them again; also of earlier epochs.
     Ask { epoch: String, ranges: Vec<SeqRange> },
     /// State of one picture at HQ. `sha256` is the one of the offer it answers: a late word on one picture of a capture
     /// must not settle another of the same capture.
     Image { capture: String, sha256: String, state: ImageState, missing: Vec<(u32, u32)>, reason: String },
-    /// Something a person must look at, such as the same key under another id.
-    Alarm { epoch: String, seq: u64, reason: String },
+    /// Something a person must look at. `held`: HQ has the event of this id at that place, so what came there was not
+    /// stored; the gateway begins a new epoch and tells again from there on.
+    Alarm {
+        epoch: String,
+        seq: u64,
+        reason: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        held: String,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// Where a picture stands at HQ.

@@ -271,7 +271,7 @@ impl Room {
             }
             Work::Epoch => {
                 self.visit().await?;
-                store.new_epoch().await?;
+                store.new_epoch(None).await?;
             }
         }
         Ok(())

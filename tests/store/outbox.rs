@@ -93,16 +93,18 @@ async fn whoever_sends_wakes_when_there_is_something() {
     assert_eq!(*changed.borrow(), 11);
 }
 
-/// HQ knows more of the epoch than the gateway: it came back from a backup. What waits keeps its id under new numbers, so
-/// that HQ recognises what it holds already; the same number under another id, which would be an alarm, does not arise.
+/// A copy that the store itself made begins a new epoch when it is opened, before anything else: what it records must not be
+/// taken for what HQ had from the disk that was lost. What waits keeps its id under new numbers, so that HQ recognises what
+/// it holds already; the same number under another id, which would be an alarm, does not arise.
 #[tokio::test]
 async fn a_store_restored_from_a_backup_starts_a_new_epoch_without_losing_what_waits() {
     let salon = ten().await;
     let old = salon.store.epoch().await.unwrap();
-    salon.store.acknowledge(old, 4, Vec::new()).await.unwrap();
+    salon.store.acknowledge(old, 4, vec![(6, 7)]).await.unwrap();
     let before = salon.store.unacknowledged(0, 100, usize::MAX).await.unwrap();
     let backup = salon.folder.path().join("copy.db");
     salon.store.back_up(backup.clone()).await.unwrap();
+    assert_eq!(salon.store.epoch().await.unwrap(), old, "the original goes on as it was");
     let visit = salon.store.open_visits().await.unwrap()[0].id;
     salon.store.set_steps(visit, None, vec!["lost with the disk".to_owned()]).await.unwrap();
 
@@ -110,20 +112,66 @@ async fn a_store_restored_from_a_backup_starts_a_new_epoch_without_losing_what_w
     assert!(store.close(LIMIT).await);
     fs::rename(&backup, folder.path().join("data/skinlink.db")).unwrap();
     let store = crate::salon::open(&folder);
-    assert_eq!((store.epoch().await.unwrap(), store.last_seq().await.unwrap()), (old, 10));
-    let new = store.new_epoch().await.unwrap();
+    let new = store.epoch().await.unwrap();
     assert_ne!(new, old);
     let salon = Salon { folder, store, customer };
     let after = salon.events().await;
     assert_eq!(after.len(), before.len());
-    for ((_, text), event) in before.iter().zip(&after) {
+    for ((_, text), (event, seq)) in before.iter().zip(after.iter().zip(1..)) {
         let was: skinlink::sync::envelope::Event = serde_json::from_str(text).unwrap();
         assert_eq!((&was.id, was.data.get(), &was.time), (&event.id, event.data.get(), &event.time));
-        assert_eq!((&event.epoch, event.seq), (&new.to_string(), was.seq - 4));
+        assert_eq!((&event.epoch, event.seq), (&new.to_string(), seq));
     }
     let asked = salon.store.range(old, 1, 10, 100, usize::MAX).await.unwrap();
-    assert_eq!(asked.len(), 4, "what HQ had acknowledged can still be asked for");
-    assert_eq!(*salon.store.outbox_changed().borrow(), 6);
+    assert_eq!(asked.len(), 6, "what HQ had acknowledged can still be asked for");
+    assert_eq!(*salon.store.outbox_changed().borrow(), 4);
+    let past = salon.store.past_epochs().await.unwrap();
+    assert_eq!((past.len(), past[0].last_seq, past[0].oldest_kept), (1, 10, 1));
+    assert_eq!((past[0].epoch.clone(), past[0].moved.clone()), (old.to_string(), vec![(5, 5), (8, 10)]));
+
+    let salon = salon.reopened().await;
+    assert_eq!(salon.store.epoch().await.unwrap(), new, "once is enough");
+}
+
+/// HQ holds other events from number 3 on, and its word may have settled ours: they are all told again.
+#[tokio::test]
+async fn a_conflict_tells_everything_from_there_on_again_acknowledged_or_not() {
+    let salon = ten().await;
+    let old = salon.store.epoch().await.unwrap();
+    salon.store.acknowledge(old, 8, Vec::new()).await.unwrap();
+    let ids: Vec<String> = salon.events().await.into_iter().map(|event| event.id).collect();
+    assert!(!salon.store.has_another(old, 3, ids[2].clone()).await.unwrap());
+    assert!(salon.store.has_another(old, 3, ids[3].clone()).await.unwrap());
+    assert!(salon.store.has_another(old, 11, ids[3].clone()).await.unwrap(), "HQ has one where we have none");
+    salon.store.new_epoch(Some(3)).await.unwrap();
+    let again: Vec<String> = salon.events().await.into_iter().map(|event| event.id).collect();
+    assert_eq!(again, ids[2..]);
+    assert_eq!(waiting(&salon.store).await, (1..=8).collect::<Vec<_>>());
+}
+
+/// One event is no event any more (a page of the disk went bad, a bug): nothing that concerns the others may fail on it.
+#[tokio::test]
+async fn a_poisoned_event_stands_in_nobodys_way() {
+    use rusqlite::Connection;
+    let salon = ten().await;
+    let (epoch, data) = (salon.store.epoch().await.unwrap(), salon.data());
+    let Salon { folder, store, customer } = salon;
+    assert!(store.close(LIMIT).await);
+    let conn = Connection::open(data.join("skinlink.db")).unwrap();
+    let key = fs::read_to_string(data.join("store.key")).unwrap();
+    conn.execute_batch(&format!("PRAGMA key = \"x'{}'\";", key.trim())).unwrap();
+    let changed = conn.execute("UPDATE outbox SET body = 'garbage' WHERE place & 1023 = 5", []).unwrap();
+    assert_eq!(changed, 1);
+    drop(conn);
+    let store = crate::salon::open(&folder);
+    assert!(!store.has_another(epoch, 5, "x".to_owned()).await.unwrap(), "no evidence of anything");
+    store.new_epoch(None).await.unwrap();
+    assert_eq!(waiting(&store).await, (1..=10).collect::<Vec<_>>(), "it moves with the others");
+    store.erase_customer(customer, "staff-1".to_owned(), "asked for it".to_owned()).await.unwrap();
+    let rows = store.unacknowledged(0, 100, usize::MAX).await.unwrap();
+    let unreadable: Vec<&str> =
+        rows.iter().map(|(_, body)| body.as_str()).filter(|body| !body.starts_with('{')).collect();
+    assert_eq!(unreadable, ["\"an unreadable event, erased\""], "and what it may have held is gone");
 }
 
 #[tokio::test]

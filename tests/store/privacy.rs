@@ -45,7 +45,7 @@ async fn no_name_and_no_number_reaches_the_log_or_an_error() {
     let reading = salon.reading(scan, Region::Forehead).await;
     salon.capture(scan).await;
     salon.store.void(Thing::Reading(reading.id), why()).await.unwrap();
-    salon.store.new_epoch().await.unwrap();
+    salon.store.new_epoch(None).await.unwrap();
     let mut said = vec![format!("{:?}", salon.store.visit_view(visit).await.unwrap())];
     said.push(
         salon.store.open_visit(salon.customer, "chair-1".to_owned(), NAME.to_owned()).await.unwrap_err().to_string(),

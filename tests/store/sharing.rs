@@ -57,6 +57,8 @@ async fn a_no_takes_back_what_hq_has_not_got_and_a_later_yes_tells_it_anew() {
     let again: Vec<_> = salon.events().await.into_iter().filter(|event| event.kind.ends_with("reading.v1")).collect();
     assert_eq!(again.len(), 1, "HQ holds the first; the second it never got");
     assert!(again[0].data.get().contains(&second.id.to_string()));
+    // HQ's word may have been under way: if HQ has it after all, it knows it again by its id.
+    assert_eq!(again[0].id, ids[usize::try_from(told).unwrap()]);
 }
 
 #[tokio::test]

@@ -133,11 +133,16 @@ impl Headquarters {
                 return value;
             }
             if Instant::now() >= limit {
-                let state = Ledger::open(&self.data()).map(|l| (l.counts(), l.gaps(), l.pictures(), l.alarms()));
-                panic!("{what}: not within {LIMIT:?}; HQ holds {state:?}; broker: {}", self.broker.log());
+                self.give_up(what);
             }
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Fails the test with all that is known.
+    pub fn give_up(&self, what: &str) -> ! {
+        let state = Ledger::open(&self.data()).map(|l| (l.counts(), l.gaps(), l.pictures(), l.alarms()));
+        panic!("{what}: not within {LIMIT:?}; HQ holds {state:?}; broker: {}", self.broker.log());
     }
 }
 

@@ -3,6 +3,7 @@
 //! the next start asks HQ what it holds and goes on from there.
 
 mod pictures;
+mod recall;
 mod session;
 
 use crate::{
@@ -67,12 +68,15 @@ pub enum Connection {
     /// The broker is there, HQ does not answer.
     HqSilent,
     Down(UplinkError),
+    /// The store cannot read or record (a full disk, mostly): nothing is sent until it can again.
+    Stalled(String),
 }
 
-/// Sends until `stop`. Everything is kept while there is no connection.
+/// Sends until `stop`. Everything is kept while there is no connection. A store that cannot record HQ's word (a full disk)
+/// is waited for: HQ repeats it.
 ///
 /// # Errors
-/// The store's: without it there is nothing to send.
+/// [`StoreError::Stopped`]: without a store there is nothing to send.
 pub async fn run(
     store: Store,
     connector: Connector,
@@ -90,30 +94,49 @@ pub async fn run(
             () = stop.cancelled() => return Ok(()),
             connected = connector() => connected,
         };
-        let reason = match connected {
-            Err(reason) => reason,
+        let fault = match connected {
+            Err(reason) => Fault::Line(reason),
             Ok(uplink) => {
                 info!("connected to HQ's broker");
                 crate::faults::point("sync.connected");
                 let since = Instant::now();
-                match session::run(&store, uplink, &settings, &status, &stop).await? {
-                    session::End::Stopped => return Ok(()),
-                    session::End::Lost(reason) => {
-                        if since.elapsed() >= HELD_WELL {
-                            backoff.reset();
-                        }
-                        reason
-                    }
+                let end = session::run(&store, uplink, &settings, &status, &stop).await;
+                if since.elapsed() >= HELD_WELL {
+                    backoff.reset();
+                }
+                match end {
+                    Ok(session::End::Stopped) => return Ok(()),
+                    Ok(session::End::Lost(reason)) => Fault::Line(reason),
+                    Err(StoreError::Stopped) => return Err(StoreError::Stopped),
+                    Err(fault) => Fault::Store(fault),
                 }
             }
         };
         let wait = backoff.next(fastrand::f64());
-        report(&reason, wait, &status);
+        match fault {
+            Fault::Line(reason) => report(&reason, wait, &status),
+            Fault::Store(fault) => stalled(&fault, wait, &status),
+        }
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = sleep(wait) => {}
         }
     }
+}
+
+/// Why a connection ended.
+enum Fault {
+    Line(UplinkError),
+    Store(StoreError),
+}
+
+fn stalled(fault: &StoreError, wait: Duration, status: &watch::Sender<SyncStatus>) {
+    error!(%fault, wait_ms = wait.as_millis(), "HQ's word cannot be recorded; the connection is given up until it can");
+    let alarm = format!("nothing is sent to HQ: {fault}");
+    status.send_modify(|status| {
+        status.connection = Connection::Stalled(fault.to_string());
+        status.alarm = Some(alarm);
+    });
 }
 
 fn report(reason: &UplinkError, wait: Duration, status: &watch::Sender<SyncStatus>) {

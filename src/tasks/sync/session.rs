@@ -4,7 +4,7 @@
 //! Until HQ has answered the hello no event is sent. Whenever something is doubtful (nobody listens, an acknowledgement is
 //! overdue) it says hello again instead of sending blindly: the answer names exactly what is missing.
 
-use super::{Connection, SyncSettings, SyncStatus, confirmed, pictures::Pictures};
+use super::{Connection, SyncSettings, SyncStatus, confirmed, pictures::Pictures, recall::Recall};
 use crate::{
     config::AcknowledgedBy,
     domain::Epoch,
@@ -15,7 +15,7 @@ use crate::{
         MAX_PUBLISH,
         backoff::Backoff,
         batch,
-        reply::{Hello, Reply, SeqRange},
+        reply::{Hello, Known, Reply, SeqRange},
         topic::Lane,
         window::Window,
     },
@@ -51,6 +51,8 @@ enum Errand {
     Said,
     Hello,
     Batch(SeqRange),
+    /// A batch of an earlier epoch.
+    Recalled,
     Picture,
 }
 
@@ -60,7 +62,13 @@ struct Session<'a> {
     status: &'a watch::Sender<SyncStatus>,
     epoch: Epoch,
     window: Window,
+    recall: Recall,
     pictures: Pictures,
+    /// HQ's prefix of this epoch, once an answer has shown on this connection that both mean the same epoch. Before, an
+    /// acknowledgement may be meant for another life of this store.
+    confirmed: Option<u64>,
+    /// Moves when something was taken out of the outbox.
+    redactions: watch::Receiver<u64>,
     /// Said once on this connection, retained.
     first: VecDeque<(Lane, Vec<u8>)>,
     greeting: Greeting,
@@ -93,7 +101,10 @@ pub(super) async fn run(
         status,
         epoch: store.epoch().await?,
         window: Window::new(settings.sync.window, settings.sync.resend_after),
+        recall: Recall::default(),
         pictures: Pictures::new(&settings.sync),
+        confirmed: None,
+        redactions: store.redactions(),
         first: [(Lane::Status, b"online".to_vec()), (Lane::About, settings.about.clone().into_bytes())].into(),
         greeting: Greeting {
             answered: false,
@@ -107,6 +118,7 @@ pub(super) async fn run(
     };
     loop {
         if session.ready.is_none() {
+            session.redactions.mark_unchanged();
             session.ready = session.compose().await?;
         }
         let wake_at = session.wake_at();
@@ -159,7 +171,13 @@ impl Session<'_> {
         if let Some(batch) = self.next_batch().await? {
             return Ok(Some(batch));
         }
-        if !self.window.is_drained() || self.settings.sync.acknowledged_by == AcknowledgedBy::Broker {
+        if self.settings.sync.acknowledged_by == AcknowledgedBy::Broker {
+            return Ok(None);
+        }
+        if let Some(payload) = self.recall.next(self.store, self.settings.sync.batch_events).await? {
+            return Ok(Some(self.publish(&Lane::Events, payload, false, Errand::Recalled)));
+        }
+        if !self.window.is_drained() || !self.recall.is_idle() {
             return Ok(None);
         }
         self.token += 1;
@@ -177,6 +195,8 @@ impl Session<'_> {
             last_seq: self.store.last_seq().await?,
             oldest_kept: self.store.oldest_kept().await?,
             version: self.settings.version.clone(),
+            refused: self.store.refused_ranges().await?,
+            past: self.store.past_epochs().await?,
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))
@@ -219,6 +239,10 @@ impl Session<'_> {
     }
 
     fn hand_over(&mut self, permit: mpsc::Permit<'_, Publish>) {
+        if self.redactions.has_changed().unwrap_or(false) {
+            // A consent was withdrawn since this was composed: what it holds may no longer leave.
+            self.drop_ready();
+        }
         let Some((publish, errand)) = self.ready.take() else { return };
         let now = Instant::now();
         self.errands.insert(publish.token, errand);
@@ -227,6 +251,10 @@ impl Session<'_> {
                 self.window.sent(publish.token, range, now.into_std());
                 permit.send(publish);
                 faults::point("sync.batch.published");
+            }
+            Errand::Recalled => {
+                self.recall.sent(publish.token);
+                permit.send(publish);
             }
             Errand::Picture => {
                 self.pictures.sent(&publish, now);
@@ -246,7 +274,9 @@ impl Session<'_> {
             return self.greeting.next_at;
         }
         let overdue = self.window.overdue_at().map(Instant::from_std);
-        let lane_is_free = self.window.is_drained() && self.settings.sync.acknowledged_by == AcknowledgedBy::Hq;
+        let lane_is_free = self.window.is_drained()
+            && self.recall.is_idle()
+            && self.settings.sync.acknowledged_by == AcknowledgedBy::Hq;
         let pictures = self.pictures.wake_at().filter(|_| lane_is_free);
         let soonest = overdue.into_iter().chain(pictures).min();
         soonest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
@@ -263,20 +293,20 @@ impl Session<'_> {
 
     fn greet_at(&mut self, at: Instant) {
         (self.greeting.answered, self.greeting.next_at) = (false, at);
-        self.drop_ready();
+        self.ready.take_if(|(_, errand)| !matches!(errand, Errand::Said));
     }
 
-    /// What was composed before HQ's last word is composed anew from what that word says; status and self-description
-    /// hold in any case.
+    /// What was composed before HQ's last word, or before a withdrawal, is composed anew; status, self-description and a
+    /// hello hold in any case.
     fn drop_ready(&mut self) {
-        self.ready.take_if(|(_, errand)| !matches!(errand, Errand::Said));
+        self.ready.take_if(|(_, errand)| !matches!(errand, Errand::Said | Errand::Hello));
     }
 
     fn answered(&mut self) {
         self.greeting.answered = true;
         self.greeting.asked = 0;
         self.greeting.backoff.reset();
-        self.drop_ready();
+        self.ready.take_if(|(_, errand)| !matches!(errand, Errand::Said));
         self.pictures.look_again();
         let waiting = self.window.waiting();
         self.status.send_modify(|status| (status.connection, status.waiting) = (Connection::Connected, waiting));
@@ -297,6 +327,7 @@ impl Session<'_> {
 
     async fn word(&mut self, token: u64, word: BrokerWord) -> Result<(), StoreError> {
         let Some(errand) = self.errands.remove(&token) else { return Ok(()) };
+        self.recall.settled(token);
         if word == BrokerWord::Taken {
             self.pictures.taken(token, Instant::now());
             if let (AcknowledgedBy::Broker, Errand::Batch(range)) = (self.settings.sync.acknowledged_by, errand) {
@@ -329,57 +360,130 @@ impl Session<'_> {
     async fn reply(&mut self, reply: Reply) -> Result<(), StoreError> {
         let ours = self.epoch.to_string();
         match reply {
-            Reply::Hello { epoch, last_seq, upto, ranges } if epoch == ours => {
-                self.hq_stands(last_seq, upto, ranges).await
+            Reply::Hello { epoch, last_seq, upto, ranges, known, over } if epoch == ours => {
+                let stands = Stands { last_seq, upto, ranges, known, over };
+                self.hq_stands(stands).await
+            }
+            Reply::Hello { .. } => {
+                // HQ is back and was restored to a time before this epoch; or an answer that crossed its end.
+                self.ask_where_hq_stands();
+                Ok(())
             }
             Reply::Ack { epoch, upto, ranges } => self.acknowledged(&epoch, upto, ranges).await,
-            Reply::Nack { epoch, seq, reason } => {
-                error!(epoch, seq, reason, "HQ refuses an event; it is among the dead letters");
-                let Ok(epoch) = epoch.parse() else { return Ok(()) };
-                self.store.dead_letter(epoch, seq, reason).await.map(drop)
-            }
+            Reply::Nack { epoch, seq, reason, id } => self.refused(&epoch, seq, reason, id).await,
             Reply::Ask { epoch, ranges } if epoch == ours => {
                 info!(?ranges, "HQ asks for events again");
                 self.window.asked(&ranges, Instant::now().into_std(), CROSSING);
                 Ok(())
             }
+            Reply::Ask { epoch, ranges } => {
+                if let Ok(epoch) = epoch.parse() {
+                    self.recall.asked(epoch, &ranges);
+                }
+                Ok(())
+            }
             Reply::Image { capture, sha256, state, missing, reason } => {
                 self.pictures.answered(self.store, &capture, &sha256, state, &missing, reason, Instant::now()).await
             }
-            Reply::Alarm { epoch, seq, reason } => {
+            Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
                 self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
-                Ok(())
+                let conflict =
+                    epoch == ours && !held.is_empty() && self.store.has_another(self.epoch, seq, held).await?;
+                if conflict {
+                    self.begin_epoch(Some(seq), "HQ holds another event at a number of ours").await
+                } else {
+                    Ok(())
+                }
             }
-            Reply::Hello { .. } | Reply::Ask { .. } => Ok(()),
         }
     }
 
-    async fn hq_stands(&mut self, last_seq: u64, upto: u64, ranges: Vec<SeqRange>) -> Result<(), StoreError> {
+    async fn hq_stands(&mut self, stands: Stands) -> Result<(), StoreError> {
         let ours = self.store.last_seq().await?;
-        if last_seq > ours {
-            warn!(hq = last_seq, ours, "HQ knows more of this epoch than this store: it was restored from a backup");
-            self.epoch = self.store.new_epoch().await?;
-            self.window = Window::new(self.settings.sync.window, self.settings.sync.resend_after);
-            self.greet_at(Instant::now());
-            return Ok(());
+        let Stands { last_seq, upto, ranges, known, over } = stands;
+        if over {
+            return self.begin_epoch(None, "HQ knows a later epoch of this store").await;
+        }
+        if last_seq.max(upto) > ours {
+            return self.begin_epoch(None, "HQ knows more of this epoch than this store").await;
+        }
+        if let Some(Known { seq, id }) = known
+            && self.store.has_another(self.epoch, seq, id).await?
+        {
+            return self.begin_epoch(None, "HQ's newest event of this epoch is not ours").await;
         }
         faults::point("sync.hello.answered");
+        self.confirmed = Some(upto);
         self.store.acknowledge(self.epoch, upto, ranges.clone()).await?;
         self.window.open(upto, &ranges, self.store.oldest_kept().await?, ours);
         self.answered();
         Ok(())
     }
 
+    /// This store was restored from a copy: what it draws now must not be taken for what HQ has from before.
+    async fn begin_epoch(&mut self, again_from: Option<u64>, why: &str) -> Result<(), StoreError> {
+        error!(epoch = %self.epoch, why, "this store was restored from a copy; it begins a new epoch");
+        self.epoch = self.store.new_epoch(again_from).await?;
+        self.window = Window::new(self.settings.sync.window, self.settings.sync.resend_after);
+        self.confirmed = None;
+        let alarm = format!(
+            "this store was restored from a copy ({why}): what was recorded after that copy is here only if HQ has it; \
+             nothing recorded since is lost"
+        );
+        self.status.send_modify(|status| status.alarm = Some(alarm));
+        self.greet_at(Instant::now());
+        Ok(())
+    }
+
+    /// Says hello again soon, but never in a loop.
+    fn ask_where_hq_stands(&mut self) {
+        if self.greeting.answered {
+            let wait = self.greeting.backoff.next(fastrand::f64());
+            self.greet_at(Instant::now() + wait);
+        }
+    }
+
     async fn acknowledged(&mut self, epoch: &str, upto: u64, ranges: Vec<SeqRange>) -> Result<(), StoreError> {
         let Ok(epoch) = epoch.parse::<Epoch>() else { return Ok(()) };
+        let before = if epoch == self.epoch { self.confirmed } else { Some(0) };
+        let Some(before) = before else { return Ok(()) };
         faults::point("sync.ack.received");
         self.store.acknowledge(epoch, upto, ranges.clone()).await?;
         faults::point("sync.ack.recorded");
-        if epoch == self.epoch && self.greeting.answered {
-            self.window.settled(upto, &ranges);
+        if epoch == self.epoch {
+            if self.greeting.answered {
+                self.window.settled(upto, &ranges);
+            }
+            if upto < before {
+                warn!(before, upto, "HQ holds less than it did: it was restored from a backup");
+                self.ask_where_hq_stands();
+            }
+            self.confirmed = Some(upto.max(before));
         }
         confirmed(self.status, self.window.waiting());
         Ok(())
     }
+
+    async fn refused(&mut self, epoch: &str, seq: u64, reason: String, id: String) -> Result<(), StoreError> {
+        let Ok(epoch) = epoch.parse::<Epoch>() else { return Ok(()) };
+        if !id.is_empty() && self.store.has_another(epoch, seq, id).await? {
+            return Ok(());
+        }
+        if self.store.dead_letter(epoch, seq, reason.clone()).await? {
+            error!(%epoch, seq, reason, "HQ refuses an event; it is among the dead letters");
+            let alarm = format!("HQ refuses event {seq} ({reason}); it is kept among the dead letters");
+            self.status.send_modify(|status| status.alarm = Some(alarm));
+        }
+        Ok(())
+    }
+}
+
+/// HQ's answer to a hello.
+struct Stands {
+    last_seq: u64,
+    upto: u64,
+    ranges: Vec<SeqRange>,
+    known: Option<Known>,
+    over: bool,
 }

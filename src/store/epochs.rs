@@ -1,0 +1,178 @@
+//! The lives of this database: when one ends, what moves into the next, and what of the earlier ones can still be sent.
+//!
+//! A database that came back from a backup draws numbers again that HQ may hold with other content. So it begins a new
+//! epoch: by itself when it was opened from a copy that [`Store::back_up`] made (such a copy is marked), else when HQ's
+//! answer shows it. What moves keeps its event id, by which HQ knows it again.
+
+use super::{
+    Store,
+    acknowledged::Acknowledged,
+    columns::{int, uint},
+    error::StoreError,
+    outbox::{Life, place, seq_of},
+    writer::Tx,
+};
+use crate::{
+    clock,
+    domain::Epoch,
+    faults,
+    sync::{
+        envelope::Event,
+        ranges::RangeSet,
+        reply::{MAX_PAST, MAX_REFUSED, PastEpoch, SeqRange},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+/// `PRAGMA application_id` of a copy; "skCo" in ASCII. Every schema has room for it.
+const COPY: i32 = 0x736b_436f;
+
+/// Ranges of one past epoch that a hello names.
+const MAX_MOVED: usize = 64;
+
+/// Marks the attached database `copy` as one.
+pub(super) fn mark_copy(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(&format!("PRAGMA copy.application_id = {COPY};"))
+}
+
+/// A database opened from a copy begins a new epoch, whatever it is told later.
+pub(super) fn begin_after_restore(tx: &Tx<'_>) -> Result<(), StoreError> {
+    let mark: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    if mark == COPY {
+        begin(tx, None)?;
+        tx.execute_batch("PRAGMA application_id = 0;")?;
+    }
+    Ok(())
+}
+
+/// Ends the present epoch. What HQ has not acknowledged moves on, and everything from `again_from`.
+fn begin(tx: &Tx<'_>, again_from: Option<u64>) -> Result<Epoch, StoreError> {
+    let (old, epoch): (Life, Epoch) = (Life::present(tx)?, clock::mint(Epoch::from_bits));
+    let held = Acknowledged::load(tx, old.n)?;
+    let again_from = again_from.unwrap_or(u64::MAX);
+    let waiting: Vec<u64> = tx
+        .prepare("SELECT place FROM outbox WHERE place > ?1 AND refused IS NULL ORDER BY place")?
+        .query_map([place(old.n, held.upto().min(again_from.saturating_sub(1)))], |row| row.get(0).map(seq_of))?
+        .filter(|seq| seq.as_ref().map_or(true, |seq| *seq >= again_from || !held.has(*seq)))
+        .collect::<Result<_, _>>()?;
+    let (n, last) = (old.n + 1, waiting.len() as u64);
+    tx.execute(
+        "INSERT INTO epochs (n, epoch, last_seq, acknowledged_upto, pruned_upto) VALUES (?1, ?2, ?3, 0, 0)",
+        params![n, epoch, int(last)],
+    )?;
+    let mut body = tx.prepare("SELECT body FROM outbox WHERE place = ?1")?;
+    let mut renumber = tx.prepare("UPDATE outbox SET place = ?2, body = ?3 WHERE place = ?1")?;
+    let mut moved = RangeSet::default();
+    for (was, seq) in waiting.into_iter().zip(1..) {
+        let text: String = body.query_row([place(old.n, was)], |row| row.get(0))?;
+        renumber.execute(params![place(old.n, was), place(n, seq), renumbered(text, epoch, seq)?])?;
+        moved.insert((was, was));
+    }
+    let mut note = tx.prepare("INSERT INTO moved (epoch, first, last) VALUES (?1, ?2, ?3)")?;
+    for (first, last) in moved.iter() {
+        note.execute(params![old.n, int(first), int(last)])?;
+    }
+    faults::point("store.epoch.renumbered");
+    // What is left of the old epoch is settled: acknowledged, or a dead letter.
+    Acknowledged::all(tx, old)?;
+    tx.wake_sync();
+    tracing::warn!(old = %old.epoch, new = %epoch, waiting = last, "a new epoch begins");
+    Ok(epoch)
+}
+
+/// The event's text under another epoch and number, everything else bit for bit. A text that is no event stays as it is: HQ
+/// refuses it, and it goes to the dead letters.
+fn renumbered(body: String, epoch: Epoch, seq: u64) -> Result<String, StoreError> {
+    let Ok(mut event) = serde_json::from_str::<Event>(&body) else { return Ok(body) };
+    event.epoch = epoch.to_string();
+    event.seq = seq;
+    serde_json::to_string(&event).map_err(|e| StoreError::Corrupt(format!("an outbox event is no event: {e}")))
+}
+
+impl Store {
+    /// Starts a new epoch because HQ knows of another life of the present one: this database came back from a backup.
+    ///
+    /// What waits moves to the new epoch under new numbers but keeps its event id, and so does everything from `again_from`
+    /// on, acknowledged or not: HQ holds other events there, so that its acknowledgements may have meant those. Other
+    /// acknowledged events stay under the old epoch, where HQ can ask for them.
+    pub async fn new_epoch(&self, again_from: Option<u64>) -> Result<Epoch, StoreError> {
+        self.write(move |tx| begin(tx, again_from)).await
+    }
+
+    /// Whether this store has another event than `id` at `seq` of `epoch`, or should have one and has none. `false` where it
+    /// cannot be told: kept no longer, unreadable, or an epoch this database never had.
+    pub async fn has_another(&self, epoch: Epoch, seq: u64, id: String) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let Some(life) = Life::of(conn, epoch)? else { return Ok(false) };
+            let pruned: u64 = conn
+                .prepare_cached("SELECT pruned_upto FROM epochs WHERE n = ?1")?
+                .query_row([life.n], |row| uint(row, 0))?;
+            if seq <= pruned {
+                return Ok(false);
+            }
+            let body: Option<String> = conn
+                .prepare_cached("SELECT body FROM outbox WHERE place = ?1")?
+                .query_row([place(life.n, seq)], |row| row.get(0))
+                .optional()?;
+            Ok(body.is_none_or(|body| serde_json::from_str::<Event>(&body).is_ok_and(|event| event.id != id)))
+        })
+        .await
+    }
+
+    /// Earlier epochs, newest first; also those of which nothing is kept any more, so that HQ knows what is lost.
+    pub async fn past_epochs(&self) -> Result<Vec<PastEpoch>, StoreError> {
+        self.read(|conn| {
+            let lives: Vec<(Life, u64)> = conn
+                .prepare_cached(
+                    "SELECT n, epoch, last_seq, pruned_upto FROM epochs
+                     WHERE n < (SELECT max(n) FROM epochs) ORDER BY n DESC LIMIT ?1",
+                )?
+                .query_map([int(MAX_PAST as u64)], |row| {
+                    Ok((Life { n: row.get(0)?, epoch: row.get(1)?, last_seq: uint(row, 2)? }, uint(row, 3)?))
+                })?
+                .collect::<Result<_, _>>()?;
+            lives
+                .into_iter()
+                .map(|(life, pruned)| {
+                    Ok(PastEpoch {
+                        epoch: life.epoch.to_string(),
+                        last_seq: life.last_seq,
+                        oldest_kept: pruned + 1,
+                        moved: moved_from(conn, life.n)?,
+                    })
+                })
+                .collect()
+        })
+        .await
+    }
+
+    /// The dead letters of the present epoch, lowest first, as far as a hello has room for them.
+    pub async fn refused_ranges(&self) -> Result<Vec<SeqRange>, StoreError> {
+        self.read(|conn| {
+            let mut refused = RangeSet::default();
+            let mut select = conn
+                .prepare_cached("SELECT place FROM outbox WHERE place > ?1 AND refused IS NOT NULL ORDER BY place")?;
+            for at in select.query_map([place(Life::present(conn)?.n, 0)], |row| row.get(0).map(seq_of))? {
+                let seq = at?;
+                refused.insert((seq, seq));
+            }
+            Ok(refused.iter().take(MAX_REFUSED).collect())
+        })
+        .await
+    }
+}
+
+/// Where there are too many ranges, the last one spans the rest: what HQ has it does not ask for, and what was not moved it has.
+fn moved_from(conn: &Connection, n: i64) -> rusqlite::Result<Vec<SeqRange>> {
+    let mut moved: Vec<SeqRange> = conn
+        .prepare_cached("SELECT first, last FROM moved WHERE epoch = ?1 ORDER BY first")?
+        .query_map([n], |row| Ok((uint(row, 0)?, uint(row, 1)?)))?
+        .collect::<Result<_, _>>()?;
+    if let Some(&(_, last)) = moved.last().filter(|_| moved.len() > MAX_MOVED) {
+        moved.truncate(MAX_MOVED);
+        if let Some(widest) = moved.last_mut() {
+            widest.1 = last;
+        }
+    }
+    Ok(moved)
+}

@@ -1,0 +1,18 @@
+//! Restores and outages: a store or headquarters that comes back from an old copy, thirty days without a line, a full disk,
+//! a clock that jumps, an event that nobody can read. What was confirmed is at headquarters once, whatever of this happens,
+//! and people are told what they must know.
+//!
+//! A short form runs with all tests; `make outages` runs the long one (`SKINLINK_OUTAGES=long`).
+
+#[path = "../support/gateway.rs"]
+mod gateway;
+#[expect(dead_code, reason = "shared with the stories of the sync task")]
+#[path = "../support/headquarters.rs"]
+mod headquarters;
+#[expect(dead_code, reason = "shared with the store's own stories")]
+#[path = "../store/salon.rs"]
+#[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
+mod salon;
+
+mod lost_words;
+mod restores;
