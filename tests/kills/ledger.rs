@@ -6,7 +6,7 @@ use skinlink::{
     app::demo::{stage::GATEWAY, summary::Sent},
     hq::ledger::{Ledger as Tables, Picture, Stored},
     sync::{
-        envelope::TYPE_PREFIX,
+        envelope::{Event, TYPE_PREFIX},
         payload::{self, kind},
     },
 };
@@ -36,6 +36,8 @@ pub struct Confirmed {
     /// What was taken back before headquarters may have had it: it may be there once or not at all.
     forgiven: HashSet<String>,
     forgiven_counters: HashSet<(&'static str, u64)>,
+    /// What the analyser of the store itself was told is kept: values by number.
+    pub measured: BTreeMap<u64, String>,
     pub visits: u32,
 }
 
@@ -87,8 +89,9 @@ impl Confirmed {
     }
 
     /// Measurements of a scan that was given up or begun again: kept, and told to nobody.
-    pub fn forgive_counters(&mut self, sent: &[Sent], from: usize) {
-        self.forgiven_counters.extend(sent.iter().skip(from).map(|line| (line.protocol, line.counter)));
+    pub fn forgive_counters(&mut self, sent: &[Sent], before: &[Sent]) {
+        let of_this_visit = sent.iter().filter(|line| !before.contains(line));
+        self.forgiven_counters.extend(of_this_visit.map(|line| (line.protocol, line.counter)));
     }
 
     pub fn values(&self) -> usize {
@@ -112,6 +115,7 @@ pub struct AtHq {
     comparisons: HashSet<String>,
     closed_visits: HashSet<String>,
     erased: HashSet<String>,
+    measured: HashMap<u64, String>,
     /// Pictures that were read and found whole.
     files: HashSet<PathBuf>,
 }
@@ -149,6 +153,12 @@ impl AtHq {
             }
         }
         self.devices(confirmed, sent, unconfirmed, &mut lack);
+        for (counter, value) in &confirmed.measured {
+            match self.measured.get(counter) {
+                Some(there) => assert_eq!(there, value, "measurement {counter} of the store has another value"),
+                None => lack(format!("measurement {counter} of the store")),
+            }
+        }
         let missing = |wanted: &BTreeSet<String>, there: &HashSet<String>, what: &str| {
             let lost = wanted.iter().filter(|id| !there.contains(*id) && !confirmed.forgiven.contains(*id));
             lost.map(|id| format!("{what} {id}")).collect::<Vec<_>>()
@@ -225,6 +235,14 @@ impl AtHq {
                         assert_eq!(before, None, "{} {counter} stands at headquarters twice", device.protocol);
                     }
                 }
+            }
+            kind::MEASUREMENT => {
+                let event: Event = serde_json::from_str(&row.body).expect("an event");
+                let payload::Measurement { counter, values, .. } =
+                    serde_json::from_str(event.data.get()).expect("a measurement");
+                let counter = counter.expect("the analyser numbers its values");
+                let before = self.measured.insert(counter, values[0].value.to_string());
+                assert_eq!(before, None, "measurement {counter} of the store stands at headquarters twice");
             }
             kind::COMPARISON => {
                 self.comparisons.insert(row.data::<payload::Comparison>().expect("a comparison").comparison);

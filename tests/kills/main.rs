@@ -10,6 +10,7 @@
 //! Not here: power cuts, after which what was not synced is gone (`tests/power-cut`), and outages and restores.
 
 mod blows;
+mod climate;
 mod ledger;
 mod plays;
 mod points;

@@ -146,7 +146,7 @@ fn shrunk(photograph: &Photograph, folder: &Path) -> Photograph {
 /// The part between and around the two anchors.
 fn cut(photograph: &Photograph, folder: &Path) -> Photograph {
     let picture = image::open(&photograph.path).expect("a rendered photograph");
-    let (left, top, width, height) = (900, 1000, 500, 1100);
+    let (left, top, width, height) = (1050, 1060, 740, 1060);
     let path: PathBuf = folder.join("cut.jpg");
     picture.crop_imm(left, top, width, height).save(&path).expect("room for a picture");
     let anchors = photograph.anchors.map(|[x, y]| [x - f64::from(left), y - f64::from(top)]);

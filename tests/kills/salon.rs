@@ -3,6 +3,7 @@
 
 use crate::{
     blows::{Blow, Memory, Victim, When},
+    climate::Climate,
     ledger::{AtHq, Confirmed},
     plays::{Pictures, Play},
 };
@@ -13,6 +14,7 @@ use skinlink::{
         analysers::Analysers,
         plant::Rendered,
         stage::{Places, STATION, Stage},
+        summary::Sent,
     },
     domain::scan::Phase,
     sim::beautician::{Beautician, Trouble, Turn},
@@ -36,6 +38,7 @@ const STARTS: u32 = 20;
 pub struct Salon {
     stage: Stage,
     analysers: Analysers,
+    climate: Climate,
     daemon: Option<Process>,
     pictures: Pictures,
     /// Files here order deaths at named points.
@@ -47,6 +50,8 @@ pub struct Salon {
     /// What is to be alive again, and when.
     fallen: Vec<(Instant, Victim)>,
     deaths: u32,
+    /// The daemon has lost its broker since it was started.
+    lost_broker: bool,
     folder: tempfile::TempDir,
 }
 
@@ -69,12 +74,16 @@ impl Salon {
         stage.kill_receiver().await.expect("the receiver was just started");
         stage.start_receiver().expect("the receiver");
         let models = std::mem::replace(&mut stage.models, no_models);
-        stage.scan = "repeats = 2\nregions = [\"forehead\", \"left_cheek\"]\n".to_owned();
+        let room = folder.path().join("tty-room");
+        let climate = Climate::start(&stage.places().project.join("firmware-protocols"), &room);
+        let few = "repeats = 2\nregions = [\"forehead\", \"left_cheek\"]\n";
+        stage.scan = format!("{few}{}", Climate::configured(&room));
         let analysers = Analysers::start(&stage, 11).expect("the simulated analysers");
         let pictures = Pictures::make(&rendered, &photos, folder.path());
         Self {
             stage,
             analysers,
+            climate,
             daemon: None,
             pictures,
             orders,
@@ -84,6 +93,7 @@ impl Salon {
             at_hq: AtHq::default(),
             fallen: Vec::new(),
             deaths: 0,
+            lost_broker: false,
             folder,
         }
     }
@@ -110,6 +120,10 @@ impl Salon {
 
     /// One visit under blows, to its end; then headquarters must have caught up.
     pub async fn case(&mut self, play: Play, blows: &[Blow]) {
+        if std::mem::take(&mut self.lost_broker) {
+            // A gateway that lost its broker often waits up to a minute before it tries again; a fresh one does not.
+            self.stop_daemon().await;
+        }
         self.play(play, blows).await;
         self.caught_up().await;
     }
@@ -118,7 +132,7 @@ impl Salon {
         self.confirmed.visits += 1;
         self.ensure_daemon(play.needs_model()).await;
         self.analysers.skin(Phase::Before).await.expect("analysers");
-        let measured_before = self.sent().await.len();
+        let measured_before = self.sent().await;
         let plan = play.plan(&self.pictures);
         // A new one each time: her card and her consents are written too.
         let customer = format!("{CUSTOMER} {:05}", self.confirmed.visits);
@@ -150,6 +164,7 @@ impl Salon {
                 Ok(Ok(Turn::Waits(_))) => sleep(Duration::from_millis(10)).await,
                 Ok(Ok(Turn::Did(_))) => {
                     turns += 1;
+                    self.climate.press().await;
                     self.remember(&beautician).await;
                     let due = on_turns.extract_if(.., |blow| blow.when == When::Turns(turns));
                     blows.splice(0..0, due.map(|blow| (Instant::now(), blow)));
@@ -161,11 +176,11 @@ impl Salon {
         while let Some(at) = self.strike(&mut blows).await {
             tokio::time::sleep_until(at).await;
         }
-        self.last_look(play, &beautician, measured_before).await;
+        self.last_look(play, &beautician, &measured_before).await;
     }
 
     /// Everything the finished visit shows is confirmed.
-    async fn last_look(&mut self, play: Play, beautician: &Beautician, measured_before: usize) {
+    async fn last_look(&mut self, play: Play, beautician: &Beautician, measured_before: &[Sent]) {
         let view = loop {
             match beautician.view().await {
                 Ok(view) => break view,
@@ -211,6 +226,7 @@ impl Salon {
                 }
                 Victim::Broker(memory) => {
                     self.stage.broker().kill().await;
+                    self.lost_broker = true;
                     let broker = self.stage.broker();
                     broker.keep_on_disk(memory != Memory::None).expect("the broker's configuration");
                     if memory == Memory::Wiped {
@@ -322,7 +338,7 @@ impl Salon {
         self.status("status").await
     }
 
-    async fn sent(&self) -> Vec<skinlink::app::demo::summary::Sent> {
+    async fn sent(&self) -> Vec<Sent> {
         self.analysers.sent().await.expect("analysers")
     }
 
@@ -345,6 +361,8 @@ impl Salon {
                 if self.fallen.is_empty() && backlog["waiting"] == 0 && backlog["images"] == 0 {
                     let unconfirmed = self.analysers.unconfirmed().await.expect("analysers");
                     let sent = self.sent().await;
+                    let measured = self.climate.confirmed().await;
+                    self.confirmed.measured = measured.into_iter().map(|line| (line.counter, line.value)).collect();
                     lacks = self.at_hq.lacks(&self.stage.hq_data(), &self.confirmed, &sent, &unconfirmed);
                     if lacks.is_empty() {
                         return;
@@ -366,6 +384,7 @@ impl Salon {
     pub async fn close(mut self) -> String {
         self.stop_daemon().await;
         self.analysers.stop().await;
+        self.climate.stop().await;
         let Confirmed { visits, .. } = self.confirmed;
         let (values, photographs) = (self.confirmed.values(), self.confirmed.photographs());
         assert!(values >= visits as usize * 4, "too little was confirmed to prove anything");
