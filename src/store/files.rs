@@ -46,6 +46,7 @@ fn write_and_rename(mut file: File, temporary: &Path, path: &Path, bytes: &[u8])
 /// Makes the name of `path` durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().ok_or_else(|| io::Error::other("a path without folder"))?;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder)?.sync_all()
 }
 
@@ -58,10 +59,17 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A folder only the service's user can look into.
+/// A folder only the service's user can look into; its name, and those made on the way to it, are durable.
 pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
+    let made: Vec<&Path> =
+        path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
     fs::create_dir_all(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o700))
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    made.iter().rev().try_for_each(|folder| sync_folder(folder))?;
+    // One that was there may have been made just before a kill. Its parent is not ours and perhaps not to be read: then
+    // nothing can be done about it.
+    let _ = sync_folder(path);
+    Ok(())
 }
 
 /// Refuses when writing `bytes` would leave less than `floor` free bytes where `folder` lies.
