@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help demo test setup check-format lint tests docs release kills
+.PHONY: help demo test setup check-format lint tests docs release kills power-cuts
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo 'make test      format, lints, all tests, documentation'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
+	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make release   optimised programs with their own OpenSSL'
 
 setup:
@@ -37,6 +38,9 @@ docs:
 
 kills:
 	SKINLINK_KILLS=long cargo test --test kills -- --nocapture
+
+power-cuts:
+	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --test power-cut -- --nocapture
 
 release:
 	env -u OPENSSL_NO_VENDOR cargo build --release
