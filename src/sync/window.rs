@@ -138,6 +138,12 @@ impl Window {
         self.flights.iter().map(|flight| flight.sent + self.resend_after).min()
     }
 
+    /// Nothing is under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.flights.is_empty()
+    }
+
     /// Events not yet known to be at HQ.
     #[must_use]
     pub fn waiting(&self) -> u64 {

@@ -2,6 +2,9 @@
 //! event leaves the outbox only on HQ's own word. Owns the order of sending and nothing durable: after a kill at any point
 //! the next start asks HQ what it holds and goes on from there.
 
+mod gather;
+mod greeting;
+mod heard;
 mod pictures;
 mod recall;
 mod session;

@@ -4,7 +4,10 @@
 //! Until HQ has answered the hello no event is sent. Whenever something is doubtful (nobody listens, an acknowledgement is
 //! overdue) it says hello again instead of sending blindly: the answer names exactly what is missing.
 
-use super::{Connection, SyncSettings, SyncStatus, confirmed, pictures::Pictures, recall::Recall};
+use super::{
+    Connection, SyncSettings, SyncStatus, confirmed, gather::Gather, greeting::Greeting, heard::Heard, pictures::Pictures,
+    recall::Recall,
+};
 use crate::{
     config::AcknowledgedBy,
     domain::Epoch,
@@ -13,7 +16,6 @@ use crate::{
     store::{Store, StoreError},
     sync::{
         MAX_PUBLISH,
-        backoff::Backoff,
         batch,
         reply::{Hello, Known, Reply, SeqRange},
         topic::Lane,
@@ -30,10 +32,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-
-/// Waits between two hellos that stay without an answer.
-const FIRST_HELLO: Duration = Duration::from_secs(2);
-const LONGEST_HELLO: Duration = Duration::from_secs(30);
 
 /// A batch HQ asks for is taken for lost when it was sent longer ago than this; a younger one may have crossed the question.
 const CROSSING: Duration = Duration::from_secs(2);
@@ -62,6 +60,8 @@ struct Session<'a> {
     status: &'a watch::Sender<SyncStatus>,
     epoch: Epoch,
     window: Window,
+    gather: Gather,
+    heard: Heard,
     recall: Recall,
     pictures: Pictures,
     /// HQ's prefix of this epoch, once an answer has shown on this connection that both mean the same epoch. Before, an
@@ -77,15 +77,6 @@ struct Session<'a> {
     token: u64,
 }
 
-/// Whether HQ has answered, else when to ask again.
-struct Greeting {
-    answered: bool,
-    /// Hellos since the last answer.
-    asked: u32,
-    next_at: Instant,
-    backoff: Backoff,
-}
-
 pub(super) async fn run(
     store: &Store,
     uplink: Uplink,
@@ -93,7 +84,6 @@ pub(super) async fn run(
     status: &watch::Sender<SyncStatus>,
     stop: &CancellationToken,
 ) -> Result<End, StoreError> {
-    let Uplink { publish, mut arrived, mut driver } = uplink;
     let mut outbox = store.outbox_changed();
     let mut session = Session {
         store,
@@ -101,53 +91,63 @@ pub(super) async fn run(
         status,
         epoch: store.epoch().await?,
         window: Window::new(settings.sync.window, settings.sync.resend_after),
+        gather: Gather::default(),
+        heard: Heard::default(),
         recall: Recall::default(),
         pictures: Pictures::new(&settings.sync),
         confirmed: None,
         redactions: store.redactions(),
         first: [(Lane::Status, b"online".to_vec()), (Lane::About, settings.about.clone().into_bytes())].into(),
-        greeting: Greeting {
-            answered: false,
-            asked: 0,
-            next_at: Instant::now(),
-            backoff: Backoff::new(FIRST_HELLO, LONGEST_HELLO),
-        },
+        greeting: Greeting::new(),
         ready: None,
         errands: HashMap::new(),
         token: 0,
     };
-    loop {
-        if session.ready.is_none() {
-            session.redactions.mark_unchanged();
-            session.ready = session.compose().await?;
-        }
-        let wake_at = session.wake_at();
-        tokio::select! {
-            () = stop.cancelled() => return Ok(End::Stopped),
-            reason = &mut driver => return Ok(End::Lost(reason)),
-            permit = publish.reserve(), if session.ready.is_some() => {
-                if let Ok(permit) = permit {
-                    session.hand_over(permit);
-                }
-            }
-            heard = arrived.recv() => match heard {
-                Some(heard) => session.heard(heard).await?,
-                None => return Ok(End::Lost(UplinkError::Lost("the connection's other half has ended".to_owned()))),
-            },
-            changed = outbox.changed() => {
-                if changed.is_err() {
-                    // The store is closing; the stop is on its way.
-                    return Ok(End::Stopped);
-                }
-                let last = *outbox.borrow_and_update();
-                session.grown(last);
-            }
-            () = sleep_until(wake_at), if session.ready.is_none() => {}
-        }
-    }
+    let end = session.converse(uplink, &mut outbox, stop).await?;
+    session.heard.record(store).await?;
+    Ok(end)
 }
 
 impl Session<'_> {
+    async fn converse(
+        &mut self,
+        uplink: Uplink,
+        outbox: &mut watch::Receiver<u64>,
+        stop: &CancellationToken,
+    ) -> Result<End, StoreError> {
+        let Uplink { publish, mut arrived, mut driver } = uplink;
+        loop {
+            self.heard.record_due(self.store, Instant::now()).await?;
+            if self.ready.is_none() {
+                self.redactions.mark_unchanged();
+                self.ready = self.compose().await?;
+            }
+            let wake_at = self.wake_at();
+            tokio::select! {
+                () = stop.cancelled() => return Ok(End::Stopped),
+                reason = &mut driver => return Ok(End::Lost(reason)),
+                permit = publish.reserve(), if self.ready.is_some() => {
+                    if let Ok(permit) = permit {
+                        self.hand_over(permit);
+                    }
+                }
+                heard = arrived.recv() => match heard {
+                    Some(heard) => self.heard(heard).await?,
+                    None => return Ok(End::Lost(UplinkError::Lost("the connection's other half has ended".to_owned()))),
+                },
+                changed = outbox.changed() => {
+                    if changed.is_err() {
+                        // The store is closing; the stop is on its way.
+                        return Ok(End::Stopped);
+                    }
+                    let last = *outbox.borrow_and_update();
+                    self.grown(last);
+                }
+                () = sleep_until(wake_at), if self.ready.is_none() => {}
+            }
+        }
+    }
+
     /// The next thing to publish, most urgent first.
     async fn compose(&mut self) -> Result<Option<(Publish, Errand)>, StoreError> {
         if let Some((lane, payload)) = self.first.pop_front() {
@@ -213,6 +213,9 @@ impl Session<'_> {
     async fn next_batch(&mut self) -> Result<Option<(Publish, Errand)>, StoreError> {
         let events = self.settings.sync.batch_events;
         while let Some((first, last)) = self.window.next() {
+            if !self.gather.lets_go(last - first + 1, self.window.is_idle(), Instant::now()) {
+                return Ok(None);
+            }
             let rows = match self.settings.sync.acknowledged_by {
                 AcknowledgedBy::Hq => self.store.range(self.epoch, first, last, events, MAX_PUBLISH).await?,
                 AcknowledgedBy::Broker => {
@@ -230,6 +233,7 @@ impl Session<'_> {
             }
             return Ok(Some(self.publish(&Lane::Events, payload, false, Errand::Batch(range))));
         }
+        self.gather = Gather::default();
         Ok(None)
     }
 
@@ -271,14 +275,15 @@ impl Session<'_> {
     /// When to look again although nothing was heard.
     fn wake_at(&self) -> Instant {
         if !self.greeting.answered {
-            return self.greeting.next_at;
+            return self.heard.wake_at().map_or(self.greeting.next_at, |at| at.min(self.greeting.next_at));
         }
+        let gathered = self.gather.wake_at().into_iter().chain(self.heard.wake_at());
         let overdue = self.window.overdue_at().map(Instant::from_std);
         let lane_is_free = self.window.is_drained()
             && self.recall.is_idle()
             && self.settings.sync.acknowledged_by == AcknowledgedBy::Hq;
         let pictures = self.pictures.wake_at().filter(|_| lane_is_free);
-        let soonest = overdue.into_iter().chain(pictures).min();
+        let soonest = overdue.into_iter().chain(pictures).chain(gathered).min();
         soonest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
     }
 
@@ -331,7 +336,7 @@ impl Session<'_> {
         if word == BrokerWord::Taken {
             self.pictures.taken(token, Instant::now());
             if let (AcknowledgedBy::Broker, Errand::Batch(range)) = (self.settings.sync.acknowledged_by, errand) {
-                self.store.acknowledge(self.epoch, 0, vec![range]).await?;
+                self.heard.note(self.epoch, 0, &[range], Instant::now());
                 self.window.settled(0, &[range]);
                 confirmed(self.status, self.window.waiting());
             }
@@ -424,6 +429,7 @@ impl Session<'_> {
     /// This store was restored from a copy: what it draws now must not be taken for what HQ has from before.
     async fn begin_epoch(&mut self, again_from: Option<u64>, why: &str) -> Result<(), StoreError> {
         error!(epoch = %self.epoch, why, "this store was restored from a copy; it begins a new epoch");
+        self.heard.record(self.store).await?;
         self.epoch = self.store.new_epoch(again_from).await?;
         self.window = Window::new(self.settings.sync.window, self.settings.sync.resend_after);
         self.confirmed = None;
@@ -449,8 +455,7 @@ impl Session<'_> {
         let before = if epoch == self.epoch { self.confirmed } else { Some(0) };
         let Some(before) = before else { return Ok(()) };
         faults::point("sync.ack.received");
-        self.store.acknowledge(epoch, upto, ranges.clone()).await?;
-        faults::point("sync.ack.recorded");
+        self.heard.note(epoch, upto, &ranges, Instant::now());
         if epoch == self.epoch {
             if self.greeting.answered {
                 self.window.settled(upto, &ranges);

@@ -1,0 +1,25 @@
+//! Whether HQ has answered on this connection, else when to ask again.
+
+use crate::sync::backoff::Backoff;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Waits between two hellos that stay without an answer.
+const FIRST_HELLO: Duration = Duration::from_secs(2);
+const LONGEST_HELLO: Duration = Duration::from_secs(30);
+
+pub(super) struct Greeting {
+    pub answered: bool,
+    /// Hellos since the last answer.
+    pub asked: u32,
+    pub next_at: Instant,
+    pub backoff: Backoff,
+}
+
+impl Greeting {
+    /// To be said at once.
+    pub fn new() -> Self {
+        let backoff = Backoff::new(FIRST_HELLO, LONGEST_HELLO);
+        Self { answered: false, asked: 0, next_at: Instant::now(), backoff }
+    }
+}
