@@ -4,6 +4,7 @@
 use crate::domain::{BootId, ClockState, Stamp, Timestamp, id::v7_bits};
 use nix::time::{ClockId, clock_gettime};
 use std::{
+    cell::RefCell,
     fs,
     sync::atomic::{AtomicU64, Ordering},
     time::SystemTime,
@@ -30,9 +31,24 @@ pub fn now() -> Stamp {
 /// A new id whose time part is the wall clock's, from the system's randomness.
 #[must_use]
 pub fn mint<T>(from_bits: fn(u128) -> T) -> T {
-    let mut noise = [0_u8; 16];
-    openssl::rand::rand_bytes(&mut noise).expect("the system's randomness is available after boot");
-    from_bits(v7_bits(u64::try_from(wall_ms()).unwrap_or(0), u128::from_be_bytes(noise)))
+    from_bits(v7_bits(u64::try_from(wall_ms()).unwrap_or(0), noise()))
+}
+
+/// 128 bits, drawn many at once: a stream of measurements mints thousands of ids a second.
+fn noise() -> u128 {
+    const DRAWN: usize = 64;
+    thread_local! {
+        static NOISE: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
+    }
+    NOISE.with_borrow_mut(|left| {
+        if left.is_empty() {
+            let mut bytes = [0_u8; 16 * DRAWN];
+            openssl::rand::rand_bytes(&mut bytes).expect("the system's randomness is available after boot");
+            let whole = bytes.chunks_exact(16).map(|chunk| chunk.try_into().expect("16 bytes"));
+            left.extend(whole.map(u128::from_be_bytes));
+        }
+        left.pop().expect("just filled")
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the wall clock")]

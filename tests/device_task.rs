@@ -30,7 +30,7 @@ async fn measurement(inbox: &mut Receiver<Observation>) -> (String, Measurement)
         loop {
             let Observation { device, event } = inbox.recv().await.expect("the tasks run");
             if let Event::Measured(measurement) = event {
-                return (device.serial, measurement);
+                return (device.serial.clone(), measurement);
             }
         }
     })
@@ -84,7 +84,7 @@ async fn pulled_in_the_middle_of_a_measurement_it_is_answered_and_served_again_a
         loop {
             let Observation { device, event } = inbox.recv().await.unwrap();
             if let Event::Refused { token, reason, .. } = event {
-                return (device.serial, token, reason);
+                return (device.serial.clone(), token, reason);
             }
         }
     })

@@ -95,6 +95,12 @@ impl Runtime {
         let environment = builder.with_name("skinlink").with_telemetry(false).build();
         Ok(Self { environment: environment.map_err(|e| OnnxError::Start(e.to_string()))? })
     }
+
+    /// For a session made without a manifest.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
 }
 
 /// A loaded model that fits its manifest.

@@ -1,7 +1,7 @@
 //! Metrics are data: `config/metrics.toml` lists them, a protocol or a model names them.
 
 use super::{Quantity, word::words};
-use std::{fmt, ops::RangeInclusive};
+use std::{fmt, ops::RangeInclusive, sync::Arc};
 
 words! {
     /// Which way is better for the customer.
@@ -15,9 +15,9 @@ words! {
     }
 }
 
-/// The name of a metric: `a-z`, `0-9` and `-`, at most 40 characters.
+/// The name of a metric: `a-z`, `0-9` and `-`, at most 40 characters. A copy shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MetricId(String);
+pub struct MetricId(Arc<str>);
 
 /// Text that cannot name a metric.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl MetricId {
     pub fn new(text: &str) -> Result<Self, NotAMetricId> {
         let fits = (1..=40).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if fits { Ok(Self(text.to_owned())) } else { Err(NotAMetricId(text.chars().take(60).collect())) }
+        if fits { Ok(Self(text.into())) } else { Err(NotAMetricId(text.chars().take(60).collect())) }
     }
     #[must_use]
     pub fn as_str(&self) -> &str {

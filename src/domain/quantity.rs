@@ -45,9 +45,36 @@ impl Quantity {
     }
 }
 
+/// Up to here a number of units of the last decimal is exact in a double, with room for the product's own rounding.
+const EXACT: f64 = (1_u64 << 50) as f64;
+
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.*}", self.decimals as usize, self.value)
+        // The value is the double nearest to a decimal of so many places: its whole number of last places can be had by
+        // rounding, much faster than by writing the double out exactly. Devices stream thousands of these.
+        let units = self.value.abs() * 10_f64.powi(i32::from(self.decimals));
+        if units >= EXACT {
+            return write!(f, "{:.*}", self.decimals as usize, self.value);
+        }
+        let mut units = units.round() as u64;
+        let mut text = [0_u8; 24];
+        let mut at = text.len();
+        let mut place = 0;
+        while units > 0 || place <= self.decimals {
+            if place == self.decimals && place > 0 {
+                at -= 1;
+                text[at] = b'.';
+            }
+            at -= 1;
+            text[at] = b'0' + (units % 10) as u8;
+            units /= 10;
+            place += 1;
+        }
+        if self.value.is_sign_negative() {
+            at -= 1;
+            text[at] = b'-';
+        }
+        f.write_str(std::str::from_utf8(&text[at..]).expect("digits, a point and a sign"))
     }
 }
 
@@ -61,8 +88,10 @@ impl FromStr for Quantity {
         if whole.is_empty() || !all_digits(whole) || !all_digits(part) || digits.ends_with('.') || whole.len() > 15 {
             return Err(bad());
         }
-        let decimals = u8::try_from(part.len()).map_err(|_| bad())?;
-        Self::new(text.parse().map_err(|_| bad())?, decimals).ok_or_else(bad)
+        let decimals =
+            u8::try_from(part.len()).ok().filter(|decimals| *decimals <= Self::MAX_DECIMALS).ok_or_else(bad)?;
+        // The double nearest to what is written: nothing is to be rounded.
+        Ok(Self { value: text.parse().map_err(|_| bad())?, decimals })
     }
 }
 
@@ -76,6 +105,27 @@ mod tests {
             assert_eq!(text.parse::<Quantity>().unwrap().to_string(), text);
         }
         assert_ne!("2.0".parse::<Quantity>(), "2.00".parse());
+    }
+
+    /// The quick way of writing is held against the exact one: over all small numbers, and over random large ones.
+    #[test]
+    fn it_is_written_exactly_as_its_double_is() {
+        let exact = |quantity: Quantity| format!("{:.*}", quantity.decimals as usize, quantity.value);
+        let mut dice = fastrand::Rng::with_seed(5);
+        for decimals in 0..=Quantity::MAX_DECIMALS {
+            let place = 10_f64.powi(i32::from(decimals));
+            let small = (-2_000..=2_000).map(f64::from);
+            let any = (0..20_000).map(|_| dice.f64() * 10_f64.powi(dice.i32(0..18)) - 5e8).collect::<Vec<_>>();
+            for units in small.chain(any) {
+                let Some(quantity) = Quantity::new(units / place, decimals) else { continue };
+                assert_eq!(quantity.to_string(), exact(quantity));
+                let text = exact(quantity);
+                if text.len() < 16 {
+                    assert_eq!(text.parse::<Quantity>().unwrap().to_string(), text);
+                }
+            }
+        }
+        assert_eq!(Quantity::new(-0.0, 1).unwrap().to_string(), "-0.0", "as the device wrote it");
     }
 
     #[test]

@@ -31,6 +31,9 @@ const STEPS: &[&str] = &[include_str!("schema.sql"), include_str!("schema-2.sql"
 
 const SCHEMA: i64 = STEPS.len() as i64;
 
+/// Distinct statements of the receiver, with room to grow.
+const STATEMENTS: usize = 64;
+
 /// Name of the database within the data folder.
 pub const FILE: &str = "hq.sqlite";
 
@@ -104,6 +107,7 @@ impl Database {
             upgrade.pragma_update(None, "user_version", SCHEMA)?;
             upgrade.commit()?;
         }
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
         let mut database = Self { connection, folder: folder.to_owned(), max_image_bytes };
         let whole = images::whole(&database.connection)?;
         let _ = database.file(whole, crate::clock::now().wall)?;
@@ -212,13 +216,13 @@ impl Intake<'_> {
     /// acknowledged, so that it keeps everything until someone has looked.
     fn other_store(&self) -> Result<Option<Reply>, HqError> {
         let Address { store, gateway } = self.from;
-        self.transaction.execute(
-            "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms) VALUES (?1, ?2, ?3, ?3)
-             ON CONFLICT(gateway) DO UPDATE SET last_heard_ms = excluded.last_heard_ms",
-            params![gateway, store, self.received.unix_ms()],
-        )?;
-        let known: String =
-            self.transaction.query_row("SELECT store FROM gateways WHERE gateway = ?1", [gateway], |row| row.get(0))?;
+        let known: String = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms) VALUES (?1, ?2, ?3, ?3)
+                 ON CONFLICT(gateway) DO UPDATE SET last_heard_ms = excluded.last_heard_ms RETURNING store",
+            )?
+            .query_row(params![gateway, store, self.received.unix_ms()], |row| row.get(0))?;
         if known == *store {
             return Ok(None);
         }
@@ -309,10 +313,10 @@ impl Intake<'_> {
 
     /// Whether the epoch was unknown until now.
     fn stream(&self, epoch: &str) -> Result<bool, HqError> {
-        let added = self.transaction.execute(
-            "INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-            params![self.from.gateway, epoch, self.received.unix_ms()],
-        )?;
+        let added = self
+            .transaction
+            .prepare_cached("INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING")?
+            .execute(params![self.from.gateway, epoch, self.received.unix_ms()])?;
         Ok(added == 1)
     }
 

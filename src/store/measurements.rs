@@ -44,27 +44,23 @@ pub struct NewMeasurement {
 impl Store {
     /// Makes measurements durable and enqueues one event for each, in their order. When this returns `Ok`, the devices and the
     /// pages may be told. Says how many had been recorded before: their devices sent them again.
-    pub async fn record_measurements(&self, batch: Vec<NewMeasurement>) -> Result<usize, StoreError> {
+    pub async fn record_measurements(&self, batch: Arc<[NewMeasurement]>) -> Result<usize, StoreError> {
         self.write(move |tx| {
-            let given = batch.len();
-            let new = new_ones(tx, batch)?;
+            let new = new_ones(tx, &batch)?;
             enqueue(tx, &new)?;
             faults::point("store.measurements.written");
-            Ok(given - new.len())
+            Ok(batch.len() - new.len())
         })
         .await
     }
 }
 
 /// Those that are no repetitions.
-fn new_ones(tx: &Tx<'_>, batch: Vec<NewMeasurement>) -> Result<Vec<NewMeasurement>, StoreError> {
-    if batch.iter().all(|one| !one.sends_again) {
-        return Ok(batch);
-    }
+fn new_ones<'b>(tx: &Tx<'_>, batch: &'b [NewMeasurement]) -> Result<Vec<&'b NewMeasurement>, StoreError> {
     let mut new = Vec::with_capacity(batch.len());
     for one in batch {
         let again = match one.counter.filter(|_| one.sends_again) {
-            Some(counter) => came_before(tx, &one, counter)?,
+            Some(counter) => came_before(tx, one, counter)?,
             None => false,
         };
         if !again {
@@ -106,7 +102,7 @@ fn digest(one: &NewMeasurement) -> [u8; 32] {
     sha.finish()
 }
 
-fn enqueue(tx: &Tx<'_>, new: &[NewMeasurement]) -> Result<(), StoreError> {
+fn enqueue(tx: &Tx<'_>, new: &[&NewMeasurement]) -> Result<(), StoreError> {
     let (mut run, mut told) = (Run::draw(tx, new.len())?, Told::default());
     for one in new {
         run.enqueue(tx, kind::MEASUREMENT, &one.station, one.taken, &told.measurement(one))?;

@@ -11,9 +11,7 @@ use super::{
     observation::Observation,
 };
 use crate::{
-    clock,
-    domain::device::DeviceIdentity,
-    faults,
+    clock, faults,
     protocol::{Event, Measurement},
     store::{NewMeasurement, Store},
 };
@@ -59,7 +57,7 @@ pub struct Measurements {
 impl Measurements {
     /// Runs until the device's task has ended and everything it told is durable.
     pub async fn run(mut self) {
-        let (mut taken, mut who, mut told) = (Vec::with_capacity(BATCH), None, None);
+        let (mut taken, mut told) = (Vec::new(), None);
         let mut gather = false;
         loop {
             if gather {
@@ -70,11 +68,11 @@ impl Measurements {
                 return;
             }
             gather = count >= FAST;
-            let batch = self.batch(&mut taken, &mut who);
+            let batch = self.batch(&mut taken);
             let Some(newest) = batch.last().cloned() else { continue };
             faults::point("measurements.received");
             let counters: Vec<u64> = batch.iter().filter(|_| self.sends_again).filter_map(|one| one.counter).collect();
-            self.record(batch).await;
+            self.record(batch.into()).await;
             faults::point("measurements.confirmed");
             for counter in counters {
                 self.device.confirm(counter).await;
@@ -86,7 +84,7 @@ impl Measurements {
         }
     }
 
-    fn batch(&self, taken: &mut Vec<Observation>, who: &mut Option<Arc<DeviceIdentity>>) -> Vec<NewMeasurement> {
+    fn batch(&self, taken: &mut Vec<Observation>) -> Vec<NewMeasurement> {
         let now = clock::now();
         let measured = taken.drain(..).filter_map(|Observation { device, event }| match event {
             Event::Measured(Measurement { token: _, values, counter, device_time_ms: _, flags }) => {
@@ -99,10 +97,6 @@ impl Measurements {
             _ => None,
         });
         let new = measured.map(|(device, values, counter, flags)| {
-            let device = match who {
-                Some(who) if **who == device => Arc::clone(who),
-                _ => Arc::clone(who.insert(Arc::new(device))),
-            };
             let (station, sends_again) = (Arc::clone(&self.station), self.sends_again);
             NewMeasurement { station, device, counter, sends_again, flags, values, taken: now }
         });
@@ -110,9 +104,9 @@ impl Measurements {
     }
 
     /// Until it is durable, or the store has gone for good.
-    async fn record(&self, batch: Vec<NewMeasurement>) {
+    async fn record(&self, batch: Arc<[NewMeasurement]>) {
         let mut reported = false;
-        while let Err(fault) = self.store.record_measurements(batch.clone()).await {
+        while let Err(fault) = self.store.record_measurements(Arc::clone(&batch)).await {
             if matches!(fault, crate::store::StoreError::Stopped) {
                 return;
             }

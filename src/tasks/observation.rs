@@ -1,6 +1,7 @@
 //! What device tasks tell the station.
 
 use crate::{domain::device::DeviceIdentity, protocol::Event};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Observations on their way to the station. A scan makes a few per second; more means that the station is held up by its
@@ -14,7 +15,7 @@ pub const QUEUE: usize = 64;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observation {
     /// Who it was, complete: where the protocol tells no serial number, the USB serial or by-path stands in.
-    pub device: DeviceIdentity,
+    pub device: Arc<DeviceIdentity>,
     pub event: Event,
 }
 

@@ -42,9 +42,9 @@ async fn a_batch_becomes_one_event_each_in_order_and_without_gaps() {
     let salon = Salon::new().await;
     let visit = salon.visit().await;
     let before = salon.store.last_seq().await.unwrap();
-    let batch = (0..500).map(|counter| climate(counter, "22.40", false)).collect();
-    assert_eq!(salon.store.record_measurements(batch).await.unwrap(), 0);
-    assert_eq!(salon.store.record_measurements(Vec::new()).await.unwrap(), 0);
+    let batch: Vec<_> = (0..500).map(|counter| climate(counter, "22.40", false)).collect();
+    assert_eq!(salon.store.record_measurements(batch.into()).await.unwrap(), 0);
+    assert_eq!(salon.store.record_measurements(Arc::default()).await.unwrap(), 0);
     salon.store.set_steps(visit, None, vec!["after".to_owned()]).await.unwrap();
     let events = salon.events().await;
     assert_eq!(events.len() as u64, before + 501);
@@ -67,16 +67,16 @@ async fn a_batch_becomes_one_event_each_in_order_and_without_gaps() {
 async fn what_a_device_sends_again_is_not_told_twice_even_after_a_restart() {
     let salon = Salon::new().await;
     let first = vec![climate(7, "22.40", true), climate(8, "22.50", true)];
-    assert_eq!(salon.store.record_measurements(first.clone()).await.unwrap(), 0);
-    assert_eq!(salon.store.record_measurements(first).await.unwrap(), 2);
+    assert_eq!(salon.store.record_measurements(first.clone().into()).await.unwrap(), 0);
+    assert_eq!(salon.store.record_measurements(first.into()).await.unwrap(), 2);
     let salon = salon.reopened().await;
     let again = vec![climate(8, "22.50", true), climate(9, "22.60", true), climate(9, "22.60", true)];
-    assert_eq!(salon.store.record_measurements(again).await.unwrap(), 2);
+    assert_eq!(salon.store.record_measurements(again.into()).await.unwrap(), 2);
     // A counter that began anew brings other values; one that went once round its slots is another measurement.
     let anew = vec![climate(7, "19.00", true), climate(7 + 64, "19.00", true)];
-    assert_eq!(salon.store.record_measurements(anew).await.unwrap(), 0);
+    assert_eq!(salon.store.record_measurements(anew.into()).await.unwrap(), 0);
     // Who never waits for a word never sends again: equal values are two measurements.
     let plain = vec![climate(1, "20.00", false), climate(1, "20.00", false)];
-    assert_eq!(salon.store.record_measurements(plain).await.unwrap(), 0);
+    assert_eq!(salon.store.record_measurements(plain.into()).await.unwrap(), 0);
     assert_eq!(salon.store.last_seq().await.unwrap(), 3 + 2 + 2);
 }

@@ -6,7 +6,7 @@ use crate::{
     ports::LinkError,
     protocol::{Event, NoValue},
 };
-use std::mem;
+use std::{mem, sync::Arc};
 use tracing::{debug, info, warn};
 
 /// So many bad frames without a good one between are no disturbance any more.
@@ -19,7 +19,7 @@ const EARLY: usize = 64;
 pub(super) struct Call {
     /// Names the device where it does not tell its own serial number.
     serial: String,
-    pub identity: Option<DeviceIdentity>,
+    pub identity: Option<Arc<DeviceIdentity>>,
     early: Vec<Event>,
     bad_in_a_row: u32,
     pub clock_due: bool,
@@ -31,14 +31,13 @@ impl Call {
     }
 
     /// Completes what the device said of itself.
-    fn identified(&mut self, mut identity: DeviceIdentity) -> DeviceIdentity {
+    fn identified(&mut self, mut identity: DeviceIdentity) -> Arc<DeviceIdentity> {
         if identity.serial.is_empty() {
             self.serial.clone_into(&mut identity.serial);
         }
-        self.identity = Some(identity.clone());
         self.bad_in_a_row = 0;
         self.clock_due = true;
-        identity
+        Arc::clone(self.identity.insert(Arc::new(identity)))
     }
 }
 
@@ -53,9 +52,9 @@ impl Device {
                 self.state.send_modify(|state| {
                     state.connected = true;
                     state.last_fault = None;
-                    state.identity = Some(identity.clone());
+                    state.identity = Some((*identity).clone());
                 });
-                self.tell(&identity, Event::Identified(identity.clone()));
+                self.tell(&identity, Event::Identified((*identity).clone()));
                 for event in mem::take(&mut call.early) {
                     self.tell(&identity, event);
                 }
@@ -107,7 +106,7 @@ impl Device {
         });
     }
 
-    fn tell(&mut self, device: &DeviceIdentity, event: Event) {
+    fn tell(&mut self, device: &Arc<DeviceIdentity>, event: Event) {
         let answered = match &event {
             Event::Measured(measurement) => measurement.token,
             Event::Refused { token, .. } => *token,
@@ -115,7 +114,7 @@ impl Device {
             _ => None,
         };
         self.unanswered.retain(|token| Some(*token) != answered);
-        self.outgoing.push_back(Observation { device: device.clone(), event });
+        self.outgoing.push_back(Observation { device: Arc::clone(device), event });
     }
 
     /// The connection is over: what was asked is answered, and everyone sees why.
@@ -123,7 +122,7 @@ impl Device {
         self.report(&fault.to_string());
         let label = advice::for_link(fault);
         let identity = self.state.borrow().identity.clone();
-        if let Some(identity) = identity {
+        if let Some(identity) = identity.map(Arc::new) {
             for token in mem::take(&mut self.unanswered) {
                 let event = Event::Refused { token: Some(token), reason: NoValue::NoReply, advice: label.clone() };
                 self.tell(&identity, event);

@@ -23,7 +23,7 @@ impl Station {
     pub(super) async fn observed(&mut self, observation: Observation) {
         let Observation { device, event } = observation;
         match event {
-            Event::Measured(measurement) => self.measured(device, measurement).await,
+            Event::Measured(measurement) => self.measured(&device, measurement).await,
             Event::Refused { token, reason, advice } => {
                 tracing::info!(serial = device.serial, %reason, "no value");
                 self.no_value(token, advice).await;
@@ -38,7 +38,7 @@ impl Station {
         }
     }
 
-    async fn measured(&mut self, device: DeviceIdentity, measurement: Measurement) {
+    async fn measured(&mut self, device: &DeviceIdentity, measurement: Measurement) {
         faults::point("station.repeat.received");
         let Measurement { token, values, counter, device_time_ms: _, mut flags } = measurement;
         let asked = self.asked.take_if(|asked| Some(asked.token) == token);
@@ -48,11 +48,11 @@ impl Station {
         let mut kept = Ok(());
         for value in values {
             let place = self.place(asked.as_ref(), &value);
-            let one = self.keep(&device, value, place, &flags, counter).await;
+            let one = self.keep(device, value, place, &flags, counter).await;
             kept = graver(kept, one);
         }
         if let (Ok(()) | Err(Lost::NoSkin(_)), Some(counter)) = (&kept, counter)
-            && let Some(fitted) = self.devices.iter().find(|fitted| fitted.is(&device))
+            && let Some(fitted) = self.devices.iter().find(|fitted| fitted.is(device))
         {
             fitted.handle.confirm(counter).await;
             faults::point("station.device.told");
