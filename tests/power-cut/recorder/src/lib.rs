@@ -2,7 +2,7 @@
 //! order and with the bytes, so that a test can rebuild what a power cut at any moment could have left on the disk.
 //!
 //! `SKINLINK_RECORD_FOLDER` is the folder, `SKINLINK_RECORD_LOG` the file to append to; without both, every call passes
-//! straight through. Layout of the log: [`log`].
+//! straight through. Layout of the log: `log.rs`.
 //!
 //! It sees what goes through the C library's own functions: SQLite, OpenSSL and Rust's standard library all do. It does not
 //! see raw system calls, io_uring, or what the C library does within itself (`fopen`). So a recording proves its own
