@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help demo test setup check-format lint tests docs release kills power-cuts
+.PHONY: help demo test setup check-format lint tests docs release kills power-cuts bench bench-peers
 .DEFAULT_GOAL := help
 
 help:
@@ -12,6 +12,8 @@ help:
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
+	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
+	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
 	@echo 'make release   optimised programs with their own OpenSSL'
 
 setup:
@@ -41,6 +43,14 @@ kills:
 
 power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --test power-cut -- --nocapture
+
+bench: setup
+	cargo bench --bench limits
+
+# TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
+bench-peers: setup
+	cargo build --release --bins --example certificates
+	SKINLINK_BIN=$(or $(CARGO_TARGET_DIR),target)/release benches/peers/run.py $(or $(TESTS),all) --reps $(or $(REPS),1)
 
 release:
 	env -u OPENSSL_NO_VENDOR cargo build --release

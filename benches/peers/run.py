@@ -3,18 +3,19 @@
 
     benches/peers/run.py TEST[,TEST...] [--reps N] [--tag WORD] [--keep] [--bench FOLDER]
 
-Plays the bench's own tests (start idle latency max outage kill outage_kill unplug, or "all") with its own device, and
+Plays the bench's own tests (start idle latency max outage kill outage_kill unplug, or "all"; "limits": what the disk and the broker take by themselves) with its own device, and
 counts differently from its other peers: what counts is a row committed in headquarters' database, known by the device's own
 counter, not a publish seen at the broker. Broker with TLS and client certificates, skinlink-hq and gateway are the release
 programs (SKINLINK_BIN, default target/release). The bench's folder is --bench, default ../shared/bench-peers beside the
 checkout. One line of JSON a run goes to target/bench/results.jsonl.
 """
-import argparse, array, json, os, re, shutil, sqlite3, subprocess, sys, threading, time
+import argparse, array, contextlib, json, os, shutil, sqlite3, subprocess, sys, threading, time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("SKINLINK_BIN", PROJECT / "target/release"))
-COUNTER = re.compile(r'"counter":(\d+)')
+COUNTERS = """SELECT n, CAST(substr(body, instr(body, '"counter":') + 10, 20) AS INTEGER) FROM events
+              WHERE n > ? AND kind = 'com.skinlink.measurement.v1' ORDER BY n"""
 
 args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 args.add_argument("tests")
@@ -54,9 +55,11 @@ class Broker(parts.Broker):
 class Committed:
     """skinlink-hq, and a watcher that notes when each of the device's counters is in its database."""
 
+    look = 0.01
+
     def __init__(self, run, port, qos=1, topics=()):
         self.data, self.seqs, self.times = run / "hq", array.array("q"), array.array("q")
-        self.messages, self.look, self.stopped = 0, 0.005, False
+        self.messages, self.stopped = 0, False
         c, log = CERTIFICATES, open(run / "hq.log", "ab")
         self.p = subprocess.Popen([BIN / "skinlink-hq", "run", "--host", "127.0.0.1", "--port", str(port), "--name", "hq-1",
                                    "--ca", c / "ca.pem", "--certificate", c / "hq-1.pem", "--key", c / "hq-1.key",
@@ -76,13 +79,11 @@ class Committed:
             now = db.execute("PRAGMA data_version").fetchone()[0]
             if now != version:
                 version = now
-                rows = db.execute("SELECT n, body FROM events WHERE n > ? ORDER BY n", (seen,)).fetchall()
+                rows = db.execute(COUNTERS, (seen,)).fetchall()
                 at = time.time_ns()
-                for n, body in rows:
-                    seen, found = n, COUNTER.search(body)
-                    if found:
-                        self.seqs.append(int(found[1]))
-                        self.times.append(at)
+                self.seqs.extend(counter for _, counter in rows)
+                self.times.extend([at] * len(rows))
+                seen = rows[-1][0] if rows else seen
                 self.messages += 1
             time.sleep(self.look)
 
@@ -110,18 +111,57 @@ class Gateway(parts.Gateway):
         self.p, self.pgid = None, None
 
 
+def limits(peer, keep, rate=100, seconds=10):
+    """fdatasync of 64 appended bytes, and the broker alone: published with QoS 1 to seen by a subscriber, TLS on both sides."""
+    pct = scenarios.pct
+    with contextlib.ExitStack() as lab:
+        run = Path(os.environ["LAB_RUNS"]) / f"limits-{time.time_ns()}"
+        run.mkdir(parents=True)
+        lab.callback(shutil.rmtree, run, ignore_errors=True)
+        syncs = []
+        with open(run / "sync", "wb", buffering=0) as file:
+            for _ in range(1000):
+                file.write(b"x" * 64)
+                t = time.perf_counter()
+                os.fdatasync(file.fileno())
+                syncs.append((time.perf_counter() - t) * 1e3)
+        broker = Broker(run)
+        lab.callback(broker.close)
+        c = CERTIFICATES
+        tls = ["-h", "127.0.0.1", "-p", str(broker.port), "-q", "1", "--cafile", c / "ca.pem"]
+        sub = subprocess.Popen(["mosquitto_sub", *tls, "--cert", c / "hq-1.pem", "--key", c / "hq-1.key", "-F", "%U %p",
+                                "-t", "skinlink/1/+/+/events"], stdout=subprocess.PIPE, text=True)
+        pub = subprocess.Popen(["mosquitto_pub", *tls, "--cert", c / "bench-g1.pem", "--key", c / "bench-g1.key", "-l",
+                                "-t", "skinlink/1/bench/bench-g1/events"], stdin=subprocess.PIPE, text=True)
+        time.sleep(0.5)
+        for _ in range(rate * seconds):
+            pub.stdin.write(f"{time.time_ns()}\n")
+            pub.stdin.flush()
+            time.sleep(1 / rate)
+        took = []
+        for _ in range(rate * seconds):
+            at, sent = sub.stdout.readline().split()
+            sec, _, frac = at.partition(".")
+            took.append((int(sec) * 10**9 + int(frac) - int(sent)) / 1e6)
+        pub.terminate(), sub.terminate()
+        return dict(fdatasync_p50_ms=pct(syncs, .5), fdatasync_p99_ms=pct(syncs, .99), broker_p50_ms=pct(took, .5),
+                    broker_p99_ms=pct(took, .99))
+
+
 scenarios.Broker, scenarios.Subscriber, scenarios.Gateway = Broker, Committed, Gateway
 
 if __name__ == "__main__":
     maker = BIN / "examples/certificates"
     subprocess.run([maker, CERTIFICATES], check=True)
-    tests = list(scenarios.TESTS) if o.tests == "all" else o.tests.split(",")
+    tests = ["limits", *scenarios.TESTS] if o.tests == "all" else o.tests.split(",")
     try:
         for _ in range(o.reps):
             for test in tests:
                 at = time.strftime("%Y-%m-%dT%H:%M:%S")
+                # A latency needs a close look, and a rate needs the processor.
+                Committed.look = 0.0005 if test in ("latency", "start") else 0.01
                 try:
-                    result = scenarios.TESTS[test]("skinlink", o.keep)
+                    result = (limits if test == "limits" else scenarios.TESTS[test])("skinlink", o.keep)
                 except Exception as fault:                       # a run that fails is a result too
                     result = dict(error=f"{type(fault).__name__}: {fault}")
                 row = dict(peer="skinlink", test=test, at=at, tag=o.tag, load1=os.getloadavg()[0], **result)

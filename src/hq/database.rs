@@ -97,7 +97,7 @@ impl Database {
             return Err(HqError::Newer { path, found });
         }
         connection.execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;",
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000; PRAGMA wal_autocheckpoint=4000;",
         )?;
         if found < SCHEMA {
             let upgrade = connection.transaction()?;

@@ -20,13 +20,22 @@ use std::{
 };
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 /// Publishes of one transaction: some 100,000 rows at most, about a second of disk.
 const MAX_INBOX: usize = 512;
+
+/// A commit of so many bytes tells of a fast stream: the next one waits for company, since each costs the disk a sync.
+const FAST: usize = 16 * 1024;
+
+/// From one commit of a fast stream to the next, unless [`ENOUGH`] is there before. A slow stream never waits.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Bytes worth a commit at any time.
+const ENOUGH: usize = 256 * 1024;
 
 /// Answers waiting to be sent; beyond this the oldest is dropped.
 const MAX_REPLIES: usize = 10_000;
@@ -57,8 +66,14 @@ pub fn subscriptions() -> Vec<String> {
 /// # Errors
 /// Only what ends the receiver: a database or disk that cannot be written. Nothing was acknowledged that is not stored.
 pub async fn serve(connector: Connector, database: Database, stop: CancellationToken) -> Result<(), HqError> {
-    let mut receiver =
-        Receiver { database: Some(database), commit: None, inbox: Vec::new(), replies: Replies::default() };
+    let mut receiver = Receiver {
+        database: Some(database),
+        commit: None,
+        inbox: Vec::new(),
+        bytes: 0,
+        gather: None,
+        replies: Replies::default(),
+    };
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
     loop {
         let connected = tokio::select! {
@@ -96,6 +111,10 @@ struct Receiver {
     database: Option<Database>,
     commit: Option<JoinHandle<Committed>>,
     inbox: Vec<Arrived>,
+    /// Payloads in the inbox, in bytes.
+    bytes: usize,
+    /// No commit begins before, unless there is enough.
+    gather: Option<Instant>,
     replies: Replies,
 }
 
@@ -125,21 +144,27 @@ impl Receiver {
                     None => return Ok(Some(UplinkError::Lost("the connection's other half has ended".to_owned()))),
                 },
                 _ = look.tick() => self.ask(&mut holes)?,
+                () = until(self.gather), if self.commit.is_none() && !self.inbox.is_empty() => self.gather = None,
             }
         }
     }
 
     fn received(&mut self, topic: &str, payload: Vec<u8>) {
         match Address::parse(topic) {
-            Some((from, lane)) => self.inbox.push(Arrived { from, lane, payload }),
+            Some((from, lane)) => {
+                self.bytes += payload.len();
+                self.inbox.push(Arrived { from, lane, payload });
+            }
             None => warn!(topic, "a topic no gateway of this version sends"),
         }
     }
 
     fn begin_commit(&mut self) {
-        if self.commit.is_some() || self.inbox.is_empty() {
+        if self.commit.is_some() || self.inbox.is_empty() || (self.gather.is_some() && self.bytes < ENOUGH) {
             return;
         }
+        self.gather = (self.bytes >= FAST).then(|| Instant::now() + GATHER);
+        self.bytes = 0;
         let Some(mut database) = self.database.take() else { return };
         let batch = std::mem::take(&mut self.inbox);
         self.commit = Some(tokio::task::spawn_blocking(move || {
@@ -170,6 +195,7 @@ impl Receiver {
     /// What has arrived is committed before the end, though nobody can be told any more.
     async fn settle(mut self) -> Result<(), HqError> {
         self.finish_commit().await?;
+        self.gather = None;
         self.begin_commit();
         self.finish_commit().await
     }
@@ -191,6 +217,12 @@ impl Receiver {
             self.replies.push(&from, Reply::Ask { epoch, ranges: missing });
         }
         Ok(())
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    if let Some(at) = at {
+        sleep_until(at).await;
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
         payload::kind,
     },
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use serde::Serialize;
 
 /// Which consent lets an event out.
@@ -161,19 +161,21 @@ pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> R
 }
 
 /// Numbers drawn for events that are nobody's: no consent lets them out or holds them back, and nothing ever redacts them.
-pub(super) struct Run {
+pub(super) struct Run<'t> {
     life: Life,
     next: u64,
+    insert: CachedStatement<'t>,
 }
 
-impl Run {
+impl<'t> Run<'t> {
     /// Draws `count` numbers, all of which must be used in this transaction.
-    pub(super) fn draw(tx: &Tx<'_>, count: usize) -> Result<Self, StoreError> {
+    pub(super) fn draw(tx: &'t Tx<'_>, count: usize) -> Result<Self, StoreError> {
         let life = Life::draw(tx, count as u64)?;
         if count > 0 {
             tx.wake_sync();
         }
-        Ok(Self { life, next: life.last_seq + 1 - count as u64 })
+        let sql = "INSERT INTO outbox (place, kind, gate, queued_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        Ok(Self { life, next: life.last_seq + 1 - count as u64, insert: tx.prepare_cached(sql)? })
     }
 
     /// Enqueues under the next number.
@@ -188,8 +190,7 @@ impl Run {
         debug_assert!(self.next <= self.life.last_seq, "more events than numbers were drawn");
         let mark = Mark { id: clock::mint(EventId::from_bits), epoch: self.life.epoch, seq: self.next, stamp };
         let body = event_text(tx.source(), kind, subject, mark, payload)?;
-        tx.prepare_cached("INSERT INTO outbox (place, kind, gate, queued_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![place(self.life.n, self.next), kind, Gate::Always.as_str(), stamp.wall, body])?;
+        self.insert.execute(params![place(self.life.n, self.next), kind, Gate::Always.as_str(), stamp.wall, body])?;
         self.next += 1;
         Ok(())
     }

@@ -102,7 +102,8 @@ pub fn write(
     data: &impl Serialize,
 ) -> Result<String, serde_json::Error> {
     let Mark { id, epoch, seq, stamp } = mark;
-    serde_json::to_string(&Written {
+    let mut text = Vec::with_capacity(USUAL);
+    let written = Written {
         specversion: "1.0",
         id: Shown(id),
         source,
@@ -115,8 +116,13 @@ pub fn write(
         boot: Shown(stamp.boot),
         monotonicns: Shown(stamp.monotonic_ns),
         data,
-    })
+    };
+    serde_json::to_writer(&mut text, &written)?;
+    Ok(String::from_utf8(text).expect("JSON is UTF-8"))
 }
+
+/// Room for a usual event without growing.
+const USUAL: usize = 1024;
 
 /// An [`Event`] on its way out; the same names in the same order.
 #[derive(Serialize)]

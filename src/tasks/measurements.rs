@@ -33,7 +33,7 @@ const BATCH: usize = 4_096;
 const FAST: usize = 4;
 
 /// How long it gathers. A value of a fast stream is confirmed that much later; a slow stream never waits.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(8);
 
 /// Pages are told the newest values so often, however fast the stream.
 const NEWS_EVERY: Duration = Duration::from_secs(1);

@@ -33,9 +33,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Pauses between attempts grow from the first to the last; a replugged device is served within 3 s of being there.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// Pauses between attempts grow from the first to the last; a replugged device is read again within half a second of being
+/// there. A look costs a few file names.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_millis(400);
 
 /// A command is a few bytes. A line that does not take them for so long has stuck flow control.
 const SEND_LIMIT: Duration = Duration::from_secs(2);

@@ -5,8 +5,8 @@
 //! overdue) it says hello again instead of sending blindly: the answer names exactly what is missing.
 
 use super::{
-    Connection, SyncSettings, SyncStatus, confirmed, gather::Gather, greeting::Greeting, heard::Heard, pictures::Pictures,
-    recall::Recall,
+    Connection, SyncSettings, SyncStatus, confirmed, gather::Gather, greeting::Greeting, heard::Heard,
+    pictures::Pictures, recall::Recall,
 };
 use crate::{
     config::AcknowledgedBy,
@@ -15,8 +15,7 @@ use crate::{
     ports::{BrokerWord, FromBroker, Publish, Uplink, UplinkError},
     store::{Store, StoreError},
     sync::{
-        MAX_PUBLISH,
-        batch,
+        MAX_PUBLISH, batch,
         reply::{Hello, Known, Reply, SeqRange},
         topic::Lane,
         window::Window,
