@@ -72,9 +72,9 @@ impl Office {
         let counter = u64::from(clock::now().wall.unix_ms().unsigned_abs() as u32);
         self.store.record_repeat(new_repeat(Some(scan), "35.0", Some(counter))).await.unwrap();
         self.note(visit).await;
-        let capture = self.store.save_capture(new_capture(scan), picture()).await.unwrap().id;
+        let capture = self.store.save_capture(new_capture(scan), small_picture()).await.unwrap().id;
         self.note(visit).await;
-        self.store.save_picture(capture, Role::Derivative, Format::Webp, picture()).await.unwrap();
+        self.store.save_picture(capture, Role::Derivative, Format::Webp, small_picture()).await.unwrap();
         self.store.save_scores(capture, vec![score_of(capture)]).await.unwrap();
         self.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
         self.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
@@ -137,6 +137,11 @@ impl Office {
         let visit = self.store.open_visit(customer, "chair-9".to_owned(), "staff-1".to_owned()).await.unwrap().id;
         self.note(visit).await;
     }
+}
+
+/// Still of many sectors, so that it can be torn.
+fn small_picture() -> Vec<u8> {
+    picture()[..6_000].to_vec()
 }
 
 fn score_of(capture: CaptureId) -> Score {

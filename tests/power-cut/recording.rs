@@ -29,7 +29,7 @@ use tokio::time::{Instant, sleep};
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// How many times smaller the photographs are.
-const SMALLER: u32 = 5;
+const SMALLER: u32 = 10;
 
 /// What the daemon's process is started with.
 const FOLDER: &str = "SKINLINK_RECORD_FOLDER";
@@ -79,7 +79,7 @@ fn build_recorder() -> PathBuf {
     library.expect("cargo names the library it has built")
 }
 
-/// A fifth as wide: every cut decrypts every photograph, and an unoptimised build wipes them byte by byte.
+/// A tenth as wide: every cut decrypts every photograph, and an unoptimised build wipes them byte by byte.
 fn make_small(photograph: &mut Photograph, folder: &Path) {
     let whole = image::open(&photograph.path).unwrap();
     let small = whole.resize(whole.width() / SMALLER, whole.height() / SMALLER, FilterType::Triangle);
