@@ -3,13 +3,14 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help demo test setup check-format lint tests docs release kills power-cuts bench bench-peers
+.PHONY: help demo test setup check-format lint tests docs release kills power-cuts bench bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      a whole visit through real parts; pages stay open until Ctrl-C'
 	@echo 'make test      format, lints, all tests, documentation'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
+	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
@@ -51,6 +52,9 @@ bench: setup
 bench-peers: setup
 	cargo build --release --bins --example certificates
 	SKINLINK_BIN=$(or $(CARGO_TARGET_DIR),target)/release benches/peers/run.py $(or $(TESTS),all) --reps $(or $(REPS),1)
+
+outages:
+	SKINLINK_OUTAGES=long cargo test --test outages -- --nocapture
 
 release:
 	env -u OPENSSL_NO_VENDOR cargo build --release

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// A wall clock before this was never set: the first release of skinlink lies after it. 2026-01-01T00:00:00Z.
-const PLAUSIBLE_MS: i64 = 1_767_225_600_000;
+pub const PLAUSIBLE_MS: i64 = 1_767_225_600_000;
 
 /// What both clocks read now.
 ///

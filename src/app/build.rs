@@ -362,8 +362,9 @@ async fn keep_house(store: &Store, retention: &config::Retention) -> Result<(), 
     let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
     let now = clock::now();
     store.tell_clock(now).await?;
-    let events = store.prune(now.wall, days(retention.acknowledged_events)).await?;
-    let pictures = store.retire_photographs(now.wall, days(retention.photographs)).await?;
+    let Some(now) = store.retention_time(now).await? else { return Ok(()) };
+    let events = store.prune(now, days(retention.acknowledged_events)).await?;
+    let pictures = store.retire_photographs(now, days(retention.photographs)).await?;
     if events + pictures > 0 {
         info!(events, pictures, "released by their retention clock");
     }

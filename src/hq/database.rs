@@ -19,7 +19,7 @@ use crate::{
         topic::{Address, Lane},
     },
 };
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -100,7 +100,9 @@ impl Database {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000; PRAGMA wal_autocheckpoint=4000;",
         )?;
         if found < SCHEMA {
-            let upgrade = connection.transaction()?;
+            // Looked at again under the lock: another copy of the receiver may just have done it.
+            let upgrade = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let found: i64 = upgrade.query_row("PRAGMA user_version", [], |row| row.get(0))?;
             for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
                 upgrade.execute_batch(step)?;
             }

@@ -8,6 +8,7 @@ use super::{
     columns::{int, uint},
     error::StoreError,
     outbox::{Life, count, epoch_of, place, seq_of},
+    passing,
     writer::Tx,
 };
 use crate::{
@@ -81,7 +82,7 @@ impl Acknowledged {
             "INSERT INTO acknowledged_by_hour (epoch, hour, upto) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET upto = max(upto, excluded.upto)",
         )?
-        .execute([n, clock::now().wall.unix_ms() / HOUR_MS, int(self.upto)])?;
+        .execute([n, passing::mark(tx)?.unix_ms() / HOUR_MS, int(self.upto)])?;
         Ok(())
     }
 
@@ -165,7 +166,7 @@ impl Store {
         .await
     }
 
-    /// Removes events that HQ acknowledged more than `keep_days` ago, oldest first and without leaving holes. Dead letters
+    /// `now` is [`Store::retention_time`]. Removes events that HQ acknowledged more than `keep_days` ago, oldest first and without leaving holes. Dead letters
     /// stay. Gives how many went. Done in small transactions: readings go on between them.
     pub async fn prune(&self, now: Timestamp, keep_days: u32) -> Result<u64, StoreError> {
         let before = now.unix_ms() - i64::from(keep_days) * 24 * HOUR_MS;

@@ -28,6 +28,7 @@ mod measurements;
 mod opening;
 mod outbox;
 mod owed;
+mod passing;
 mod pictures;
 mod readers;
 mod readings;

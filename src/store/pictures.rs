@@ -10,13 +10,12 @@ use super::{
     columns::int,
     consents,
     error::{StoreError, found},
-    files, scans,
+    files, passing, scans,
     seal::{self, Key},
     vault::Vault,
     writer::Tx,
 };
 use crate::{
-    clock,
     domain::{CaptureId, CustomerId, VisitId, capture::Format, consent::Purpose},
     faults,
     sync::image_lane::Role,
@@ -218,7 +217,7 @@ pub(super) fn insert(tx: &Tx<'_>, capture: CaptureId, picture: &Picture) -> Resu
         JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit WHERE c.id = ?1";
     let stands: bool = tx.prepare_cached(stands)?.query_row([capture], |row| row.get(0))?;
     let owed = stands && *role != Role::Original && consents::given(tx, *owner, Purpose::SharePhotographs)?;
-    let now = clock::now().wall;
+    let now = passing::mark(tx)?;
     let inserted = tx.execute(
         "INSERT OR IGNORE INTO pictures (capture, role, format, bytes, sha256, key, owner, owed, saved_ms)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

@@ -23,13 +23,13 @@ const WITHOUT_KEEPING_MS: i64 = 2 * DAY_MS;
 const EXPIRED: &str = "SELECT p.n, p.capture, p.role FROM pictures p
     JOIN captures c ON c.id = p.capture JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
     WHERE p.kept = 1 AND p.owed <> 1 AND ((p.role = 'original' AND p.saved_ms < ?1)
-      OR (v.closed_ms < ?2 AND NOT coalesce((SELECT k.given FROM consents k WHERE k.purpose = 'keep_photographs'
+      OR (v.closed_ms < ?2 AND p.saved_ms < ?2 AND NOT coalesce((SELECT k.given FROM consents k WHERE k.purpose = 'keep_photographs'
             AND k.customer IN (SELECT q.id FROM customers q, customers o WHERE o.id = v.customer
               AND coalesce(q.alias_of, q.id) = coalesce(o.alias_of, o.id))
             ORDER BY k.n DESC LIMIT 1), 0)))";
 
 impl Store {
-    /// Removes originals older than `days`, and all pictures of closed visits whose customer did not agree to keeping
+    /// `now` is [`Store::retention_time`]. Removes originals older than `days`, and all pictures of closed visits whose customer did not agree to keeping
     /// them, two days after. Their rows and digests stay. Gives how many files went.
     pub async fn retire_photographs(&self, now: Timestamp, days: u32) -> Result<u64, StoreError> {
         let (old, unkept) = (now.unix_ms() - i64::from(days) * DAY_MS, now.unix_ms() - WITHOUT_KEEPING_MS);

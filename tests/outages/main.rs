@@ -14,5 +14,8 @@ mod headquarters;
 #[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
 mod salon;
 
+mod backlog;
+mod clocks;
+mod full_disk;
 mod lost_words;
 mod restores;
