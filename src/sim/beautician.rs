@@ -182,8 +182,7 @@ impl Beautician {
     }
 
     async fn consent(&self, view: &Value) -> Result<Turn, Trouble> {
-        let purposes: Value = PURPOSES.iter().map(|purpose| ((*purpose).to_owned(), json!(true))).collect();
-        self.record_consents(view, &purposes).await?;
+        self.record_consents(view, &agreement()).await?;
         Ok(Turn::Did("recorded the customer's consent, purpose by purpose".to_owned()))
     }
 
@@ -324,6 +323,11 @@ fn unscored(view: &Value) -> Option<String> {
     let captures = scans.flat_map(|scan| scan["captures"].as_array().into_iter().flatten());
     let waiting = captures.filter(|capture| capture["analysis"] == "queued").count();
     (waiting > 0).then(|| format!("{waiting} photographs to be analysed"))
+}
+
+/// A yes to every purpose.
+pub(super) fn agreement() -> Value {
+    PURPOSES.iter().map(|purpose| ((*purpose).to_owned(), json!(true))).collect()
 }
 
 pub(super) fn text(value: &Value, pointer: &str) -> Result<String, Trouble> {

@@ -3,7 +3,7 @@
 //! A deed is one call. It may have been done when the daemon went away before it could answer; so a refusal because
 //! nothing is left to do counts as done.
 
-use super::beautician::{Beautician, Trouble, Turn, text};
+use super::beautician::{Beautician, Trouble, Turn, agreement, text};
 use crate::domain::{Region, metric::MetricId, scan::Phase};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -32,6 +32,8 @@ pub enum Deed {
     MoveScan(Phase),
     WithdrawNumbers,
     WithdrawPhotographs,
+    /// To everything, after a withdrawal.
+    AgreeAgain,
     // After the visit was closed.
     VoidVisit,
     RestoreVisit,
@@ -62,7 +64,8 @@ impl Deed {
             | Self::RestoreScan
             | Self::MoveScan(_)
             | Self::WithdrawNumbers
-            | Self::WithdrawPhotographs => Time::Between,
+            | Self::WithdrawPhotographs
+            | Self::AgreeAgain => Time::Between,
             Self::VoidVisit | Self::RestoreVisit | Self::MoveVisit => Time::Closed,
         }
     }
@@ -122,6 +125,10 @@ impl Beautician {
             Deed::WithdrawMeasuring => return self.withdraw(view, "measure").await,
             Deed::WithdrawNumbers => return self.withdraw(view, "share_numbers").await,
             Deed::WithdrawPhotographs => return self.withdraw(view, "share_photographs").await,
+            Deed::AgreeAgain => {
+                let answer = self.record_consents(view, &agreement()).await?;
+                return done(&answer, "agreed again".to_owned());
+            }
             Deed::PressSebum(region) => {
                 let sebum = MetricId::new("sebum").expect("a metric's name");
                 return Ok(Done::Now(Turn::Presses(sebum, region)));

@@ -6,6 +6,19 @@ use std::time::Duration;
 /// A visit without photographs takes about this long, one with them up to four times.
 const MOMENTS: Duration = Duration::from_millis(900);
 
+/// Where daemon or headquarters die while the broker and the other may be dying too.
+const IN_MID_TALK: &[&str] = &[
+    "sync.hello.answered",
+    "sync.batch.published",
+    "sync.ack.received",
+    "sync.image.slice_sent",
+    "sync.image.verified",
+    "hq.batch.before_commit",
+    "hq.batch.committed",
+    "hq.image.synced",
+    "hq.image.committed",
+];
+
 /// Who is struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Victim {
@@ -81,6 +94,14 @@ impl Kind {
             Self::Worker => "worker",
             Self::Combo => "combo",
         }
+    }
+
+    /// Of every second combination one dies besides at a point: in mid-drain, between the slices of a picture, while
+    /// headquarters commits. The point need not be reached.
+    pub fn order(self, seed: u64) -> Option<(&'static str, u32)> {
+        let mut rng = fastrand::Rng::with_seed(!seed);
+        let wanted = self == Self::Combo && rng.bool();
+        wanted.then(|| (IN_MID_TALK[rng.usize(0..IN_MID_TALK.len())], rng.u32(1..4)))
     }
 
     /// The visit and its deaths, the same for the same seed.

@@ -94,8 +94,15 @@ async fn at_moments(these: impl Fn(Kind) -> bool) {
     let mut salon = Salon::open().await;
     for (kind, seed) in wanted {
         let (play, blows) = kind.draw(seed);
-        println!("{} {seed}: {play:?}, {blows:?}; again by SKINLINK_KILLS={}:{seed}", kind.word(), kind.word());
+        let (word, order) = (kind.word(), kind.order(seed));
+        println!("{word} {seed}: {play:?}, {blows:?}, {order:?}; again by SKINLINK_KILLS={word}:{seed}");
+        if let Some((point, count)) = order {
+            salon.order(point, count);
+        }
         salon.case(play, &blows).await;
+        if let Some((point, _)) = order {
+            salon.withdraw_order(point);
+        }
     }
     println!("{}", salon.close().await);
 }

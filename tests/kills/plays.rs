@@ -41,6 +41,9 @@ pub const STRUCK_VISIT: Play = Play::With(&[Deed::VoidVisit, Deed::RestoreVisit]
 pub const CLOSED_EARLY: Play = Play::With(&[Deed::CloseVisit]);
 pub const MEASURING_WITHDRAWN: Play = Play::With(&[Deed::WithdrawMeasuring]);
 pub const NUMBERS_WITHDRAWN: Play = Play::With(&[Deed::WithdrawNumbers]);
+/// What headquarters had not got yet is told again: all of it must be there in the end, once.
+pub const AGREED_AGAIN: Play = Play::With(&[Deed::WithdrawNumbers, Deed::AgreeAgain]);
+pub const PHOTOGRAPHS_AGREED_AGAIN: Play = Play::PhotographWith(&[Deed::WithdrawPhotographs, Deed::AgreeAgain]);
 pub const PHOTOGRAPHS_WITHDRAWN: Play = Play::PhotographWith(&[Deed::WithdrawPhotographs]);
 pub const MOVED_VISIT: Play = Play::PhotographWith(&[Deed::MoveVisit]);
 
@@ -62,6 +65,8 @@ impl Play {
         CLOSED_EARLY,
         MEASURING_WITHDRAWN,
         PHOTOGRAPHS_WITHDRAWN,
+        AGREED_AGAIN,
+        PHOTOGRAPHS_AGREED_AGAIN,
         MOVED_VISIT,
     ];
 
@@ -91,7 +96,7 @@ impl Play {
         let back = |deed: &Deed| {
             matches!(deed, Deed::WithdrawNumbers | Deed::WithdrawPhotographs | Deed::MoveVisit | Deed::VoidVisit)
         };
-        self.deeds().iter().any(back)
+        self.deeds().iter().any(back) && !self.deeds().contains(&Deed::AgreeAgain)
     }
 
     pub fn plan(self, pictures: &Pictures) -> Plan {

@@ -82,6 +82,7 @@ impl Salon {
             self.case(Play::Short, &[]).await;
         }
         self.stop_daemon().await;
+        self.confirmed.epochs_begun += usize::from(work == Work::Epoch);
         let own = tempfile::tempdir().expect("a temporary folder");
         let data = if work.has_own_folder() { own.path().join("data") } else { self.data() };
         if work == Work::Upgrade {

@@ -113,6 +113,11 @@ impl Salon {
         fs::rename(beside, path).expect("room for an order");
     }
 
+    /// A death that need not come was ordered.
+    pub fn withdraw_order(&self, point: &str) {
+        let _ = fs::remove_file(self.orders.join(point));
+    }
+
     /// Whether the ordered death has not come yet.
     pub fn outstanding(&self, point: &str) -> bool {
         self.orders.join(point).exists()

@@ -9,13 +9,13 @@ use crate::{
     clock,
     domain::{
         CaptureId, ScanId, VisitId,
-        capture::{Light, View},
+        capture::{Capture, Light, View},
         consent::Purpose,
         metric::Label,
         scan::{Phase, ScanState},
     },
     faults,
-    store::{NewCapture, VisitView},
+    store::{NewCapture, StoreError, VisitView},
     tasks::live::News,
     web::{
         AppState, Guide,
@@ -101,11 +101,7 @@ pub async fn add(
         camera,
         taken,
     };
-    let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
-    faults::point("door.capture.kept");
-    // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
-    let queued = state.analysis.enqueue(capture.id).await.is_ok();
-    faults::point("door.capture.queued");
+    let (capture, queued) = keep(&state, new, bytes).await?;
     announce(&state, visit, scan, capture.id).await;
     let view = view(&state.store, visit).await?;
     changed(&state.live, &view).await;
@@ -120,6 +116,22 @@ pub async fn add(
         "analysis": if queued { "queued" } else { "none" },
     });
     Ok(tagged(StatusCode::CREATED, view.visit.version, body))
+}
+
+/// Keeps the photograph and queues it for its analysis, both also when the browser goes away in between: its request is
+/// dropped then, and what was kept would wait for the next start.
+async fn keep(state: &AppState, new: NewCapture, bytes: Vec<u8>) -> Result<(Capture, bool), WebError> {
+    let (store, analysis) = (state.store.clone(), state.analysis.clone());
+    #[expect(clippy::disallowed_methods, reason = "must outlive its request; it ends with the store's answer")]
+    let kept = tokio::spawn(async move {
+        let capture = store.save_capture(new, bytes).await?;
+        faults::point("door.capture.kept");
+        // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
+        let queued = analysis.enqueue(capture.id).await.is_ok();
+        faults::point("door.capture.queued");
+        Ok::<_, StoreError>((capture, queued))
+    });
+    kept.await.map_err(|fault| WebError::fault(&fault))?.map_err(|fault| refused::store(&fault))
 }
 
 async fn announce(state: &AppState, visit: VisitId, scan: ScanId, capture: CaptureId) {
