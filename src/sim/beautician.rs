@@ -176,7 +176,11 @@ impl Beautician {
             return Ok(Turn::Did("made the customer's card".to_owned()));
         };
         let opening = json!({"customer": customer, "station": self.station, "beautician": "b-07"});
-        let view = self.post("visits", None, opening).await?;
+        let view = match self.post("visits", None, opening).await {
+            Ok(view) => view,
+            // A call that was given up may still open it: found in the next turn.
+            Err(trouble) => return self.again(trouble, "the visit"),
+        };
         self.visit = Some(text(&view, "/id")?);
         Ok(Turn::Did("opened the visit".to_owned()))
     }
