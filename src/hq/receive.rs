@@ -25,6 +25,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+/// First and longest ceiling of the wait between two connections: receivers are few, and thousands of gateways wait for them.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
 /// Publishes of one transaction: some 100,000 rows at most, about a second of disk.
 const MAX_INBOX: usize = 512;
 
@@ -74,7 +78,7 @@ pub async fn serve(connector: Connector, database: Database, stop: CancellationT
         gather: None,
         replies: Replies::default(),
     };
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let connected = tokio::select! {
             () = stop.cancelled() => return receiver.settle().await,
