@@ -46,7 +46,7 @@ class Broker(parts.Broker):
             acl += ["user hq-1"] + [f"topic read skinlink/1/+/+/{lane}" for lane in lanes]
             (self.run / "acl").write_text("\n".join(acl + ["topic write skinlink/1/+/+/ack"]) + "\n")
             text = self.conf.read_text().replace("allow_anonymous true", f"allow_anonymous false\nacl_file {self.run}/acl")
-            text = text.replace("max_queued_messages 0", "max_queued_messages 1000000")
+            text = text.replace("max_queued_messages 0", "max_queued_messages 1000000\nset_tcp_nodelay true")
             self.conf.write_text(text + f"cafile {c}/ca.pem\ncertfile {c}/broker.pem\nkeyfile {c}/broker.key\n"
                                  "require_certificate true\nuse_identity_as_username true\nuse_username_as_clientid true\n")
         super().start()

@@ -19,7 +19,7 @@ use crate::{
         topic::{Address, Lane},
     },
 };
-use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, config::DbConfig, params};
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -110,6 +110,8 @@ impl Database {
             upgrade.commit()?;
         }
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        // Otherwise a statement with a range of bound values is parsed and planned again whenever the values change.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let mut database = Self { connection, folder: folder.to_owned(), max_image_bytes };
         let whole = images::whole(&database.connection)?;
         let _ = database.file(whole, crate::clock::now().wall)?;

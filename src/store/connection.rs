@@ -1,7 +1,7 @@
 //! Opens keyed SQLite connections. The key comes first, then proof that it fits, then everything else.
 
 use super::keys::StoreKey;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 use std::{path::Path, time::Duration};
 
 /// How long a statement waits for a lock: only checkpoints and backups ever hold one against another connection.
@@ -21,6 +21,8 @@ pub(super) fn open(database: &Path, key: &StoreKey) -> rusqlite::Result<Connecti
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))?;
     conn.busy_timeout(BUSY)?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise a statement with a range of bound values is parsed and planned again whenever the values change.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch(
         "PRAGMA foreign_keys = ON;
          PRAGMA secure_delete = ON;
