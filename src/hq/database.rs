@@ -1,7 +1,7 @@
 //! HQ's tables: one SQLite file in the data folder, one writer. What comes in together is committed together, with an
 //! fsync, and only then answered. Any order, any repetition is fine: a row is known by `(gateway, epoch, seq)`.
 //!
-//! `streams.upto` is the contiguous prefix of an epoch (see [`super::standing`]), moved forward in the transaction that stores
+//! `streams.upto` is the contiguous prefix of an epoch (see `standing`), moved forward in the transaction that stores
 //! the rows. A refused row is stored too, with its reason, so that the prefix passes it.
 
 use super::{
