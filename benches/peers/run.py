@@ -159,7 +159,7 @@ if __name__ == "__main__":
             for test in tests:
                 at = time.strftime("%Y-%m-%dT%H:%M:%S")
                 # A latency needs a close look, and a rate needs the processor.
-                Committed.look = 0.0005 if test in ("latency", "start") else 0.01
+                Committed.look = 0.0002 if test in ("latency", "start") else 0.01
                 try:
                     result = (limits if test == "limits" else scenarios.TESTS[test])("skinlink", o.keep)
                 except Exception as fault:                       # a run that fails is a result too

@@ -171,8 +171,7 @@ impl Store {
         blocking(move || {
             files::require_free(&folder, bytes.len() as u64, floor)?;
             let (key, owner_key) = (seal::random_key(), vault.key_for(owner)?);
-            let mut content = vec![LAYOUT];
-            content.append(&mut seal::seal(&key, &about_file(capture, role), &bytes));
+            let content = seal::seal_behind(&[LAYOUT], &key, &about_file(capture, role), &bytes);
             let written = files::write(&claim.path, &content);
             written.map_err(StoreError::io("write the picture"))?;
             let wrapped = seal::seal(&owner_key, &about_key(capture, role_word(role)), key.as_ref());

@@ -2,7 +2,7 @@
 
 use openssl::{
     rand::rand_bytes,
-    symm::{Cipher, decrypt_aead, encrypt_aead},
+    symm::{Cipher, Crypter, Mode, decrypt_aead},
 };
 use zeroize::Zeroizing;
 
@@ -20,14 +20,27 @@ pub(super) fn random_key() -> Key {
 
 /// Encrypts `plain`, bound to `about`: it opens only under the same `about`.
 pub(super) fn seal(key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
+    seal_behind(&[], key, about, plain)
+}
+
+/// The same with `head` before it, in one piece of memory: a photograph is not copied about.
+pub(super) fn seal_behind(head: &[u8], key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
+    const SOUND: &str = "AES-256-GCM takes any plaintext that fits in memory";
     let (mut nonce, mut tag) = ([0_u8; NONCE], [0_u8; TAG]);
     rand_bytes(&mut nonce).expect("the system's randomness is available after boot");
-    let cipher = encrypt_aead(Cipher::aes_256_gcm(), key.as_ref(), Some(&nonce), about, plain, &mut tag)
-        .expect("AES-256-GCM takes any plaintext that fits in memory");
-    let mut sealed = Vec::with_capacity(NONCE + cipher.len() + TAG);
-    sealed.extend_from_slice(&nonce);
-    sealed.extend_from_slice(&cipher);
-    sealed.extend_from_slice(&tag);
+    let begin = head.len() + NONCE;
+    let mut sealed = vec![0_u8; begin + plain.len() + TAG];
+    sealed[..head.len()].copy_from_slice(head);
+    sealed[head.len()..begin].copy_from_slice(&nonce);
+    let mut crypter =
+        Crypter::new(Cipher::aes_256_gcm(), Mode::Encrypt, key.as_ref(), Some(&nonce)).expect("key and nonce fit");
+    crypter.aad_update(about).expect(SOUND);
+    // A stream cipher: as many bytes come out as go in, and none at the end.
+    let written = crypter.update(plain, &mut sealed[begin..]).expect(SOUND);
+    let rest = crypter.finalize(&mut sealed[begin + written..]).expect(SOUND);
+    assert_eq!(written + rest, plain.len(), "{SOUND}");
+    crypter.get_tag(&mut tag).expect(SOUND);
+    sealed[begin + plain.len()..].copy_from_slice(&tag);
     sealed
 }
 
