@@ -3,7 +3,7 @@
 
     benches/peers/run.py TEST[,TEST...] [--reps N] [--tag WORD] [--keep] [--bench FOLDER]
 
-Plays the bench's own tests (start idle latency max outage kill outage_kill unplug, or "all"; "limits": what the disk and the broker take by themselves) with its own device, and
+Plays the bench's own tests (start idle latency max outage kill outage_kill unplug, or "all"; "limits": what the disk and the broker take by themselves; "drain": a backlog) with its own device, and
 counts differently from its other peers: what counts is a row committed in headquarters' database, known by the device's own
 counter, not a publish seen at the broker. Broker with TLS and client certificates, skinlink-hq and gateway are the release
 programs (SKINLINK_BIN, default target/release). The bench's folder is --bench, default ../shared/bench-peers beside the
@@ -148,12 +148,33 @@ def limits(peer, keep, rate=100, seconds=10):
                     broker_p99_ms=pct(took, .99))
 
 
+def drain(peer, keep, rate=15000, seconds=10):
+    """A backlog recorded while the broker is away: from the first to the last row committed at headquarters."""
+    with scenarios.Lab(peer, "drain", keep, sub_qos=0) as lab:
+        lab.start(20)
+        lab.dev.rate(0)
+        time.sleep(1)
+        lab.broker.stop()
+        lo = lab.dev.sync()
+        lab.dev.rate(rate)
+        time.sleep(seconds)
+        hi = lab.dev.rate(0)
+        time.sleep(2)
+        lab.broker.start()
+        lab.sub.wait_count(lo, hi, 40)
+        out, first = scenarios.tally(lab, lo, hi)
+        span = (max(first.values()) - min(first.values())) / 1e9
+        return dict(backlog=hi - lo, lost=out["lost"], overflow=out["overflow"], dup=out["dup"], drain_s=span, drain_rate=len(first) / span)
+
+
 scenarios.Broker, scenarios.Subscriber, scenarios.Gateway = Broker, Committed, Gateway
+
+TESTS = dict(limits=limits, **scenarios.TESTS, drain=drain)
 
 if __name__ == "__main__":
     maker = BIN / "examples/certificates"
     subprocess.run([maker, CERTIFICATES], check=True)
-    tests = ["limits", *scenarios.TESTS] if o.tests == "all" else o.tests.split(",")
+    tests = list(TESTS) if o.tests == "all" else o.tests.split(",")
     try:
         for _ in range(o.reps):
             for test in tests:
@@ -161,7 +182,7 @@ if __name__ == "__main__":
                 # A latency needs a close look, and a rate needs the processor.
                 Committed.look = 0.0002 if test in ("latency", "start") else 0.01
                 try:
-                    result = (limits if test == "limits" else scenarios.TESTS[test])("skinlink", o.keep)
+                    result = TESTS[test]("skinlink", o.keep)
                 except Exception as fault:                       # a run that fails is a result too
                     result = dict(error=f"{type(fault).__name__}: {fault}")
                 row = dict(peer="skinlink", test=test, at=at, tag=o.tag, load1=os.getloadavg()[0], **result)
