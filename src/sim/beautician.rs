@@ -10,6 +10,9 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, time::Duration};
 
+/// Refusals she takes before she gives up. After a kill a line may stay locked for seconds on a busy machine; a person waits.
+const REFUSALS: u32 = 2_000;
+
 /// Longest wait for one answer: a step of three repeats by a slow device, a picture through the door.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -248,7 +251,9 @@ impl Beautician {
     /// A device that gave no value, is away or busy is asked again, within reason.
     fn again(&mut self, trouble: Trouble, what: &str) -> Result<Turn, Trouble> {
         match trouble {
-            Trouble::Refused { status, .. } if matches!(status.as_u16(), 409 | 422 | 503) && self.refusals < 200 => {
+            Trouble::Refused { status, .. }
+                if matches!(status.as_u16(), 409 | 422 | 503) && self.refusals < REFUSALS =>
+            {
                 self.refusals += 1;
                 Ok(Turn::Waits(format!("{what}, once more")))
             }
