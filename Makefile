@@ -43,7 +43,7 @@ kills:
 	SKINLINK_KILLS=long cargo test --test kills -- --nocapture
 
 power-cuts:
-	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --test power-cut -- --nocapture
+	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture
 
 bench: setup
 	cargo bench --bench limits
