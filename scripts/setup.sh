@@ -8,7 +8,7 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup failed: %s\n' "$*" >&2; exit 1; }
 
 # --- system packages -------------------------------------------------------------------------------------------------
-packages=(mosquitto mosquitto-clients libssl-dev pkg-config gcc make python3 python3-venv python3-pip)
+packages=(mosquitto mosquitto-clients postgresql libssl-dev pkg-config gcc make python3 python3-venv python3-pip)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
@@ -26,7 +26,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$log" 2>&1 \
         || fail "apt-get install ${missing[*]}: $(tail -n 1 "$log")"
     rm -f "$log"
-    # The package starts a broker of its own on 1883; ours run on ports of their own. Left as it is.
+    # The packages start a broker and a database of their own; ours run beside them. Left as they are.
 else
     say "system packages are there"
 fi

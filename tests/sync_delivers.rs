@@ -236,7 +236,7 @@ fn receiver(headquarters: &Headquarters, kill_at: Option<&str>) -> tokio::proces
     let config = headquarters.config();
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
     command
-        .args(["--log", "warn", "run", "--host", &config.host, "--port", &config.port.to_string()])
+        .args(["--log", "warn", "run", "--broker", &format!("{}:{}", config.host, config.port)])
         .args(["--name", &config.name, "--data"])
         .arg(&config.data)
         .arg("--ca")

@@ -61,7 +61,7 @@ class Committed:
         self.data, self.seqs, self.times = run / "hq", array.array("q"), array.array("q")
         self.messages, self.stopped = 0, False
         c, log = CERTIFICATES, open(run / "hq.log", "ab")
-        self.p = subprocess.Popen([BIN / "skinlink-hq", "run", "--host", "127.0.0.1", "--port", str(port), "--name", "hq-1",
+        self.p = subprocess.Popen([BIN / "skinlink-hq", "run", "--broker", f"127.0.0.1:{port}", "--name", "hq-1",
                                    "--ca", c / "ca.pem", "--certificate", c / "hq-1.pem", "--key", c / "hq-1.key",
                                    "--data", self.data], stdout=log, stderr=subprocess.STDOUT)
         end = time.monotonic() + 10

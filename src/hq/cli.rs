@@ -1,7 +1,9 @@
 //! Command line of `skinlink-hq`. Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.
 
 use super::{
-    config::RawHqConfig,
+    config::{RawDatabase, RawHqConfig},
+    database::Place,
+    dead_letters, stores,
     tail::{self, TailOptions},
 };
 use clap::{Parser, Subcommand};
@@ -33,9 +35,8 @@ enum Command {
     },
     /// Print what arrives, one line an event
     Tail {
-        /// Folder of the receiver's database
-        #[arg(long)]
-        data: PathBuf,
+        #[command(flatten)]
+        from: Records,
         /// JSON lines instead of text
         #[arg(long)]
         json: bool,
@@ -46,6 +47,39 @@ enum Command {
         #[arg(long)]
         no_follow: bool,
     },
+    /// Show every store: when it was heard, what is here, what is missing
+    Stores {
+        #[command(flatten)]
+        from: Records,
+        /// JSON lines instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold the dead letters against today's rules again; what passes now is taken
+    Replay {
+        #[command(flatten)]
+        from: Records,
+        /// Only show them
+        #[arg(long)]
+        list: bool,
+    },
+}
+
+/// Where the records are: by the receiver's own file, or by flags.
+#[derive(Debug, clap::Args)]
+struct Records {
+    /// The receiver's TOML file; flags win over it
+    #[arg(long)]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    flags: RawDatabase,
+}
+
+impl Records {
+    fn place(self) -> Result<Place, String> {
+        let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
+        self.flags.or(file.unwrap_or_default().database).resolve()
+    }
 }
 
 /// Runs the program.
@@ -77,10 +111,22 @@ async fn command(command: Command) -> ExitCode {
                 Err(missing) => failed(2, &missing),
             }
         }
-        Command::Tail { data, json, last, no_follow } => {
+        Command::Tail { from, json, last, no_follow } => {
             let options = TailOptions { json, last, follow: !no_follow };
-            ended(tail::run(&data, options, &mut std::io::stdout(), stop).await)
+            match from.place() {
+                Ok(place) => ended(tail::run(&place, options, &mut std::io::stdout(), stop).await),
+                Err(wrong) => failed(2, &wrong),
+            }
         }
+        Command::Stores { from, json } => match from.place() {
+            Ok(place) => ended(stores::print(&place, json, &mut std::io::stdout())),
+            Err(wrong) => failed(2, &wrong),
+        },
+        Command::Replay { from, list } => match from.place() {
+            Ok(place) if list => ended(dead_letters::print(&place, &mut std::io::stdout())),
+            Ok(place) => ended(dead_letters::replay(&place, &mut std::io::stdout())),
+            Err(wrong) => failed(2, &wrong),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
-use super::database::HqError;
+use super::{HqError, database::Place};
 use crate::adapters::{mqtt::MqttSettings, pki::TlsFiles};
 use serde::Deserialize;
 use std::{
@@ -11,6 +11,9 @@ use std::{
 
 /// Largest picture taken unless configured, in MiB.
 const DEFAULT_MAX_IMAGE_MIB: u64 = 64;
+
+/// MQTT over TLS.
+const DEFAULT_PORT: u16 = 8883;
 
 /// What HQ may hold unanswered from the broker: a few windows of many gateways.
 const RECEIVE_MAXIMUM: u16 = 500;
@@ -23,6 +26,8 @@ pub struct HqConfig {
     /// Common name of its certificate and MQTT client id; two receivers need two names.
     pub name: String,
     pub tls: TlsFiles,
+    pub database: Place,
+    /// Where pictures lie; all receivers of one database see the same folder.
     pub data: PathBuf,
     pub max_image_bytes: u64,
 }
@@ -49,12 +54,9 @@ impl HqConfig {
 #[derive(Debug, Clone, Default, Deserialize, clap::Args)]
 #[serde(deny_unknown_fields)]
 pub struct RawHqConfig {
-    /// Broker's host name, as its certificate says it
+    /// The MQTT broker, HOST or HOST:PORT (8883), the host as its certificate says it
     #[arg(long)]
-    pub host: Option<String>,
-    /// Broker's TLS port (default 8883)
-    #[arg(long)]
-    pub port: Option<u16>,
+    pub broker: Option<String>,
     /// This receiver's name: the common name of its certificate [hq-1]
     #[arg(long)]
     pub name: Option<String>,
@@ -67,12 +69,29 @@ pub struct RawHqConfig {
     /// Its private key (PKCS#8, PEM)
     #[arg(long)]
     pub key: Option<PathBuf>,
-    /// Folder of the database and the pictures; made where absent
-    #[arg(long)]
-    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub database: RawDatabase,
     /// Largest picture taken, in MiB (default 64)
     #[arg(long)]
     pub max_image_mib: Option<u64>,
+}
+
+/// Where the records are.
+#[derive(Debug, Clone, Default, Deserialize, clap::Args)]
+pub struct RawDatabase {
+    /// Folder of the pictures, and of the database unless --database says otherwise; made where absent
+    #[arg(long)]
+    pub data: Option<PathBuf>,
+    /// sqlite:FILE or postgres://USER@HOST/NAME (default sqlite:DATA/hq.sqlite)
+    #[arg(long)]
+    pub database: Option<String>,
+    /// File that holds the password for PostgreSQL
+    #[arg(long)]
+    pub database_password_file: Option<PathBuf>,
+    /// Authority of PostgreSQL's certificate (PEM); asked for unless the server is on this machine
+    #[arg(long)]
+    pub database_ca: Option<PathBuf>,
 }
 
 impl RawHqConfig {
@@ -85,8 +104,13 @@ impl RawHqConfig {
         let mut raw: Self = toml::from_str(&text)
             .map_err(|fault| HqError::Config { path: path.to_owned(), reason: fault.to_string() })?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        for file in [&mut raw.ca, &mut raw.certificate, &mut raw.key, &mut raw.data].into_iter().flatten() {
+        let RawDatabase { data, database, database_password_file, database_ca } = &mut raw.database;
+        let files = [&mut raw.ca, &mut raw.certificate, &mut raw.key, data, database_password_file, database_ca];
+        for file in files.into_iter().flatten() {
             *file = folder.join(&*file);
+        }
+        if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
+            *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
         Ok(raw)
     }
@@ -95,42 +119,93 @@ impl RawHqConfig {
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
-            host: self.host.or(other.host),
-            port: self.port.or(other.port),
+            broker: self.broker.or(other.broker),
             name: self.name.or(other.name),
             ca: self.ca.or(other.ca),
             certificate: self.certificate.or(other.certificate),
             key: self.key.or(other.key),
-            data: self.data.or(other.data),
+            database: self.database.or(other.database),
             max_image_mib: self.max_image_mib.or(other.max_image_mib),
         }
     }
 
     /// # Errors
-    /// A sentence that names every value still missing.
+    /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { host, port, name, ca, certificate, key, data, max_image_mib } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib } = self;
         let given = [
-            ("host", host.is_some()),
+            ("broker", broker.is_some()),
             ("ca", ca.is_some()),
             ("certificate", certificate.is_some()),
             ("key", key.is_some()),
-            ("data", data.is_some()),
+            ("data", database.data.is_some()),
         ];
         let absent: Vec<&str> = given.iter().filter(|(_, given)| !given).map(|(name, _)| *name).collect();
-        let (Some(host), Some(ca), Some(certificate), Some(key), Some(data)) = (host, ca, certificate, key, data)
+        let (Some(broker), Some(ca), Some(certificate), Some(key), Some(data)) =
+            (broker, ca, certificate, key, database.data.clone())
         else {
             return Err(format!("missing: {}; give them in the file or as --flags", absent.join(", ")));
         };
+        let (host, port) = split(&broker)?;
         Ok(HqConfig {
             host,
-            port: port.unwrap_or(8883),
+            port,
             name: name.unwrap_or_else(|| "hq-1".to_owned()),
             tls: TlsFiles { ca, certificate, key },
+            database: database.resolve()?,
             data,
             max_image_bytes: max_image_mib.unwrap_or(DEFAULT_MAX_IMAGE_MIB) * 1024 * 1024,
         })
     }
+}
+
+impl RawDatabase {
+    /// These values where they are given, else `other`'s.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            data: self.data.or(other.data),
+            database: self.database.or(other.database),
+            database_password_file: self.database_password_file.or(other.database_password_file),
+            database_ca: self.database_ca.or(other.database_ca),
+        }
+    }
+
+    /// # Errors
+    /// A sentence that says what is missing or wrong.
+    pub fn resolve(self) -> Result<Place, String> {
+        let Self { data, database, database_password_file, database_ca } = self;
+        let place = match (database, data) {
+            (Some(database), _) => database.parse()?,
+            (None, Some(data)) => Place::in_folder(&data),
+            (None, None) => return Err("missing: database, or data; give it in the file or as --flag".to_owned()),
+        };
+        match place {
+            Place::Postgres(settings) => {
+                let settings = settings.with_password_file(database_password_file).with_authority(database_ca);
+                settings.check()?;
+                Ok(Place::Postgres(Box::new(settings)))
+            }
+            Place::Sqlite(_) if database_password_file.is_some() || database_ca.is_some() => {
+                Err("database_password_file and database_ca are for PostgreSQL; this database is SQLite".to_owned())
+            }
+            sqlite @ Place::Sqlite(_) => Ok(sqlite),
+        }
+    }
+}
+
+/// `HOST` or `HOST:PORT`; an IPv6 address in brackets.
+fn split(broker: &str) -> Result<(String, u16), String> {
+    let wrong = || format!("broker {broker:?} is not HOST or HOST:PORT");
+    let (host, port) = match broker.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| wrong())?),
+        _ => (broker, DEFAULT_PORT),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if host.is_empty() || host.contains('/') {
+        return Err(wrong());
+    }
+    Ok((host.to_owned(), port))
 }
 
 #[cfg(test)]
@@ -140,14 +215,35 @@ mod tests {
     #[test]
     fn the_shipped_file_is_whole_and_a_flag_wins() {
         let file = RawHqConfig::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hq.toml")).unwrap();
-        let flags = RawHqConfig { port: Some(1), ..RawHqConfig::default() };
+        let flags = RawHqConfig { broker: Some("broker.example:1".into()), ..RawHqConfig::default() };
         let config = flags.or(file).resolve().unwrap();
         assert_eq!((config.port, config.name.as_str()), (1, "hq-1"));
+        assert!(config.database.to_string().ends_with("config/hq-data/hq.sqlite"), "{}", config.database);
     }
 
     #[test]
     fn what_is_missing_is_named_at_once() {
-        let missing = RawHqConfig { host: Some("broker".into()), ..RawHqConfig::default() }.resolve().unwrap_err();
+        let missing = RawHqConfig { broker: Some("broker".into()), ..RawHqConfig::default() }.resolve().unwrap_err();
         assert!(missing.starts_with("missing: ca, certificate, key, data;"), "{missing}");
+    }
+
+    #[test]
+    fn a_broker_is_a_host_and_perhaps_a_port() {
+        let split = |text: &str| split(text).map(|(host, port)| format!("{host} {port}"));
+        assert_eq!(split("broker.example").unwrap(), "broker.example 8883");
+        assert_eq!(split("127.0.0.1:1884").unwrap(), "127.0.0.1 1884");
+        assert_eq!(split("[::1]:1884").unwrap(), "::1 1884");
+        assert_eq!(split("[::1]").unwrap(), "::1 8883");
+        for wrong in ["", ":8883", "broker:port", "mqtts://broker"] {
+            assert!(split(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_meant_is_refused() {
+        let place = |text: &str| RawDatabase { database: Some(text.into()), ..RawDatabase::default() }.resolve();
+        assert!(place("mysql://x").unwrap_err().contains("postgres://"));
+        assert!(place("sqlite:").is_err() && place("postgres://hq@elsewhere.example/hq").is_err());
+        assert_eq!(place("postgres://hq@localhost/chain").unwrap().to_string(), "postgres://hq@localhost/chain");
     }
 }

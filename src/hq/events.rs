@@ -1,8 +1,11 @@
-//! One row of a batch: read, held to the rules, stored or counted as come again.
+//! One row of a batch: read, held to the rules; what to say when it stands there already.
 
-use super::database::HqError;
+use super::{
+    HqError,
+    database::engine::{Engine, Held, NewRow, values},
+};
 use crate::{
-    domain::{Epoch, Timestamp},
+    domain::Epoch,
     sync::{
         envelope::{Batch, Event, TYPE_PREFIX},
         payload,
@@ -10,7 +13,6 @@ use crate::{
         topic::Address,
     },
 };
-use rusqlite::{Connection, params};
 
 /// Characters of a reason that go back to the gateway.
 const MAX_REASON: usize = 400;
@@ -27,15 +29,6 @@ pub(super) fn read_batch(payload: &[u8]) -> Result<Batch, String> {
         return Err(format!("batch starts at seq {}", batch.first_seq));
     }
     Ok(batch)
-}
-
-/// One event as it came, with the place it claims.
-pub(super) struct Row<'a> {
-    pub from: &'a Address,
-    pub epoch: &'a str,
-    pub seq: u64,
-    pub raw: &'a str,
-    pub received: Timestamp,
 }
 
 /// In which order events come, to look only where it is needed whether one stands here under another key.
@@ -60,99 +53,92 @@ impl Order {
     }
 }
 
-/// What stands in the table already.
-struct Held {
-    id: String,
-    kind: String,
+/// One event with the place it claims, read.
+#[derive(Debug)]
+pub(super) struct ReadRow<'a> {
+    pub from: &'a Address,
+    pub epoch: &'a str,
+    pub seq: u64,
+    raw: &'a str,
+    event: Option<Event>,
     refused: Option<String>,
+    may_be_here: bool,
 }
 
-impl Row<'_> {
-    /// Stores the row unless it is there; what to tell the gateway beyond the acknowledgement, if anything.
-    pub fn store(&self, connection: &Connection, order: &mut Order) -> Result<Option<Reply>, HqError> {
-        let read = self.read();
-        let (event, refused) = match &read {
-            Ok((event, None)) => (Some(event), None),
-            Ok((event, Some(reason))) => (Some(event), Some(reason.as_str())),
-            Err(reason) => (None, Some(reason.as_str())),
-        };
-        let text = |pick: fn(&Event) -> &String| event.map_or("", |event| pick(event).as_str());
-        let id = text(|event| &event.id);
-        // Told again under another key: in a new epoch, or after a consent was withdrawn and given again. What was taken out
-        // is not what is told.
-        let redacted = redacted();
-        let may_be_here = order.may_be_here(id) && event.is_some_and(|event| event.kind != redacted);
-        let stored = connection
-            .prepare_cached(
-                "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms, same_as)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
-                     CASE WHEN ?11 THEN
-                         (SELECT min(n) FROM events WHERE id = ?4 AND gateway = ?1 AND NOT (epoch = ?2 AND seq = ?3)
-                          AND refused IS NULL AND kind <> ?12)
-                     END) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                self.from.gateway,
-                self.epoch,
-                self.seq,
-                id,
-                text(|event| &event.kind),
-                text(|event| &event.subject),
-                text(|event| &event.time),
-                self.raw,
-                refused,
-                self.received.unix_ms(),
-                may_be_here,
-                redacted,
-            ])?
-            == 1;
-        if stored {
-            return Ok(refused.map(|reason| nack(self.epoch, self.seq, id.to_owned(), reason)));
+impl<'a> ReadRow<'a> {
+    pub fn read(from: &'a Address, epoch: &'a str, seq: u64, raw: &'a str, order: &mut Order) -> Self {
+        let mut row = Self { from, epoch, seq, raw, event: None, refused: None, may_be_here: false };
+        match row.shape() {
+            Ok(event) => {
+                row.refused = row.rules(&event).err();
+                // Told again under another key: in a new epoch, or after a consent was withdrawn and given again. What was
+                // taken out is not what is told.
+                row.may_be_here = order.may_be_here(&event.id) && event.kind != redacted();
+                row.event = Some(event);
+            }
+            Err(reason) => row.refused = Some(reason),
         }
-        self.came_again(connection, event, id)
+        row
     }
 
-    fn came_again(&self, connection: &Connection, event: Option<&Event>, id: &str) -> Result<Option<Reply>, HqError> {
-        let key = params![self.from.gateway, self.epoch, self.seq];
-        let held = connection.query_row(
-            "UPDATE events SET redeliveries = redeliveries + 1 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3
-             RETURNING id, kind, refused",
-            key,
-            |row| Ok(Held { id: row.get(0)?, kind: row.get(1)?, refused: row.get(2)? }),
-        )?;
+    /// Empty where it could not be read.
+    pub fn id(&self) -> &str {
+        self.event.as_ref().map_or("", |event| &event.id)
+    }
+
+    pub fn as_new(&self) -> NewRow<'_> {
+        let text = |pick: fn(&Event) -> &String| self.event.as_ref().map_or("", |event| pick(event).as_str());
+        NewRow {
+            from: self.from,
+            epoch: self.epoch,
+            seq: self.seq,
+            id: self.id(),
+            kind: text(|event| &event.kind),
+            subject: text(|event| &event.subject),
+            time: text(|event| &event.time),
+            body: self.raw,
+            refused: self.refused.as_deref(),
+            may_be_here: self.may_be_here,
+        }
+    }
+
+    /// What to tell the gateway, beyond the acknowledgement, about a row that stands there already.
+    pub fn came_again(&self, engine: &mut dyn Engine, held: Held) -> Result<Option<Reply>, HqError> {
+        let id = self.id();
         if !held.id.is_empty() && !id.is_empty() && held.id != id {
             let reason = format!("seq {} is event {} here, it now comes as {id}", self.seq, held.id);
             return Ok(Some(Reply::Alarm { epoch: self.epoch.to_owned(), seq: self.seq, reason, held: held.id }));
         }
         let redacted = redacted();
-        if let Some(event) = event.filter(|event| event.kind == redacted && held.kind != redacted) {
+        if let Some(event) = self.event.as_ref().filter(|event| event.kind == redacted && held.kind != redacted) {
             // Withdrawn between its first sending and our acknowledgement: the withdrawal wins here as well.
-            connection.execute(
+            engine.execute(
                 "UPDATE events SET kind = ?4, subject = ?5, body = ?6 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3",
-                params![self.from.gateway, self.epoch, self.seq, event.kind, event.subject, self.raw],
+                values![&self.from.gateway, self.epoch, self.seq, &event.kind, &event.subject, self.raw],
             )?;
-            self.stands_alone(connection)?;
+            self.stands_alone(engine)?;
         }
         // The first nack may be what was lost.
         Ok(held.refused.map(|reason| nack(self.epoch, self.seq, held.id, &reason)))
     }
 
     /// This row was taken out: of those that were known as the same, the first now stands for the event.
-    fn stands_alone(&self, connection: &Connection) -> Result<(), HqError> {
-        connection.execute(
-            "UPDATE events SET same_as = nullif((SELECT min(n) FROM events WHERE same_as = gone.n), events.n)
+    fn stands_alone(&self, engine: &mut dyn Engine) -> Result<(), HqError> {
+        engine.execute(
+            "UPDATE events SET same_as = nullif((SELECT min(same.n) FROM events same WHERE same.same_as = gone.n), events.n)
              FROM (SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3) AS gone
              WHERE events.same_as = gone.n",
-            params![self.from.gateway, self.epoch, self.seq],
+            values![&self.from.gateway, self.epoch, self.seq],
         )?;
         Ok(())
     }
 
-    /// The event with what is wrong with it, or why not even its shape could be read.
-    fn read(&self) -> Result<(Event, Option<String>), String> {
-        let event: Event = serde_json::from_str(self.raw).map_err(|fault| format!("unreadable event: {fault}"))?;
-        let wrong = self.rules(&event).err();
-        Ok((event, wrong))
+    /// The event, or why not even its shape could be read.
+    fn shape(&self) -> Result<Event, String> {
+        if holds_nul(self.raw) {
+            return Err("unreadable event: it holds the character U+0000".to_owned());
+        }
+        serde_json::from_str(self.raw).map_err(|fault| format!("unreadable event: {fault}"))
     }
 
     fn rules(&self, event: &Event) -> Result<(), String> {
@@ -177,7 +163,16 @@ pub(super) fn nack(epoch: &str, seq: u64, id: String, reason: &str) -> Reply {
     Reply::Nack { epoch: epoch.to_owned(), seq, reason: reason.chars().take(MAX_REASON).collect(), id }
 }
 
-fn redacted() -> String {
+/// Whether a text of this JSON holds U+0000, which no text of a salon does and which databases cannot hold.
+fn holds_nul(json: &str) -> bool {
+    const NUL: &str = "\\u0000";
+    // A backslash that is itself escaped escapes nothing.
+    let escaped = |at: usize| json.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+    json.match_indices(NUL).any(|(at, _)| !escaped(at))
+}
+
+/// `type` of an event that was taken out.
+pub(super) fn redacted() -> String {
     format!("{TYPE_PREFIX}{}", payload::kind::REDACTED)
 }
 
@@ -185,4 +180,15 @@ fn redacted() -> String {
 #[must_use]
 pub fn source(address: &Address) -> String {
     format!("skinlink://{}/{}", address.store, address.gateway)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_backslash_before_u0000_is_no_nul() {
+        assert!(holds_nul(r#"{"a":"\u0000"}"#) && holds_nul(r#"{"a":"\\\u0000"}"#));
+        assert!(!holds_nul(r#"{"a":"\\u0000"}"#) && !holds_nul(r#"{"a":"u0000 \u0001"}"#));
+    }
 }

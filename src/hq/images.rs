@@ -2,7 +2,10 @@
 //! id and the picture's role in `images/<gateway>/`. Slices and answers name the capture only, so a gateway sends one picture
 //! of a capture at a time; slices belong to the one offered last. A picture counts as verified only when file, folder entry and row are on disk.
 
-use super::database::{HqError, read_offer};
+use super::{
+    HqError,
+    database::engine::{Engine, Row, first, only, transaction, values},
+};
 use crate::{
     domain::{CaptureId, Timestamp, capture::Format},
     faults,
@@ -14,7 +17,6 @@ use crate::{
     },
 };
 use openssl::sha::sha256;
-use rusqlite::{Connection, OptionalExtension, params};
 use std::{
     fs::{self, File},
     io::Write,
@@ -43,13 +45,13 @@ pub(super) enum Answer {
 
 /// Takes up an offer, or tells again where that picture stands.
 pub(super) fn offer(
-    connection: &Connection,
+    engine: &mut dyn Engine,
     from: &Address,
     capture: &str,
     payload: &[u8],
     max_bytes: u64,
 ) -> Result<Answer, HqError> {
-    let offer = match read_offer(payload, capture) {
+    let offer = match read(payload, capture) {
         Ok(offer) => offer,
         Err(reason) => return Ok(Answer::Reply(refused(capture, "", &reason))),
     };
@@ -57,30 +59,22 @@ pub(super) fn offer(
         return Ok(Answer::Reply(refused(capture, &offer.sha256, &reason)));
     }
     let role = role_word(offer.role);
-    let key = params![from.gateway, capture, role];
-    let known: Option<(String, u32)> = connection
-        .query_row(
-            "SELECT sha256, slice_bytes FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-            key,
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
+    let key = values![&from.gateway, capture, role];
+    let known =
+        first(engine, "SELECT sha256, slice_bytes FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?
+            .map(|row| Ok::<(String, u32), HqError>((row.get(0)?, row.get(1)?)))
+            .transpose()?;
     if known.is_some_and(|known| known != (offer.sha256.clone(), offer.slice_bytes)) {
         // Drawn anew at the store, or cut otherwise by another version: what was here is out of date.
-        connection.execute("DELETE FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
-        connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
+        engine.execute("DELETE FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
+        engine.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
     }
-    take_up(connection, from, &offer)?;
-    let (state, reason): (String, String) = connection.query_row(
-        "SELECT state, reason FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-        key,
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+    let (state, reason) = take_up(engine, from, &offer)?;
     match state.as_str() {
         "verified" => Ok(Answer::Reply(word(capture, &offer.sha256, ImageState::Verified))),
         "refused" => Ok(Answer::Reply(refused(capture, &offer.sha256, &reason))),
         _ => {
-            let missing = missing(connection, &from.gateway, capture, role, offer.slices)?;
+            let missing = missing(engine, &from.gateway, capture, role, offer.slices)?;
             if missing.is_empty() {
                 let (capture, role) = (capture.to_owned(), role.to_owned());
                 return Ok(Answer::Whole(Whole { from: from.clone(), capture, role }));
@@ -90,26 +84,38 @@ pub(super) fn offer(
     }
 }
 
-fn take_up(connection: &Connection, from: &Address, offer: &Offer) -> Result<(), HqError> {
+/// Reads an offer's JSON.
+fn read(payload: &[u8], capture: &str) -> Result<Offer, String> {
+    let offer: Offer = serde_json::from_slice(payload).map_err(|fault| format!("unreadable offer: {fault}"))?;
+    if offer.capture != capture {
+        return Err(format!("offer names capture {:?}, its topic {capture:?}", offer.capture));
+    }
+    Ok(offer)
+}
+
+/// Notes the offer as the newest of its capture; the picture's state and what was said when it was refused.
+fn take_up(engine: &mut dyn Engine, from: &Address, offer: &Offer) -> Result<(String, String), HqError> {
     let Offer { capture, visit, role, format, bytes, slice_bytes, slices, sha256 } = offer;
-    connection.execute(
+    let rows = engine.query(
         "INSERT INTO images(gateway, capture, role, store, visit, format, bytes, slice_bytes, slices, sha256, state, offered)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted', (SELECT coalesce(max(offered), 0) + 1 FROM images))
-         ON CONFLICT DO UPDATE SET offered = excluded.offered",
-        params![
-            from.gateway,
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted',
+             (SELECT coalesce(max(offered), 0) + 1 FROM images WHERE gateway = ?1 AND capture = ?2))
+         ON CONFLICT (gateway, capture, role) DO UPDATE SET offered = excluded.offered RETURNING state, reason",
+        values![
+            &from.gateway,
             capture,
             role_word(*role),
-            from.store,
+            &from.store,
             visit,
             format,
-            bytes,
-            slice_bytes,
-            slices,
+            *bytes,
+            *slice_bytes,
+            *slices,
             sha256
         ],
     )?;
-    Ok(())
+    let row = rows.first().ok_or(HqError::Shape { at: 0, expected: "the picture's row" })?;
+    Ok((row.get(0)?, row.get(1)?))
 }
 
 fn rules(offer: &Offer, max_bytes: u64) -> Result<(), String> {
@@ -135,52 +141,52 @@ fn rules(offer: &Offer, max_bytes: u64) -> Result<(), String> {
 /// Stores one slice of the picture of this capture that was offered last; the picture when it was the last one missing. A
 /// slice nobody asked for, or of the wrong length, is dropped: the next offer asks for it again.
 pub(super) fn slice(
-    connection: &Connection,
+    engine: &mut dyn Engine,
     from: &Address,
     capture: &str,
     index: u32,
     body: &[u8],
 ) -> Result<Option<Whole>, HqError> {
     let gateway = &from.gateway;
-    let known: Option<(String, u64, u64, u32)> = connection
-        .query_row(
-            "SELECT role, bytes, slice_bytes, slices FROM images
-             WHERE gateway = ?1 AND capture = ?2 AND state = 'wanted' ORDER BY offered DESC LIMIT 1",
-            params![gateway, capture],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
-        )
-        .optional()?;
-    let Some((role, bytes, slice_bytes, slices)) = known else { return Ok(None) };
+    let known = first(
+        engine,
+        "SELECT role, bytes, slice_bytes, slices FROM images
+         WHERE gateway = ?1 AND capture = ?2 AND state = 'wanted' ORDER BY offered DESC LIMIT 1",
+        values![gateway, capture],
+    )?;
+    let Some(row) = known else { return Ok(None) };
+    let (role, bytes, slice_bytes, slices): (String, u64, u64, u32) =
+        (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
     let expected = bytes.saturating_sub(slice_bytes * u64::from(index)).min(slice_bytes);
     if index >= slices || body.len() as u64 != expected {
         tracing::warn!(gateway, capture, index, found = body.len(), expected, "slice dropped");
         return Ok(None);
     }
-    connection.execute(
+    engine.execute(
         "INSERT INTO image_slices(gateway, capture, role, slice, body) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-        params![gateway, capture, role, index, body],
+        values![gateway, capture, &role, index, body],
     )?;
-    let held: u32 = connection.query_row(
+    let held: u32 = only(
+        engine,
         "SELECT count(*) FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-        params![gateway, capture, role],
-        |row| row.get(0),
+        values![gateway, capture, &role],
     )?;
     Ok((held == slices).then(|| Whole { from: from.clone(), capture: capture.to_owned(), role }))
 }
 
 /// Inclusive ranges of slices not here yet.
 fn missing(
-    connection: &Connection,
+    engine: &mut dyn Engine,
     gateway: &str,
     capture: &str,
     role: &str,
     slices: u32,
 ) -> Result<Vec<(u32, u32)>, HqError> {
-    let mut query = connection.prepare_cached(
+    let held = engine.query(
         "SELECT slice FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3 ORDER BY slice",
+        values![gateway, capture, role],
     )?;
-    let held =
-        query.query_map(params![gateway, capture, role], |row| row.get::<_, u32>(0))?.collect::<Result<Vec<_>, _>>()?;
+    let held = held.iter().map(|row| row.get::<u32>(0)).collect::<Result<Vec<_>, _>>()?;
     let mut ranges = Vec::new();
     let mut next = 0;
     for slice in held.into_iter().chain([slices]) {
@@ -194,84 +200,91 @@ fn missing(
 }
 
 /// Pictures of which every slice is here but which are not filed yet: the process ended in between.
-pub(super) fn whole(connection: &Connection) -> Result<Vec<Whole>, HqError> {
-    let mut query = connection.prepare(
+pub(super) fn whole(engine: &mut dyn Engine) -> Result<Vec<Whole>, HqError> {
+    let rows = engine.query(
         "SELECT store, gateway, capture, role FROM images i WHERE state = 'wanted' AND slices =
              (SELECT count(*) FROM image_slices s
               WHERE s.gateway = i.gateway AND s.capture = i.capture AND s.role = i.role)",
+        &[],
     )?;
-    let rows = query.query_map([], |row| {
+    let picture = |row: &Row| {
         let from = Address { store: row.get(0)?, gateway: row.get(1)? };
         Ok(Whole { from, capture: row.get(2)?, role: row.get(3)? })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    };
+    rows.iter().map(picture).collect()
 }
 
 /// Puts a whole picture together, verifies and files it.
-pub(super) fn file(
-    connection: &mut Connection,
-    folder: &Path,
-    picture: &Whole,
-    now: Timestamp,
-) -> Result<Reply, HqError> {
+pub(super) fn file(engine: &mut dyn Engine, folder: &Path, picture: &Whole, now: Timestamp) -> Result<Reply, HqError> {
     let Whole { from, capture, role } = picture;
-    let key = params![from.gateway, capture, role];
-    let (state, format, digest): (String, String, String) = connection.query_row(
+    let key = values![&from.gateway, capture, role];
+    let row = first(
+        engine,
         "SELECT state, format, sha256 FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
         key,
-        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-    )?;
+    )?
+    .ok_or(HqError::Shape { at: 0, expected: "the picture's row" })?;
+    let (state, format, digest): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
     if state == "verified" {
         // Named twice in one batch.
         return Ok(word(capture, &digest, ImageState::Verified));
     }
-    let bytes = put_together(connection, picture)?;
+    let bytes = put_together(engine, picture)?;
+    if bytes.is_empty() {
+        // Another receiver filed it in between. If not, its next offer finds that everything is missing.
+        let state: String =
+            only(engine, "SELECT state FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
+        let filed = if state == "verified" { ImageState::Verified } else { ImageState::Wanted };
+        return Ok(word(capture, &digest, filed));
+    }
     if hex::encode(sha256(&bytes)) != digest {
-        return wrong_digest(connection, picture, &digest);
+        return wrong_digest(engine, picture, &digest);
     }
     write_durably(&path_of(folder, &from.gateway, capture, role, &format), &bytes)?;
-    let transaction = connection.transaction()?;
-    transaction.execute(
-        "UPDATE images SET state = 'verified', verified_ms = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-        params![from.gateway, capture, role, now.unix_ms()],
-    )?;
-    transaction.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
-    transaction.commit()?;
+    transaction(engine, |engine| {
+        engine.execute(
+            "UPDATE images SET state = 'verified', verified_ms = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
+            values![&from.gateway, capture, role, now.unix_ms()],
+        )?;
+        engine.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)
+    })?;
     faults::point("hq.image.committed");
     Ok(word(capture, &digest, ImageState::Verified))
 }
 
-fn put_together(connection: &Connection, picture: &Whole) -> Result<Vec<u8>, HqError> {
+fn put_together(engine: &mut dyn Engine, picture: &Whole) -> Result<Vec<u8>, HqError> {
     let Whole { from, capture, role } = picture;
-    let mut query = connection
-        .prepare("SELECT body FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3 ORDER BY slice")?;
-    let mut rows = query.query(params![from.gateway, capture, role])?;
+    let rows = engine.query(
+        "SELECT body FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3 ORDER BY slice",
+        values![&from.gateway, capture, role],
+    )?;
     let mut bytes = Vec::new();
-    while let Some(row) = rows.next()? {
-        bytes.extend_from_slice(row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?);
+    for row in &rows {
+        bytes.extend_from_slice(&row.get::<Vec<u8>>(0)?);
     }
     Ok(bytes)
 }
 
 /// Asks for all of it again; refuses it for good when it came wrong too often.
-fn wrong_digest(connection: &Connection, picture: &Whole, digest: &str) -> Result<Reply, HqError> {
+fn wrong_digest(engine: &mut dyn Engine, picture: &Whole, digest: &str) -> Result<Reply, HqError> {
     let Whole { from, capture, role } = picture;
-    let key = params![from.gateway, capture, role];
-    connection.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
-    let (attempts, slices): (u32, u32) = connection.query_row(
+    let key = values![&from.gateway, capture, role];
+    engine.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
+    let rows = engine.query(
         "UPDATE images SET attempts = attempts + 1 WHERE gateway = ?1 AND capture = ?2 AND role = ?3
          RETURNING attempts, slices",
         key,
-        |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
+    let row = rows.first().ok_or(HqError::Shape { at: 0, expected: "the picture's row" })?;
+    let (attempts, slices): (u32, u32) = (row.get(0)?, row.get(1)?);
     tracing::warn!(gateway = %from.gateway, capture, role, attempts, "picture whole but its digest wrong");
     if attempts < MAX_ATTEMPTS {
         return Ok(wanted(capture, digest, vec![(0, slices - 1)]));
     }
     let reason = format!("its bytes do not have the offered sha256, {attempts} times");
-    connection.execute(
+    engine.execute(
         "UPDATE images SET state = 'refused', reason = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-        params![from.gateway, capture, role, reason],
+        values![&from.gateway, capture, role, &reason],
     )?;
     Ok(refused(capture, digest, &reason))
 }

@@ -1,13 +1,19 @@
-//! What HQ holds, counted: for people, the demo and tests. Opens the database read-only beside the running receiver.
+//! What HQ holds, counted: for people, the demo and tests. Reads the database beside running receivers.
 
-use super::database::{FILE, HqError};
+use super::{
+    HqError,
+    database::{
+        Place,
+        engine::{Engine, FromCell, Row, Value, only, values},
+    },
+    stores::Standing,
+};
 use crate::sync::{envelope::Event, payload, ranges::RangeSet};
-use rusqlite::{Connection, OpenFlags, Row, params};
-use std::path::Path;
+use std::{cell::RefCell, path::Path};
 
 /// A reader of HQ's database.
 #[derive(Debug)]
-pub struct Ledger(Connection);
+pub struct Ledger(RefCell<Box<dyn Engine>>);
 
 /// Totals of one gateway.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -75,7 +81,7 @@ impl Stored {
         serde_json::from_str::<Event>(&self.body).and_then(|event| serde_json::from_str(event.data.get()))
     }
 
-    fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn from_row(row: &Row) -> Result<Self, HqError> {
         Ok(Self {
             n: row.get(0)?,
             gateway: row.get(1)?,
@@ -94,13 +100,31 @@ impl Stored {
 const COLUMNS: &str = "n, gateway, epoch, seq, id, kind, subject, time, body, refused";
 
 impl Ledger {
+    /// Reads the SQLite file in `folder`; see [`Self::at`].
+    ///
     /// # Errors
     /// When there is no database in `folder` yet.
     pub fn open(folder: &Path) -> Result<Self, HqError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(folder.join(FILE), flags)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        Ok(Self(connection))
+        Self::at(&Place::in_folder(folder))
+    }
+
+    /// # Errors
+    /// When there is no database yet, or its server is away.
+    pub fn at(place: &Place) -> Result<Self, HqError> {
+        Ok(Self(RefCell::new(place.read_only()?)))
+    }
+
+    fn query<T>(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: impl FnMut(&Row) -> Result<T, HqError>,
+    ) -> Result<Vec<T>, HqError> {
+        self.0.borrow_mut().query(sql, values)?.iter().map(read).collect()
+    }
+
+    fn only<T: FromCell>(&self, sql: &str) -> Result<T, HqError> {
+        only(&mut **self.0.borrow_mut(), sql, &[])
     }
 
     /// Totals, one entry a gateway.
@@ -109,34 +133,35 @@ impl Ledger {
     /// The database's.
     pub fn counts(&self) -> Result<Vec<Counts>, HqError> {
         let gaps = self.gaps()?;
-        let mut query = self.0.prepare(
+        self.query(
             "SELECT g.gateway,
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway),
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND refused IS NOT NULL),
-               (SELECT coalesce(sum(redeliveries), 0) FROM events e WHERE e.gateway = g.gateway),
+               (SELECT CAST(coalesce(sum(redeliveries), 0) AS BIGINT) FROM streams s WHERE s.gateway = g.gateway),
                (SELECT count(*) - count(DISTINCT id) FROM events e
                 WHERE e.gateway = g.gateway AND id <> '' AND same_as IS NULL AND kind <> 'com.skinlink.redacted.v1'),
                (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'verified'),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'wanted')
              FROM gateways g ORDER BY g.gateway",
-        )?;
-        let rows = query.query_map([], |row| {
-            let gateway: String = row.get(0)?;
-            let missing = gaps.iter().filter(|gap| gap.gateway == gateway).map(|gap| gap.last - gap.first + 1).sum();
-            Ok(Counts {
-                gateway,
-                events: row.get(1)?,
-                refused: row.get(2)?,
-                redeliveries: row.get(3)?,
-                duplicates: row.get(4)?,
-                gaps: missing,
-                alarms: row.get(5)?,
-                images_verified: row.get(6)?,
-                images_open: row.get(7)?,
-            })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            &[],
+            |row| {
+                let gateway: String = row.get(0)?;
+                let missing =
+                    gaps.iter().filter(|gap| gap.gateway == gateway).map(|gap| gap.last - gap.first + 1).sum();
+                Ok(Counts {
+                    gateway,
+                    events: row.get(1)?,
+                    refused: row.get(2)?,
+                    redeliveries: row.get(3)?,
+                    duplicates: row.get(4)?,
+                    gaps: missing,
+                    alarms: row.get(5)?,
+                    images_verified: row.get(6)?,
+                    images_open: row.get(7)?,
+                })
+            },
+        )
     }
 
     /// Every hole below the highest sequence stored of each epoch; what the gateway announced but never sent counts too.
@@ -145,34 +170,31 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub fn gaps(&self) -> Result<Vec<Gap>, HqError> {
-        let mut query = self.0.prepare(
+        let gaps = self.query(
             "SELECT gateway, epoch, before + 1, seq - 1 FROM (
-                 SELECT gateway, epoch, seq, lag(seq, 1, 0) OVER (PARTITION BY gateway, epoch ORDER BY seq) AS before
+                 SELECT gateway, epoch, seq,
+                     lag(seq, 1, CAST(0 AS BIGINT)) OVER (PARTITION BY gateway, epoch ORDER BY seq) AS before
                  FROM (SELECT gateway, epoch, seq FROM events
-                       UNION ALL SELECT gateway, epoch, max(last_seq, announced) + 1 FROM streams))
+                       UNION ALL
+                       SELECT gateway, epoch, CASE WHEN last_seq > announced THEN last_seq ELSE announced END + 1
+                       FROM streams) AS ends) AS steps
              WHERE seq > before + 1 ORDER BY 1, 2, 3",
+            &[],
+            |row| Ok(Gap { gateway: row.get(0)?, epoch: row.get(1)?, first: row.get(2)?, last: row.get(3)? }),
         )?;
-        let rows = query.query_map([], |row| {
-            Ok(Gap { gateway: row.get(0)?, epoch: row.get(1)?, first: row.get(2)?, last: row.get(3)? })
-        })?;
-        let mut gaps = Vec::new();
-        for gap in rows {
-            gaps.extend(self.without_moved(&gap?)?);
-        }
-        Ok(gaps)
+        let left = gaps.iter().map(|gap| self.without_moved(gap)).collect::<Result<Vec<_>, _>>()?;
+        Ok(left.concat())
     }
 
     fn without_moved(&self, gap: &Gap) -> Result<Vec<Gap>, HqError> {
-        let mut query = self.0.prepare_cached(
+        let moved = self.query(
             "SELECT first, last FROM lost WHERE gateway = ?1 AND epoch = ?2 AND moved = 1 AND last >= ?3 AND first <= ?4",
+            values![&gap.gateway, &gap.epoch, gap.first, gap.last],
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         let mut left = RangeSet::default();
         left.insert((gap.first, gap.last));
-        for moved in query
-            .query_map(params![gap.gateway, gap.epoch, gap.first, gap.last], |row| Ok((row.get(0)?, row.get(1)?)))?
-        {
-            left.remove(moved?);
-        }
+        moved.into_iter().for_each(|moved| left.remove(moved));
         Ok(left.iter().map(|(first, last)| Gap { first, last, ..gap.clone() }).collect())
     }
 
@@ -181,10 +203,8 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub fn events_after(&self, after: u64, limit: u32) -> Result<Vec<Stored>, HqError> {
-        let mut query =
-            self.0.prepare_cached(&format!("SELECT {COLUMNS} FROM events WHERE n > ?1 ORDER BY n LIMIT ?2"))?;
-        let rows = query.query_map(params![after, limit], Stored::from_row)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE n > ?1 ORDER BY n LIMIT ?2");
+        self.query(&sql, values![after, limit], Stored::from_row)
     }
 
     /// Number of the newest event; 0 for none.
@@ -192,7 +212,7 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub fn newest(&self) -> Result<u64, HqError> {
-        Ok(self.0.query_row("SELECT coalesce(max(n), 0) FROM events", [], |row| row.get(0))?)
+        self.only("SELECT coalesce(max(n), 0) FROM events")
     }
 
     /// Accepted events of one kind (`reading.v1`, see [`payload::kind`]) in the gateways' own order, each once.
@@ -200,12 +220,12 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub fn events_of(&self, kind: &str) -> Result<Vec<Stored>, HqError> {
-        let mut query = self.0.prepare(&format!(
+        let sql = format!(
             "SELECT {COLUMNS} FROM events WHERE kind = ?1 AND refused IS NULL AND same_as IS NULL
              ORDER BY gateway, epoch, seq"
-        ))?;
-        let rows = query.query_map([format!("{}{kind}", crate::sync::envelope::TYPE_PREFIX)], Stored::from_row)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        );
+        let kind = format!("{}{kind}", crate::sync::envelope::TYPE_PREFIX);
+        self.query(&sql, values![&kind], Stored::from_row)
     }
 
     /// All accepted readings with their repeats and the devices' own counters: what a simulator's ledger is held against.
@@ -220,14 +240,42 @@ impl Ledger {
             .collect())
     }
 
+    /// Every gateway, by store.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn standings(&self) -> Result<Vec<Standing>, HqError> {
+        self.query(
+            "SELECT g.store, g.gateway, g.status, g.version, g.last_heard_ms,
+               coalesce((SELECT CASE WHEN s.last_seq > s.announced THEN s.last_seq ELSE s.announced END FROM streams s
+                         WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0),
+               coalesce((SELECT s.upto FROM streams s WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0),
+               (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND e.refused IS NOT NULL),
+               (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway)
+             FROM gateways g ORDER BY g.store, g.gateway",
+            &[],
+            |row| {
+                Ok(Standing {
+                    store: row.get(0)?,
+                    gateway: row.get(1)?,
+                    status: row.get(2)?,
+                    version: row.get(3)?,
+                    last_heard_ms: row.get(4)?,
+                    announced: row.get(5)?,
+                    upto: row.get(6)?,
+                    refused: row.get(7)?,
+                    alarms: row.get(8)?,
+                })
+            },
+        )
+    }
+
     /// Reasons of all alarms, oldest first.
     ///
     /// # Errors
     /// The database's.
     pub fn alarms(&self) -> Result<Vec<String>, HqError> {
-        let mut query = self.0.prepare("SELECT reason FROM alarms ORDER BY n")?;
-        let rows = query.query_map([], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.query("SELECT reason FROM alarms ORDER BY n", &[], |row| row.get(0))
     }
 
     /// The last word on a gateway's connection: `online`, `offline`, or nothing heard yet.
@@ -235,9 +283,9 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub fn status_of(&self, gateway: &str) -> Result<Option<String>, HqError> {
-        let mut query = self.0.prepare("SELECT status FROM gateways WHERE gateway = ?1")?;
-        let mut rows = query.query_map([gateway], |row| row.get::<_, Option<String>>(0))?;
-        Ok(rows.next().transpose()?.flatten())
+        let sql = "SELECT status FROM gateways WHERE gateway = ?1";
+        let status = self.query(sql, values![gateway], |row| row.get::<Option<String>>(0))?;
+        Ok(status.into_iter().next().flatten())
     }
 
     /// All pictures ever offered.
@@ -245,10 +293,10 @@ impl Ledger {
     /// # Errors
     /// The database's.
     pub fn pictures(&self) -> Result<Vec<Picture>, HqError> {
-        let mut query = self.0.prepare(
+        self.query(
             "SELECT gateway, capture, role, format, bytes, sha256, state, reason FROM images ORDER BY gateway, capture, role",
-        )?;
-        let rows = query.query_map([], |row| {
+            &[],
+            |row| {
             Ok(Picture {
                 gateway: row.get(0)?,
                 capture: row.get(1)?,
@@ -259,7 +307,7 @@ impl Ledger {
                 state: row.get(6)?,
                 reason: row.get(7)?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            },
+        )
     }
 }

@@ -5,28 +5,30 @@
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod dead_letters;
 pub mod events;
 pub mod images;
+mod intake;
 pub mod ledger;
 mod receive;
 mod standing;
+pub mod stores;
 pub mod tail;
 
 pub use config::HqConfig;
 pub use database::HqError;
 
 use crate::adapters::mqtt;
+use receive::Opener;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 /// Receives until `stop`.
 ///
 /// # Errors
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
-    let (data, max_image_bytes) = (config.data.clone(), config.max_image_bytes);
-    let database = tokio::task::spawn_blocking(move || database::Database::open(&data, max_image_bytes))
-        .await
-        .map_err(|_| HqError::Stopped)??;
-    tracing::info!(broker = %config.host, port = config.port, data = %config.data.display(), "receiving");
-    receive::serve(mqtt::connector(config.mqtt()), database, stop).await
+    info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
+    let HqConfig { database, data, max_image_bytes, .. } = config.clone();
+    receive::serve(mqtt::connector(config.mqtt()), Opener { place: database, data, max_image_bytes }, stop).await
 }

@@ -3,7 +3,10 @@
 //!
 //! Answers may be lost without harm (the gateway sends again), so their queue is bounded by dropping the oldest.
 
-use super::database::{Addressed, Arrived, Database, Hole, HqError};
+use super::{
+    HqError,
+    database::{Addressed, Arrived, Database, Hole, Place},
+};
 use crate::{
     clock,
     domain::Timestamp,
@@ -16,6 +19,7 @@ use crate::{
 };
 use std::{
     collections::{HashMap, VecDeque},
+    path::PathBuf,
     time::Duration,
 };
 use tokio::{
@@ -28,6 +32,10 @@ use tracing::{error, info, warn};
 /// First and longest ceiling of the wait between two connections: receivers are few, and thousands of gateways wait for them.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// First and longest ceiling of the wait between two tries at a database that is away.
+const FIRST_REST: Duration = Duration::from_millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Publishes of one transaction: some 100,000 rows at most, about a second of disk.
 const MAX_INBOX: usize = 512;
@@ -65,19 +73,43 @@ pub fn subscriptions() -> Vec<String> {
         .collect()
 }
 
-/// Receives until `stop`, reconnecting as often as needed.
+/// How to open the database.
+#[derive(Debug, Clone)]
+pub struct Opener {
+    pub place: Place,
+    pub data: PathBuf,
+    pub max_image_bytes: u64,
+}
+
+impl Opener {
+    /// Waits for a database that is away; `None` when stopped while waiting.
+    async fn open(self, stop: &CancellationToken) -> Result<Option<Database>, HqError> {
+        let mut backoff = Backoff::new(FIRST_REST, LONGEST_REST);
+        loop {
+            let Self { place, data, max_image_bytes } = self.clone();
+            let opened = tokio::task::spawn_blocking(move || Database::at(&place, &data, max_image_bytes)).await;
+            match opened.map_err(|_| HqError::Stopped)? {
+                Err(fault) if fault.passes() => {
+                    let wait = backoff.next(fastrand::f64());
+                    warn!(%fault, wait_ms = wait.as_millis(), "the database is away");
+                    tokio::select! {
+                        () = stop.cancelled() => return Ok(None),
+                        () = sleep(wait) => {}
+                    }
+                }
+                opened => return opened.map(Some),
+            }
+        }
+    }
+}
+
+/// Receives until `stop`, reconnecting as often as needed, to the broker as to the database.
 ///
 /// # Errors
 /// Only what ends the receiver: a database or disk that cannot be written. Nothing was acknowledged that is not stored.
-pub async fn serve(connector: Connector, database: Database, stop: CancellationToken) -> Result<(), HqError> {
-    let mut receiver = Receiver {
-        database: Some(database),
-        commit: None,
-        inbox: Vec::new(),
-        bytes: 0,
-        gather: None,
-        replies: Replies::default(),
-    };
+pub async fn serve(connector: Connector, opener: Opener, stop: CancellationToken) -> Result<(), HqError> {
+    let Some(database) = opener.open(&stop).await? else { return Ok(()) };
+    let mut receiver = Receiver::new(database);
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let connected = tokio::select! {
@@ -108,35 +140,91 @@ pub async fn serve(connector: Connector, database: Database, stop: CancellationT
     }
 }
 
-type Committed = (Database, Result<Vec<Addressed>, HqError>);
+/// What the database is asked for.
+enum Work {
+    Take(Vec<Arrived>),
+    /// Where everyone stands.
+    Stand,
+    /// Which holes there are.
+    Look,
+}
+
+enum Done {
+    Answers(Vec<Addressed>),
+    Holes(Vec<Hole>),
+}
+
+struct Worked {
+    database: Database,
+    work: Work,
+    outcome: Result<Done, HqError>,
+}
+
+impl Work {
+    fn run(self, mut database: Database) -> Worked {
+        let now = clock::now().wall;
+        let outcome = match &self {
+            Self::Take(batch) => database.take(batch, now).map(Done::Answers),
+            Self::Stand => {
+                let since = Timestamp::from_unix_ms(now.unix_ms() - STANDING_DAYS * 86_400_000);
+                database.standings(since).map(Done::Answers)
+            }
+            Self::Look => database.holes().map(Done::Holes),
+        };
+        Worked { database, work: self, outcome }
+    }
+}
 
 struct Receiver {
-    /// Away while a commit runs.
+    /// Away while it works.
     database: Option<Database>,
-    commit: Option<JoinHandle<Committed>>,
+    running: Option<JoinHandle<Worked>>,
     inbox: Vec<Arrived>,
     /// Payloads in the inbox, in bytes.
     bytes: usize,
     /// No commit begins before, unless there is enough.
     gather: Option<Instant>,
+    /// The database is left alone until then: it is away.
+    rest: Option<Instant>,
+    patience: Backoff,
+    /// Everyone is to be told where they stand.
+    stand: bool,
+    /// Holes are to be looked for.
+    look: bool,
+    holes: Holes,
     replies: Replies,
 }
 
 impl Receiver {
+    fn new(database: Database) -> Self {
+        Self {
+            database: Some(database),
+            running: None,
+            inbox: Vec::new(),
+            bytes: 0,
+            gather: None,
+            rest: None,
+            patience: Backoff::new(FIRST_REST, LONGEST_REST),
+            stand: false,
+            look: false,
+            holes: Holes::default(),
+            replies: Replies::default(),
+        }
+    }
+
     /// One connection; `None` when asked to stop.
     async fn session(&mut self, uplink: Uplink, stop: &CancellationToken) -> Result<Option<UplinkError>, HqError> {
         let Uplink { publish, mut arrived, mut driver } = uplink;
-        let mut holes = Holes::default();
         let mut look = interval(LOOK_FOR_HOLES);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.finish_commit().await?;
-        self.greet()?;
+        self.finish().await?;
+        (self.stand, self.holes) = (true, Holes::default());
         loop {
-            self.begin_commit();
+            self.begin();
             tokio::select! {
                 () = stop.cancelled() => return Ok(None),
                 reason = &mut driver => return Ok(Some(reason)),
-                committed = running(&mut self.commit) => self.committed(committed)?,
+                worked = running(&mut self.running) => self.done(worked)?,
                 permit = publish.reserve(), if !self.replies.is_empty() => {
                     if let (Ok(permit), Some(reply)) = (permit, self.replies.pop()) {
                         permit.send(reply);
@@ -147,8 +235,9 @@ impl Receiver {
                     Some(FromBroker::Word { .. }) => {}
                     None => return Ok(Some(UplinkError::Lost("the connection's other half has ended".to_owned()))),
                 },
-                _ = look.tick() => self.ask(&mut holes)?,
-                () = until(self.gather), if self.commit.is_none() && !self.inbox.is_empty() => self.gather = None,
+                _ = look.tick() => self.look = true,
+                () = until(self.gather), if self.gather.is_some() && !self.inbox.is_empty() => self.gather = None,
+                () = until(self.rest), if self.rest.is_some() => self.rest = None,
             }
         }
     }
@@ -163,64 +252,91 @@ impl Receiver {
         }
     }
 
-    fn begin_commit(&mut self) {
-        if self.commit.is_some() || self.inbox.is_empty() || (self.gather.is_some() && self.bytes < ENOUGH) {
+    /// Gives the database its next work, if it is free and there is some.
+    fn begin(&mut self) {
+        if self.running.is_some() || self.rest.is_some() {
             return;
+        }
+        let Some(work) = self.next() else { return };
+        let Some(database) = self.database.take() else { return };
+        self.running = Some(tokio::task::spawn_blocking(move || work.run(database)));
+    }
+
+    fn next(&mut self) -> Option<Work> {
+        if std::mem::take(&mut self.stand) {
+            return Some(Work::Stand);
+        }
+        // A batch on its way may be what is missing.
+        if self.inbox.is_empty() {
+            return std::mem::take(&mut self.look).then_some(Work::Look);
+        }
+        if self.gather.is_some() && self.bytes < ENOUGH {
+            return None;
         }
         self.gather = (self.bytes >= FAST).then(|| Instant::now() + GATHER);
         self.bytes = 0;
-        let Some(mut database) = self.database.take() else { return };
-        let batch = std::mem::take(&mut self.inbox);
-        self.commit = Some(tokio::task::spawn_blocking(move || {
-            let replies = database.take(&batch, clock::now().wall);
-            (database, replies)
-        }));
+        Some(Work::Take(std::mem::take(&mut self.inbox)))
     }
 
-    fn committed(&mut self, outcome: Result<Committed, tokio::task::JoinError>) -> Result<(), HqError> {
-        self.commit = None;
-        let (database, replies) = outcome.map_err(|_| HqError::Stopped)?;
+    fn done(&mut self, worked: Result<Worked, tokio::task::JoinError>) -> Result<(), HqError> {
+        self.running = None;
+        let Worked { database, work, outcome } = worked.map_err(|_| HqError::Stopped)?;
         self.database = Some(database);
-        for (to, reply) in replies? {
-            self.replies.push(&to, reply);
+        match outcome {
+            Ok(Done::Answers(replies)) => replies.iter().for_each(|(to, reply)| self.replies.push(to, reply)),
+            Ok(Done::Holes(holes)) => self.ask(holes),
+            Err(fault) if fault.passes() => {
+                self.again(work, &fault);
+                return Ok(());
+            }
+            Err(fault) => return Err(fault),
         }
+        self.patience.reset();
         Ok(())
     }
 
-    /// Waits for a commit left over from the connection before; its answers still hold.
-    async fn finish_commit(&mut self) -> Result<(), HqError> {
-        if self.commit.is_some() {
-            let outcome = running(&mut self.commit).await;
-            self.committed(outcome)?;
+    /// Nothing of it was answered, and it is not lost while we hold it: it comes first when the database is back.
+    fn again(&mut self, work: Work, fault: &HqError) {
+        let wait = self.patience.next(fastrand::f64());
+        warn!(%fault, wait_ms = wait.as_millis(), "the database is away");
+        self.rest = Some(Instant::now() + wait);
+        match work {
+            Work::Take(batch) => {
+                let newer = std::mem::replace(&mut self.inbox, batch);
+                self.inbox.extend(newer);
+                self.bytes = self.inbox.iter().map(|message| message.payload.len()).sum();
+            }
+            Work::Stand => self.stand = true,
+            Work::Look => {}
+        }
+    }
+
+    /// Waits for work left over from the connection before; its answers still hold.
+    async fn finish(&mut self) -> Result<(), HqError> {
+        if self.running.is_some() {
+            let worked = running(&mut self.running).await;
+            self.done(worked)?;
         }
         Ok(())
     }
 
     /// What has arrived is committed before the end, though nobody can be told any more.
     async fn settle(mut self) -> Result<(), HqError> {
-        self.finish_commit().await?;
-        self.gather = None;
-        self.begin_commit();
-        self.finish_commit().await
-    }
-
-    fn greet(&mut self) -> Result<(), HqError> {
-        let since = Timestamp::from_unix_ms(clock::now().wall.unix_ms() - STANDING_DAYS * 86_400_000);
-        let standings = self.database.as_ref().map_or(Ok(Vec::new()), |database| database.standings(since))?;
-        for (to, reply) in standings {
-            self.replies.push(&to, reply);
+        self.finish().await?;
+        (self.gather, self.stand, self.look) = (None, false, false);
+        self.begin();
+        self.finish().await?;
+        if !self.inbox.is_empty() {
+            warn!(messages = self.inbox.len(), "the database is away; the gateways will send these again");
         }
         Ok(())
     }
 
-    fn ask(&mut self, holes: &mut Holes) -> Result<(), HqError> {
-        // While a commit runs the database is away, and a batch on its way may be the missing one.
-        let Some(database) = &self.database else { return Ok(()) };
-        for Hole { from, epoch, missing, .. } in holes.stale(database.holes()?, Instant::now()) {
+    fn ask(&mut self, holes: Vec<Hole>) {
+        for Hole { from, epoch, missing, .. } in self.holes.stale(holes, Instant::now()) {
             info!(gateway = %from.gateway, epoch, ?missing, "asking for what is missing");
-            self.replies.push(&from, Reply::Ask { epoch, ranges: missing });
+            self.replies.push(&from, &Reply::Ask { epoch, ranges: missing });
         }
-        Ok(())
     }
 }
 
@@ -230,9 +346,9 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-async fn running(commit: &mut Option<JoinHandle<Committed>>) -> Result<Committed, tokio::task::JoinError> {
-    match commit {
-        Some(commit) => commit.await,
+async fn running(work: &mut Option<JoinHandle<Worked>>) -> Result<Worked, tokio::task::JoinError> {
+    match work {
+        Some(work) => work.await,
         None => std::future::pending().await,
     }
 }
@@ -273,14 +389,14 @@ struct Replies {
 impl Replies {
     /// A newer acknowledgement of the same epoch says all that the older one did and takes its place, unless something else
     /// was said to that gateway since: an alarm or a refusal must not be overtaken by the acknowledgement that follows it.
-    fn push(&mut self, to: &Address, reply: Reply) {
+    fn push(&mut self, to: &Address, reply: &Reply) {
         let topic = to.topic(&Lane::Ack);
-        if let Reply::Ack { epoch, .. } = &reply {
+        if let Reply::Ack { epoch, .. } = reply {
             let last = self.waiting.iter_mut().rev().find(|(waiting, _)| *waiting == topic);
             if let Some((_, older)) = last
                 && matches!(older, Reply::Ack { epoch: older, .. } if older == epoch)
             {
-                *older = reply;
+                *older = reply.clone();
                 return;
             }
         }
@@ -288,7 +404,7 @@ impl Replies {
             warn!("too many answers are waiting; the oldest is dropped, its gateway will send again");
             self.waiting.pop_front();
         }
-        self.waiting.push_back((topic, reply));
+        self.waiting.push_back((topic, reply.clone()));
     }
 
     fn is_empty(&self) -> bool {

@@ -1,14 +1,15 @@
 //! One line an event, as it arrives: for the person who wants to see that a store is being heard.
 
 use super::{
-    database::HqError,
+    HqError,
+    database::Place,
     ledger::{Ledger, Stored},
 };
 use crate::sync::{
     envelope::TYPE_PREFIX,
     payload::{self, kind},
 };
-use std::{io::Write, path::Path, time::Duration};
+use std::{collections::BTreeSet, io::Write, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How often the database is looked at: quick to the eye, nothing to the processor.
@@ -16,6 +17,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Rows read at once.
 const PAGE: u32 = 500;
+
+/// Numbers that may still become visible out of order: what a few receivers commit at once.
+const LATE: usize = 300;
 
 /// How to print.
 #[derive(Debug, Clone, Copy)]
@@ -32,24 +36,30 @@ pub struct TailOptions {
 /// # Errors
 /// The database's; a closed output ends it in peace.
 pub async fn run(
-    data: &Path,
+    place: &Place,
     options: TailOptions,
     out: &mut impl Write,
     stop: CancellationToken,
 ) -> Result<(), HqError> {
-    let ledger = Ledger::open(data)?;
-    let mut seen = ledger.newest()?.saturating_sub(options.last);
+    let ledger = Ledger::at(place)?;
+    let mut seen = Seen::after(ledger.newest()?.saturating_sub(options.last));
     loop {
-        let page = ledger.events_after(seen, PAGE)?;
+        let page = ledger.events_after(seen.from, PAGE)?;
+        let full = page.len() == PAGE as usize;
+        let mut printed = false;
         for event in &page {
+            if !seen.is_new(event.n) {
+                continue;
+            }
             let line = if options.json { json(event) } else { describe(event) };
             if writeln!(out, "{line}").is_err() {
                 return Ok(());
             }
-            seen = event.n;
+            printed = true;
         }
         let _ = out.flush();
-        if !page.is_empty() {
+        seen.forget(full);
+        if printed || full {
             continue;
         }
         if !options.follow {
@@ -58,6 +68,34 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+/// Which numbers were printed. Several receivers commit in another order than they draw numbers, so the last few are looked
+/// through again.
+struct Seen {
+    /// Everything up to here is done with.
+    from: u64,
+    printed: BTreeSet<u64>,
+}
+
+impl Seen {
+    fn after(from: u64) -> Self {
+        Self { from, printed: BTreeSet::new() }
+    }
+
+    fn is_new(&mut self, n: u64) -> bool {
+        self.printed.insert(n)
+    }
+
+    /// A page full of what is known holds nothing new: then the end is moved on.
+    fn forget(&mut self, full: bool) {
+        let keep = if full { 0 } else { LATE };
+        while self.printed.len() > keep
+            && let Some(first) = self.printed.pop_first()
+        {
+            self.from = first;
         }
     }
 }

@@ -7,7 +7,7 @@ use skinlink::{
         pki::{Authority, TlsFiles, Use, Validity},
     },
     clock,
-    hq::{self, HqConfig, ledger::Ledger},
+    hq::{self, HqConfig, database::Place, ledger::Ledger},
     ports::Connector,
     sim::broker::{Broker, BrokerTls},
     sync::topic::{Address, Lane},
@@ -39,6 +39,7 @@ pub struct Headquarters {
     pub broker: Broker,
     pub hq_tls: TlsFiles,
     pub line: Line,
+    pub database: Place,
     receiver: Option<(CancellationToken, JoinHandle<Result<(), hq::HqError>>)>,
 }
 
@@ -65,7 +66,8 @@ impl Headquarters {
             Err(fault) => panic!("{fault}"),
         };
         let line = Line::to(broker.port()).await;
-        Self { folder, authority, broker, hq_tls, line, receiver: None }
+        let database = Place::in_folder(&folder.path().join("hq"));
+        Self { folder, authority, broker, hq_tls, line, database, receiver: None }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -78,6 +80,7 @@ impl Headquarters {
             port: self.broker.port(),
             name: "hq-1".into(),
             tls: self.hq_tls.clone(),
+            database: self.database.clone(),
             data: self.data(),
             max_image_bytes: 8 * 1024 * 1024,
         }
@@ -126,10 +129,10 @@ impl Headquarters {
     /// Looks into HQ's database until `found` gives something.
     pub async fn eventually<T>(&self, what: &str, mut found: impl FnMut(&Ledger) -> Option<T>) -> T {
         let limit = Instant::now() + LIMIT;
+        let mut ledger = None;
         loop {
-            if let Ok(ledger) = Ledger::open(&self.data())
-                && let Some(value) = found(&ledger)
-            {
+            ledger = ledger.or_else(|| Ledger::at(&self.database).ok());
+            if let Some(value) = ledger.as_ref().and_then(&mut found) {
                 return value;
             }
             if Instant::now() >= limit {
@@ -141,7 +144,7 @@ impl Headquarters {
 
     /// Fails the test with all that is known.
     pub fn give_up(&self, what: &str) -> ! {
-        let state = Ledger::open(&self.data()).map(|l| (l.counts(), l.gaps(), l.pictures(), l.alarms()));
+        let state = Ledger::at(&self.database).map(|l| (l.counts(), l.gaps(), l.pictures(), l.alarms()));
         panic!("{what}: not within {LIMIT:?}; HQ holds {state:?}; broker: {}", self.broker.log());
     }
 }

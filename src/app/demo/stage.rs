@@ -115,11 +115,10 @@ impl Stage {
     pub fn start_receiver(&mut self) -> anyhow::Result<()> {
         let program = self.places.program.with_file_name("skinlink-hq");
         let TlsFiles { ca, certificate, key } = &self.hq_tls;
-        let port = self.broker.port().to_string();
+        let broker = format!("127.0.0.1:{}", self.broker.port());
         let hq_data = self.hq_data();
         let arguments: Vec<OsString> = [
-            ("--host", "127.0.0.1".into()),
-            ("--port", port.into()),
+            ("--broker", broker.into()),
             ("--name", "hq-1".into()),
             ("--ca", OsString::from(ca)),
             ("--certificate", certificate.into()),

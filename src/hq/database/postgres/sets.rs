@@ -1,0 +1,173 @@
+//! The verbs over whole sets, one statement each. Arrays go in, `unnest` makes rows of them.
+
+use super::Postgres;
+use crate::{
+    domain::Timestamp,
+    hq::{
+        HqError,
+        database::engine::{Held, NewRow, Reach, Stored},
+        events::redacted,
+        standing,
+    },
+    sync::topic::Address,
+};
+use std::collections::{HashMap, HashSet};
+
+type Place = (String, String, i64);
+
+/// Rows are locked in the order of `gateways`, so that two receivers never wait for each other in a circle.
+pub(super) fn heard(postgres: &mut Postgres, gateways: &[&Address], at: Timestamp) -> Result<Vec<String>, HqError> {
+    let names: Vec<&str> = gateways.iter().map(|address| address.gateway.as_str()).collect();
+    let stores: Vec<&str> = gateways.iter().map(|address| address.store.as_str()).collect();
+    let rows = postgres.set(
+        "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms)
+         SELECT gateway, store, ?3, ?3 FROM unnest(?1::text[], ?2::text[]) AS t(gateway, store) ORDER BY gateway COLLATE \"C\"
+         ON CONFLICT (gateway) DO UPDATE SET last_heard_ms = excluded.last_heard_ms RETURNING gateway, store",
+        &[&names, &stores, &at.unix_ms()],
+    )?;
+    let mut known: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    names.iter().map(|name| known.remove(*name).ok_or(HqError::Shape { at: 0, expected: "every gateway" })).collect()
+}
+
+pub(super) fn begin_epochs(
+    postgres: &mut Postgres,
+    epochs: &[(&str, &str)],
+    at: Timestamp,
+) -> Result<Vec<u64>, HqError> {
+    let (gateways, names): (Vec<&str>, Vec<&str>) = epochs.iter().copied().unzip();
+    postgres.set(
+        "INSERT INTO streams(gateway, epoch, begun_ms)
+         SELECT gateway, epoch, ?3 FROM unnest(?1::text[], ?2::text[]) AS t(gateway, epoch) ON CONFLICT DO NOTHING",
+        &[&gateways, &names, &at.unix_ms()],
+    )?;
+    let rows = postgres
+        .set("SELECT gateway, count(*) FROM streams WHERE gateway = ANY(?1::text[]) GROUP BY gateway", &[&gateways])?;
+    let known: HashMap<&str, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    Ok(gateways.iter().map(|gateway| known.get(gateway).map_or(0, |count| count.unsigned_abs())).collect())
+}
+
+pub(super) fn store(postgres: &mut Postgres, rows: &[NewRow<'_>], at: Timestamp) -> Result<Vec<bool>, HqError> {
+    fn each<'a, T>(rows: &'a [NewRow<'a>], pick: fn(&'a NewRow<'a>) -> T) -> Vec<T> {
+        rows.iter().map(pick).collect()
+    }
+    let stored = postgres.set(
+        "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms, same_as)
+         SELECT t.gateway, t.epoch, t.seq, t.id, t.kind, t.subject, t.time, t.body, t.refused, ?11,
+             CASE WHEN t.may_be_here THEN
+                 (SELECT min(e.n) FROM events e WHERE e.id = t.id AND e.gateway = t.gateway
+                  AND NOT (e.epoch = t.epoch AND e.seq = t.seq) AND e.refused IS NULL AND e.kind <> ?12)
+             END
+         FROM unnest(?1::text[], ?2::text[], ?3::int8[], ?4::text[], ?5::text[], ?6::text[], ?7::text[], ?8::text[],
+                     ?9::text[], ?10::bool[])
+             AS t(gateway, epoch, seq, id, kind, subject, time, body, refused, may_be_here)
+         ON CONFLICT (gateway, epoch, seq) DO NOTHING RETURNING gateway, epoch, seq",
+        &[
+            &each(rows, |row| row.from.gateway.as_str()),
+            &each(rows, |row| row.epoch),
+            &each(rows, |row| signed(row.seq)),
+            &each(rows, |row| row.id),
+            &each(rows, |row| row.kind),
+            &each(rows, |row| row.subject),
+            &each(rows, |row| row.time),
+            &each(rows, |row| row.body),
+            &each(rows, |row| row.refused),
+            &each(rows, |row| row.may_be_here),
+            &at.unix_ms(),
+            &redacted(),
+        ],
+    )?;
+    if stored.len() == rows.len() {
+        return Ok(vec![true; rows.len()]);
+    }
+    let stored: HashSet<Place> = stored.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    Ok(rows.iter().map(|row| stored.contains(&place(row))).collect())
+}
+
+pub(super) fn came_again(postgres: &mut Postgres, rows: &[&NewRow<'_>]) -> Result<Vec<Held>, HqError> {
+    let gateways: Vec<&str> = rows.iter().map(|row| row.from.gateway.as_str()).collect();
+    let epochs: Vec<&str> = rows.iter().map(|row| row.epoch).collect();
+    let seqs: Vec<i64> = rows.iter().map(|row| signed(row.seq)).collect();
+    postgres.set(
+        "UPDATE streams s SET redeliveries = s.redeliveries + t.times
+         FROM (SELECT gateway, epoch, count(*) AS times FROM unnest(?1::text[], ?2::text[]) AS a(gateway, epoch)
+               GROUP BY gateway, epoch) AS t
+         WHERE s.gateway = t.gateway AND s.epoch = t.epoch",
+        &[&gateways, &epochs],
+    )?;
+    let found = postgres.set(
+        "SELECT e.gateway, e.epoch, e.seq, e.id, e.kind, e.refused
+         FROM unnest(?1::text[], ?2::text[], ?3::int8[]) AS t(gateway, epoch, seq)
+         JOIN events e ON e.gateway = t.gateway AND e.epoch = t.epoch AND e.seq = t.seq",
+        &[&gateways, &epochs, &seqs],
+    )?;
+    let mut held: HashMap<Place, Held> = found
+        .iter()
+        .map(|row| {
+            let held = Held { id: row.get(3), kind: row.get(4), refused: row.get(5) };
+            ((row.get(0), row.get(1), row.get(2)), held)
+        })
+        .collect();
+    rows.iter()
+        .map(|row| held.remove(&place(row)).ok_or(HqError::Shape { at: 0, expected: "the row that is there" }))
+        .collect()
+}
+
+/// From each epoch's prefix on, one look-up for each number until one is missing; what just came in need not be looked up.
+pub(super) fn advance(postgres: &mut Postgres, stored: &[Stored<'_>]) -> Result<Vec<Reach>, HqError> {
+    let ranges = || stored.iter().flat_map(|stream| stream.ranges.iter().map(move |range| (stream, range)));
+    let gateways: Vec<&str> = ranges().map(|(stream, _)| stream.gateway).collect();
+    let epochs: Vec<&str> = ranges().map(|(stream, _)| stream.epoch).collect();
+    let (first, last): (Vec<i64>, Vec<i64>) =
+        ranges().map(|(_, (first, last))| (signed(*first), signed(*last))).unzip();
+    let rows = postgres.set(
+        "WITH RECURSIVE touched AS (
+             SELECT s.gateway, s.epoch, max(t.last) AS top,
+                 greatest(s.upto, max(t.last) FILTER (WHERE t.first <= s.upto + 1)) AS start
+             FROM unnest(?1::text[], ?2::text[], ?3::int8[], ?4::int8[]) AS t(gateway, epoch, first, last)
+             JOIN streams s ON s.gateway = t.gateway AND s.epoch = t.epoch
+             GROUP BY s.gateway, s.epoch
+         ), run AS (
+             SELECT gateway, epoch, start AS seq FROM touched
+             UNION ALL
+             SELECT r.gateway, r.epoch, e.seq FROM run r
+             JOIN events e ON e.gateway = r.gateway AND e.epoch = r.epoch AND e.seq = r.seq + 1
+         ), ends AS (SELECT gateway, epoch, max(seq) AS upto FROM run GROUP BY gateway, epoch)
+         UPDATE streams s SET upto = ends.upto, last_seq = greatest(s.last_seq, touched.top)
+         FROM ends JOIN touched ON touched.gateway = ends.gateway AND touched.epoch = ends.epoch
+         WHERE s.gateway = ends.gateway AND s.epoch = ends.epoch
+         RETURNING s.gateway, s.epoch, s.upto, s.last_seq,
+             (SELECT min(a.seq) FROM alarms a WHERE a.gateway = s.gateway AND a.epoch = s.epoch AND a.seq > 0),
+             EXISTS (SELECT 1 FROM lost l WHERE l.gateway = s.gateway AND l.epoch = s.epoch
+                     AND l.first <= s.upto + 1 AND l.last > s.upto)",
+        &[&gateways, &epochs, &first, &last],
+    )?;
+    let mut reached: HashMap<(String, String), Reach> = rows
+        .iter()
+        .map(|row| {
+            let conflict = row.get::<_, Option<i64>>(4).map(i64::unsigned_abs);
+            let (upto, last_seq) = (row.get::<_, i64>(2).unsigned_abs(), row.get::<_, i64>(3).unsigned_abs());
+            ((row.get(0), row.get(1)), Reach { upto, last_seq, conflict, before_lost: row.get(5) })
+        })
+        .collect();
+    let mut reaches = Vec::with_capacity(stored.len());
+    for Stored { gateway, epoch, .. } in stored {
+        let mut reach = reached
+            .remove(&((*gateway).to_owned(), (*epoch).to_owned()))
+            .ok_or(HqError::Shape { at: 0, expected: "every epoch" })?;
+        if reach.before_lost {
+            standing::advance(postgres, gateway, epoch, (0, 0))?;
+            reach.upto = standing::prefix(postgres, gateway, epoch)?;
+        }
+        reaches.push(reach);
+    }
+    Ok(reaches)
+}
+
+fn place(row: &NewRow<'_>) -> Place {
+    (row.from.gateway.clone(), row.epoch.to_owned(), signed(row.seq))
+}
+
+/// Sequences are held to 63 bits at the door.
+fn signed(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}

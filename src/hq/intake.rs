@@ -1,0 +1,297 @@
+//! One transaction's worth of messages on its way into the tables. Events are gathered and stored as sets; a hello, which
+//! changes what events mean, is answered in its turn.
+
+use super::{
+    HqError,
+    database::{
+        Addressed, Arrived,
+        engine::{Engine, NewRow, Stored, first, values},
+    },
+    events::{self, Order, ReadRow},
+    images::{self, Whole},
+    standing,
+};
+use crate::{
+    domain::Timestamp,
+    sync::{
+        envelope::Batch,
+        ranges::RangeSet,
+        reply::{Hello, Reply},
+        topic::{Address, Lane},
+    },
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// What has arrived together.
+pub(super) struct Intake<'a> {
+    engine: &'a mut dyn Engine,
+    received: Timestamp,
+    max_image_bytes: u64,
+    /// The store that each gateway is known under.
+    known: HashMap<String, String>,
+    /// Batches not stored yet.
+    gathered: Vec<(&'a Address, Batch)>,
+    replies: Vec<Addressed>,
+    whole: Vec<Whole>,
+}
+
+impl<'a> Intake<'a> {
+    pub fn new(engine: &'a mut dyn Engine, received: Timestamp, max_image_bytes: u64) -> Self {
+        let (known, gathered, replies, whole) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { engine, received, max_image_bytes, known, gathered, replies, whole }
+    }
+
+    pub fn take(&mut self, arrived: &'a [Arrived]) -> Result<(), HqError> {
+        self.heard(arrived)?;
+        for Arrived { from, lane, payload } in arrived {
+            if let Some(alarm) = self.other_store(from)? {
+                self.replies.push((from.clone(), alarm));
+                continue;
+            }
+            match lane {
+                Lane::Events => self.gather(from, payload)?,
+                Lane::Hello => {
+                    // What came before it is there before it is answered.
+                    self.store_gathered()?;
+                    self.hello(from, payload)?;
+                }
+                Lane::Status => self.note(from, "status", payload)?,
+                Lane::About => self.note(from, "about", payload)?,
+                Lane::Offer { capture } => {
+                    match images::offer(self.engine, from, capture, payload, self.max_image_bytes)? {
+                        images::Answer::Reply(reply) => self.replies.push((from.clone(), reply)),
+                        images::Answer::Whole(picture) => self.whole.push(picture),
+                    }
+                }
+                Lane::Chunk { capture, index } => {
+                    self.whole.extend(images::slice(self.engine, from, capture, *index, payload)?);
+                }
+                Lane::Ack => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What to answer once all is committed, and the pictures to file.
+    pub fn finish(mut self) -> Result<(Vec<Addressed>, Vec<Whole>), HqError> {
+        self.store_gathered()?;
+        Ok((self.replies, self.whole))
+    }
+
+    /// Notes who was heard. First of all: it is what keeps two receivers from storing for one gateway at once.
+    fn heard(&mut self, arrived: &[Arrived]) -> Result<(), HqError> {
+        let mut gateways: BTreeMap<&str, &Address> = BTreeMap::new();
+        for Arrived { from, .. } in arrived {
+            gateways.entry(&from.gateway).or_insert(from);
+        }
+        let addresses: Vec<&Address> = gateways.into_values().collect();
+        let stores = self.engine.heard(&addresses, self.received)?;
+        self.known = addresses.iter().map(|address| address.gateway.clone()).zip(stores).collect();
+        Ok(())
+    }
+
+    /// An alarm if the gateway was known under another store: then nothing of it is stored or acknowledged, so that it keeps
+    /// everything until someone has looked.
+    fn other_store(&mut self, from: &Address) -> Result<Option<Reply>, HqError> {
+        let Address { store, gateway } = from;
+        match self.known.get(gateway) {
+            Some(known) if known != store => {
+                let reason = format!("gateway {gateway} belongs to store {known}, it now says {store}");
+                alarm(self.engine, from, ("", 0), &reason, b"", self.received).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn gather(&mut self, from: &'a Address, payload: &[u8]) -> Result<(), HqError> {
+        match events::read_batch(payload) {
+            Ok(batch) => self.gathered.push((from, batch)),
+            Err(reason) => {
+                let reply = alarm(self.engine, from, ("", 0), &reason, payload, self.received)?;
+                self.replies.push((from.clone(), reply));
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores what was gathered, moves the prefixes, acknowledges.
+    fn store_gathered(&mut self) -> Result<(), HqError> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let gathered = std::mem::take(&mut self.gathered);
+        let epochs: BTreeSet<(&str, &str)> =
+            gathered.iter().map(|(from, batch)| (from.gateway.as_str(), batch.epoch.as_str())).collect();
+        let epochs: Vec<(&str, &str)> = epochs.into_iter().collect();
+        let had = self.engine.begin_epochs(&epochs, self.received)?;
+        let only: HashSet<&str> =
+            epochs.iter().zip(had).filter(|(_, had)| *had == 1).map(|((gateway, _), _)| *gateway).collect();
+        let mut rows = Vec::new();
+        for (from, batch) in &gathered {
+            let mut order = Order { only_epoch: only.contains(from.gateway.as_str()), newest: String::new() };
+            for (seq, raw) in (batch.first_seq..).zip(&batch.events) {
+                rows.push(ReadRow::read(from, &batch.epoch, seq, raw.get(), &mut order));
+            }
+        }
+        for wave in waves(&rows) {
+            self.store_wave(&wave)?;
+        }
+        self.advance(&gathered)
+    }
+
+    /// Stores rows of which no two are of one key or one id.
+    fn store_wave(&mut self, wave: &[&ReadRow<'_>]) -> Result<(), HqError> {
+        let rows: Vec<NewRow<'_>> = wave.iter().map(|row| row.as_new()).collect();
+        let stored = self.engine.store(&rows, self.received)?;
+        let mut again = Vec::new();
+        for ((row, read), stored) in rows.iter().zip(wave).zip(stored) {
+            if !stored {
+                again.push((row, *read));
+            } else if let Some(reason) = row.refused {
+                let reply = events::nack(row.epoch, row.seq, row.id.to_owned(), reason);
+                self.replies.push((row.from.clone(), reply));
+            }
+        }
+        if again.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&NewRow<'_>> = again.iter().map(|(row, _)| *row).collect();
+        for ((row, read), held) in again.iter().zip(self.engine.came_again(&keys)?) {
+            let Some(reply) = read.came_again(self.engine, held)? else { continue };
+            if let Reply::Alarm { reason, .. } = &reply {
+                let place = (row.epoch, row.seq);
+                alarm(self.engine, row.from, place, reason, row.body.as_bytes(), self.received)?;
+            }
+            self.replies.push((row.from.clone(), reply));
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, gathered: &[(&Address, Batch)]) -> Result<(), HqError> {
+        let mut streams: BTreeMap<(&Address, &str), RangeSet> = BTreeMap::new();
+        for (from, batch) in gathered {
+            let last = batch.first_seq + batch.events.len() as u64 - 1;
+            streams.entry((from, &batch.epoch)).or_default().insert((batch.first_seq, last));
+        }
+        let stored: Vec<Stored<'_>> = streams
+            .iter()
+            .map(|((from, epoch), ranges)| Stored { gateway: &from.gateway, epoch, ranges: ranges.iter().collect() })
+            .collect();
+        let reached = self.engine.advance(&stored)?;
+        for ((from, epoch), reach) in streams.keys().zip(reached) {
+            let (upto, ranges) = standing::acknowledged(self.engine, (&from.gateway, epoch), reach)?;
+            self.replies.push(((*from).clone(), Reply::Ack { epoch: (*epoch).to_owned(), upto, ranges }));
+        }
+        Ok(())
+    }
+
+    fn hello(&mut self, from: &Address, payload: &[u8]) -> Result<(), HqError> {
+        let hello: Hello = match serde_json::from_slice(payload) {
+            Ok(hello) => hello,
+            Err(fault) => {
+                let reason = format!("unreadable hello: {fault}");
+                let reply = alarm(self.engine, from, ("", 0), &reason, payload, self.received)?;
+                self.replies.push((from.clone(), reply));
+                return Ok(());
+            }
+        };
+        let answers = self.answer(from, &hello, payload)?;
+        self.replies.extend(answers.into_iter().map(|answer| (from.clone(), answer)));
+        Ok(())
+    }
+
+    fn answer(&mut self, from: &Address, hello: &Hello, payload: &[u8]) -> Result<Vec<Reply>, HqError> {
+        let (engine, gateway, now) = (&mut *self.engine, &from.gateway, self.received);
+        let present: Option<String> = first(engine, "SELECT epoch FROM gateways WHERE gateway = ?1", values![gateway])?
+            .map_or(Ok(None), |row| row.get(0))?;
+        let (_, announced) = standing::reached(engine, gateway, &hello.epoch)?;
+        let is_new = engine.execute(
+            "INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            values![gateway, &hello.epoch, now.unix_ms()],
+        )? == 1;
+        let mut answers = Vec::new();
+        if present.as_ref().is_some_and(|present| *present != hello.epoch) {
+            if !is_new {
+                // A store that was restored from a copy of an earlier life. It says hello again under a new epoch.
+                let mut answer = standing::standing(engine, gateway, hello.epoch.clone(), announced)?;
+                if let Reply::Hello { over, .. } = &mut answer {
+                    *over = true;
+                }
+                return Ok(vec![answer]);
+            }
+            let reason = format!(
+                "gateway {gateway} begins a new epoch {}: its store was restored from a backup, or set up anew; what it \
+                 recorded after the backup and had not sent is lost",
+                hello.epoch
+            );
+            answers.push(alarm(engine, from, (&hello.epoch, 0), &reason, payload, now)?);
+        }
+        engine.execute(
+            "UPDATE gateways SET epoch = ?2, version = ?3 WHERE gateway = ?1",
+            values![gateway, &hello.epoch, &hello.version],
+        )?;
+        standing::announce(engine, gateway, &hello.epoch, hello.last_seq, now)?;
+        if let Some(reason) = standing::settle_losses(engine, gateway, hello, now)? {
+            answers.push(alarm(engine, from, (&hello.epoch, 0), &reason, payload, now)?);
+        }
+        let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;
+        answers.push(standing::standing(engine, gateway, hello.epoch.clone(), announced)?);
+        answers.extend(nacks);
+        Ok(answers)
+    }
+
+    /// Keeps the last word a gateway said about itself.
+    fn note(&mut self, from: &Address, column: &'static str, payload: &[u8]) -> Result<(), HqError> {
+        let sql = format!("UPDATE gateways SET {column} = ?2, {column}_ms = ?3 WHERE gateway = ?1");
+        let text = String::from_utf8_lossy(payload).replace('\0', "\u{fffd}");
+        self.engine.execute(&sql, values![&from.gateway, &text, self.received.unix_ms()])?;
+        Ok(())
+    }
+}
+
+/// Splits rows so that no two of a wave are of one key or one id, each wave in the order of its keys: a statement does not
+/// see what it stores itself.
+fn waves<'r, 'a>(rows: &'r [ReadRow<'a>]) -> Vec<Vec<&'r ReadRow<'a>>> {
+    let mut waves: Vec<Vec<&ReadRow<'_>>> = Vec::new();
+    let mut keys: HashMap<(&str, &str, u64), usize> = HashMap::new();
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for row in rows {
+        let free = |taken: &usize| taken + 1;
+        let key = keys.entry((&row.from.gateway, row.epoch, row.seq));
+        let by_key = match &key {
+            std::collections::hash_map::Entry::Occupied(taken) => free(taken.get()),
+            std::collections::hash_map::Entry::Vacant(_) => 0,
+        };
+        let by_id = if row.id().is_empty() { 0 } else { ids.get(row.id()).map_or(0, free) };
+        let wave = by_key.max(by_id);
+        key.insert_entry(wave);
+        ids.insert(row.id(), wave);
+        if waves.len() <= wave {
+            waves.push(Vec::new());
+        }
+        waves[wave].push(row);
+    }
+    for wave in &mut waves {
+        wave.sort_by_key(|row| (&row.from.gateway, row.epoch, row.seq));
+    }
+    waves
+}
+
+/// Writes an alarm down; what to tell the gateway.
+pub(super) fn alarm(
+    engine: &mut dyn Engine,
+    from: &Address,
+    (epoch, seq): (&str, u64),
+    reason: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Reply, HqError> {
+    // A reason may quote what was sent.
+    let reason = reason.replace('\0', "\u{fffd}");
+    tracing::error!(gateway = %from.gateway, epoch, seq, reason, "alarm");
+    engine.execute(
+        "INSERT INTO alarms(gateway, epoch, seq, reason, body, raised_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        values![&from.gateway, epoch, seq, &reason, body, now.unix_ms()],
+    )?;
+    Ok(Reply::Alarm { epoch: epoch.to_owned(), seq, reason, held: String::new() })
+}

@@ -1,0 +1,52 @@
+//! Every store at a glance, for the person at headquarters: when it was heard, what is here, what is missing.
+
+use super::{HqError, database::Place, ledger::Ledger};
+use crate::domain::Timestamp;
+use std::io::Write;
+
+/// One gateway of a store.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Standing {
+    pub store: String,
+    pub gateway: String,
+    /// `online` or `offline`, as the broker last said.
+    pub status: Option<String>,
+    pub version: Option<String>,
+    /// Milliseconds since 1970, by HQ's clock.
+    pub last_heard_ms: i64,
+    /// Events of the present epoch that the gateway says it has, and how many of them are here without a hole.
+    pub announced: u64,
+    pub upto: u64,
+    pub refused: u64,
+    pub alarms: u64,
+}
+
+/// Prints one line a gateway.
+///
+/// # Errors
+/// The database's; a closed output ends it in peace.
+pub fn print(place: &Place, json: bool, out: &mut impl Write) -> Result<(), HqError> {
+    for standing in Ledger::at(place)?.standings()? {
+        let line = if json {
+            serde_json::to_string(&standing).expect("a standing has only text and numbers")
+        } else {
+            describe(&standing)
+        };
+        if writeln!(out, "{line}").is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn describe(standing: &Standing) -> String {
+    let Standing { store, gateway, status, version, last_heard_ms, announced, upto, refused, alarms } = standing;
+    let status = status.as_deref().unwrap_or("not heard");
+    let version = version.as_deref().unwrap_or("?");
+    let heard = Timestamp::from_unix_ms(*last_heard_ms);
+    let behind = announced.saturating_sub(*upto);
+    format!(
+        "{store:12} {gateway:16} {status:9} {version:8} heard {heard}  here {upto}, behind {behind}, refused {refused}, \
+         alarms {alarms}"
+    )
+}
