@@ -8,16 +8,23 @@ mod postgres;
 
 use batches::Gateway;
 use skinlink::{
+    adapters::pki::{Authority, Use, Validity},
     clock,
-    domain::EventId,
+    domain::{CaptureId, EventId, Timestamp, VisitId},
     hq::{
+        config::RawDatabase,
         database::{Addressed, Arrived, Database, HqError, Place},
         dead_letters,
         ledger::{Counts, Ledger},
     },
-    sync::{envelope::Event, reply::Reply},
+    sync::{
+        envelope::Event,
+        image_lane::{Offer, Role, SLICE, slices},
+        reply::{Hello, ImageState, PastEpoch, Reply},
+        topic::Lane,
+    },
 };
-use std::{thread, time::Duration};
+use std::{fs, path::Path, thread, time::Duration};
 
 #[derive(Debug, Clone, Copy)]
 enum Side {
@@ -77,6 +84,9 @@ on_both_sides!(
     an_event_told_under_two_keys_in_one_transaction_counts_once,
     what_no_database_can_hold_is_refused_and_blocks_nobody,
     a_dead_letter_that_passes_todays_rules_is_taken,
+    what_nobody_keeps_is_written_down_and_what_was_moved_is_no_hole,
+    a_refusal_is_repeated_until_the_gateway_knows_of_it,
+    slices_of_a_picture_come_in_any_order_and_it_is_filed_bit_for_bit,
 );
 
 fn any_order_and_any_repetition_give_the_same_records(side: Side) {
@@ -200,6 +210,96 @@ fn mend(place: &Place, gateway: &Gateway) {
         .expect("it is written");
 }
 
+/// A gateway keeps events of earlier epochs too: HQ asks for what it misses of them.
+fn what_nobody_keeps_is_written_down_and_what_was_moved_is_no_hole(side: Side) {
+    let (records, old) = (Records::new(side), Gateway::named("sh-001-g1"));
+    let new = Gateway { epoch: Gateway::named("another life").epoch, ..old.clone() };
+    let mut database = records.open();
+    take(&mut database, &[old.hello(20, 1, Vec::new())]);
+    let replies = take(&mut database, &[old.scans(1, 2), old.scans(5, 5), old.scans(20, 20)]);
+    let Some((_, Reply::Ack { upto: 2, ranges, .. })) = replies.last() else { panic!("{replies:?}") };
+    assert_eq!(ranges, &[(5, 5), (20, 20)]);
+
+    let moved = vec![(9, 9), (12, 15)];
+    let keeps = PastEpoch { epoch: old.epoch.to_string(), last_seq: 15, oldest_kept: 4, moved };
+    take(&mut database, &[new.hello(0, 1, vec![keeps])]);
+    let holes = database.holes().expect("the holes");
+    // 3 is kept no longer, 9 and 12 to 15 were told elsewhere, 16 to 19 were never in this copy of the store.
+    assert_eq!(holes.iter().map(|hole| hole.missing.clone()).collect::<Vec<_>>(), [[(4, 4), (6, 8), (10, 11)]]);
+    let replies = take(&mut database, &[old.scans(10, 11), old.scans(4, 4), old.scans(6, 8)]);
+    assert_eq!(upto(&replies, &old), 20);
+
+    let ledger = Ledger::at(&records.place).expect("the ledger");
+    let gaps = ledger.gaps().expect("the gaps");
+    assert_eq!(gaps.iter().map(|gap| (gap.first, gap.last)).collect::<Vec<_>>(), [(3, 3), (16, 19)]);
+    let alarms = ledger.alarms().expect("the alarms");
+    assert!(alarms[0].contains("begins a new epoch") && alarms[1].starts_with("5 events"), "{alarms:?}");
+    let replies = take(&mut database, &[old.hello(30, 1, Vec::new())]);
+    assert!(matches!(replies[..], [(_, Reply::Hello { over: true, .. })]), "{replies:?}");
+    assert_eq!(database.standings(Timestamp::from_unix_ms(0)).expect("the standings").len(), 1);
+}
+
+fn a_refusal_is_repeated_until_the_gateway_knows_of_it(side: Side) {
+    let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
+    let mut database = records.open();
+    let events: Vec<String> =
+        (1..=9).map(|seq| if seq % 4 == 0 { "42".to_owned() } else { gateway.event(seq) }).collect();
+    take(&mut database, &[gateway.hello(9, 1, Vec::new()), gateway.batch(1, &events)]);
+    let mut told = |refused: Vec<(u64, u64)>| -> Vec<u64> {
+        let hello = Hello { refused, ..gateway.says(9, 1, Vec::new()) };
+        let payload = serde_json::to_vec(&hello).expect("plain data");
+        let replies = take(&mut database, &[Arrived { from: gateway.address.clone(), lane: Lane::Hello, payload }]);
+        let nacks = replies.into_iter().filter_map(|(_, reply)| match reply {
+            Reply::Nack { seq, .. } => Some(seq),
+            _ => None,
+        });
+        nacks.collect()
+    };
+    assert_eq!(told(vec![]), [4, 8]);
+    assert_eq!(told(vec![(4, 4)]), [8]);
+    assert!(told(vec![(3, 4), (7, 9)]).is_empty(), "none is said twice");
+}
+
+fn slices_of_a_picture_come_in_any_order_and_it_is_filed_bit_for_bit(side: Side) {
+    let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
+    let mut database = records.open();
+    let mut dice = fastrand::Rng::with_seed(3);
+    let bytes: Vec<u8> = (0..200_001).map(|_| dice.u8(..)).collect();
+    let capture = clock::mint(CaptureId::from_bits).to_string();
+    let offer = |sha256: String| Offer {
+        capture: capture.clone(),
+        visit: clock::mint(VisitId::from_bits).to_string(),
+        role: Role::Report,
+        format: "image/jpeg".into(),
+        bytes: bytes.len() as u64,
+        slice_bytes: SLICE,
+        slices: slices(bytes.len() as u64),
+        sha256,
+    };
+    let says = |lane: Lane, payload: Vec<u8>| Arrived { from: gateway.address.clone(), lane, payload };
+    let offered =
+        |offer: &Offer| says(Lane::Offer { capture: capture.clone() }, serde_json::to_vec(offer).expect("plain data"));
+    let slice = |index: u32| {
+        let start = index as usize * SLICE as usize;
+        let lane = Lane::Chunk { capture: capture.clone(), index };
+        says(lane, bytes[start..bytes.len().min(start + SLICE as usize)].to_vec())
+    };
+    let state = |replies: Vec<Addressed>| match replies.into_iter().next_back() {
+        Some((_, Reply::Image { state, missing, .. })) => (state, missing),
+        other => panic!("{other:?}"),
+    };
+    // Another picture under this name was begun before: it is out of date.
+    let wrong = offer("0".repeat(64));
+    assert_eq!(state(take(&mut database, &[offered(&wrong)])), (ImageState::Wanted, vec![(0, 3)]));
+    let right = offer(hex::encode(openssl::sha::sha256(&bytes)));
+    let replies = take(&mut database, &[slice(0), offered(&right), slice(3), slice(1), slice(1), offered(&right)]);
+    assert_eq!(state(replies), (ImageState::Wanted, vec![(0, 0), (2, 2)]));
+    assert_eq!(state(take(&mut database, &[slice(2), slice(0)])), (ImageState::Verified, vec![]));
+    assert_eq!(state(take(&mut database, &[offered(&right)])).0, ImageState::Verified, "asked again, it says the same");
+    let file = records.folder.path().join(format!("images/sh-001-g1/{capture}-report.jpg"));
+    assert!(fs::read(&file).expect("the picture's file") == bytes, "bit for bit");
+}
+
 /// A server that goes away in the middle costs a try, not an event.
 #[test]
 fn a_server_that_is_restarted_or_crashes_is_found_again() {
@@ -225,6 +325,56 @@ fn a_server_that_is_restarted_or_crashes_is_found_again() {
     }
     let counts = Ledger::at(&place).and_then(|ledger| ledger.counts()).expect("the ledger").remove(0);
     assert_eq!((counts.events, counts.duplicates, counts.gaps), (15, 0, 0), "{counts:?}");
+}
+
+/// Another machine's server: TLS under a named authority, and a password from a file.
+#[test]
+fn a_server_is_reached_over_tls_under_its_authority_alone() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let pki = tempfile::tempdir().expect("a folder");
+    let validity = Validity::days(clock::now().wall, 2);
+    let authority = Authority::new("database authority", validity).expect("an authority");
+    let ours = authority.issue(pki.path(), "server", Use::Server(&["localhost"]), validity).expect("a leaf");
+    let server = postgres::Server::start_with(port, |folder| {
+        for (from, to) in [(&ours.certificate, "server.crt"), (&ours.key, "server.key")] {
+            fs::copy(from, folder.join(to)).expect("it is copied");
+        }
+        let rules = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(folder.join("rules"), rules).expect("it is written");
+        let file = |name: &str| folder.join(name).display().to_string();
+        let options = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", file("server.crt")),
+            format!("ssl_key_file={}", file("server.key")),
+            format!("hba_file={}", file("rules")),
+        ];
+        options.into_iter().flat_map(|option| ["-c".to_owned(), option]).collect()
+    });
+    let mut near = server.database().open().expect("over the socket");
+    near.execute("ALTER ROLE hq PASSWORD 'not in an address'", &[]).expect("a password");
+    let password = pki.path().join("password");
+    fs::write(&password, "not in an address\n").expect("it is written");
+    let far = |ca: &Path, password: &Path| {
+        let raw = RawDatabase {
+            data: None,
+            database: Some(format!("postgres://hq@localhost:{port}/chain0")),
+            database_password_file: Some(password.to_owned()),
+            database_ca: Some(ca.to_owned()),
+        };
+        raw.resolve().expect("it can be meant").open()
+    };
+    assert!(far(&ours.ca, &password).is_ok(), "{:?}", far(&ours.ca, &password).err());
+
+    let other = Authority::new("another authority", validity).expect("an authority");
+    let theirs = tempfile::tempdir().expect("a folder");
+    let theirs = other.issue(theirs.path(), "server", Use::Client, validity).expect("a leaf");
+    let refused = far(&theirs.ca, &password).expect_err("another authority's server is not ours");
+    assert!(refused.to_string().contains("certificate"), "{refused}");
+
+    fs::write(&password, "a guess").expect("it is written");
+    let refused = far(&ours.ca, &password).expect_err("a wrong password");
+    assert!(refused.to_string().contains("password authentication failed") && !refused.passes(), "{refused}");
 }
 
 /// Files of the first versions open, and what they counted is still counted.

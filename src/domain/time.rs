@@ -40,6 +40,44 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is not a wall time as this product writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotATime(String);
+
+impl fmt::Display for NotATime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not a time such as 2026-03-02T09:14:05.120Z", self.0)
+    }
+}
+
+impl std::error::Error for NotATime {}
+
+impl std::str::FromStr for Timestamp {
+    type Err = NotATime;
+
+    /// Reads what `Display` writes, nothing else.
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        read(text).filter(|time| time.to_string() == text).ok_or_else(|| NotATime(text.to_owned()))
+    }
+}
+
+/// What stands in the places of the digits; whether the calendar has that day is seen when it is written again.
+fn read(text: &str) -> Option<Timestamp> {
+    let number = |from: usize, to: usize| -> Option<i64> {
+        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse().ok()
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second, ms) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
+    // Days since 1970 (H. Hinnant's days-from-civil): years begin in March, so that the leap day comes last.
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, shifted) = (year.div_euclid(400), (month + 9).rem_euclid(12));
+    let year_of_era = year.rem_euclid(400);
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + (153 * shifted + 2) / 5 + day - 1;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some(Timestamp(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1_000 + ms))
+}
+
 words! {
     /// How far the wall clock of a record can be trusted.
     pub enum ClockState as "clock state" {
@@ -75,6 +113,23 @@ mod tests {
             (-1, "1969-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_unix_ms(ms).to_string(), text);
+            assert_eq!(text.parse(), Ok(Timestamp::from_unix_ms(ms)));
+        }
+    }
+
+    #[test]
+    fn what_no_calendar_has_is_no_time() {
+        for text in [
+            "",
+            "2026-03-02",
+            "2026-02-29T00:00:00.000Z",
+            "2026-13-01T00:00:00.000Z",
+            "2026-03-02T24:00:00.000Z",
+            "2026-03-02T09:14:05Z",
+            "2026-03-02T09:14:05.120+08:00",
+            "字字字字字字字字",
+        ] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{
     config::{RawDatabase, RawHqConfig},
     database::Place,
-    dead_letters, stores,
+    dead_letters, records, stores,
     tail::{self, TailOptions},
 };
 use clap::{Parser, Subcommand};
@@ -55,6 +55,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make the tables people query again from the raw events
+    Rebuild {
+        #[command(flatten)]
+        from: Records,
+    },
+    /// Print the page that describes those tables (docs/hq-schema.md)
+    Schema,
     /// Hold the dead letters against today's rules again; what passes now is taken
     Replay {
         #[command(flatten)]
@@ -122,6 +129,14 @@ async fn command(command: Command) -> ExitCode {
             Ok(place) => ended(stores::print(&place, json, &mut std::io::stdout())),
             Err(wrong) => failed(2, &wrong),
         },
+        Command::Rebuild { from } => match from.place() {
+            Ok(place) => ended(records::rebuild(&place).map(|events| println!("{events} events read"))),
+            Err(wrong) => failed(2, &wrong),
+        },
+        Command::Schema => {
+            print!("{}", records::schema_page::page());
+            ExitCode::SUCCESS
+        }
         Command::Replay { from, list } => match from.place() {
             Ok(place) if list => ended(dead_letters::print(&place, &mut std::io::stdout())),
             Ok(place) => ended(dead_letters::replay(&place, &mut std::io::stdout())),

@@ -8,6 +8,7 @@ use super::{
         engine::{Engine, Row, transaction, values},
     },
     events::{Order, ReadRow},
+    records,
 };
 use crate::sync::topic::Address;
 use std::io::Write;
@@ -109,5 +110,6 @@ fn take(engine: &mut dyn Engine, letter: &Letter) -> Result<bool, HqError> {
          WHERE n = ?1",
         values![letter.n, row.id, row.kind, row.subject, row.time, &letter.from.gateway, &super::events::redacted()],
     )?;
+    records::make_up_for(engine, &letter.from.gateway, &letter.epoch, letter.seq)?;
     Ok(true)
 }

@@ -2,7 +2,8 @@
 
 use super::{
     HqError,
-    database::engine::{Engine, Held, NewRow, values},
+    database::engine::{Engine, Held, NewRow, first, only, values},
+    records,
 };
 use crate::{
     domain::Epoch,
@@ -116,19 +117,25 @@ impl<'a> ReadRow<'a> {
                 "UPDATE events SET kind = ?4, subject = ?5, body = ?6 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3",
                 values![&self.from.gateway, self.epoch, self.seq, &event.kind, &event.subject, self.raw],
             )?;
-            self.stands_alone(engine)?;
+            self.forget(engine)?;
         }
         // The first nack may be what was lost.
         Ok(held.refused.map(|reason| nack(self.epoch, self.seq, held.id, &reason)))
     }
 
-    /// This row was taken out: of those that were known as the same, the first now stands for the event.
-    fn stands_alone(&self, engine: &mut dyn Engine) -> Result<(), HqError> {
+    /// This row was taken out, with its facts. Of those that were known as the same, the first now stands for the event.
+    fn forget(&self, engine: &mut dyn Engine) -> Result<(), HqError> {
+        let key = values![&self.from.gateway, self.epoch, self.seq];
+        let n = only(engine, "SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3", key)?;
+        records::forget(engine, n)?;
+        let same = "SELECT gateway, epoch, seq FROM events WHERE same_as = ?1 ORDER BY n LIMIT 1";
+        if let Some(next) = first(engine, same, values![n])? {
+            records::make_up_for(engine, &next.get::<String>(0)?, &next.get::<String>(1)?, next.get(2)?)?;
+        }
         engine.execute(
             "UPDATE events SET same_as = nullif((SELECT min(same.n) FROM events same WHERE same.same_as = gone.n), events.n)
-             FROM (SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3) AS gone
-             WHERE events.same_as = gone.n",
-            values![&self.from.gateway, self.epoch, self.seq],
+             FROM (SELECT n FROM events WHERE n = ?1) AS gone WHERE events.same_as = gone.n",
+            values![n],
         )?;
         Ok(())
     }

@@ -1,27 +1,20 @@
 //! The receiving loop: takes what arrives, commits it, and only then answers. While one commit is on its way to the disk,
 //! everything that arrives makes up the next: batches grow with the load and cost nothing in idleness.
-//!
-//! Answers may be lost without harm (the gateway sends again), so their queue is bounded by dropping the oldest.
 
 use super::{
     HqError,
     database::{Addressed, Arrived, Database, Hole, Place},
+    holes::Holes,
+    records::Turn,
+    replies::Replies,
 };
 use crate::{
     clock,
     domain::Timestamp,
-    ports::{Connector, FromBroker, Publish, Uplink, UplinkError},
-    sync::{
-        backoff::Backoff,
-        reply::Reply,
-        topic::{Address, Lane},
-    },
+    ports::{Connector, FromBroker, Uplink, UplinkError},
+    sync::{backoff::Backoff, reply::Reply, topic::Address},
 };
-use std::{
-    collections::{HashMap, VecDeque},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -49,17 +42,12 @@ const GATHER: Duration = Duration::from_millis(5);
 /// Bytes worth a commit at any time.
 const ENOUGH: usize = 256 * 1024;
 
-/// Answers waiting to be sent; beyond this the oldest is dropped.
-const MAX_REPLIES: usize = 10_000;
+/// How often facts are made of what was stored, and how soon again where there is more: acknowledgements come first.
+const KEEP: Duration = Duration::from_secs(1);
+const KEEP_ON: Duration = Duration::from_millis(60);
 
 /// How often holes are looked for.
 const LOOK_FOR_HOLES: Duration = Duration::from_secs(2);
-
-/// A hole that has not moved this long is asked for: longer than a batch under way takes.
-const HOLE_PATIENCE: Duration = Duration::from_secs(4);
-
-/// Ranges that one question names.
-const MAX_ASKED: usize = 32;
 
 /// Gateways heard within this time are told where they stand when HQ comes back.
 const STANDING_DAYS: i64 = 30;
@@ -147,11 +135,14 @@ enum Work {
     Stand,
     /// Which holes there are.
     Look,
+    /// To make facts of what is stored.
+    Keep,
 }
 
 enum Done {
     Answers(Vec<Addressed>),
     Holes(Vec<Hole>),
+    Kept(Turn),
 }
 
 struct Worked {
@@ -170,6 +161,7 @@ impl Work {
                 database.standings(since).map(Done::Answers)
             }
             Self::Look => database.holes().map(Done::Holes),
+            Self::Keep => database.keep_records(now).map(Done::Kept),
         };
         Worked { database, work: self, outcome }
     }
@@ -191,6 +183,10 @@ struct Receiver {
     stand: bool,
     /// Holes are to be looked for.
     look: bool,
+    /// When facts are made next; a little later while messages wait.
+    keep: Instant,
+    /// The last turn left facts to be made.
+    behind: bool,
     holes: Holes,
     replies: Replies,
 }
@@ -207,6 +203,8 @@ impl Receiver {
             patience: Backoff::new(FIRST_REST, LONGEST_REST),
             stand: false,
             look: false,
+            keep: Instant::now(),
+            behind: false,
             holes: Holes::default(),
             replies: Replies::default(),
         }
@@ -238,6 +236,7 @@ impl Receiver {
                 _ = look.tick() => self.look = true,
                 () = until(self.gather), if self.gather.is_some() && !self.inbox.is_empty() => self.gather = None,
                 () = until(self.rest), if self.rest.is_some() => self.rest = None,
+                () = sleep_until(self.keep), if self.running.is_none() && self.rest.is_none() && self.inbox.is_empty() => {}
             }
         }
     }
@@ -266,6 +265,11 @@ impl Receiver {
         if std::mem::take(&mut self.stand) {
             return Some(Work::Stand);
         }
+        let (now, late) = (Instant::now(), if self.behind { KEEP_ON } else { KEEP });
+        if now >= self.keep && (self.inbox.is_empty() || now >= self.keep + late) {
+            self.keep = now + KEEP;
+            return Some(Work::Keep);
+        }
         // A batch on its way may be what is missing.
         if self.inbox.is_empty() {
             return std::mem::take(&mut self.look).then_some(Work::Look);
@@ -285,6 +289,12 @@ impl Receiver {
         match outcome {
             Ok(Done::Answers(replies)) => replies.iter().for_each(|(to, reply)| self.replies.push(to, reply)),
             Ok(Done::Holes(holes)) => self.ask(holes),
+            Ok(Done::Kept(turn)) => {
+                self.behind = turn.more;
+                if turn.more {
+                    self.keep = Instant::now() + KEEP_ON;
+                }
+            }
             Err(fault) if fault.passes() => {
                 self.again(work, &fault);
                 return Ok(());
@@ -307,7 +317,7 @@ impl Receiver {
                 self.bytes = self.inbox.iter().map(|message| message.payload.len()).sum();
             }
             Work::Stand => self.stand = true,
-            Work::Look => {}
+            Work::Look | Work::Keep => {}
         }
     }
 
@@ -324,6 +334,7 @@ impl Receiver {
     async fn settle(mut self) -> Result<(), HqError> {
         self.finish().await?;
         (self.gather, self.stand, self.look) = (None, false, false);
+        self.keep = Instant::now() + LONGEST_REST;
         self.begin();
         self.finish().await?;
         if !self.inbox.is_empty() {
@@ -350,71 +361,5 @@ async fn running(work: &mut Option<JoinHandle<Worked>>) -> Result<Worked, tokio:
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Since when each stream's prefix has stood still before a hole.
-#[derive(Default)]
-struct Holes(HashMap<(Address, String), (u64, Instant)>);
-
-impl Holes {
-    /// The holes that have stood still long enough; each is asked for once per patience.
-    fn stale(&mut self, holes: Vec<Hole>, now: Instant) -> Vec<Hole> {
-        let mut before = std::mem::take(&mut self.0);
-        let mut stale = Vec::new();
-        for mut hole in holes {
-            let key = (hole.from.clone(), hole.epoch.clone());
-            let since = match before.remove(&key) {
-                Some((stood, since)) if stood == hole.upto => since,
-                _ => now,
-            };
-            let due = now.duration_since(since) >= HOLE_PATIENCE && !hole.missing.is_empty();
-            self.0.insert(key, (hole.upto, if due { now } else { since }));
-            if due {
-                hole.missing.truncate(MAX_ASKED);
-                stale.push(hole);
-            }
-        }
-        stale
-    }
-}
-
-/// Answers waiting for the broker.
-#[derive(Default)]
-struct Replies {
-    waiting: VecDeque<(String, Reply)>,
-    sent: u64,
-}
-
-impl Replies {
-    /// A newer acknowledgement of the same epoch says all that the older one did and takes its place, unless something else
-    /// was said to that gateway since: an alarm or a refusal must not be overtaken by the acknowledgement that follows it.
-    fn push(&mut self, to: &Address, reply: &Reply) {
-        let topic = to.topic(&Lane::Ack);
-        if let Reply::Ack { epoch, .. } = reply {
-            let last = self.waiting.iter_mut().rev().find(|(waiting, _)| *waiting == topic);
-            if let Some((_, older)) = last
-                && matches!(older, Reply::Ack { epoch: older, .. } if older == epoch)
-            {
-                *older = reply.clone();
-                return;
-            }
-        }
-        if self.waiting.len() >= MAX_REPLIES {
-            warn!("too many answers are waiting; the oldest is dropped, its gateway will send again");
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back((topic, reply.clone()));
-    }
-
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    fn pop(&mut self) -> Option<Publish> {
-        let (topic, reply) = self.waiting.pop_front()?;
-        self.sent += 1;
-        let payload = serde_json::to_vec(&reply).expect("a reply has only text and numbers");
-        Some(Publish { token: self.sent, topic, payload, retain: false })
     }
 }

@@ -7,6 +7,7 @@ use skinlink::{
     sync::{
         envelope::{Batch, Event, Mark},
         payload::{self, kind},
+        reply::{Hello, PastEpoch},
         topic::{Address, Lane},
     },
 };
@@ -53,6 +54,17 @@ impl Gateway {
         let batch = Batch { epoch: self.epoch.to_string(), first_seq, count, events };
         let payload = serde_json::to_vec(&batch).expect("plain data");
         Arrived { from: self.address.clone(), lane: Lane::Events, payload }
+    }
+
+    /// A word on how far this database goes.
+    pub fn says(&self, last_seq: u64, oldest_kept: u64, past: Vec<PastEpoch>) -> Hello {
+        let (epoch, refused) = (self.epoch.to_string(), Vec::new());
+        Hello { epoch, last_seq, oldest_kept, version: "test".into(), refused, past }
+    }
+
+    pub fn hello(&self, last_seq: u64, oldest_kept: u64, past: Vec<PastEpoch>) -> Arrived {
+        let payload = serde_json::to_vec(&self.says(last_seq, oldest_kept, past)).expect("plain data");
+        Arrived { from: self.address.clone(), lane: Lane::Hello, payload }
     }
 
     /// `first` to `last`, freshly made.

@@ -21,8 +21,9 @@ use std::{
 /// One line a command on its standard input, one line an answer.
 const KEEPER: &str = r#"
 bin=$1 folder=$2
+shift 2
 start() {
-    "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=200 \
+    "$bin/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c max_connections=200 "$@" \
         >>"$folder/log" 2>&1 &
     server=$!
     until "$bin/pg_isready" -q -h "$folder" -U hq; do
@@ -32,12 +33,12 @@ start() {
     echo up
 }
 "$bin/initdb" -D "$folder/data" -U hq -A trust -E UTF8 --no-locale --no-sync >"$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
-start
+start "$@"
 while read -r order; do
     case $order in
         stop) kill -INT $server; wait $server; echo down ;;
         kill) kill -QUIT $server; wait $server; echo down ;;
-        start) start ;;
+        start) start "$@" ;;
     esac
 done
 kill -INT $server; wait $server
@@ -49,6 +50,7 @@ const NOBODY: u32 = 65534;
 /// A running server.
 pub struct Server {
     folder: PathBuf,
+    port: u16,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
     keeper: Child,
@@ -58,34 +60,49 @@ pub struct Server {
 impl Server {
     /// A server of the test's own, that may be stopped and started.
     pub fn start() -> Self {
+        Self::start_with(5432, |_| Vec::new())
+    }
+
+    /// On another port; `prepare` puts files into the folder and gives more of the server's own options.
+    pub fn start_with(port: u16, prepare: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::Builder::new().prefix("skinlink-pg-").tempdir().expect("a folder").keep();
         let mut command = Command::new("sh");
-        command.args(["-c", KEEPER, "keeper"]).arg(programs()).arg(&folder);
+        let options = prepare(&folder);
+        command.args(["-c", KEEPER, "keeper"]).arg(programs()).arg(&folder).args(options);
+        command.env("PGPORT", port.to_string());
         if fs::metadata("/proc/self").expect("proc is mounted").uid() == 0 {
-            chown(&folder, Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
+            let files = fs::read_dir(&folder).expect("the folder").map(|entry| entry.expect("an entry").path());
+            for path in files.chain([folder.clone()]) {
+                chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+            }
             command.uid(NOBODY).gid(NOBODY);
         }
         let mut keeper =
             command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a shell runs");
         let (orders, answers) = (keeper.stdin.take(), keeper.stdout.take());
         let (orders, answers) = (orders.expect("a pipe"), BufReader::new(answers.expect("a pipe")));
-        let mut server = Self { folder, orders, answers, keeper, databases: AtomicU32::new(0) };
+        let mut server = Self { folder, port, orders, answers, keeper, databases: AtomicU32::new(0) };
         server.answered("up");
         server
     }
 
     /// A fresh, empty database.
     pub fn database(&self) -> Place {
+        self.fresh().parse().expect("an address")
+    }
+
+    /// Address of a fresh, empty database.
+    pub fn fresh(&self) -> String {
         let name = format!("chain{}", self.databases.fetch_add(1, Ordering::Relaxed));
         let made = Command::new(programs().join("createdb"))
-            .args(["-U", "hq", "-h"])
+            .args(["-U", "hq", "-p", &self.port.to_string(), "-h"])
             .arg(&self.folder)
             .arg(&name)
             .output()
             .expect("createdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let socket = self.folder.display().to_string().replace('/', "%2F");
-        format!("postgres://hq@{socket}/{name}").parse().expect("an address")
+        format!("postgres://hq@{socket}:{}/{name}", self.port)
     }
 
     /// Ends it as an operator would (`stop`, connections are cut off) or as a crash would (`kill`); `start` brings it back.

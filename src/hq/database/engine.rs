@@ -7,6 +7,7 @@
 use super::HqError;
 use crate::{
     domain::Timestamp,
+    hq::records::tables::Table,
     sync::{reply::SeqRange, topic::Address},
 };
 use std::fmt;
@@ -140,6 +141,22 @@ pub trait Engine: fmt::Debug + Send {
     /// # Errors
     /// The database's.
     fn advance(&mut self, stored: &[Stored<'_>]) -> Result<Vec<Reach>, HqError>;
+
+    /// Writes facts; what is there already stays as it is.
+    ///
+    /// # Errors
+    /// The database's.
+    fn fill(&mut self, table: &Table, rows: &[&[Cell]]) -> Result<(), HqError>;
+
+    /// Keeps everyone else from making or forgetting facts until the end of the transaction; without `wait` it may be refused,
+    /// since another does so now.
+    ///
+    /// # Errors
+    /// The database's.
+    fn keep_records(&mut self, wait: bool) -> Result<bool, HqError>;
+
+    /// How this side writes a time that is given in milliseconds since 1970.
+    fn time(&self) -> fn(&str) -> String;
 }
 
 /// Does `work` in one transaction.
@@ -289,6 +306,18 @@ impl<'a> From<&'a String> for Value<'a> {
 impl<'a> From<&'a [u8]> for Value<'a> {
     fn from(value: &'a [u8]) -> Self {
         Self::Bytes(value)
+    }
+}
+
+impl<'a> From<&'a Cell> for Value<'a> {
+    fn from(cell: &'a Cell) -> Self {
+        match cell {
+            Cell::Null => Self::Null,
+            Cell::Int(value) => Self::Int(*value),
+            Cell::Real(value) => Self::Real(*value),
+            Cell::Text(value) => Self::Text(value),
+            Cell::Bytes(value) => Self::Bytes(value),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ pub use place::{FILE, Place};
 use super::{
     images::{self, Whole},
     intake::{self, Intake},
-    standing,
+    records, standing,
 };
 use crate::{
     domain::Timestamp,
@@ -146,6 +146,14 @@ impl Database {
             standings.push((from, reply));
         }
         Ok(standings)
+    }
+
+    /// Makes facts of the next events; see [`records::turn`].
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn keep_records(&mut self, now: Timestamp) -> Result<records::Turn, HqError> {
+        records::turn(&mut *self.engine, now, false)
     }
 
     /// Streams with holes that their gateways may still fill, earlier epochs included.

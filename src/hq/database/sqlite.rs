@@ -2,11 +2,15 @@
 
 use super::{
     HqError,
-    engine::{Cell, Engine, Held, NewRow, Reach, Row, Stored, Value, values},
+    engine::{Cell, Engine, Held, NewRow, Reach, Row, Stored, Value, transaction, values},
 };
 use crate::{
     domain::Timestamp,
-    hq::{events::redacted, standing},
+    hq::{
+        events::redacted,
+        records::{self, tables::Table},
+        standing,
+    },
     sync::topic::Address,
 };
 use rusqlite::{
@@ -18,8 +22,12 @@ use rusqlite::{
 use std::{fs, path::Path, time::Duration};
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`; a file of a newer program is refused.
-const STEPS: &[&str] =
-    &[include_str!("schema/sqlite-1.sql"), include_str!("schema/sqlite-2.sql"), include_str!("schema/sqlite-3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/sqlite-1.sql"),
+    include_str!("schema/sqlite-2.sql"),
+    include_str!("schema/sqlite-3.sql"),
+    include_str!("schema/sqlite-4.sql"),
+];
 
 const SCHEMA: i64 = STEPS.len() as i64;
 
@@ -55,7 +63,11 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Otherwise a statement with a range of bound values is parsed and planned again whenever the values change.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        Ok(Self(connection))
+        let mut sqlite = Self(connection);
+        if !records::are_prepared(&mut sqlite)? {
+            transaction(&mut sqlite, records::prepare)?;
+        }
+        Ok(sqlite)
     }
 
     /// Opens the file to read beside a running receiver.
@@ -188,6 +200,31 @@ impl Engine for Sqlite {
             reached.push(Reach { upto, last_seq, conflict, before_lost: false });
         }
         Ok(reached)
+    }
+
+    fn fill(&mut self, table: &Table, rows: &[&[Cell]]) -> Result<(), HqError> {
+        let columns: Vec<&str> = table.row().map(|(name, _)| *name).collect();
+        let places: Vec<String> = (1..=columns.len()).map(|at| format!("?{at}")).collect();
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING",
+            table.name,
+            columns.join(", "),
+            places.join(", ")
+        );
+        let mut insert = self.0.prepare_cached(&sql)?;
+        for row in rows {
+            insert.execute(params_from_iter(row.iter().map(Value::from)))?;
+        }
+        Ok(())
+    }
+
+    /// There is one writer at a time anyway.
+    fn keep_records(&mut self, _wait: bool) -> Result<bool, HqError> {
+        Ok(true)
+    }
+
+    fn time(&self) -> fn(&str) -> String {
+        |ms| format!("strftime('%Y-%m-%dT%H:%M:%fZ', {ms} / 1000.0, 'unixepoch')")
     }
 }
 

@@ -12,7 +12,11 @@ use super::{
     HqError,
     engine::{Cell, Engine, Held, NewRow, Reach, Row, Stored, Value},
 };
-use crate::{domain::Timestamp, sync::topic::Address};
+use crate::{
+    domain::Timestamp,
+    hq::records::{self, tables::Table},
+    sync::topic::Address,
+};
 use bytes::BytesMut;
 use futures_executor::block_on;
 use futures_util::{TryStreamExt as _, future::join, pin_mut};
@@ -23,7 +27,7 @@ use tokio_postgres::{
 };
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`.
-const STEPS: &[&str] = &[include_str!("../schema/postgres-1.sql")];
+const STEPS: &[&str] = &[include_str!("../schema/postgres-1.sql"), include_str!("../schema/postgres-2.sql")];
 
 const SCHEMA: i64 = STEPS.len() as i64;
 
@@ -39,6 +43,9 @@ const SESSION: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET 
 
 /// Two receivers that start at once make the tables one after the other.
 const UPGRADE_LOCK: i64 = 0x736b_696e_6c69_6e6b;
+
+/// Held by whoever makes or forgets facts.
+const RECORDS_LOCK: i64 = UPGRADE_LOCK + 1;
 
 /// A connection, or the place where the next one goes.
 #[derive(Debug)]
@@ -69,8 +76,12 @@ impl Postgres {
         if found > SCHEMA {
             return Err(HqError::Newer { place: settings.to_string(), found, known: SCHEMA });
         }
-        if found < SCHEMA {
-            postgres.upgrade()?;
+        if found < SCHEMA || !records::are_prepared(&mut postgres)? {
+            let upgraded = postgres.upgrade();
+            if upgraded.is_err() {
+                postgres.roll_back();
+            }
+            upgraded?;
         }
         Ok(postgres)
     }
@@ -112,6 +123,7 @@ impl Postgres {
                     .execute("INSERT INTO schema_version(version) VALUES ($1)", &[&version as &(dyn ToSql + Sync)]),
             )?;
         }
+        records::prepare(self)?;
         self.commit()
     }
 
@@ -266,6 +278,22 @@ impl Engine for Postgres {
 
     fn advance(&mut self, stored: &[Stored<'_>]) -> Result<Vec<Reach>, HqError> {
         sets::advance(self, stored)
+    }
+
+    fn fill(&mut self, table: &Table, rows: &[&[Cell]]) -> Result<(), HqError> {
+        sets::fill(self, table, rows)
+    }
+
+    fn keep_records(&mut self, wait: bool) -> Result<bool, HqError> {
+        let lock = &[Value::Int(RECORDS_LOCK)];
+        if wait {
+            return self.query("SELECT pg_advisory_xact_lock(?1) IS NULL", lock).map(|_| true);
+        }
+        self.query("SELECT pg_try_advisory_xact_lock(?1)", lock)?[0].get(0)
+    }
+
+    fn time(&self) -> fn(&str) -> String {
+        |ms| format!("to_timestamp({ms} / 1000.0)")
     }
 }
 

@@ -5,13 +5,15 @@ use crate::{
     domain::Timestamp,
     hq::{
         HqError,
-        database::engine::{Held, NewRow, Reach, Stored},
+        database::engine::{Cell, Held, NewRow, Reach, Stored},
         events::redacted,
+        records::tables::{Kind, Table},
         standing,
     },
     sync::topic::Address,
 };
 use std::collections::{HashMap, HashSet};
+use tokio_postgres::types::ToSql;
 
 type Place = (String, String, i64);
 
@@ -161,6 +163,58 @@ pub(super) fn advance(postgres: &mut Postgres, stored: &[Stored<'_>]) -> Result<
         reaches.push(reach);
     }
     Ok(reaches)
+}
+
+/// One array a column.
+pub(super) fn fill(postgres: &mut Postgres, table: &Table, rows: &[&[Cell]]) -> Result<(), HqError> {
+    let columns: Vec<&str> = table.row().map(|(name, _)| *name).collect();
+    let arrays: Vec<String> = (1..)
+        .zip(table.row())
+        .map(|(at, (_, kind))| match kind {
+            Kind::Text => format!("?{at}::text[]"),
+            Kind::Int => format!("?{at}::int8[]"),
+            Kind::Real => format!("?{at}::float8[]"),
+        })
+        .collect();
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) ON CONFLICT DO NOTHING",
+        table.name,
+        columns.join(", "),
+        arrays.join(", ")
+    );
+    let values: Vec<Box<dyn ToSql + Sync + '_>> =
+        table.row().enumerate().map(|(at, (_, kind))| array(*kind, rows.iter().map(move |row| row.get(at)))).collect();
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as _).collect();
+    postgres.set(&sql, &values).map(drop)
+}
+
+fn array<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Cell>>) -> Box<dyn ToSql + Sync + 'a> {
+    match kind {
+        Kind::Text => Box::new(
+            cells
+                .map(|cell| match cell {
+                    Some(Cell::Text(value)) => Some(value.as_str()),
+                    _ => None,
+                })
+                .collect::<Vec<_>>(),
+        ),
+        Kind::Int => Box::new(
+            cells
+                .map(|cell| match cell {
+                    Some(Cell::Int(value)) => Some(*value),
+                    _ => None,
+                })
+                .collect::<Vec<_>>(),
+        ),
+        Kind::Real => Box::new(
+            cells
+                .map(|cell| match cell {
+                    Some(Cell::Real(value)) => Some(*value),
+                    _ => None,
+                })
+                .collect::<Vec<_>>(),
+        ),
+    }
 }
 
 fn place(row: &NewRow<'_>) -> Place {

@@ -1,0 +1,296 @@
+//! The tables people query, on both sides: they say what holds now, follow corrections, forget what was redacted, and can be
+//! made again from the raw events.
+
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+#[path = "support/batches.rs"]
+mod batches;
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+#[path = "support/postgres.rs"]
+mod postgres;
+
+use batches::Gateway;
+use skinlink::{
+    clock,
+    domain::{CustomerId, ReadingId, ScanId, VisitId},
+    hq::{
+        database::{Database, Place},
+        records::{self, schema_page, tables, views},
+    },
+    sync::{
+        envelope::Event,
+        payload::{self, kind},
+    },
+};
+use std::{collections::BTreeMap, fs, path::Path};
+
+#[derive(Debug, Clone, Copy)]
+enum Side {
+    Sqlite,
+    Postgres,
+}
+
+/// A database that one gateway talks to.
+struct Salon {
+    place: Place,
+    database: Database,
+    gateway: Gateway,
+    told: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl Salon {
+    fn new(side: Side) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = match side {
+            Side::Sqlite => Place::in_folder(folder.path()),
+            Side::Postgres => postgres::database(),
+        };
+        let database = Database::at(&place, folder.path(), 1 << 20).expect("the database opens");
+        Self { place, database, gateway: Gateway::named("sh-001-g1"), told: 0, _folder: folder }
+    }
+
+    fn tell(&mut self, kind: &str, subject: &str, data: &impl serde::Serialize) -> String {
+        self.told += 1;
+        let event = self.gateway.say(self.told, kind, subject, data);
+        self.send(self.told, &event);
+        event
+    }
+
+    fn send(&mut self, seq: u64, event: &str) {
+        let batch = self.gateway.batch(seq, &[event.to_owned()]);
+        self.database.take(&[batch], clock::now().wall).expect("it is taken");
+    }
+
+    fn keep(&mut self) {
+        while self.database.keep_records(clock::now().wall).expect("a turn").more {}
+    }
+
+    /// The first column, which is a text.
+    fn texts(&self, sql: &str) -> Vec<String> {
+        let mut engine = self.place.read_only().expect("the database opens");
+        let found = engine.query(sql, &[]).unwrap_or_else(|fault| panic!("{sql}: {fault}"));
+        found.iter().map(|row| row.get(0).expect("a text")).collect()
+    }
+}
+
+macro_rules! on_both_sides {
+    ($($story:ident),* $(,)?) => {
+        mod sqlite { $(#[test] fn $story() { super::$story(super::Side::Sqlite); })* }
+        mod postgresql { $(#[test] fn $story() { super::$story(super::Side::Postgres); })* }
+    };
+}
+
+on_both_sides!(
+    corrections_moves_and_joined_cards_are_in_the_views,
+    what_was_redacted_is_in_no_table_any_more,
+    times_of_an_unset_clock_are_mapped_whichever_comes_first,
+    all_is_made_again_from_the_raw_events,
+    what_lies_beyond_a_hole_waits_for_it,
+    every_view_has_the_columns_its_page_names,
+);
+
+fn device() -> payload::Device {
+    payload::Device {
+        protocol: "derma-probe-2".into(),
+        protocol_version: "1.0.0".into(),
+        serial: "0417".into(),
+        probe: "A".into(),
+        firmware: "2.3".into(),
+    }
+}
+
+fn visit(visit: &str, customer: &str, version: u64) -> payload::Visit {
+    payload::Visit {
+        visit: visit.into(),
+        customer: customer.into(),
+        station: "chair-1".into(),
+        beautician: "staff-7".into(),
+        state: "open".into(),
+        version,
+        steps: vec!["cleansing".into()],
+    }
+}
+
+fn reading(reading: &str, visit: &str, scan: &str, value: &str) -> payload::Reading {
+    payload::Reading {
+        reading: reading.into(),
+        visit: visit.into(),
+        scan: scan.into(),
+        phase: "before".into(),
+        metric: "moisture".into(),
+        region: "left_cheek".into(),
+        value: value.into(),
+        unit: "%".into(),
+        spread: Some(0.5),
+        repeats: Vec::new(),
+        device: device(),
+    }
+}
+
+fn id<T: std::fmt::Display>(make: fn(u128) -> T) -> String {
+    clock::mint(make).to_string()
+}
+
+fn corrections_moves_and_joined_cards_are_in_the_views(side: Side) {
+    let mut salon = Salon::new(side);
+    let (first, second) = (id(VisitId::from_bits), id(VisitId::from_bits));
+    let (customer, card) = (id(CustomerId::from_bits), id(CustomerId::from_bits));
+    let (scan, wrong) = (id(ScanId::from_bits), id(ReadingId::from_bits));
+    salon.tell(kind::VISIT, &first, &visit(&first, &card, 2));
+    salon.tell(kind::VISIT, &first, &visit(&first, &card, 1));
+    salon.tell(kind::VISIT, &second, &visit(&second, &customer, 1));
+    let running =
+        payload::Scan { scan: scan.clone(), visit: first.clone(), phase: "before".into(), state: "closed".into() };
+    salon.tell(kind::SCAN, &first, &running);
+    salon.tell(kind::READING, &first, &reading(&id(ReadingId::from_bits), &first, &scan, "35.20"));
+    salon.tell(kind::READING, &first, &reading(&wrong, &first, &scan, "99.0"));
+    let why = ("staff-7".to_owned(), "wrong chair".to_owned());
+    let void = |restored| payload::Voided {
+        what: "reading".into(),
+        id: wrong.clone(),
+        restored,
+        staff: why.0.clone(),
+        reason: why.1.clone(),
+    };
+    for restored in [false, true, false] {
+        salon.tell(kind::VOIDED, &first, &void(restored));
+    }
+    let moved = payload::Reassigned {
+        what: "scan".into(),
+        id: scan.clone(),
+        customer: None,
+        visit: Some(second.clone()),
+        phase: Some("after".into()),
+        staff: why.0.clone(),
+        reason: why.1.clone(),
+    };
+    salon.tell(kind::REASSIGNED, &second, &moved);
+    let alias = payload::Alias { customer: customer.clone(), alias: card.clone(), staff: why.0.clone() };
+    salon.tell(kind::ALIAS, &customer, &alias);
+    salon.keep();
+    assert_eq!(
+        salon.texts(
+            "SELECT visit || ' ' || customer || ' ' || version || ' ' || voided FROM visits ORDER BY version DESC"
+        ),
+        [format!("{first} {customer} 2 0"), format!("{second} {customer} 1 0")]
+    );
+    assert_eq!(salon.texts("SELECT visit || ' ' || phase || ' ' || voided FROM scans"), [format!("{second} after 0")]);
+    assert_eq!(
+        salon.texts("SELECT visit || ' ' || phase || ' ' || value || ' ' || voided FROM readings ORDER BY number"),
+        [format!("{second} after 35.20 0"), format!("{second} after 99.0 1")]
+    );
+    assert_eq!(salon.texts("SELECT serial || ' ' || measured FROM devices"), ["0417 2"]);
+    assert_eq!(salon.texts("SELECT deed FROM audit ORDER BY n"), ["voided", "restored", "voided", "moved", "joined"]);
+}
+
+fn what_was_redacted_is_in_no_table_any_more(side: Side) {
+    let mut salon = Salon::new(side);
+    let (seen, scan) = (id(VisitId::from_bits), id(ScanId::from_bits));
+    let told = salon.tell(kind::READING, &seen, &reading(&id(ReadingId::from_bits), &seen, &scan, "35.2"));
+    salon.tell(kind::READING, &seen, &reading(&id(ReadingId::from_bits), &seen, &scan, "35.3"));
+    salon.keep();
+    assert_eq!(salon.texts("SELECT value FROM readings ORDER BY n"), ["35.2", "35.3"]);
+    let mut redacted: Event = serde_json::from_str(&told).expect("our own");
+    redacted.kind = "com.skinlink.redacted.v1".into();
+    redacted.data = serde_json::value::RawValue::from_string("{\"reason\":\"withdrawn\"}".into()).expect("JSON");
+    salon.send(1, &serde_json::to_string(&redacted).expect("plain data"));
+    salon.keep();
+    assert_eq!(salon.texts("SELECT value FROM readings ORDER BY n"), ["35.3"]);
+    assert!(!salon.texts("SELECT body FROM events ORDER BY n")[0].contains("35.2"));
+}
+
+/// A store without a line for its clock: what it recorded gets its time as soon as the gateway knows it.
+fn times_of_an_unset_clock_are_mapped_whichever_comes_first(side: Side) {
+    let mut salon = Salon::new(side);
+    let (seen, scan) = (id(VisitId::from_bits), id(ScanId::from_bits));
+    let unset = |salon: &mut Salon, value: &str| {
+        salon.told += 1;
+        let said = reading(&id(ReadingId::from_bits), &seen, &scan, value);
+        let event = salon.gateway.say(salon.told, kind::READING, &seen, &said);
+        let event = event.replace("\"clock\":\"synced\"", "\"clock\":\"unset\"");
+        salon.send(salon.told, &event);
+    };
+    unset(&mut salon, "1.0");
+    salon.keep();
+    let boot = skinlink::domain::BootId::from_bits(1).to_string();
+    // Sequence 1 was told at 1 ms since boot, and so on; what time it was is known from 101 ms on.
+    let clock = payload::Clock { boot, monotonicns: "101000000".into(), wall_ms: 1_790_000_000_100 };
+    salon.tell(kind::CLOCK, "boot", &clock);
+    unset(&mut salon, "3.0");
+    salon.keep();
+    let at = "SELECT value || ' ' || at_ms || ' ' || clock FROM reading_facts ORDER BY n";
+    assert_eq!(salon.texts(at), ["1.0 1790000000000 mapped", "3.0 1790000000002 mapped"]);
+    let shown = match side {
+        Side::Sqlite => "SELECT at FROM readings ORDER BY n",
+        Side::Postgres => {
+            "SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM readings ORDER BY n"
+        }
+    };
+    assert_eq!(salon.texts(shown)[1], "2026-09-21T14:13:20.002Z");
+}
+
+fn all_is_made_again_from_the_raw_events(side: Side) {
+    let mut salon = Salon::new(side);
+    let (seen, scan) = (id(VisitId::from_bits), id(ScanId::from_bits));
+    for at in 0..1_200 {
+        let said = reading(&id(ReadingId::from_bits), &seen, &scan, &format!("{at}.0"));
+        salon.told += 1;
+        let event = salon.gateway.say(salon.told, kind::READING, &seen, &said);
+        salon.send(salon.told, &event);
+    }
+    salon.keep();
+    let all = "SELECT n || ' ' || reading || ' ' || value FROM readings ORDER BY n";
+    let before = salon.texts(all);
+    assert_eq!(before.len(), 1_200);
+    assert_eq!(records::rebuild(&salon.place).expect("it is made again"), 1_200);
+    assert!(salon.texts(all) == before, "the same rows again");
+}
+
+fn what_lies_beyond_a_hole_waits_for_it(side: Side) {
+    let mut salon = Salon::new(side);
+    let (seen, scan) = (id(VisitId::from_bits), id(ScanId::from_bits));
+    let said = |value: &str| reading(&id(ReadingId::from_bits), &seen, &scan, value);
+    let events: Vec<String> =
+        (1..=3).map(|seq| salon.gateway.say(seq, kind::READING, &seen, &said(&format!("{seq}.0")))).collect();
+    let values = "SELECT value FROM reading_facts ORDER BY seq";
+    salon.send(1, &events[0]);
+    salon.send(3, &events[2]);
+    salon.keep();
+    assert_eq!(salon.texts(values), ["1.0"]);
+    salon.send(2, &events[1]);
+    salon.keep();
+    assert_eq!(salon.texts(values), ["1.0", "2.0", "3.0"]);
+}
+
+fn every_view_has_the_columns_its_page_names(side: Side) {
+    let salon = Salon::new(side);
+    for view in views::ALL {
+        let named: Vec<&str> = view.columns.iter().map(|(name, _)| *name).collect();
+        let sql = match side {
+            Side::Sqlite => format!("SELECT name FROM pragma_table_info('{}') ORDER BY cid", view.name),
+            Side::Postgres => format!(
+                "SELECT column_name::text FROM information_schema.columns WHERE table_name = '{}' ORDER BY ordinal_position",
+                view.name
+            ),
+        };
+        assert_eq!(salon.texts(&sql), named, "{}", view.name);
+    }
+}
+
+#[test]
+fn the_page_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/hq-schema.md");
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert!(committed == schema_page::page(), "out of date: skinlink-hq schema > docs/hq-schema.md");
+}
+
+/// A database made by an older program keeps its old tables unless the version grows.
+#[test]
+fn a_change_of_the_records_raises_their_version() {
+    let mut schema: Vec<String> = tables::ALL.iter().flat_map(|table| table.schema()).collect();
+    schema.extend(views::ALL.iter().map(|view| view.schema(|ms| format!("time of {ms}"))));
+    let digest = hex::encode(&openssl::sha::sha256(schema.join("\n").as_bytes())[..8]);
+    let known = BTreeMap::from([(1, "413e6dd64d2d9320")]);
+    let advice = "raise records::VERSION and note the digest under it";
+    assert_eq!(known.get(&records::VERSION).copied(), Some(digest.as_str()), "{advice}");
+}
