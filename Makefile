@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help demo test setup check-format lint tests docs release kills power-cuts bench bench-peers outages
+.PHONY: help fleet demo test setup check-format lint tests docs release kills power-cuts bench bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo 'make test      format, lints, all tests, documentation'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
+	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
@@ -41,6 +42,9 @@ docs:
 
 kills:
 	SKINLINK_KILLS=long cargo test --test kills -- --nocapture
+
+fleet:
+	SKINLINK_FLEET=long cargo test --release --test fleet -- --nocapture
 
 power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture

@@ -88,9 +88,13 @@ pub struct Demo {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Simulate {
+    #[command(subcommand)]
+    pub many: Option<Many>,
     /// Id of the protocol, a folder of firmware-protocols/.
-    pub protocol: String,
+    #[arg(required = true)]
+    pub protocol: Option<String>,
     /// Where the serial port appears: a link to a pseudo-terminal.
     #[arg(long, value_name = "PATH", default_value = "/tmp/skinlink-device")]
     pub port: PathBuf,
@@ -104,6 +108,40 @@ pub struct Simulate {
     pub ledger: Option<PathBuf>,
     #[command(flatten)]
     pub folder: ProtocolFolder,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Many {
+    /// Be a whole chain of stores that records, goes offline and comes back; ends when all is acknowledged.
+    Fleet(Fleet),
+}
+
+#[derive(Debug, Args)]
+pub struct Fleet {
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub stores: u32,
+    /// Events a second, all stores together.
+    #[arg(long, default_value_t = 200.0, value_name = "RATE")]
+    pub rate: f64,
+    /// How long they record.
+    #[arg(long = "for", default_value_t = 60, value_name = "SECONDS")]
+    pub seconds: u64,
+    /// Mean time between two outages of a store; none without it.
+    #[arg(long, value_name = "SECONDS")]
+    pub disturbed_every: Option<u64>,
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Host of the broker, as its certificate says it.
+    #[arg(long, default_value = "127.0.0.1", value_name = "HOST")]
+    pub host: String,
+    #[arg(long, default_value_t = 8883, value_name = "PORT")]
+    pub port: u16,
+    /// Folder with ca.pem and, for each store, sim-0000-g1.pem and .key, sim-0001-g1 and so on.
+    #[arg(long, value_name = "FOLDER")]
+    pub certificates: PathBuf,
+    /// Folder for the stores' own data; made where absent.
+    #[arg(long, value_name = "FOLDER")]
+    pub data: PathBuf,
 }
 
 #[derive(Debug, Args)]

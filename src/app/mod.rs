@@ -4,6 +4,7 @@ mod build;
 pub mod catalogue;
 mod check;
 pub mod demo;
+pub mod fleet;
 mod logging;
 mod models;
 mod print;
