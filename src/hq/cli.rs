@@ -62,6 +62,8 @@ enum Command {
     },
     /// Print the page that describes those tables (docs/hq-schema.md)
     Schema,
+    /// Print the contract with gateways and with programs that listen: an AsyncAPI 3 document
+    Contract,
     /// Hold the dead letters against today's rules again; what passes now is taken
     Replay {
         #[command(flatten)]
@@ -135,6 +137,10 @@ async fn command(command: Command) -> ExitCode {
         },
         Command::Schema => {
             print!("{}", records::schema_page::page());
+            ExitCode::SUCCESS
+        }
+        Command::Contract => {
+            println!("{:#}", crate::sync::contract::asyncapi());
             ExitCode::SUCCESS
         }
         Command::Replay { from, list } => match from.place() {

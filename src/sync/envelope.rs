@@ -4,6 +4,7 @@
 //! versions are frozen; `tests/vectors/wire/` holds their bytes.
 
 use crate::domain::{BootId, ClockState, Epoch, EventId, Stamp, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -12,7 +13,7 @@ use std::fmt;
 pub const TYPE_PREFIX: &str = "com.skinlink.";
 
 /// One event. Field order is the order on the wire.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Event {
     pub specversion: String,
@@ -160,7 +161,7 @@ impl fmt::Display for Prefixed<'_> {
 }
 
 /// Consecutive events of one epoch: `events[i]` has `seq = first_seq + i`. At most [`super::MAX_PUBLISH`] bytes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Batch {
     pub epoch: String,

@@ -1,12 +1,13 @@
 //! Announcing a picture to HQ and cutting it into slices.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Bytes of one slice; the last may be shorter. Below [`super::MAX_PUBLISH`] with room for the packet's own header.
 pub const SLICE: u32 = 60 * 1024;
 
 /// Why a picture is sent; also the order of sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Report,
@@ -15,7 +16,7 @@ pub enum Role {
 }
 
 /// Up, on `blobs/{capture}/offer`. HQ answers with what it misses.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     pub capture: String,

@@ -5,6 +5,7 @@
 
 pub mod backoff;
 pub mod batch;
+pub mod contract;
 pub mod envelope;
 pub mod image_lane;
 pub mod pace;

@@ -1,6 +1,7 @@
 //! What an event says, by type. One struct per type and version; a published version is never changed, only followed by
 //! the next. Numbers with a precision travel as text (`"35.0"`), so that 2.0 stays 2.0.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -40,7 +41,7 @@ pub mod kind {
 }
 
 /// State of a visit after a change; the highest `version` counts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Visit {
     pub visit: String,
@@ -53,7 +54,7 @@ pub struct Visit {
 }
 
 /// One entry of the consent ledger, without the signature.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
     pub consent: String,
@@ -66,7 +67,7 @@ pub struct Consent {
 }
 
 /// State of a scan after a change.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scan {
     pub scan: String,
@@ -76,7 +77,7 @@ pub struct Scan {
 }
 
 /// The device behind a reading.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     pub protocol: String,
@@ -87,7 +88,7 @@ pub struct Device {
 }
 
 /// One value accepted from the device.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Repeat {
     pub repeat: String,
@@ -100,7 +101,7 @@ pub struct Repeat {
 }
 
 /// A closed metric × region with its repeats. Never a bare number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reading {
     pub reading: String,
@@ -117,7 +118,7 @@ pub struct Reading {
 }
 
 /// One value of a [`Measurement`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measured<'a> {
     pub metric: Cow<'a, str>,
@@ -129,7 +130,7 @@ pub struct Measured<'a> {
 
 /// One measurement of a device that measures the store and no customer: the climate of a room, a reference plate. Belongs to
 /// no visit and needs no consent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Measurement<'a> {
     pub station: Cow<'a, str>,
@@ -140,7 +141,7 @@ pub struct Measurement<'a> {
 }
 
 /// A photograph that HQ will get; only under consent to share photographs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
     pub capture: String,
@@ -158,7 +159,7 @@ pub struct Capture {
 }
 
 /// The model behind a score.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Engine {
     pub model: String,
@@ -168,7 +169,7 @@ pub struct Engine {
 }
 
 /// One level measure of one region of one photograph.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Score {
     pub score: String,
@@ -184,7 +185,7 @@ pub struct Score {
 }
 
 /// One metric × region of a comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compared {
     pub metric: String,
@@ -200,7 +201,7 @@ pub struct Compared {
 }
 
 /// A drawn comparison.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Comparison {
     pub comparison: String,
@@ -213,7 +214,7 @@ pub struct Comparison {
 }
 
 /// Something recorded by mistake, or that mistake taken back (`restored`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Voided {
     /// `visit`, `scan`, `reading` or `capture`
@@ -225,7 +226,7 @@ pub struct Voided {
 }
 
 /// Something moved: a scan to the other phase or another visit, a visit to another customer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reassigned {
     /// `visit` or `scan`
@@ -243,7 +244,7 @@ pub struct Reassigned {
 }
 
 /// Two ids found to be one person: `alias` is `customer` from now on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alias {
     pub customer: String,
@@ -252,7 +253,7 @@ pub struct Alias {
 }
 
 /// Maps times taken while the clock was not set: wall = `wall_ms` + (monotonic − `monotonicns`) within `boot`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clock {
     pub boot: String,
@@ -261,7 +262,7 @@ pub struct Clock {
 }
 
 /// Stands where an unsent event was when its consent was withdrawn or its customer erased.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redacted {
     /// `withdrawn` or `erased`
@@ -269,7 +270,7 @@ pub struct Redacted {
 }
 
 /// A customer asked to be erased: key, rows and files are gone at the store; HQ erases what it holds under this id.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erased {
     pub customer: String,

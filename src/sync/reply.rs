@@ -1,5 +1,6 @@
 //! What both sides say about progress: the gateway's hello, HQ's replies.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An inclusive range of sequence numbers, `[from, to]` on the wire.
@@ -8,7 +9,7 @@ pub type SeqRange = (u64, u64);
 /// Up, on every connect: how far this database goes.
 ///
 /// Fields after `version` are younger than the others: who does not say them is taken to have nothing to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     pub epoch: String,
@@ -35,7 +36,7 @@ pub const MAX_PAST: usize = 16;
 pub const MAX_REFUSED: usize = 64;
 
 /// What a gateway keeps of an epoch that is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PastEpoch {
     pub epoch: String,
@@ -48,7 +49,7 @@ pub struct PastEpoch {
 }
 
 /// The newest event of an epoch that HQ can name. A gateway that has another event there was restored from a copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Known {
     pub seq: u64,
@@ -56,7 +57,7 @@ pub struct Known {
 }
 
 /// Down, on the `ack` topic. Optional fields are absent where there is nothing to say, and with an older HQ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
     /// Answer to [`Hello`], and HQ's own first word when it comes back: the highest sequence it holds of this epoch, the
@@ -108,7 +109,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// Where a picture stands at HQ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageState {
     /// Slices `missing` (inclusive index ranges) are awaited.
