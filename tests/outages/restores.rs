@@ -189,14 +189,7 @@ async fn another_event_under_our_number_is_told_again_and_never_settled() {
 /// Headquarters loses its disk and comes back as of an old copy: all that the store still keeps comes again, of every epoch.
 #[tokio::test]
 async fn a_restored_headquarters_gets_everything_of_all_epochs_again() {
-    let mut headquarters = Headquarters::start().await;
-    let salon = Salon::new().await;
-    let running = Running::start(&salon.store, headquarters.connector(&address()));
-    talk(&salon, 10).await;
-    all_is_there(&headquarters, &salon.store).await;
-    let old = copied(&mut headquarters).await;
-    talk(&salon, 90).await;
-    all_is_there(&headquarters, &salon.store).await;
+    let (mut headquarters, old, salon, running) = far_beyond_an_old_copy(90).await;
     salon.store.new_epoch(None).await.expect("a second epoch");
     running.stop().await;
     let running = Running::start(&salon.store, headquarters.connector(&address()));
@@ -220,14 +213,7 @@ async fn a_restored_headquarters_gets_everything_of_all_epochs_again() {
 /// What the store keeps no longer cannot come again: it is written down as lost, and people are told.
 #[tokio::test]
 async fn beyond_the_tail_a_restored_headquarters_writes_down_what_is_lost() {
-    let mut headquarters = Headquarters::start().await;
-    let salon = Salon::new().await;
-    let running = Running::start(&salon.store, headquarters.connector(&address()));
-    talk(&salon, 10).await;
-    all_is_there(&headquarters, &salon.store).await;
-    let old = copied(&mut headquarters).await;
-    talk(&salon, 15).await;
-    all_is_there(&headquarters, &salon.store).await;
+    let (mut headquarters, old, salon, running) = far_beyond_an_old_copy(15).await;
     running.stop().await;
     let later = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + 40 * 86_400_000);
     assert_eq!(salon.store.prune(later, 30).await.expect("a store"), 25);
@@ -242,6 +228,19 @@ async fn beyond_the_tail_a_restored_headquarters_writes_down_what_is_lost() {
     assert_eq!(counts.gaps, 15, "lost events stay visible: {counts:?}");
     alarms(&headquarters, "15 events of gateway sh-001-g1 are lost").await;
     running.stop().await;
+}
+
+/// Headquarters, a copy of its data with ten events, and a salon that has told it `more` since.
+async fn far_beyond_an_old_copy(more: usize) -> (Headquarters, tempfile::TempDir, Salon, Running) {
+    let mut headquarters = Headquarters::start().await;
+    let salon = Salon::new().await;
+    let running = Running::start(&salon.store, headquarters.connector(&address()));
+    talk(&salon, 10).await;
+    all_is_there(&headquarters, &salon.store).await;
+    let old = copied(&mut headquarters).await;
+    talk(&salon, more).await;
+    all_is_there(&headquarters, &salon.store).await;
+    (headquarters, old, salon, running)
 }
 
 /// A copy of headquarters' data, made while it is stopped.

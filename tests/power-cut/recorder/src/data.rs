@@ -46,102 +46,115 @@ fn offset_of(offset: off_t) -> u64 {
     u64::try_from(offset).unwrap_or(0)
 }
 
-/// # Safety
-/// As the C library's function of this name.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t {
-    let real = real!(write as unsafe extern "C" fn(c_int, *const c_void, size_t) -> ssize_t);
-    let turn = turn_of(fd);
-    let offset = if turn.is_some() { real::position(fd) } else { 0 };
-    // SAFETY: the caller's promise, handed on unchanged; recorded is only what was written.
-    unsafe {
-        let done = real(fd, buffer, count);
-        if let Some((turn, opened)) = turn {
-            wrote(&turn, opened, offset, buffer, done);
+/// Replaces a function that works on the open file `$fd`. When that file is recorded, `$at` is asked before the real function
+/// runs, and what it gave back is told afterwards.
+macro_rules! hook {
+    ($name:ident($fd:ident: c_int $(, $arg:ident: $type:ty)*) -> $result:ty, $at:expr,
+        |$turn:ident, $opened:ident, $then:ident, $done:ident| $told:expr
+    ) => {
+        /// # Safety
+        /// As the C library's function of this name.
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn $name($fd: c_int $(, $arg: $type)*) -> $result {
+            let real = real!($name as unsafe extern "C" fn(c_int $(, $type)*) -> $result);
+            let turn = turn_of($fd).map(|(turn, opened)| (turn, opened, $at));
+            // SAFETY: the caller's promise, handed on unchanged; recorded is only what was done.
+            unsafe {
+                let $done = real($fd $(, $arg)*);
+                if let Some(($turn, $opened, $then)) = turn {
+                    $told;
+                }
+                $done
+            }
         }
-        done
+    };
+}
+
+/// The same under each of several names: a function and its twin for large files.
+macro_rules! hooks {
+    ([$($name:ident)*] $signature:tt -> $result:ty, { $at:expr }, $told:tt) => {
+        $(hooks!(@one $name $signature -> $result, $at, $told);)*
+    };
+    (@one $name:ident ($($arguments:tt)*) -> $result:ty, $at:expr, { $($told:tt)* }) => {
+        hook!($name($($arguments)*) -> $result, $at, $($told)*);
+    };
+}
+
+hook!(
+    write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t,
+    real::position(fd),
+    |turn, opened, at, done| wrote(&turn, opened, at, buffer, done)
+);
+hook!(
+    writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t,
+    real::position(fd),
+    |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, count, done)
+);
+hooks!(
+    [pwrite pwrite64](fd: c_int, buffer: *const c_void, count: size_t, offset: off_t) -> ssize_t,
+    { offset_of(offset) },
+    { |turn, opened, at, done| wrote(&turn, opened, at, buffer, done) }
+);
+hooks!(
+    [pwritev pwritev64](fd: c_int, parts: *const iovec, count: c_int, offset: off_t) -> ssize_t,
+    { offset_of(offset) },
+    { |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, count, done) }
+);
+hooks!(
+    [pwritev2 pwritev64v2](fd: c_int, parts: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t,
+    // Version 2 takes -1 for "at the file's own position".
+    { if offset < 0 { real::position(fd) } else { offset_of(offset) } },
+    { |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, count, done) }
+);
+hooks!(
+    [ftruncate ftruncate64](fd: c_int, length: off_t) -> c_int,
+    { offset_of(length) },
+    { |turn, opened, at, result| succeeded(&turn, opened, Op::Truncate, at, result) }
+);
+hooks!(
+    [fsync fdatasync](fd: c_int) -> c_int,
+    { 0 },
+    { |turn, opened, at, result| succeeded(&turn, opened, Op::Sync, at, result) }
+);
+hooks!(
+    [fallocate fallocate64](fd: c_int, mode: c_int, offset: off_t, length: off_t) -> c_int,
+    { offset_of(offset + length) },
+    { |turn, opened, end, result| reserved(&turn, opened, mode, end, result) }
+);
+hooks!(
+    [posix_fallocate posix_fallocate64](fd: c_int, offset: off_t, length: off_t) -> c_int,
+    { offset_of(offset + length) },
+    { |turn, opened, end, result| reserved(&turn, opened, 0, end, result) }
+);
+hooks!(
+    [sendfile sendfile64](to: c_int, from: c_int, offset: *mut off_t, count: size_t) -> ssize_t,
+    { real::position(to) },
+    { |turn, opened, at, done| copied(&turn, opened, to, at, done) }
+);
+
+/// Records what needs no bytes, where the real function gave 0.
+fn succeeded(turn: &Turn, opened: Opened, op: Op, at: u64, result: c_int) {
+    if result == 0 {
+        turn.log(op, opened.handle, at, b"", b"");
     }
 }
 
-/// # Safety
-/// As the C library's function of this name.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t {
-    let real = real!(writev as unsafe extern "C" fn(c_int, *const iovec, c_int) -> ssize_t);
-    let turn = turn_of(fd);
-    let offset = if turn.is_some() { real::position(fd) } else { 0 };
-    // SAFETY: the caller's promise, handed on unchanged; recorded is only what was written.
-    unsafe {
-        let done = real(fd, parts, count);
-        if let Some((turn, opened)) = turn {
-            wrote_parts(&turn, opened, offset, parts, count, done);
-        }
-        done
+/// Room that is reserved makes the file longer; other kinds of reserving are refused.
+fn reserved(turn: &Turn, opened: Opened, mode: c_int, end: u64, result: c_int) {
+    match mode {
+        0 => succeeded(turn, opened, Op::Extend, end, result),
+        libc::FALLOC_FL_KEEP_SIZE => {}
+        _ if result != 0 => {}
+        _ => real::refuse("a hole was made in a recorded file (fallocate)"),
     }
 }
 
-macro_rules! pwrite_hooks {
-    ($($name:ident),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(fd: c_int, buffer: *const c_void, count: size_t, offset: off_t) -> ssize_t {
-            let real = real!($name as unsafe extern "C" fn(c_int, *const c_void, size_t, off_t) -> ssize_t);
-            let turn = turn_of(fd);
-            // SAFETY: the caller's promise, handed on unchanged; recorded is only what was written.
-            unsafe {
-                let done = real(fd, buffer, count, offset);
-                if let Some((turn, opened)) = turn {
-                    wrote(&turn, opened, offset_of(offset), buffer, done);
-                }
-                done
-            }
-        }
-    )*};
+/// Copied bytes never passed through the program's memory: they are read back from the file.
+fn copied(turn: &Turn, opened: Opened, fd: c_int, offset: u64, done: ssize_t) {
+    let Some(done) = usize::try_from(done).ok().filter(|done| *done > 0) else { return };
+    let _errno = real::Errno::keep();
+    turn.log(Op::Write, opened.handle, offset, b"", &real::read_back(fd, offset, done));
 }
-pwrite_hooks!(pwrite, pwrite64);
-
-macro_rules! pwritev_hooks {
-    ($($name:ident($($flags:ident: $type:ty)?)),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(fd: c_int, parts: *const iovec, count: c_int, offset: off_t $(, $flags: $type)?) -> ssize_t {
-            let real = real!($name as unsafe extern "C" fn(c_int, *const iovec, c_int, off_t $(, $type)?) -> ssize_t);
-            let turn = turn_of(fd);
-            // Version 2 takes -1 for "at the file's own position".
-            let at = if offset < 0 && turn.is_some() { real::position(fd) } else { offset_of(offset) };
-            // SAFETY: the caller's promise, handed on unchanged; recorded is only what was written.
-            unsafe {
-                let done = real(fd, parts, count, offset $(, $flags)?);
-                if let Some((turn, opened)) = turn {
-                    wrote_parts(&turn, opened, at, parts, count, done);
-                }
-                done
-            }
-        }
-    )*};
-}
-pwritev_hooks!(pwritev(), pwritev64(), pwritev2(flags: c_int), pwritev64v2(flags: c_int));
-
-macro_rules! ftruncate_hooks {
-    ($($name:ident),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(fd: c_int, length: off_t) -> c_int {
-            let real = real!($name as unsafe extern "C" fn(c_int, off_t) -> c_int);
-            let turn = turn_of(fd);
-            // SAFETY: no memory is handed over.
-            let result = unsafe { real(fd, length) };
-            if let Some((turn, opened)) = turn.filter(|_| result == 0) {
-                turn.log(Op::Truncate, opened.handle, offset_of(length), b"", b"");
-            }
-            result
-        }
-    )*};
-}
-ftruncate_hooks!(ftruncate, ftruncate64);
 
 macro_rules! truncate_hooks {
     ($($name:ident),*) => {$(
@@ -161,58 +174,6 @@ macro_rules! truncate_hooks {
 }
 truncate_hooks!(truncate, truncate64);
 
-/// Room that is reserved makes the file longer; other kinds of reserving are refused.
-fn reserved(turn: Option<(Turn, Opened)>, mode: c_int, end: off_t, succeeded: bool) {
-    let Some((turn, opened)) = turn.filter(|_| succeeded) else { return };
-    match mode {
-        0 => turn.log(Op::Extend, opened.handle, offset_of(end), b"", b""),
-        libc::FALLOC_FL_KEEP_SIZE => {}
-        _ => real::refuse("a hole was made in a recorded file (fallocate)"),
-    }
-}
-
-macro_rules! fallocate_hooks {
-    ($($name:ident),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(fd: c_int, mode: c_int, offset: off_t, length: off_t) -> c_int {
-            let real = real!($name as unsafe extern "C" fn(c_int, c_int, off_t, off_t) -> c_int);
-            let turn = turn_of(fd);
-            // SAFETY: no memory is handed over.
-            let result = unsafe { real(fd, mode, offset, length) };
-            reserved(turn, mode, offset + length, result == 0);
-            result
-        }
-    )*};
-}
-fallocate_hooks!(fallocate, fallocate64);
-
-macro_rules! posix_fallocate_hooks {
-    ($($name:ident),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(fd: c_int, offset: off_t, length: off_t) -> c_int {
-            let real = real!($name as unsafe extern "C" fn(c_int, off_t, off_t) -> c_int);
-            let turn = turn_of(fd);
-            // SAFETY: no memory is handed over.
-            let result = unsafe { real(fd, offset, length) };
-            reserved(turn, 0, offset + length, result == 0);
-            result
-        }
-    )*};
-}
-posix_fallocate_hooks!(posix_fallocate, posix_fallocate64);
-
-/// Copied bytes never passed through the program's memory: they are read back from the file.
-fn copied(turn: Option<(Turn, Opened)>, fd: c_int, offset: u64, done: ssize_t) {
-    let Some((turn, opened)) = turn else { return };
-    let Some(done) = usize::try_from(done).ok().filter(|done| *done > 0) else { return };
-    let _errno = real::Errno::keep();
-    turn.log(Op::Write, opened.handle, offset, b"", &real::read_back(fd, offset, done));
-}
-
 /// # Safety
 /// As the C library's function of this name.
 #[unsafe(no_mangle)]
@@ -231,28 +192,12 @@ unsafe extern "C" fn copy_file_range(
     unsafe {
         let offset = if to_offset.is_null() { real::position(to) } else { offset_of(*to_offset) };
         let done = real(from, from_offset, to, to_offset, count, flags);
-        copied(turn, to, offset, done);
+        if let Some((turn, opened)) = turn {
+            copied(&turn, opened, to, offset, done);
+        }
         done
     }
 }
-
-macro_rules! sendfile_hooks {
-    ($($name:ident),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(to: c_int, from: c_int, offset: *mut off_t, count: size_t) -> ssize_t {
-            let real = real!($name as unsafe extern "C" fn(c_int, c_int, *mut off_t, size_t) -> ssize_t);
-            let turn = turn_of(to);
-            let at = if turn.is_some() { real::position(to) } else { 0 };
-            // SAFETY: the caller's promise, handed on unchanged.
-            let done = unsafe { real(to, from, offset, count) };
-            copied(turn, to, at, done);
-            done
-        }
-    )*};
-}
-sendfile_hooks!(sendfile, sendfile64);
 
 /// # Safety
 /// As the C library's function of this name.
@@ -273,25 +218,6 @@ unsafe extern "C" fn splice(
     // SAFETY: the caller's promise, handed on unchanged.
     unsafe { real(from, from_offset, to, to_offset, count, flags) }
 }
-
-macro_rules! sync_hooks {
-    ($($name:ident),*) => {$(
-        /// # Safety
-        /// As the C library's function of this name.
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $name(fd: c_int) -> c_int {
-            let real = real!($name as unsafe extern "C" fn(c_int) -> c_int);
-            let turn = turn_of(fd);
-            // SAFETY: no memory is handed over.
-            let result = unsafe { real(fd) };
-            if let Some((turn, opened)) = turn.filter(|_| result == 0) {
-                turn.log(Op::Sync, opened.handle, 0, b"", b"");
-            }
-            result
-        }
-    )*};
-}
-sync_hooks!(fsync, fdatasync);
 
 /// # Safety
 /// As the C library's function of this name.
