@@ -11,7 +11,12 @@ use skinlink::{
     ports::{Link, LinkError},
     protocol::spec::{FlowControl, Parity, Serial},
 };
-use std::time::Duration;
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, symlink},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout},
@@ -149,10 +154,10 @@ async fn what_is_missing_or_no_port_says_so_by_name() {
     assert!(matches!(&answer, Err(LinkError::Absent { what }) if what.ends_with("nothing-here")), "{answer:?}");
 
     let file = folder.path().join("a-file");
-    std::fs::write(&file, "no terminal").unwrap();
+    fs::write(&file, "no terminal").unwrap();
     let answer = soon("open", SerialLink::open(&file, &PLAIN)).await;
     assert!(matches!(&answer, Err(LinkError::Io(e)) if e.to_string().contains("a-file")), "{answer:?}");
-    assert_eq!(std::fs::read_to_string(&file).unwrap(), "no terminal", "opening must not harm it");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "no terminal", "opening must not harm it");
 }
 
 #[tokio::test]
@@ -175,4 +180,46 @@ async fn closing_with_unsent_bytes_does_not_wait() {
     drop(link);
     assert!(closing.elapsed() < Duration::from_secs(1), "closing took {:?}", closing.elapsed());
     drop(plug);
+}
+
+/// A simulator was killed and left its link behind. The number of its terminal went to the next one, and a gateway that was
+/// still alive opened that by the old link, locked it and kept it: the rightful gateway found its line in use by another
+/// program for as long as the other lived.
+#[tokio::test]
+async fn the_link_of_a_killed_simulator_does_not_open_somebody_else_s_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (left_behind, stranger) = number_used_again(folder.path());
+    let answer = soon("open", SerialLink::open(&left_behind, &PLAIN)).await;
+    assert!(matches!(&answer, Err(LinkError::Absent { what }) if what.ends_with("left-behind")), "{answer:?}");
+    soon("the rightful one opens", SerialLink::open(&stranger.name, &PLAIN)).await.unwrap();
+}
+
+/// A link whose terminal is gone, and a later terminal of the same number.
+fn number_used_again(folder: &Path) -> (PathBuf, Plug) {
+    let (left_behind, mut others) = (folder.join("left-behind"), Vec::new());
+    for attempt in 0..100 {
+        let plug = Plug::insert(&folder.join("killed"));
+        let node = fs::read_link(&plug.name).unwrap();
+        let _ = fs::remove_file(&left_behind);
+        symlink(&node, &left_behind).unwrap();
+        drop(plug);
+        // Times of files come from a clock that ticks every few milliseconds.
+        let ticked = folder.join("ticked");
+        let made = |path: &Path| fs::symlink_metadata(path).map(|about| (about.ctime(), about.ctime_nsec())).unwrap();
+        let limit = Instant::now() + LIMIT;
+        loop {
+            fs::write(&ticked, "").unwrap();
+            if made(&ticked) > made(&left_behind) {
+                break;
+            }
+            assert!(Instant::now() < limit, "the clock of files stands still");
+            let _ = fs::remove_file(&ticked);
+        }
+        let next = Plug::insert(&folder.join(format!("stranger-{attempt}")));
+        if fs::read_link(&next.name).unwrap() == node {
+            return (left_behind, next);
+        }
+        others.push(next);
+    }
+    panic!("in 100 attempts somebody else was always faster");
 }

@@ -10,7 +10,7 @@ use skinlink::{
     protocol::{Event, Input, Output, Request, Session, Spec},
     sim::{Faults, LedgerLine, Setup, SimDevice, SimHandle, Simulated, Wire, serve},
 };
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -183,4 +183,33 @@ async fn over_a_hostile_wire_on_a_real_terminal_each_value_is_the_device_s() {
     })
     .await;
     assert!(lines.len() >= 5);
+}
+
+/// A gateway was killed and the next one opened the line before the analyser had looked: that it was closed once stayed known
+/// for ever, the analyser turned in a circle and heard nobody any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_closed_and_opened_at_once_does_not_turn_the_analyser_in_a_circle() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("analyser");
+    let device = SimDevice::new(spec("derma-reference"), Setup::new("DR-0417", 21), Instant::now().into_std());
+    let (handle, simulated) = Simulated::new(device, Wire::sound(), Wire::sound());
+    let stop = CancellationToken::new();
+    let (served, stopped) = (path.clone(), stop.clone());
+    #[expect(clippy::disallowed_methods, reason = "the test watches this task itself")]
+    let analyser = tokio::spawn(async move { serve(&served, simulated, stopped).await });
+    let open = || {
+        let no_terminal_of_ours = nix::fcntl::OFlag::O_NOCTTY.bits();
+        fs::File::options().read(true).write(true).custom_flags(no_terminal_of_ours).open(&path)
+    };
+    let heard = async || timeout(LIMIT, handle.ledger()).await.expect("the analyser hears").unwrap();
+    heard().await;
+    for _ in 0..50 {
+        drop(open());
+        // May find no terminal at all: then the analyser was faster.
+        let again = open();
+        heard().await;
+        drop(again);
+    }
+    stop.cancel();
+    timeout(LIMIT, analyser).await.expect("it ends").unwrap().unwrap();
 }

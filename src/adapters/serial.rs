@@ -1,4 +1,5 @@
-//! A serial line as a [`Link`]: opened by path, locked against other programs, closed without waiting.
+//! A serial line as a [`Link`]: opened by path, found to be what the path means, locked against other programs, closed without
+//! waiting.
 //!
 //! Does not look for devices ([`super::discovery`] does) and never opens again by itself: a link that is gone stays gone.
 //! What the kernel does and this file hides:
@@ -8,14 +9,22 @@
 //! - A locked port comes back from the library as `ErrorKind::NoDevice`, a missing one as `Io(NotFound)`.
 //! - Closing a port waits until its output has left, up to 30 s on a line with stuck flow control: output is thrown away
 //!   first. `TIOCEXCL` outlives the descriptor while someone else has the terminal open: it is taken back first.
+//! - A pseudo-terminal's number is given to the next one at once. The link of a simulator that was killed leads to somebody
+//!   else's terminal then, and a name may change hands while it is opened: a link older than the terminal it leads to means a
+//!   device that is gone, and what was opened must still be what the name means.
 //! - Opening talks to a USB adapter's chip, which a faulty one answers after seconds: it happens off the async threads.
 
 use crate::{
     ports::{Link, LinkError},
     protocol::spec::{self, FlowControl, Parity},
 };
+use nix::sys::stat::major;
 use std::{
-    fmt, io,
+    fmt,
+    fs::{self, Metadata},
+    io,
+    ops::RangeInclusive,
+    os::{fd::AsRawFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,10 +52,9 @@ impl SerialLink {
     /// [`LinkError::Busy`], [`LinkError::Forbidden`], [`LinkError::Absent`]; `Io` where `path` is no serial port or
     /// refuses the settings.
     pub async fn open(path: &Path, settings: &spec::Serial) -> Result<Self, LinkError> {
-        let builder = builder(path, settings);
-        let opened = tokio::task::spawn_blocking(move || SerialStream::open(&builder)).await;
-        let port = opened.map_err(io::Error::other)?.map_err(|e| open_error(path, &e))?;
-        Ok(Self { port, path: path.to_owned(), gone: false })
+        let (path, builder) = (path.to_owned(), builder(path, settings));
+        let opened = tokio::task::spawn_blocking(move || open_meant(&path, &builder)).await;
+        opened.map_err(io::Error::other)?
     }
 
     fn gone(&mut self, how: &str) -> LinkError {
@@ -62,6 +70,30 @@ impl SerialLink {
         }
     }
 }
+
+fn open_meant(path: &Path, builder: &tokio_serial::SerialPortBuilder) -> Result<SerialLink, LinkError> {
+    let absent = || LinkError::Absent { what: path.display().to_string() };
+    // Before as well: what the name does not mean is not touched. What the name lacks, the opening says.
+    if fs::metadata(path).is_ok_and(|there| !is_meant(path, &there)) {
+        return Err(absent());
+    }
+    let port = SerialStream::open(builder).map_err(|e| open_error(path, &e))?;
+    let opened = fs::metadata(format!("/proc/self/fd/{}", port.as_raw_fd()));
+    let link = SerialLink { port, path: path.to_owned(), gone: false };
+    if opened.is_ok_and(|opened| is_meant(path, &opened)) { Ok(link) } else { Err(absent()) }
+}
+
+/// Whether the node `opened` is the one that `path` means now.
+fn is_meant(path: &Path, opened: &Metadata) -> bool {
+    let (Ok(name), Ok(leads_to)) = (fs::symlink_metadata(path), fs::metadata(path)) else { return false };
+    let changed = |about: &Metadata| (about.ctime(), about.ctime_nsec());
+    let another = (leads_to.dev(), leads_to.ino()) != (opened.dev(), opened.ino());
+    let reused = PSEUDO_TERMINALS.contains(&major(opened.rdev())) && changed(opened) > changed(&name);
+    !another && !reused
+}
+
+/// Major numbers of Unix 98 pseudo-terminals: Linux, Documentation/admin-guide/devices.txt.
+const PSEUDO_TERMINALS: RangeInclusive<u64> = 136..=143;
 
 fn builder(path: &Path, settings: &spec::Serial) -> tokio_serial::SerialPortBuilder {
     tokio_serial::new(path.to_string_lossy(), settings.baud)
@@ -135,5 +167,24 @@ impl Drop for SerialLink {
         // Both may fail on a terminal that is gone; then there is nothing left to wait for or to unlock.
         let _ = self.port.clear(ClearBuffer::Output);
         let _ = self.port.set_exclusive(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_changed_hands_while_it_was_opened_does_not_mean_what_was_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, other, name] = ["ours", "other", "name"].map(|file| folder.path().join(file));
+        fs::write(&ours, "").unwrap();
+        fs::write(&other, "").unwrap();
+        std::os::unix::fs::symlink(&ours, &name).unwrap();
+        assert!(is_meant(&name, &fs::metadata(&ours).unwrap()));
+        assert!(!is_meant(&name, &fs::metadata(&other).unwrap()));
+        let opened = fs::metadata(&ours).unwrap();
+        fs::remove_file(&ours).unwrap();
+        assert!(!is_meant(&name, &opened), "nothing is meant any more");
     }
 }

@@ -10,8 +10,8 @@ use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf, time::Duration};
 
-/// Refusals she takes before she gives up. After a kill a line may stay locked for seconds on a busy machine; a person waits.
-const REFUSALS: u32 = 2_000;
+/// Refusals in a row before she gives up: a few seconds. A restarted gateway has its devices again within half of one.
+const REFUSALS: u32 = 200;
 
 /// Longest wait for one answer: a step of three repeats by a slow device, a picture through the door.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -51,13 +51,16 @@ impl Pty {
         Ok(Self { master, name: name.to_owned(), node })
     }
 
-    /// Waits for bytes; an error when the other side has closed. Cancel-safe.
+    /// Waits for bytes; an error when the other side has closed, though it may have opened again since. Cancel-safe.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let mut ready = self.master.readable().await?;
+            let closed = ready.ready().is_read_closed();
             match ready.try_io(|master| master.get_ref().read(buffer)) {
                 Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(result) => return result,
+                // That it was closed once stays known for ever: to wait on would be to turn in a circle.
+                Err(_would_block) if closed => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Err(_would_block) => {}
             }
         }
