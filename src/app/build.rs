@@ -26,7 +26,7 @@ use crate::{
         station::{self, Fitted, StationHandle, station},
         sync::{self, Connection, SyncSettings, SyncStatus},
     },
-    web::{self, About, AppState, Guide},
+    web::{self, About, AppState, Guide, Headquarters},
 };
 use anyhow::Context;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
@@ -293,9 +293,14 @@ fn start_analysis(
     Ok(handle)
 }
 
-/// Starts the way to HQ, if there is one; the receiver tells the pages in one word how it is.
-fn start_sync(config: &Config, store: &Store, tasks: &mut Tasks, stop: &CancellationToken) -> watch::Receiver<String> {
-    let (word, seen) = watch::channel("disabled".to_owned());
+/// Starts the way to HQ, if there is one; the receiver tells the pages how it is.
+fn start_sync(
+    config: &Config,
+    store: &Store,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> watch::Receiver<Headquarters> {
+    let (told, seen) = watch::channel(Headquarters { connection: "disabled", alarm: None });
     if !config.mqtt.enabled {
         return seen;
     }
@@ -327,8 +332,9 @@ fn start_sync(config: &Config, store: &Store, tasks: &mut Tasks, stop: &Cancella
     tasks.start("sync", async move { Ok(sync::run(store, connector, settings, status, stop).await?) });
     tasks.start("sync word", async move {
         while watched.changed().await.is_ok() {
-            let state = word_for(&watched.borrow_and_update().connection);
-            word.send_replace(state.to_owned());
+            let SyncStatus { connection, alarm, waiting: _, last_acknowledged: _ } =
+                watched.borrow_and_update().clone();
+            told.send_replace(Headquarters { connection: word_for(&connection), alarm });
         }
         Ok(())
     });
@@ -340,7 +346,8 @@ const fn word_for(connection: &Connection) -> &'static str {
         Connection::Connecting => "connecting",
         Connection::Connected => "connected",
         Connection::HqSilent => "hq_silent",
-        Connection::Down(_) | Connection::Stalled(_) => "offline",
+        Connection::Down(_) => "offline",
+        Connection::Stalled(_) => "stalled",
     }
 }
 

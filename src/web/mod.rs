@@ -70,6 +70,15 @@ impl Guide {
     }
 }
 
+/// How it stands with HQ, as pages show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Headquarters {
+    /// One word for the connection: `connected`, `connecting`, `hq_silent`, `offline`, `stalled`, `disabled`.
+    pub connection: &'static str,
+    /// The last thing about it that a person should look at; in English, for the technician.
+    pub alarm: Option<String>,
+}
+
 /// Everything the handlers hold. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct AppState {
@@ -79,8 +88,7 @@ pub struct AppState {
     pub about: Arc<About>,
     pub judges: Arc<Judges>,
     pub analysis: AnalysisHandle,
-    /// How the connection to HQ is, in one word (`connected`, `offline`, `disabled`, …).
-    pub sync: watch::Receiver<String>,
+    pub sync: watch::Receiver<Headquarters>,
     /// Ends the event streams.
     pub stop: CancellationToken,
 }

@@ -26,7 +26,7 @@ use skinlink::{
         observation,
         station::{self, Fitted, Settings},
     },
-    web::{self, About, AppState, Guide},
+    web::{self, About, AppState, Guide, Headquarters},
 };
 use std::{
     future::Future,
@@ -89,6 +89,8 @@ pub struct House {
     pub store: Store,
     pub live: Live,
     pub state: AppState,
+    /// What the pages are told of headquarters.
+    pub hq: watch::Sender<Headquarters>,
     pub address: String,
     client: reqwest::Client,
     stop: CancellationToken,
@@ -166,6 +168,7 @@ impl Building {
         let (chair, task) = station::station(settings, store.clone(), live.clone(), vec![fitted], observations);
         work.spawn(async move { task.run().await.expect("the chair ends well") });
 
+        let (hq, told_of_hq) = watch::channel(Headquarters { connection: "disabled", alarm: None });
         let faces = FaceRegions::parse(&read("config/face-regions.toml")).unwrap_or_else(|e| panic!("{e}"));
         let state = AppState {
             stations: vec![chair].into(),
@@ -181,7 +184,7 @@ impl Building {
             judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
             // Nobody analyses here: photographs are kept, and say so.
             analysis: analysis::channel().0,
-            sync: watch::channel("disabled".to_owned()).1,
+            sync: told_of_hq,
             stop: stop.clone(),
         };
         let served = state.clone();
@@ -189,7 +192,7 @@ impl Building {
         let address = format!("http://{}", listener.local_addr().expect("bound"));
         let ended = stop.clone();
         work.spawn(async move { web::serve(listener, served, ended).await.expect("the server ends well") });
-        House { building: self, store, live, state, address, client: reqwest::Client::new(), stop, work }
+        House { building: self, store, live, state, hq, address, client: reqwest::Client::new(), stop, work }
     }
 }
 

@@ -112,3 +112,19 @@ async fn the_report_names_only_what_was_planted() {
     }
     house.close().await;
 }
+
+/// The alarms of the way to headquarters (a store restored from a copy, a refused certificate) stood in the log alone, where
+/// nobody in a salon looks.
+#[tokio::test]
+async fn what_needs_the_technician_stands_on_the_first_page() {
+    let house = House::new(Wanted::default()).await;
+    assert!(!page(&house, "/").await.contains("需要技术人员"));
+    assert_eq!(house.get("/status").await.ok().body["alarm"], json!(null));
+    house.hq.send_modify(|hq| hq.alarm = Some("this store was restored from a copy".to_owned()));
+    for (lang, words) in [("zh", "需要技术人员查看"), ("en", "needs the technician")] {
+        let first = page(&house, &format!("/?lang={lang}")).await;
+        assert!(first.contains(words) && first.contains("this store was restored from a copy"), "{first}");
+    }
+    assert_eq!(house.get("/status").await.ok().body["alarm"], "this store was restored from a copy");
+    house.close().await;
+}

@@ -3,7 +3,7 @@
 use super::refused;
 use crate::{
     clock,
-    web::{AppState, error::WebError},
+    web::{AppState, Headquarters, error::WebError},
 };
 use axum::{
     Json,
@@ -40,13 +40,15 @@ pub async fn status(State(state): State<AppState>) -> Result<Response, WebError>
         let view = station.view().await.map_err(|fault| refused::station(&fault))?;
         stations.push(json!({ "id": station.id(), "devices": view.devices }));
     }
+    let Headquarters { connection, alarm } = state.sync.borrow().clone();
     let now = clock::now();
     let body = json!({
         "version": state.about.version,
         "clock": now.clock.as_str(),
         "now": now.wall.to_string(),
         "backlog": { "waiting": backlog.events, "dead": backlog.dead_letters, "images": backlog.images },
-        "sync": *state.sync.borrow(),
+        "sync": connection,
+        "alarm": alarm,
         "stations": stations,
     });
     Ok(Json(body).into_response())

@@ -24,6 +24,8 @@ struct Home {
     shell: Shell,
     chairs: Vec<Chair>,
     visits: Vec<Line>,
+    /// What the technician should look at on the way to HQ.
+    alarm: Option<String>,
 }
 
 #[derive(Debug)]
@@ -58,7 +60,8 @@ pub async fn home(State(state): State<AppState>, shell: Shell) -> Response {
     let lang = shell.lang;
     match gather(&state, lang).await {
         Ok((chairs, visits)) => {
-            let template = Home { shell, chairs, visits };
+            let alarm = state.sync.borrow().alarm.clone();
+            let template = Home { shell, chairs, visits, alarm };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),
