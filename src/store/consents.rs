@@ -6,7 +6,7 @@ use super::{
     customers,
     error::StoreError,
     outbox::{self, About, Gate},
-    visits,
+    scans, visits,
     writer::Tx,
 };
 use crate::{
@@ -90,9 +90,13 @@ fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError> {
     faults::point("store.consent.told");
     let what = if given { "consent.given" } else { "consent.withdrawn" };
     audit::note(tx, &consent.staff, what, Some(customer), purpose.as_str())?;
-    if matches!(purpose, Purpose::ShareNumbers | Purpose::SharePhotographs) {
-        for (visit, owner) in visits::of_person(tx, customer)? {
-            customers::settle_if_open_or_withdrawn(tx, visit, owner)?;
+    for (visit, owner) in visits::of_person(tx, customer)? {
+        match purpose {
+            Purpose::ShareNumbers | Purpose::SharePhotographs => {
+                customers::settle_if_open_or_withdrawn(tx, visit, owner)?;
+            }
+            Purpose::Measure if !given => scans::pause(tx, visit)?,
+            _ => {}
         }
     }
     Ok(consent)
@@ -126,7 +130,7 @@ fn told(consent: &Consent) -> payload::Consent {
 
 impl Store {
     /// Adds a yes or a no to the ledger. A yes to sharing also tells HQ what the open visit measured before; a no takes
-    /// back what HQ has not got yet.
+    /// back what HQ has not got yet. A no to being measured pauses the scan that runs.
     pub async fn record_consent(&self, consent: NewConsent) -> Result<Consent, StoreError> {
         self.write(move |tx| record(tx, consent)).await
     }

@@ -3,6 +3,7 @@
 use super::{
     Store,
     columns::int,
+    consents,
     error::{StoreError, found},
     outbox::{self, About, Gate},
     visits,
@@ -12,6 +13,7 @@ use crate::{
     clock,
     domain::{
         CustomerId, ScanId, Stamp, VisitId,
+        consent::Purpose,
         scan::{Phase, Scan, ScanState, Step},
     },
     sync::payload::{self, kind},
@@ -105,10 +107,22 @@ fn set_state(tx: &Tx<'_>, id: ScanId, state: ScanState) -> Result<Scan, StoreErr
     if scan.state == state {
         return Ok(scan);
     }
+    if state == ScanState::Running && !consents::given(tx, place(tx, id)?.customer, Purpose::Measure)? {
+        return Err(StoreError::NoConsent { purpose: Purpose::Measure.as_str() });
+    }
     tx.execute("UPDATE scans SET state = ?2 WHERE id = ?1", params![id, state])?;
     visits::touch(tx, scan.visit)?;
     tell(tx, id, clock::now())?;
     Ok(Scan { state, ..scan })
+}
+
+/// Pauses the scan of a visit that runs, if one does. Who takes back the consent to be measured is not measured on: both are
+/// true from the same commit on, whatever becomes of the page and the process that said so.
+pub(super) fn pause(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
+    match under_way(tx, visit)? {
+        Some(scan) => set_state(tx, scan, ScanState::Paused).map(drop),
+        None => Ok(()),
+    }
 }
 
 impl Store {
@@ -134,6 +148,9 @@ impl Store {
     }
 
     /// Moves a scan that runs or pauses to another state, except to voided (see [`Store::void`]).
+    ///
+    /// # Errors
+    /// [`StoreError::NoConsent`] when it is to run on and the customer does not agree to be measured.
     pub async fn set_scan_state(&self, scan: ScanId, state: ScanState) -> Result<Scan, StoreError> {
         self.write(move |tx| set_state(tx, scan, state)).await
     }

@@ -26,6 +26,13 @@ fn bind(tx: &Tx<'_>, repeat: RepeatId, scan: ScanId, region: Region, who: &str) 
             "{region} is measured already; measure it again to replace its values"
         )));
     }
+    let mixed = "SELECT EXISTS (SELECT 1 FROM repeats r JOIN repeats o ON o.metric = r.metric AND o.device <> r.device
+        WHERE r.id = ?1 AND o.scan = ?2 AND o.region = ?3 AND o.reading IS NULL AND o.dismissed = 0)";
+    if tx.query_row(mixed, params![repeat, scan, region], |row| row.get(0))? {
+        return Err(StoreError::Refused(format!(
+            "the values at {region} are of another device; measure the region again with one of the two"
+        )));
+    }
     let changed = tx.execute(
         "UPDATE repeats SET scan = ?2, region = ?3 WHERE id = ?1 AND scan IS NULL AND dismissed = 0",
         params![repeat, scan, region],
@@ -49,6 +56,10 @@ impl Store {
     }
 
     /// Gives a value from the tray to a scan that runs or pauses.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the region has its reading already, or open values of another device: one reading never
+    /// mixes two.
     pub async fn bind(
         &self,
         repeat: RepeatId,

@@ -7,6 +7,7 @@ pub mod ask;
 pub mod assets;
 pub mod error;
 mod events;
+mod finish;
 pub mod guard;
 mod json;
 mod pages;
@@ -144,6 +145,7 @@ pub fn router(state: AppState) -> Router {
         .route("/report/{visit}", routing::get(pages::report))
         .fallback(pages::unknown)
         .method_not_allowed_fallback(api::wrong_method)
+        .layer(middleware::from_fn_with_state(state.clone(), finish::finish))
         .layer(middleware::from_fn(guard::guard))
         .with_state(state)
 }

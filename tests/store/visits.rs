@@ -1,16 +1,17 @@
 //! A visit from opening to closing, and what two people at once or a restart do to it.
 
-use crate::salon::{LIMIT, NAME, PHONE, Salon, metric, new_repeat, open, person};
+use crate::salon::{LIMIT, NAME, PHONE, Salon, device, metric, new_repeat, open, person};
 use skinlink::{
     clock,
     domain::{
         ComparisonId, CustomerId, Region,
         comparison::{Baseline, Compared, Comparison, Verdict},
         consent::Purpose,
+        device::DeviceIdentity,
         scan::{Phase, ScanState},
         visit::VisitState,
     },
-    store::{Store, StoreError},
+    store::{NewRepeat, Store, StoreError},
 };
 use std::time::Duration;
 
@@ -152,6 +153,39 @@ async fn what_comes_unasked_lies_in_the_tray_until_someone_binds_it() {
     salon.store.dismiss(late.id, "staff-1".to_owned()).await.unwrap();
     assert!(salon.store.tray("chair-1".to_owned()).await.unwrap().is_empty());
     assert_eq!(salon.store.scan_view(scan).await.unwrap().repeats.len(), 1);
+}
+
+/// Values of two probes were mixed in one reading when one of them came from the tray: their difference looked like skin.
+#[tokio::test]
+async fn a_value_from_the_tray_is_not_put_beside_another_device_s() {
+    let salon = Salon::new().await;
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    let other = DeviceIdentity { serial: "DR-0500".into(), ..device() };
+    let unasked = NewRepeat { device: other, ..new_repeat(None, "41.0", Some(1)) };
+    let unasked = salon.store.record_repeat(unasked).await.unwrap().id;
+    salon.repeat(Some(scan), "35.0", Some(1)).await;
+    let mixed = salon.store.bind(unasked, scan, Region::Forehead, "staff-1".to_owned()).await;
+    assert!(matches!(mixed, Err(StoreError::Refused(_))), "{mixed:?}");
+    assert_eq!(salon.store.tray("chair-1".to_owned()).await.unwrap().len(), 1, "it stays in the tray");
+    salon.store.bind(unasked, scan, Region::Chin, "staff-1".to_owned()).await.unwrap();
+}
+
+/// The consent to be measured was taken back, and until the page had paused the scan in a second step it still ran.
+#[tokio::test]
+async fn a_scan_does_not_run_without_the_consent_to_be_measured() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::Measure, true).await;
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    salon.say(Purpose::Measure, false).await;
+    assert_eq!(salon.store.scan(scan).await.unwrap().state, ScanState::Paused);
+    assert!(salon.repeat(Some(scan), "35.0", Some(1)).await.in_tray);
+    let on = salon.store.set_scan_state(scan, ScanState::Running).await;
+    assert!(matches!(on, Err(StoreError::NoConsent { .. })), "{on:?}");
+    salon.say(Purpose::Measure, true).await;
+    assert_eq!(salon.store.scan(scan).await.unwrap().state, ScanState::Paused, "a person resumes it");
+    salon.store.set_scan_state(scan, ScanState::Running).await.unwrap();
 }
 
 #[tokio::test]

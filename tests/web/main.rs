@@ -5,5 +5,6 @@ mod station_scan;
 mod web_api;
 mod web_events;
 mod web_guard;
+mod web_hang_ups;
 mod web_pages;
 mod web_privacy;

@@ -389,7 +389,9 @@ impl Station {
         if let Err(fault) = self.reload().await {
             tracing::warn!(%fault, "what was changed elsewhere could not be read");
         }
-        if before != self.under_way.as_ref().map(|u| u.scan.id) {
+        // Ended there, or paused by a withdrawn consent: nothing more is asked of the device.
+        let goes_on = self.under_way.as_ref().is_some_and(|u| u.runs() && Some(u.scan.id) == before);
+        if !goes_on {
             self.give_up_asking().await;
         }
         self.tell_quietly().await;

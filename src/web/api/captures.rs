@@ -15,7 +15,7 @@ use crate::{
         scan::{Phase, ScanState},
     },
     faults,
-    store::{NewCapture, StoreError, VisitView},
+    store::{NewCapture, VisitView},
     tasks::live::News,
     web::{
         AppState, Guide,
@@ -118,20 +118,14 @@ pub async fn add(
     Ok(tagged(StatusCode::CREATED, view.visit.version, body))
 }
 
-/// Keeps the photograph and queues it for its analysis, both also when the browser goes away in between: its request is
-/// dropped then, and what was kept would wait for the next start.
+/// Keeps the photograph and queues it for its analysis.
 async fn keep(state: &AppState, new: NewCapture, bytes: Vec<u8>) -> Result<(Capture, bool), WebError> {
-    let (store, analysis) = (state.store.clone(), state.analysis.clone());
-    #[expect(clippy::disallowed_methods, reason = "must outlive its request; it ends with the store's answer")]
-    let kept = tokio::spawn(async move {
-        let capture = store.save_capture(new, bytes).await?;
-        faults::point("door.capture.kept");
-        // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
-        let queued = analysis.enqueue(capture.id).await.is_ok();
-        faults::point("door.capture.queued");
-        Ok::<_, StoreError>((capture, queued))
-    });
-    kept.await.map_err(|fault| WebError::fault(&fault))?.map_err(|fault| refused::store(&fault))
+    let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
+    faults::point("door.capture.kept");
+    // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
+    let queued = state.analysis.enqueue(capture.id).await.is_ok();
+    faults::point("door.capture.queued");
+    Ok((capture, queued))
 }
 
 async fn announce(state: &AppState, visit: VisitId, scan: ScanId, capture: CaptureId) {

@@ -6,7 +6,6 @@ use crate::{
         CustomerId, VisitId,
         comparison::Baseline,
         consent::{Channel, Purpose},
-        scan::ScanState,
         visit::{Visit, VisitState},
     },
     faults,
@@ -121,25 +120,14 @@ pub async fn consents(
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
     faults::point("station.consents.recorded");
-    let mut view = view(&state.store, visit).await?;
-    if !view.agreed(Purpose::Measure) {
-        pause(&state, &view).await?;
-        view = super::view(&state.store, visit).await?;
+    let view = view(&state.store, visit).await?;
+    if let Some(station) = state.station(&view.visit.station) {
+        // A withdrawal may have paused its scan.
+        station.changed().await;
     }
     changed(&state.live, &view).await;
     let body = json!({ "version": view.visit.version, "consents": json::consents(&view.consents) });
     Ok(tagged(StatusCode::OK, view.visit.version, body))
-}
-
-/// Who takes back the consent to be measured is not measured on.
-async fn pause(state: &AppState, view: &VisitView) -> Result<(), WebError> {
-    if let Some((station, told)) = under_way(state, view).await
-        && told.scan.state == ScanState::Running.as_str()
-    {
-        let scan = parse("scan", &told.scan.id)?;
-        station.act(scan, told.version, Verb::Pause).await.map_err(|fault| refused::station(&fault))?;
-    }
-    Ok(())
 }
 
 /// The scan of this visit that its chair drives.
