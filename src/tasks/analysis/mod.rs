@@ -5,28 +5,28 @@
 //! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
 
 mod child;
+mod small_picture;
 
 pub use child::{ChildError, Recipe};
 
 use crate::{
     analysis::{
         compare::PairedResult,
-        derivative, door,
         job::{Level, Levels, ModelName, PairedMeasure, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
     domain::{
         CaptureId, Quantity, ScoreId,
-        capture::{Format, View},
+        capture::View,
         metric::{Metric, MetricId},
         score::{Engine, Score},
     },
     faults,
     store::{Store, StoreError},
-    sync::image_lane::Role,
 };
 use child::Worker;
+use small_picture::Later;
 use std::{
     collections::{BTreeSet, VecDeque},
     path::{Path, PathBuf},
@@ -35,7 +35,6 @@ use std::{
 use tokio::{
     fs,
     sync::{mpsc, oneshot, watch},
-    task::spawn_blocking,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -220,14 +219,21 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
         publish: inbox.models,
         waiting: inbox.waiting,
         paired: VecDeque::new(),
+        later: Later::default(),
     };
     let work = async {
         for folder in settings.models {
             let _ = analysis.activate(folder).await;
         }
         analysis.resume().await;
-        while let Some(command) = inbox.commands.recv().await {
-            analysis.handle(command).await;
+        loop {
+            tokio::select! {
+                command = inbox.commands.recv() => match command {
+                    Some(command) => analysis.handle(command).await,
+                    None => break,
+                },
+                () = analysis.later.due() => analysis.derive_again().await,
+            }
         }
     };
     tokio::select! {
@@ -262,6 +268,7 @@ struct Analysis {
     waiting: Arc<watch::Sender<Waiting>>,
     /// Pairs measured ahead, the latest last; made anew when it is forgotten, so nothing is lost with it.
     paired: VecDeque<((CaptureId, CaptureId), Vec<PairedResult>)>,
+    later: Later,
 }
 
 impl Analysis {
@@ -299,9 +306,7 @@ impl Analysis {
 
     /// What follows the scores: the small picture, and the pair where its other half is there.
     async fn finish(&mut self, capture: CaptureId) {
-        if let Err(error) = self.derive(capture).await {
-            tracing::warn!(%capture, %error, "no small picture was made");
-        }
+        self.derive_or_later(capture).await;
         if let Err(error) = self.pair_ahead(capture).await {
             tracing::warn!(%capture, %error, "the pair was not measured ahead");
         }
@@ -368,23 +373,6 @@ impl Analysis {
         self.store.save_scores(capture, scores.clone()).await?;
         faults::point("analysis.scores.confirmed");
         Ok(Analysed { scores, complaints, skipped })
-    }
-
-    /// Makes the small picture for report and HQ, unless an earlier run did.
-    async fn derive(&self, capture: CaptureId) -> Result<(), AnalysisError> {
-        if self.store.has_picture(capture, Role::Report).await? {
-            return Ok(());
-        }
-        let original = self.store.capture_bytes(capture).await?;
-        let made = spawn_blocking(move || {
-            let admitted = door::admit(&original).map_err(|fault| fault.to_string())?;
-            derivative::derive(&admitted).map_err(|fault| fault.to_string())
-        });
-        let small = made.await.map_err(|fault| fault.to_string()).flatten().map_err(AnalysisError::Picture)?;
-        faults::point("analysis.derivative.made");
-        self.store.save_picture(capture, Role::Report, Format::Jpeg, small).await?;
-        faults::point("analysis.derivative.confirmed");
-        Ok(())
     }
 
     /// A level as a score; `None`, with a word in the log, where this house does not know its metric or its value is none.
