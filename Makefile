@@ -57,8 +57,9 @@ bench-peers: setup
 	cargo build --release --bins --example certificates
 	SKINLINK_BIN=$(or $(CARGO_TARGET_DIR),target)/release benches/peers/run.py $(or $(TESTS),all) --reps $(or $(REPS),1)
 
+# Optimised: what is promised there is a speed.
 outages:
-	SKINLINK_OUTAGES=long cargo test --test outages -- --nocapture
+	SKINLINK_OUTAGES=long cargo test --release --test outages -- --nocapture
 
 release:
 	env -u OPENSSL_NO_VENDOR cargo build --release

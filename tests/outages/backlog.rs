@@ -10,6 +10,7 @@ use skinlink::{
     clock,
     domain::{consent::Purpose, device::DeviceIdentity, reading::MeasuredValue},
     store::{NewMeasurement, Store},
+    sync::envelope::Event,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
@@ -25,6 +26,14 @@ const BATCH: usize = 200;
 
 /// How long the whole drain may take in the long form.
 const DRAIN: Duration = Duration::from_secs(1_800);
+
+/// Longest wait of a device for the gateway's word, whatever the store does meanwhile: it sends again until then and longer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+fn backlog_size() -> usize {
+    let long = std::env::var("SKINLINK_OUTAGES").is_ok_and(|wish| wish == "long");
+    EVENTS[usize::from(long)]
+}
 
 async fn measured(store: &Store, count: usize) {
     let device: Arc<DeviceIdentity> = Arc::new(salon::device());
@@ -62,8 +71,7 @@ async fn arrived(hq: &Connection, epoch: &str, seq: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_days_offline_are_caught_up_while_live_events_arrive_within_two_seconds() {
-    let long = std::env::var("SKINLINK_OUTAGES").is_ok_and(|wish| wish == "long");
-    let events = EVENTS[usize::from(long)];
+    let events = backlog_size();
     let headquarters = Headquarters::start().await;
     let salon = Salon::new().await;
     let begun = Instant::now();
@@ -127,4 +135,33 @@ async fn thirty_days_offline_are_caught_up_while_live_events_arrive_within_two_s
     assert_eq!((counts.duplicates, counts.refused, counts.alarms), (0, 0, 0), "{counts:?}");
     running.until("the outbox knows it", |status| status.waiting == 0).await;
     running.stop().await;
+}
+
+/// A store restored from a copy begins a new epoch, and all that waits moves there in one change: meanwhile nothing else is
+/// written, and devices and pages wait. Nobody knew how long that takes with a month's backlog.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_s_backlog_moves_to_a_new_epoch_while_a_device_still_waits_for_its_word() {
+    let salon = Salon::new().await;
+    measured(&salon.store, backlog_size()).await;
+    let (backlog, before) = (salon.store.last_seq().await.expect("a store"), ids(&salon.store, 1).await);
+    let begun = Instant::now();
+    let (moved, waited) = tokio::join!(salon.store.new_epoch(None), async {
+        measured(&salon.store, 1).await;
+        begun.elapsed()
+    });
+    moved.expect("a new epoch");
+    println!("{backlog} events moved to a new epoch; a value that came meanwhile was kept after {waited:?}");
+    assert!(waited <= PATIENCE, "a device would have given up: {waited:?}");
+    assert_eq!(salon.store.last_seq().await.expect("a store"), backlog + 1);
+    assert_eq!(ids(&salon.store, 1).await, before, "the first events moved under their own ids");
+    let waiting = salon.store.backlog().await.expect("a store").events;
+    assert_eq!(waiting, backlog + 1, "all of it waits, under new numbers");
+}
+
+/// The event ids of a thousand numbers of the present epoch.
+async fn ids(store: &Store, first: u64) -> Vec<String> {
+    let epoch = store.epoch().await.expect("a store");
+    let rows = store.range(epoch, first, first + 999, usize::MAX, usize::MAX).await.expect("events");
+    let id = |body: &String| serde_json::from_str::<Event>(body).expect("an event").id;
+    rows.iter().map(|(_, body)| id(body)).collect()
 }
