@@ -121,6 +121,8 @@ impl Found {
 pub struct Campaign<'l> {
     log: &'l Log,
     mistake: Option<Mistake>,
+    /// What the gateway promised, by the place of the record after which it is demanded.
+    promised: BTreeMap<usize, Facts>,
 }
 
 /// One round's part that a thread takes.
@@ -142,7 +144,11 @@ impl Part {
 
 impl<'l> Campaign<'l> {
     pub fn new(log: &'l Log, mistake: Option<Mistake>) -> Self {
-        Self { log, mistake }
+        let mut promised = log.promised().clone();
+        if mistake == Some(Mistake::Answer) {
+            promised = promised_too_early(log, promised);
+        }
+        Self { log, mistake, promised }
     }
 
     /// So many cuts, spread evenly over the whole recording: whole rounds, and one of every so manieth point.
@@ -158,6 +164,22 @@ impl<'l> Campaign<'l> {
             println!("{} cuts in {took:.1} s, {:.0} a second", found.made, found.made as f64 / took);
         }
         found
+    }
+
+    /// Cuts that hunt the seeded mistake. Promises made too early are caught only just after they were made: there alone it is
+    /// cut, round after round.
+    pub fn hunt(&self, cuts: u64) -> Found {
+        match self.mistake {
+            Some(Mistake::Answer) => {
+                let rounds = cuts / self.promised.len() as u64;
+                self.make(&(0..rounds).flat_map(|round| self.round(round, self.log.points())).collect::<Vec<_>>())
+            }
+            _ => self.cuts(cuts),
+        }
+    }
+
+    fn is_cut_at(&self, place: usize) -> bool {
+        self.mistake != Some(Mistake::Answer) || self.promised.contains_key(&place)
     }
 
     /// A round that cuts at `quota` of the points.
@@ -198,15 +220,18 @@ impl<'l> Campaign<'l> {
         let (mut made, mut failures) = (0, Vec::new());
         let mut point = 0;
         scratch.forget();
-        for record in self.log.records() {
-            disk.apply(&record);
+        for (place, record) in self.log.records().iter().enumerate() {
+            disk.apply(record);
+            if let Some(facts) = self.promised.get(&place) {
+                demands.extend(facts.clone());
+            }
             if record.op == Op::Note {
                 noted(record.rest, &mut demands);
             }
             if !record.is_point() {
                 continue;
             }
-            if part.takes(point, points) {
+            if part.takes(point, points) && self.is_cut_at(place) {
                 made += 1;
                 if let Err(why) = scratch.cut(&disk, round, point, &demands) {
                     failures.push(Failure { round, point, why });
@@ -236,6 +261,24 @@ impl<'l> Campaign<'l> {
         println!("the folder after its recovery: {}", left.display());
         assert!(failures.is_empty(), "{}", failures[0].why);
     }
+}
+
+/// Each promise as if it had been made before the last commit before it was synced.
+fn promised_too_early(log: &Log, promised: BTreeMap<usize, Facts>) -> BTreeMap<usize, Facts> {
+    let (mut names, mut before_sync) = (HashMap::new(), 0);
+    let mut early: BTreeMap<usize, Facts> = BTreeMap::new();
+    for (place, record) in log.records().iter().enumerate() {
+        let key = (record.process, record.handle);
+        match record.op {
+            Op::Create | Op::Open => drop(names.insert(key, record.name)),
+            Op::Sync if names.get(&key).is_some_and(|name| name.ends_with("-wal")) => before_sync = place - 1,
+            _ => {}
+        }
+        if let Some(facts) = promised.get(&place) {
+            early.entry(before_sync).or_default().extend(facts.clone());
+        }
+    }
+    early
 }
 
 fn noted(text: &[u8], demands: &mut Facts) {

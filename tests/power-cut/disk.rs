@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 /// A disk writes a sector whole or not at all.
 const SECTOR: usize = 512;
 
-/// A sync that the program is made to have forgotten.
+/// A sync that the program is made to have forgotten, or to have not waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mistake {
     /// A photograph's file is not synced before it gets its name.
@@ -20,10 +20,12 @@ pub enum Mistake {
     WriteAheadLog,
     /// The folder of the photographs is not synced after a rename.
     Folder,
+    /// Answers leave before the commit that they stand for is synced.
+    Answer,
 }
 
 impl Mistake {
-    pub const ALL: [Self; 3] = [Self::Image, Self::WriteAheadLog, Self::Folder];
+    pub const ALL: [Self; 4] = [Self::Image, Self::WriteAheadLog, Self::Folder, Self::Answer];
 
     fn forgets(self, target: &Target<'_>) -> bool {
         match (self, target) {
@@ -196,7 +198,7 @@ impl<'l> Disk<'l> {
             }
             Op::Unlink | Op::RemoveFolder => self.name(Naming::Remove(record.name)),
             Op::MakeFolder => self.name(Naming::Put(record.name, Node::Folder)),
-            Op::Note => {}
+            Op::Said | Op::Note => {}
         }
     }
 

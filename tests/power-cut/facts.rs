@@ -1,9 +1,9 @@
-//! What is true of a visit, as keys and values: read from the daemon's own answers when it is noted, from the recovered
+//! What is true of a visit, as keys and values: read from the daemon's own answers at the moment they leave, from the recovered
 //! store when it is checked. The two ways share no code of the product beyond the store itself.
 
 use serde_json::Value;
 use skinlink::{
-    domain::scan::ScanState,
+    domain::{reading::Reading, scan::ScanState},
     store::{ScanView, VisitView},
 };
 use std::collections::BTreeMap;
@@ -34,6 +34,43 @@ pub fn told(view: &Value) -> Facts {
         fact(format!("comparison/{}", text(&comparison["id"])), verdicts.join(" "));
     }
     list(&view["scans"]).for_each(|scan| told_of_scan(scan, &mut fact));
+    facts
+}
+
+/// Of any answer: the full view, a scan's progress, a kept photograph, recorded consents, a card.
+pub fn answered(answer: &Value) -> Facts {
+    let mut facts = Facts::new();
+    if answer["scans"].is_array() && answer["consents"].is_object() {
+        return told(answer);
+    }
+    if answer["scan"]["steps"].is_array() {
+        let scan = text(&answer["scan"]["id"]);
+        for step in list(&answer["scan"]["steps"]).filter(|step| step["have"] != 0) {
+            let key = format!("have/{scan}/{}/{}", text(&step["metric"]), text(&step["region"]));
+            facts.insert(key, step["have"].to_string());
+        }
+    } else if answer["capture"].is_string() {
+        facts.insert(format!("kept/{}", text(&answer["capture"])), String::new());
+    } else if let Some(purposes) = answer["consents"].as_object() {
+        let asked = purposes.iter().filter(|(_, given)| !given.is_null());
+        facts.extend(asked.map(|(purpose, given)| (format!("agreed/{purpose}/{given}"), String::new())));
+    } else if answer["name"].is_string() && answer["phone"].is_string() {
+        facts.insert(format!("card/{}", text(&answer["id"])), text(&answer["name"]));
+    }
+    facts
+}
+
+/// Of a live event.
+pub fn lived(event: &Value) -> Facts {
+    let mut facts = Facts::new();
+    if event["repeat"].is_string() {
+        facts.insert(format!("repeat/{}", text(&event["repeat"])), text(&event["value"]));
+    } else if event["capture"].is_string() {
+        facts.insert(format!("kept/{}", text(&event["capture"])), String::new());
+    } else if event["metric"].is_string() && event["value"].is_string() {
+        let at = ["scan", "metric", "region", "value"].map(|field| text(&event[field]));
+        facts.insert(format!("shown/{}", at.join("/")), String::new());
+    }
     facts
 }
 
@@ -79,6 +116,7 @@ pub fn stored(view: &VisitView) -> Facts {
     fact(format!("whose/{}", visit.id), visit.customer.to_string());
     for (purpose, consent) in consents {
         fact(format!("consent/{}/{purpose}", customer.id), consent.given.to_string());
+        fact(format!("agreed/{purpose}/{}", consent.given), String::new());
     }
     if let Some(closed) = visit.closed {
         fact(format!("closed/{}", visit.id), closed.wall.to_string());
@@ -101,14 +139,30 @@ fn stored_of_scan(view: &ScanView, fact: &mut impl FnMut(String, String)) {
         fact(format!("ended/{}", scan.id), scan.state.as_str().to_owned());
     }
     for reading in readings.iter().map(|entry| &entry.item) {
-        let what = format!("{} {} {} {}", reading.metric, reading.region, reading.value, reading.unit);
+        let Reading { metric, region, value, unit, .. } = reading;
+        fact(format!("shown/{}/{metric}/{region}/{value}", scan.id), String::new());
+        let what = format!("{metric} {region} {value} {unit}");
         fact(format!("reading/{}", reading.id), what);
     }
     let closed = readings.iter().flat_map(|entry| &entry.item.repeats);
     for repeat in closed.chain(repeats.iter().map(|open| &open.repeat)) {
         fact(format!("repeat/{}", repeat.id), repeat.value.to_string());
+        if let Some(counter) = repeat.device_counter {
+            fact(format!("counter/{counter}"), "durable".to_owned());
+        }
+    }
+    let mut have: BTreeMap<String, usize> = BTreeMap::new();
+    for reading in readings.iter().map(|entry| &entry.item) {
+        *have.entry(format!("{}/{}", reading.metric, reading.region)).or_default() += reading.repeats.len();
+    }
+    for (open, region) in repeats.iter().filter_map(|open| Some((open, open.region?))) {
+        *have.entry(format!("{}/{region}", open.metric)).or_default() += 1;
+    }
+    for (step, count) in have {
+        fact(format!("have/{}/{step}", scan.id), count.to_string());
     }
     for capture in captures.iter().map(|entry| &entry.item) {
+        fact(format!("kept/{}", capture.id), String::new());
         fact(format!("capture/{}", capture.id), capture.view.to_string());
     }
     for score in scores {

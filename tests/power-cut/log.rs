@@ -1,6 +1,7 @@
 //! Reads the recorder's log; its layout is described in `recorder/src/log.rs`.
 
-use std::{fs, ops::Range, path::Path};
+use crate::{facts::Facts, promises::Listener};
+use std::{collections::BTreeMap, fs, ops::Range, path::Path};
 
 /// One record, in the order of the calls.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,8 @@ pub enum Op {
     Unlink,
     MakeFolder,
     RemoveFolder,
+    /// Bytes left for a browser or a device: see [`crate::promises`].
+    Said,
     /// Written by the test: something was confirmed to it, or is about to be undone.
     Note,
 }
@@ -45,6 +48,7 @@ impl Op {
             b'U' => Self::Unlink,
             b'M' => Self::MakeFolder,
             b'D' => Self::RemoveFolder,
+            b'A' => Self::Said,
             b'K' => Self::Note,
             other => panic!("the log has an operation {other:#04x} that this test does not know"),
         }
@@ -56,6 +60,8 @@ impl Op {
 pub struct Log {
     bytes: Vec<u8>,
     records: Vec<Range<usize>>,
+    /// By place among the records: what was promised there. Words that promise nothing new are no records.
+    promised: BTreeMap<usize, Facts>,
     points: usize,
 }
 
@@ -68,7 +74,8 @@ impl Log {
             records.push(at + 4..at + 4 + length);
             at += 4 + length;
         }
-        let mut log = Self { bytes, records, points: 0 };
+        let mut log = Self { bytes, records, promised: BTreeMap::new(), points: 0 };
+        log.listen();
         log.points = log.records().iter().filter(|record| record.is_point()).count();
         assert_processes_took_turns(&log.records());
         log
@@ -76,6 +83,28 @@ impl Log {
 
     pub fn records(&self) -> Vec<Record<'_>> {
         self.records.iter().map(|range| parse(&self.bytes[range.clone()])).collect()
+    }
+
+    /// Hears what was said, in its order.
+    fn listen(&mut self) {
+        let mut listener = Listener::default();
+        let (mut kept, mut promised) = (Vec::new(), BTreeMap::new());
+        for (range, record) in self.records.iter().zip(self.records()) {
+            if record.op == Op::Said {
+                let facts = listener.hear(&record);
+                if facts.is_empty() {
+                    continue;
+                }
+                promised.insert(kept.len(), facts);
+            }
+            kept.push(range.clone());
+        }
+        (self.records, self.promised) = (kept, promised);
+    }
+
+    /// What was promised, by the place of the record that said it.
+    pub fn promised(&self) -> &BTreeMap<usize, Facts> {
+        &self.promised
     }
 
     /// Moments after which the disk or the demands are others than before.
@@ -107,8 +136,11 @@ fn parse(record: &[u8]) -> Record<'_> {
 
 /// Calls of one process stand in their order; those of two at the same time might not.
 fn assert_processes_took_turns(records: &[Record<'_>]) {
-    let mut processes: Vec<u32> =
-        records.iter().filter(|record| record.op != Op::Note).map(|record| record.process).collect();
+    let mut processes: Vec<u32> = records
+        .iter()
+        .filter(|record| !matches!(record.op, Op::Note | Op::Said))
+        .map(|record| record.process)
+        .collect();
     processes.dedup();
     let turns = processes.len();
     processes.sort_unstable();

@@ -1,9 +1,10 @@
 //! What was confirmed, noted in the recording's own order.
 //!
-//! The test appends its notes to the same log as the recorder, through a descriptor of its own. A note comes after the
-//! answer that it stands for, so every record before the answer stands before it, and perhaps a few of later background work:
-//! late is sound, it only demands a little less for a moment. What is about to be undone on purpose (an erasure, a
-//! correction) is released *before* it is asked for: from then on both the old and the new state are right.
+//! What the gateway promises by itself, the recorder hears ([`crate::promises`]). The rest the test appends to the same log,
+//! through a descriptor of its own: what the back office was told by the store, and what headquarters holds. A note comes after
+//! what it stands for, so every record before that stands before it, and perhaps a few of later background work: late is
+//! sound, it only demands a little less for a moment. What is about to be undone on purpose (an erasure, a correction) is
+//! released *before* it is asked for: from then on both the old and the new state are right.
 
 use crate::facts::Facts;
 use serde::{Deserialize, Serialize};

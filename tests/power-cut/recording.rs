@@ -1,7 +1,7 @@
 //! A whole visit, recorded: the real daemon on the demo's stage with the recorder loaded before it, killed once in the middle
 //! and started again, then the back office ([`crate::office`]) on the same folder.
 
-use crate::{facts, facts::Facts, notebook::Notebook};
+use crate::{facts::Facts, notebook::Notebook};
 use image::imageops::FilterType;
 use serde_json::{Value, json};
 use skinlink::{
@@ -144,6 +144,16 @@ impl House {
         let mut daemon = self.stage.start_daemon(&self.environment).unwrap();
         self.stage.until_ready(&mut daemon).await.unwrap_or_else(|error| panic!("{error:#}"));
         self.daemon = Some(daemon);
+        self.listen();
+    }
+
+    /// A page that shows the live events: what they tell must be durable when they leave. Ends with the daemon.
+    fn listen(&self) {
+        let address = format!("{}/api/v1/events", self.stage.address());
+        tokio::spawn(async move {
+            let mut events = reqwest::get(address).await.unwrap();
+            while let Ok(Some(_)) = events.chunk().await {}
+        });
     }
 
     fn in_time(&self) {
@@ -176,11 +186,11 @@ impl House {
         assert!(killed, "the daemon was to be killed in the middle");
     }
 
-    /// Notes what the daemon shows as kept, and which events headquarters holds.
+    /// Asks what the daemon shows as kept, which the recorder hears, and notes which events headquarters holds.
     async fn note(&mut self) {
         let mut facts = Facts::new();
         if self.beautician.visit().is_some() {
-            facts = facts::told(&self.beautician.view().await.unwrap());
+            self.beautician.view().await.unwrap();
         }
         if let Ok(ledger) = Ledger::open(&self.stage.hq_data()) {
             for event in ledger.events_after(self.heard, 10_000).unwrap_or_default() {
@@ -196,14 +206,15 @@ impl House {
         let view = self.beautician.view().await.unwrap();
         let scan = view["scans"][0]["id"].as_str().unwrap();
         for verb in ["void", "restore"] {
+            let version = self.beautician.view().await.unwrap()["version"].to_string();
+            // Nothing is asked between this and the correction: an answer would promise the old state again.
             self.notebook.release([format!("ended/{scan}")]);
-            self.post(&format!("scans/{scan}/{verb}"), json!({"staff": "b-07", "reason": "wrong one"})).await;
+            self.post(&format!("scans/{scan}/{verb}"), &version, json!({"staff": "b-07", "reason": "wrong one"})).await;
             self.note().await;
         }
     }
 
-    async fn post(&self, call: &str, body: Value) {
-        let version = self.beautician.view().await.unwrap()["version"].to_string();
+    async fn post(&self, call: &str, version: &str, body: Value) {
         let request = reqwest::Client::new().post(format!("{}/api/v1/{call}", self.stage.address()));
         let request = request.header("x-skinlink", "1").header("if-match", format!("\"{version}\""));
         let answer = request.json(&body).send().await.unwrap();

@@ -55,15 +55,23 @@ async fn examine(store: &Store, demands: &Facts) -> Result<(), String> {
                 let found = store.capture(parse::<CaptureId>(id)).await;
                 ensure(matches!(found, Err(StoreError::NotFound { .. })), || format!("capture {id} was erased"))?;
             }
+            "card" => {
+                let card = store.customer(parse(id)).await.map_err(said(&format!("customer {id}")))?;
+                ensure(card.name == value, || format!("the card of {id} is another"))?;
+            }
             "whole-or-gone" => whole_or_gone(store, parse(id), parse(value)).await?,
             _ => {}
         }
     }
     let asked = ["visit", "customer", "whose", "consent", "closed", "steps", "comparison", "scan", "ended", "reading"];
-    let asked = [asked.as_slice(), &["repeat", "score", "capture"]].concat();
+    let asked = [asked.as_slice(), &["repeat", "score", "capture", "kept", "shown", "agreed", "counter"]].concat();
     for (key, value) in demands.iter().filter(|(key, _)| asked.contains(&key.split('/').next().unwrap())) {
         let found = there.get(key);
         ensure(found == Some(value), || format!("{key} was confirmed as {value:?}, found {found:?}"))?;
+    }
+    for (key, least) in demands.iter().filter(|(key, _)| key.starts_with("have/")) {
+        let found: usize = there.get(key).map_or(0, |count| parse(count));
+        ensure(found >= parse(least), || format!("{key}: {least} were confirmed, found {found}"))?;
     }
     Ok(())
 }

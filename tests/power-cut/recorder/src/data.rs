@@ -13,7 +13,7 @@ use std::slice;
 ///
 /// # Safety
 /// `buffer` is readable for `done` bytes: a successful write has just read them.
-unsafe fn wrote(turn: &Turn, opened: Opened, offset: u64, buffer: *const c_void, done: ssize_t) {
+pub unsafe fn wrote(turn: &Turn, opened: Opened, offset: u64, buffer: *const c_void, done: ssize_t) {
     let Some(done) = usize::try_from(done).ok().filter(|done| *done > 0) else { return };
     // SAFETY: by this function's own condition.
     let bytes = unsafe { slice::from_raw_parts(buffer.cast::<u8>(), done) };
@@ -23,11 +23,23 @@ unsafe fn wrote(turn: &Turn, opened: Opened, offset: u64, buffer: *const c_void,
 /// The same for scattered buffers.
 ///
 /// # Safety
+/// As [`gathered`].
+pub unsafe fn wrote_parts(turn: &Turn, opened: Opened, offset: u64, parts: *const iovec, count: usize, done: ssize_t) {
+    // SAFETY: by this function's own condition.
+    let bytes = unsafe { gathered(parts, count, done) };
+    if !bytes.is_empty() {
+        turn.log(Op::Write, opened.handle, offset, b"", &bytes);
+    }
+}
+
+/// The first `done` bytes of scattered buffers.
+///
+/// # Safety
 /// `parts` holds `count` buffers, readable: a successful write has just read `done` bytes of them.
-unsafe fn wrote_parts(turn: &Turn, opened: Opened, offset: u64, parts: *const iovec, count: c_int, done: ssize_t) {
-    let Some(mut left) = usize::try_from(done).ok().filter(|done| *done > 0) else { return };
+pub unsafe fn gathered(parts: *const iovec, count: usize, done: ssize_t) -> Vec<u8> {
+    let mut left = usize::try_from(done).unwrap_or(0);
     let mut bytes = Vec::with_capacity(left);
-    for at in 0..usize::try_from(count).unwrap_or(0) {
+    for at in 0..count {
         // SAFETY: by this function's own condition; no more than `done` bytes are read.
         let part = unsafe {
             let part = &*parts.add(at);
@@ -39,7 +51,7 @@ unsafe fn wrote_parts(turn: &Turn, opened: Opened, offset: u64, parts: *const io
             break;
         }
     }
-    turn.log(Op::Write, opened.handle, offset, b"", &bytes);
+    bytes
 }
 
 fn offset_of(offset: off_t) -> u64 {
@@ -80,16 +92,6 @@ macro_rules! hooks {
     };
 }
 
-hook!(
-    write(fd: c_int, buffer: *const c_void, count: size_t) -> ssize_t,
-    real::position(fd),
-    |turn, opened, at, done| wrote(&turn, opened, at, buffer, done)
-);
-hook!(
-    writev(fd: c_int, parts: *const iovec, count: c_int) -> ssize_t,
-    real::position(fd),
-    |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, count, done)
-);
 hooks!(
     [pwrite pwrite64](fd: c_int, buffer: *const c_void, count: size_t, offset: off_t) -> ssize_t,
     { offset_of(offset) },
@@ -98,13 +100,13 @@ hooks!(
 hooks!(
     [pwritev pwritev64](fd: c_int, parts: *const iovec, count: c_int, offset: off_t) -> ssize_t,
     { offset_of(offset) },
-    { |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, count, done) }
+    { |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, usize::try_from(count).unwrap_or(0), done) }
 );
 hooks!(
     [pwritev2 pwritev64v2](fd: c_int, parts: *const iovec, count: c_int, offset: off_t, flags: c_int) -> ssize_t,
     // Version 2 takes -1 for "at the file's own position".
     { if offset < 0 { real::position(fd) } else { offset_of(offset) } },
-    { |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, count, done) }
+    { |turn, opened, at, done| wrote_parts(&turn, opened, at, parts, usize::try_from(count).unwrap_or(0), done) }
 );
 hooks!(
     [ftruncate ftruncate64](fd: c_int, length: off_t) -> c_int,

@@ -10,6 +10,9 @@
 //! not modelled (a shared writable mapping, a hole punched, a rename across the folder's border, …) ends the program loudly.
 //! SQLite's `-shm` files are exempt: they are shared memory, and after a power cut SQLite builds them anew.
 //!
+//! What the program says to browsers and serial devices stands in the log too (`speaking.rs`): a promise must not leave before
+//! what it promises is durable.
+//!
 //! Invariants: one lock is held over the real call and its record, so the log's order is the order of the calls; `errno` is
 //! what the real call left; a record is one `write` to a descriptor opened with `O_APPEND`, so a second writer (the test,
 //! noting what was confirmed to it) never splits one. Modes are those at creation: `chmod` is not recorded.
@@ -25,3 +28,4 @@ mod names;
 mod opening;
 mod real;
 mod recorder;
+mod speaking;

@@ -36,6 +36,8 @@ pub enum Op {
     Unlink = b'U',
     MakeFolder = b'M',
     RemoveFolder = b'D',
+    /// handle: the connection or line; name: `http` or `line`; rest: bytes that have left the program
+    Said = b'A',
 }
 
 pub fn append(log: c_int, op: Op, handle: u64, number: u64, name: &[u8], rest: &[u8]) {

@@ -120,6 +120,24 @@ pub fn about(fd: c_int) -> Option<libc::stat> {
     unsafe { (libc::fstat(fd, about.as_mut_ptr()) == 0).then(|| about.assume_init()) }
 }
 
+/// Whether `fd` is a serial line or a pseudo-terminal.
+pub fn is_line(fd: c_int) -> bool {
+    let _errno = Errno::keep();
+    // SAFETY: a question about a descriptor; no memory is handed over.
+    unsafe { libc::isatty(fd) == 1 }
+}
+
+/// Whether `fd` is a socket of the internet's families.
+pub fn is_internet(fd: c_int) -> bool {
+    let (mut family, mut length) = (0 as c_int, size_of::<c_int>() as libc::socklen_t);
+    // SAFETY: both are writable, and `length` says how large `family` is.
+    let asked = unsafe {
+        let family = ptr::from_mut(&mut family).cast();
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_DOMAIN, family, &raw mut length)
+    };
+    asked == 0 && matches!(family, libc::AF_INET | libc::AF_INET6)
+}
+
 /// Where the next plain `write` through `fd` goes.
 pub fn position(fd: c_int) -> u64 {
     // SAFETY: a question about a descriptor; no memory is handed over.
