@@ -1,6 +1,7 @@
 //! The real sides of the ports: hardware, broker, inference library. Adapters see neither one another nor the tasks that
 //! use them; `app/` puts them together.
 
+mod deadline;
 pub mod discovery;
 pub mod mqtt;
 pub mod onnx;

@@ -6,6 +6,7 @@
 //! panics. Spinning is off, or an idle process burns CPU; memory patterns are off, or the arena keeps what the largest
 //! region took.
 
+use super::deadline::Watch;
 use crate::analysis::{
     golden::Raw,
     manifest::{Element, Manifest},
@@ -25,7 +26,7 @@ use std::{
     error::Error as _,
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, mpsc},
+    sync::Arc,
     time::Duration,
 };
 
@@ -108,6 +109,7 @@ impl Runtime {
 pub struct Model {
     manifest: Manifest,
     session: Session,
+    watch: Watch,
 }
 
 impl Model {
@@ -123,7 +125,8 @@ impl Model {
         let bad = |why: String| OnnxError::Model { file: manifest.file.clone(), why };
         let session = build(runtime, bytes).map_err(bad)?;
         fits(&manifest, &session).map_err(|why| OnnxError::Mismatch { file: manifest.file.clone(), why })?;
-        Ok(Self { manifest, session })
+        let watch = Watch::start(manifest.limits.deadline).map_err(|e| OnnxError::Start(e.to_string()))?;
+        Ok(Self { manifest, session, watch })
     }
 
     #[must_use]
@@ -139,11 +142,13 @@ impl Model {
     pub fn run(&mut self, tensor: &Tensor) -> Result<Vec<Raw>, OnnxError> {
         let fault = |e: ort::Error| OnnxError::Run(e.to_string());
         let options = Arc::new(RunOptions::new().map_err(fault)?);
-        let deadline = self.manifest.limits.deadline;
-        let watch = Watch::start(Arc::clone(&options), deadline);
+        self.watch.begin(&options);
         let outputs = infer(&mut self.session, &self.manifest, tensor, &options);
         // The runtime has no code of its own for a run that was ended: the watch knows.
-        if watch.stop() { Err(OnnxError::Deadline(deadline)) } else { outputs.map_err(OnnxError::Run) }
+        if self.watch.end() {
+            return Err(OnnxError::Deadline(self.manifest.limits.deadline));
+        }
+        outputs.map_err(OnnxError::Run)
     }
 }
 
@@ -171,29 +176,6 @@ fn infer(
         Ok(Raw { shape: shape.to_vec(), values: values.to_vec() })
     };
     manifest.outputs.iter().map(|output| raw(&output.name)).collect()
-}
-
-/// Ends a run that takes too long, from a thread of its own.
-struct Watch {
-    done: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<bool>,
-}
-
-impl Watch {
-    fn start(options: Arc<RunOptions>, deadline: Duration) -> Self {
-        let (done, wait) = mpsc::channel();
-        let thread = std::thread::spawn(move || {
-            let late = wait.recv_timeout(deadline) == Err(mpsc::RecvTimeoutError::Timeout);
-            late && options.terminate().is_ok()
-        });
-        Self { done, thread }
-    }
-
-    /// Whether the run had to be ended.
-    fn stop(self) -> bool {
-        drop(self.done);
-        self.thread.join().unwrap_or(false)
-    }
 }
 
 fn build(runtime: &Runtime, bytes: &[u8]) -> Result<Session, String> {
