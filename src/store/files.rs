@@ -3,7 +3,10 @@
 
 use super::error::StoreError;
 use crate::faults;
-use nix::sys::statvfs::statvfs;
+use nix::{
+    fcntl::{PosixFadviseAdvice, posix_fadvise},
+    sys::statvfs::statvfs,
+};
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
@@ -17,9 +20,14 @@ pub(super) const TEMPORARY: &str = ".tmp";
 /// Writes `bytes` to `path` so that after a power cut either all of it is there under that name, or nothing. Mode 0600.
 /// What stood there before is replaced.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write`], the content written by `content`, and what it gives.
+pub(super) fn write_with<R>(path: &Path, content: impl FnOnce(&mut File) -> io::Result<R>) -> io::Result<R> {
     let temporary = temporary_of(path);
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    let written = write_and_rename(file, &temporary, path, bytes);
+    let written = write_and_rename(file, &temporary, path, content);
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -32,15 +40,26 @@ fn temporary_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-fn write_and_rename(mut file: File, temporary: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes)?;
+fn write_and_rename<R>(
+    mut file: File,
+    temporary: &Path,
+    path: &Path,
+    content: impl FnOnce(&mut File) -> io::Result<R>,
+) -> io::Result<R> {
+    let given = content(&mut file)?;
     faults::point("store.image.temporary_written");
     file.sync_all()?;
     faults::point("store.image.synced");
     fs::rename(temporary, path)?;
     sync_folder(path)?;
     faults::point("store.image.renamed");
-    Ok(())
+    Ok(given)
+}
+
+/// Lets the disk begin with what was written so far, so that the sync at the end waits for less. Promises nothing.
+pub(super) fn begin_writing_out(file: &File) {
+    // The kernel writes dirty pages out before it could drop them. Where it does not, the sync does it all.
+    let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED);
 }
 
 /// Makes the name of `path` durable.

@@ -20,28 +20,46 @@ pub(super) fn random_key() -> Key {
 
 /// Encrypts `plain`, bound to `about`: it opens only under the same `about`.
 pub(super) fn seal(key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
-    seal_behind(&[], key, about, plain)
+    let (mut sealing, nonce) = Sealing::begin(key, about);
+    let mut sealed = vec![0_u8; NONCE + plain.len()];
+    sealed[..NONCE].copy_from_slice(&nonce);
+    sealing.update(plain, &mut sealed[NONCE..]);
+    sealed.extend_from_slice(&sealing.end());
+    sealed
 }
 
-/// The same with `head` before it, in one piece of memory: a photograph is not copied about.
-pub(super) fn seal_behind(head: &[u8], key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
-    const SOUND: &str = "AES-256-GCM takes any plaintext that fits in memory";
-    let (mut nonce, mut tag) = ([0_u8; NONCE], [0_u8; TAG]);
-    rand_bytes(&mut nonce).expect("the system's randomness is available after boot");
-    let begin = head.len() + NONCE;
-    let mut sealed = vec![0_u8; begin + plain.len() + TAG];
-    sealed[..head.len()].copy_from_slice(head);
-    sealed[head.len()..begin].copy_from_slice(&nonce);
-    let mut crypter =
-        Crypter::new(Cipher::aes_256_gcm(), Mode::Encrypt, key.as_ref(), Some(&nonce)).expect("key and nonce fit");
-    crypter.aad_update(about).expect(SOUND);
-    // A stream cipher: as many bytes come out as go in, and none at the end.
-    let written = crypter.update(plain, &mut sealed[begin..]).expect(SOUND);
-    let rest = crypter.finalize(&mut sealed[begin + written..]).expect(SOUND);
-    assert_eq!(written + rest, plain.len(), "{SOUND}");
-    crypter.get_tag(&mut tag).expect(SOUND);
-    sealed[begin + plain.len()..].copy_from_slice(&tag);
-    sealed
+const SOUND: &str = "AES-256-GCM takes any plaintext that fits in memory";
+
+/// The same piece by piece: a photograph is not held in memory a second time.
+pub(super) struct Sealing(Crypter);
+
+impl Sealing {
+    /// The nonce stands before the first piece.
+    pub(super) fn begin(key: &Key, about: &[u8]) -> (Self, [u8; NONCE]) {
+        let mut nonce = [0_u8; NONCE];
+        rand_bytes(&mut nonce).expect("the system's randomness is available after boot");
+        let mut crypter =
+            Crypter::new(Cipher::aes_256_gcm(), Mode::Encrypt, key.as_ref(), Some(&nonce)).expect("key and nonce fit");
+        crypter.aad_update(about).expect(SOUND);
+        (Self(crypter), nonce)
+    }
+
+    /// Fills `sealed`, which is as long as `plain`.
+    pub(super) fn update(&mut self, plain: &[u8], sealed: &mut [u8]) {
+        // A stream cipher: as many bytes come out as go in.
+        let written = self.0.update(plain, sealed).expect(SOUND);
+        assert_eq!(written, plain.len(), "{SOUND}");
+    }
+
+    /// The tag, which stands after the last piece.
+    pub(super) fn end(mut self) -> [u8; TAG] {
+        let mut tag = [0_u8; TAG];
+        // And none at the end.
+        let rest = self.0.finalize(&mut []).expect(SOUND);
+        assert_eq!(rest, 0, "{SOUND}");
+        self.0.get_tag(&mut tag).expect(SOUND);
+        tag
+    }
 }
 
 /// `None` when the key or `about` is another, or a bit was changed. Never gives unauthenticated bytes.
@@ -72,6 +90,22 @@ mod tests {
             changed[at] ^= 1;
             assert!(open(&key, b"capture 1", &changed).is_none(), "byte {at}");
             assert!(open(&key, b"capture 1", &sealed[..at]).is_none(), "length {at}");
+        }
+    }
+
+    #[test]
+    fn in_pieces_of_any_size_it_is_the_same_layout() {
+        let (key, plain) = (random_key(), [7_u8; 100]);
+        for piece in 1..=plain.len() {
+            let (mut sealing, nonce) = Sealing::begin(&key, b"capture 1");
+            let mut file = nonce.to_vec();
+            for plain in plain.chunks(piece) {
+                let mut sealed = vec![0; plain.len()];
+                sealing.update(plain, &mut sealed);
+                file.extend(sealed);
+            }
+            file.extend(sealing.end());
+            assert_eq!(open(&key, b"capture 1", &file).unwrap().as_slice(), plain, "pieces of {piece}");
         }
     }
 }
