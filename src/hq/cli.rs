@@ -101,7 +101,9 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(fault) => return failed(1, &fault.to_string()),
     };
-    runtime.block_on(command(cli.command))
+    // On a worker: it reads the connection itself, while the thread of `block_on` would have to be woken for each message.
+    let ended = runtime.spawn(command(cli.command));
+    runtime.block_on(ended).unwrap_or_else(|fault| failed(1, &fault.to_string()))
 }
 
 async fn command(command: Command) -> ExitCode {
