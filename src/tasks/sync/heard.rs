@@ -1,5 +1,6 @@
 //! What HQ has acknowledged and the store does not know yet. An acknowledgement makes nothing durable that was not, so it is
-//! written a little later, many at once; one lost with the process is told again at the next hello.
+//! written a little later, many at once: each time costs the disk a sync, for which the next measurement would wait. One lost
+//! with the process is told again at the next hello.
 
 use crate::{
     domain::Epoch,
@@ -11,7 +12,7 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
 /// An acknowledgement is written after so long.
-const LATER: Duration = Duration::from_millis(100);
+const LATER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Heard {
