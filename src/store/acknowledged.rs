@@ -194,6 +194,7 @@ fn prune_some(tx: &Tx<'_>, before: i64) -> Result<(u64, bool), StoreError> {
     let upto = upto.min(from + PRUNED_AT_ONCE.cast_unsigned());
     tx.execute("UPDATE epochs SET pruned_upto = ?2 WHERE n = ?1", [n, int(upto)])?;
     faults::point("store.prune.prefix_moved");
+    tx.outbox_rewritten();
     let gone = tx.execute(
         "DELETE FROM outbox WHERE place BETWEEN ?1 AND ?2 AND refused IS NULL",
         [place(n, from + 1), place(n, upto)],

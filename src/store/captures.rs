@@ -214,6 +214,6 @@ pub(super) fn tell_untold(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError>
           WHERE s.visit = ?1 AND c.voided = 0 AND s.state <> 'voided')",
         [visit],
     )?;
-    tx.wake_sync();
+    tx.pictures_owed();
     Ok(())
 }

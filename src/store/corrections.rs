@@ -188,7 +188,7 @@ fn follow_pictures(tx: &Tx<'_>, visit: &Visit, restored: bool) -> Result<(), Sto
             ),
             [visit.id],
         )?;
-        tx.wake_sync();
+        tx.pictures_owed();
     }
     Ok(())
 }

@@ -75,6 +75,7 @@ fn begin(tx: &Tx<'_>, again_from: Option<u64>) -> Result<Epoch, StoreError> {
     faults::point("store.epoch.renumbered");
     // What is left of the old epoch is settled: acknowledged, or a dead letter.
     Acknowledged::all(tx, old)?;
+    tx.outbox_rewritten();
     tx.wake_sync();
     tracing::warn!(old = %old.epoch, new = %epoch, waiting = last, "a new epoch begins");
     Ok(epoch)

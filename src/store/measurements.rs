@@ -7,7 +7,7 @@
 //! A device that waits for our word sends a measurement again when it missed it. The last [`REMEMBERED`] of each such device
 //! are remembered, so that a repetition is confirmed again and not told twice, also after a restart.
 
-use super::{Store, columns::int, error::StoreError, outbox::Run, repeats, writer::Tx};
+use super::{Store, columns::int, devices, error::StoreError, outbox::Run, writer::Tx};
 use crate::{
     domain::{
         Stamp,
@@ -72,7 +72,7 @@ fn new_ones<'b>(tx: &Tx<'_>, batch: &'b [NewMeasurement]) -> Result<Vec<&'b NewM
 
 /// Whether this very measurement was recorded before; remembers it if not.
 fn came_before(tx: &Tx<'_>, one: &NewMeasurement, counter: u64) -> Result<bool, StoreError> {
-    let (device, digest) = (repeats::device_row(tx, &one.device)?, digest(one));
+    let (device, digest) = (devices::row(tx, &one.device)?, digest(one));
     let known: Option<(i64, [u8; 32], i64)> = tx
         .prepare_cached("SELECT counter, digest, ms FROM measured WHERE device = ?1 AND slot = ?2")?
         .query_row([device, int(counter % REMEMBERED)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))

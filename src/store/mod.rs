@@ -17,11 +17,13 @@ mod connection;
 mod consents;
 mod corrections;
 mod customers;
+mod devices;
 mod epochs;
 mod erasure;
 mod error;
 mod escrow;
 mod files;
+mod fresh;
 mod keys;
 mod links;
 mod measurements;
@@ -63,6 +65,7 @@ pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use views::{Entry, ScanView, VisitView};
 
+use fresh::Fresh;
 use pictures::Claims;
 use readers::Readers;
 use rusqlite::Connection;
@@ -108,7 +111,9 @@ struct Inner {
     claims: Claims,
     min_free: u64,
     last_seq: watch::Receiver<u64>,
+    pictures_owed: watch::Receiver<u64>,
     redactions: watch::Receiver<u64>,
+    fresh: Arc<Fresh>,
     ended: watch::Receiver<bool>,
     writer: WriterHandle,
 }
@@ -135,6 +140,12 @@ impl Store {
         self.0.last_seq.clone()
     }
 
+    /// Changes whenever a picture may be owed to HQ that was not before.
+    #[must_use]
+    pub fn pictures_owed(&self) -> watch::Receiver<u64> {
+        self.0.pictures_owed.clone()
+    }
+
     /// Changes whenever something was taken out of what waits for HQ: what was read from the outbox before is not to be sent.
     #[must_use]
     pub fn redactions(&self) -> watch::Receiver<u64> {
@@ -159,7 +170,17 @@ impl Store {
         F: FnOnce(&Tx<'_>) -> Result<R, StoreError> + Send + 'static,
         R: Send + 'static,
     {
-        self.0.writer.change(work).await
+        self.0.writer.change(true, work).await
+    }
+
+    /// As [`Self::write`], for work of which only the last statement writes something that must not stand alone: it needs no
+    /// savepoint to fail as a whole.
+    async fn write_one<R, F>(&self, work: F) -> Result<R, StoreError>
+    where
+        F: FnOnce(&Tx<'_>) -> Result<R, StoreError> + Send + 'static,
+        R: Send + 'static,
+    {
+        self.0.writer.change(false, work).await
     }
 
     async fn read<R, F>(&self, question: F) -> Result<R, StoreError>

@@ -1,9 +1,13 @@
 //! From a folder to a running store: lock, key, check, upgrade, half-done work, then the writer's thread.
 
 use super::{
-    DATABASE, Inner, KEYS, Options, connection, epochs, erasure,
+    DATABASE, Inner, KEYS, Options, connection,
+    devices::Remembered,
+    epochs, erasure,
     error::{OpenError, StoreError},
-    files, outbox,
+    files,
+    fresh::Fresh,
+    outbox,
     pictures::{self, Claims},
     readers::Readers,
     schema,
@@ -50,7 +54,7 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
     let questions = questions.map_err(sql(&database))?;
-    let Started { writer, last_seq, redactions, ended } =
+    let Started { writer, last_seq, pictures_owed, redactions, fresh, ended } =
         start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
     Ok(Inner {
         readers: Readers::new(questions),
@@ -59,7 +63,9 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
         claims: Claims::default(),
         min_free,
         last_seq,
+        pictures_owed,
         redactions,
+        fresh,
         ended,
         writer,
     })
@@ -68,15 +74,19 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
 struct Started {
     writer: writer::WriterHandle,
     last_seq: watch::Receiver<u64>,
+    pictures_owed: watch::Receiver<u64>,
     redactions: watch::Receiver<u64>,
+    fresh: Arc<Fresh>,
     ended: watch::Receiver<bool>,
 }
 
 fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) -> std::io::Result<Started> {
     let (writer, inbox) = writer::channel();
     let (changed, last_seq) = watch::channel(last);
+    let (pictures, pictures_owed) = watch::channel(0);
     let (count, redactions) = watch::channel(0);
-    let told = Told { last_seq: changed, redactions: count };
+    let fresh = Arc::new(Fresh::default());
+    let told = Told { last_seq: changed, pictures, redactions: count, fresh: Arc::clone(&fresh) };
     let (end, ended) = watch::channel(false);
     // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
@@ -85,7 +95,7 @@ fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) 
         drop(lock);
         end.send_replace(true);
     })?;
-    Ok(Started { writer, last_seq, redactions, ended })
+    Ok(Started { writer, last_seq, pictures_owed, redactions, fresh, ended })
 }
 
 fn reader(database: &Path, key: &super::StoreKey) -> rusqlite::Result<Connection> {
@@ -136,8 +146,8 @@ fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(),
 /// this database came back from a backup.
 fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str) -> Result<(), StoreError> {
     let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let news = News::default();
-    let tx = Tx::at_opening(&sql, source, &news);
+    let (news, remembered) = (News::default(), Remembered::default());
+    let tx = Tx::at_opening(&sql, source, &news, &remembered);
     epochs::begin_after_restore(&tx)?;
     erasure::finish(&tx, &vault.erased()?)?;
     Ok(sql.commit()?)

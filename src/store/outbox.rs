@@ -14,6 +14,7 @@ use super::{
     columns::{int, uint},
     consents,
     error::StoreError,
+    fresh::Text,
     writer::Tx,
 };
 use crate::{
@@ -156,7 +157,7 @@ pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> R
         about.stamp.wall,
         body
     ])?;
-    tx.wake_sync();
+    tx.enqueued(Text { epoch, seq, body });
     Ok(true)
 }
 
@@ -171,9 +172,6 @@ impl<'t> Run<'t> {
     /// Draws `count` numbers, all of which must be used in this transaction.
     pub(super) fn draw(tx: &'t Tx<'_>, count: usize) -> Result<Self, StoreError> {
         let life = Life::draw(tx, count as u64)?;
-        if count > 0 {
-            tx.wake_sync();
-        }
         let sql = "INSERT INTO outbox (place, kind, gate, queued_ms, body) VALUES (?1, ?2, ?3, ?4, ?5)";
         Ok(Self { life, next: life.last_seq + 1 - count as u64, insert: tx.prepare_cached(sql)? })
     }
@@ -188,9 +186,11 @@ impl<'t> Run<'t> {
         payload: &impl Serialize,
     ) -> Result<(), StoreError> {
         debug_assert!(self.next <= self.life.last_seq, "more events than numbers were drawn");
-        let mark = Mark { id: clock::mint(EventId::from_bits), epoch: self.life.epoch, seq: self.next, stamp };
+        let (epoch, seq) = (self.life.epoch, self.next);
+        let mark = Mark { id: clock::mint(EventId::from_bits), epoch, seq, stamp };
         let body = event_text(tx.source(), kind, subject, mark, payload)?;
-        self.insert.execute(params![place(self.life.n, self.next), kind, Gate::Always.as_str(), stamp.wall, body])?;
+        self.insert.execute(params![place(self.life.n, seq), kind, Gate::Always.as_str(), stamp.wall, body])?;
+        tx.enqueued(Text { epoch, seq, body });
         self.next += 1;
         Ok(())
     }
@@ -274,6 +274,9 @@ impl Store {
         events: usize,
         bytes: usize,
     ) -> Result<Vec<(u64, String)>, StoreError> {
+        if let Some(rows) = self.0.fresh.range(epoch, (from, to), events, bytes) {
+            return Ok(rows);
+        }
         self.read(move |conn| {
             let Some(life) = Life::of(conn, epoch)? else { return Ok(Vec::new()) };
             let mut select =

@@ -78,7 +78,7 @@ impl Store {
                 "UPDATE pictures SET owed = 1 WHERE capture = ?1 AND role = 'original' AND owed <> 2 AND kept = 1",
                 [capture],
             )?;
-            tx.wake_sync();
+            tx.pictures_owed();
             Ok(())
         })
         .await

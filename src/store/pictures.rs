@@ -230,7 +230,7 @@ pub(super) fn insert(tx: &Tx<'_>, capture: CaptureId, picture: &Picture) -> Resu
     }
     faults::point("store.image.row_written");
     if owed {
-        tx.wake_sync();
+        tx.pictures_owed();
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::{
     Store,
     columns::{self, Flags, int},
+    devices,
     error::{StoreError, found},
     outbox::{self, About, Gate},
     repeats, scans,
@@ -89,7 +90,7 @@ fn close(tx: &Tx<'_>, reading: &Reading) -> Result<(), StoreError> {
 
 fn insert(tx: &Tx<'_>, reading: &Reading) -> Result<(), StoreError> {
     let Reading { id, scan, metric, region, unit, value, spread, repeats: _, device, closed } = reading;
-    let device = repeats::device_row(tx, device)?;
+    let device = devices::row(tx, device)?;
     tx.prepare_cached(
         "INSERT INTO readings (id, scan, metric, region, unit, value, spread, device, told, boot, ns, ms, clock)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11, ?12)",

@@ -9,6 +9,7 @@
 use super::{
     Store,
     columns::{self, Flags, int},
+    devices,
     error::StoreError,
     writer::Tx,
 };
@@ -106,35 +107,19 @@ pub(super) fn select(
     Ok(select.query_map(params, from_row)?.collect::<Result<_, _>>()?)
 }
 
-/// The row of a device identity, made on first sight.
-pub(super) fn device_row(tx: &Tx<'_>, device: &DeviceIdentity) -> Result<i64, StoreError> {
-    let DeviceIdentity { protocol, protocol_version, serial, probe, firmware } = device;
-    let known = tx
-        .prepare_cached(
-            "SELECT n FROM devices WHERE serial = ?1 AND protocol = ?2 AND protocol_version = ?3 AND probe = ?4
-             AND firmware = ?5",
-        )?
-        .query_row([serial, protocol, protocol_version, probe, firmware], |row| row.get(0))
-        .optional()?;
-    if let Some(n) = known {
-        return Ok(n);
-    }
-    tx.execute(
-        "INSERT INTO devices (serial, protocol, protocol_version, probe, firmware) VALUES (?1, ?2, ?3, ?4, ?5)",
-        [serial, protocol, protocol_version, probe, firmware],
-    )?;
-    Ok(tx.last_insert_rowid())
-}
-
 fn record(tx: &Tx<'_>, new: &NewRepeat) -> Result<Recorded, StoreError> {
-    let device = device_row(tx, &new.device)?;
-    if let Some(counter) = new.device_counter
-        && let Some(known) = sent_before(tx, device, counter, new)?
-    {
-        return Ok(known);
-    }
+    let device = match new.device_counter {
+        None => devices::row(tx, &new.device)?,
+        Some(counter) => {
+            let (device, beyond) = devices::counts_on(tx, &new.device, counter)?;
+            if !beyond && let Some(known) = sent_before(tx, device, counter, new)? {
+                return Ok(known);
+            }
+            device
+        }
+    };
     let scan = match new.scan {
-        Some(scan) if runs(tx, scan)? => Some(scan),
+        Some(scan) if devices::runs(tx, scan)? => Some(scan),
         _ => None,
     };
     let (id, taken) = (clock::mint(RepeatId::from_bits), new.taken);
@@ -159,11 +144,6 @@ fn record(tx: &Tx<'_>, new: &NewRepeat) -> Result<Recorded, StoreError> {
         taken.clock
     ])?;
     Ok(Recorded { id, again: false, in_tray: scan.is_none() })
-}
-
-fn runs(tx: &Tx<'_>, scan: ScanId) -> Result<bool, StoreError> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM scans WHERE id = ?1 AND state = 'running')";
-    Ok(tx.prepare_cached(sql)?.query_row([scan], |row| row.get(0))?)
 }
 
 fn sent_before(tx: &Tx<'_>, device: i64, counter: u64, new: &NewRepeat) -> Result<Option<Recorded>, StoreError> {
@@ -202,6 +182,6 @@ impl Store {
     ///
     /// A value named for a scan that does not run any more goes to the tray: nothing measured is dropped.
     pub async fn record_repeat(&self, repeat: NewRepeat) -> Result<Recorded, StoreError> {
-        self.write(move |tx| record(tx, &repeat)).await
+        self.write_one(move |tx| record(tx, &repeat)).await
     }
 }

@@ -1,14 +1,23 @@
 //! The one writer: a thread that owns the only writing connection and commits in groups.
 //!
-//! It takes all jobs that wait (at most [`GROUP`]), runs each in a savepoint of its own within one transaction, commits
-//! (WAL, `synchronous=FULL`: the commit is fsynced), and only then answers all of them. A job that fails is rolled back
-//! alone. When SQLite itself ends the transaction (disk full, I/O fault), every job of the group is told so and nothing
-//! of it stands. The thread ends when the last handle is dropped: it commits what waits, then closes.
+//! It takes all jobs that wait and those that come while they run (at most [`GROUP`]), runs each in a savepoint of its own
+//! within one transaction, commits (WAL, `synchronous=FULL`: the commit is fsynced), and only then answers all of them. A job
+//! that fails is rolled back alone. When SQLite itself ends the transaction (disk full, I/O fault), every job of the group is
+//! told so and nothing of it stands. The thread ends when the last handle is dropped: it commits what waits, then closes.
 
-use super::{error::StoreError, outbox};
+use super::{
+    devices::Remembered,
+    error::StoreError,
+    fresh::{Fresh, Text},
+    outbox,
+};
 use crate::faults;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
-use std::{cell::Cell, collections::VecDeque, ops::Deref};
+use std::{
+    cell::{Cell, RefCell},
+    ops::Deref,
+    sync::Arc,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Jobs of one commit: enough that an fsync is shared by many, few enough that its memory and latency stay small.
@@ -23,19 +32,28 @@ pub(super) struct Tx<'t> {
     sql: &'t Transaction<'t>,
     source: &'t str,
     news: &'t News,
+    remembered: &'t Remembered,
 }
 
 /// What whoever sends to HQ must hear of after the commit.
 #[derive(Default)]
 pub(super) struct News {
     for_hq: Cell<bool>,
+    pictures: Cell<bool>,
     redacted: Cell<bool>,
+    rewritten: Cell<bool>,
+    texts: RefCell<Vec<Text>>,
 }
 
 impl<'t> Tx<'t> {
     /// For the work at opening, before the writer runs.
-    pub(super) fn at_opening(sql: &'t Transaction<'t>, source: &'t str, news: &'t News) -> Self {
-        Self { sql, source, news }
+    pub(super) fn at_opening(
+        sql: &'t Transaction<'t>,
+        source: &'t str,
+        news: &'t News,
+        remembered: &'t Remembered,
+    ) -> Self {
+        Self { sql, source, news, remembered }
     }
 
     /// `skinlink://{store}/{gateway}`
@@ -43,14 +61,37 @@ impl<'t> Tx<'t> {
         self.source
     }
 
+    /// An event was enqueued: after the commit, whoever sends to HQ is woken and finds its text in memory.
+    pub(super) fn enqueued(&self, text: Text) {
+        self.news.texts.borrow_mut().push(text);
+        self.wake_sync();
+    }
+
     /// After the commit, whoever sends to HQ is woken.
     pub(super) fn wake_sync(&self) {
         self.news.for_hq.set(true);
     }
 
+    /// A picture may be owed that was not before: after the commit, whoever sends to HQ looks.
+    pub(super) fn pictures_owed(&self) {
+        self.news.pictures.set(true);
+        self.wake_sync();
+    }
+
     /// After the commit, nothing is sent that was read from the outbox before.
     pub(super) fn redacted(&self) {
         self.news.redacted.set(true);
+        self.outbox_rewritten();
+    }
+
+    /// Rows of the outbox were changed or removed: none of it is in memory any more.
+    pub(super) fn outbox_rewritten(&self) {
+        self.news.rewritten.set(true);
+    }
+
+    /// Where values come from and belong, as far as the writer knows without looking.
+    pub(super) fn remembered(&self) -> &Remembered {
+        self.remembered
     }
 }
 
@@ -63,13 +104,16 @@ impl Deref for Tx<'_> {
 
 /// One job, its kind forgotten: the queue holds jobs of every result type, in one allocation each.
 trait Job: Send {
-    /// Runs it; whether its savepoint stays.
+    /// Runs it; whether what it wrote stays.
     fn run(&mut self, tx: &Tx<'_>) -> bool;
+    /// Whether it needs a savepoint to fail alone.
+    fn is_many(&self) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), &str>);
 }
 
 struct Pending<F, R> {
     work: Option<F>,
+    many: bool,
     result: Option<Result<R, StoreError>>,
     reply: oneshot::Sender<Result<R, StoreError>>,
 }
@@ -82,6 +126,10 @@ where
     fn run(&mut self, tx: &Tx<'_>) -> bool {
         let work = self.work.take().expect("a job is run once");
         self.result.insert(work(tx)).is_ok()
+    }
+
+    fn is_many(&self) -> bool {
+        self.many
     }
 
     fn answer(self: Box<Self>, committed: Result<(), &str>) {
@@ -107,13 +155,16 @@ pub(super) struct WriterHandle(mpsc::Sender<Message>);
 
 impl WriterHandle {
     /// Waits for a place in the queue, for the commit, and gives the job's result. A cancelled call may have been written.
-    pub(super) async fn change<R, F>(&self, work: F) -> Result<R, StoreError>
+    ///
+    /// `many` is false for work that fails as a whole by itself, because only its last statement writes: SQLite takes a
+    /// statement back that fails. Such work needs no savepoint, which costs a copy of every page that it touches.
+    pub(super) async fn change<R, F>(&self, many: bool, work: F) -> Result<R, StoreError>
     where
         F: FnOnce(&Tx<'_>) -> Result<R, StoreError> + Send + 'static,
         R: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Pending { work: Some(work), result: None, reply });
+        let job = Box::new(Pending { work: Some(work), many, result: None, reply });
         self.0.send(Message::Change(job)).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
     }
@@ -136,92 +187,154 @@ pub(super) struct Inbox(mpsc::Receiver<Message>);
 /// What the writer tells after a commit.
 pub(super) struct Told {
     pub last_seq: watch::Sender<u64>,
+    /// Counts commits after which a picture may be owed that was not before.
+    pub pictures: watch::Sender<u64>,
     /// Counts commits in which something was taken out of the outbox.
     pub redactions: watch::Sender<u64>,
+    pub fresh: Arc<Fresh>,
 }
 
 /// The writer's loop; returns when every handle is gone and all that waited is committed.
-pub(super) fn run(mut conn: Connection, mut inbox: Inbox, source: &str, told: &Told) {
-    let mut taken = Vec::with_capacity(GROUP);
-    let mut group: VecDeque<Box<dyn Job>> = VecDeque::with_capacity(GROUP);
-    while inbox.0.blocking_recv_many(&mut taken, GROUP) > 0 {
-        let mut checkpoints = Vec::new();
-        for message in taken.drain(..) {
-            match message {
-                Message::Change(job) => group.push_back(job),
-                Message::Checkpoint(reply) => checkpoints.push(reply),
-            }
+pub(super) fn run(conn: Connection, inbox: Inbox, source: &str, told: &Told) {
+    let queue = Queue { inbox, first: None, checkpoints: Vec::new() };
+    let mut writer = Writer { conn, queue, source, told, remembered: Remembered::default() };
+    while writer.queue.wait() {
+        if writer.queue.first.is_some() {
+            writer.commit_group();
         }
-        while !group.is_empty() {
-            commit_group(&mut conn, &mut group, source, told);
-        }
-        for reply in checkpoints {
-            let _ = reply.send(checkpoint(&conn));
+        for reply in writer.queue.checkpoints.drain(..) {
+            let _ = reply.send(checkpoint(&writer.conn));
         }
     }
     faults::point("store.closing.drained");
 }
 
-/// Runs and commits what it can of `group` in one transaction and answers those it has taken.
-fn commit_group(conn: &mut Connection, group: &mut VecDeque<Box<dyn Job>>, source: &str, told: &Told) {
-    let mut ran = Vec::with_capacity(group.len());
-    let news = News::default();
-    let outcome = in_one_transaction(conn, group, &mut ran, source, &news);
-    if let Err(why) = &outcome {
-        tracing::error!(why, jobs = ran.len(), "a group of changes was not written");
+/// What waits, in the order in which it came.
+struct Queue {
+    inbox: Inbox,
+    first: Option<Box<dyn Job>>,
+    checkpoints: Vec<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl Queue {
+    /// Waits until there is something to do; `false` when there never will be.
+    fn wait(&mut self) -> bool {
+        let message = self.inbox.0.blocking_recv();
+        message.map(|message| self.take(message)).is_some()
     }
-    if outcome.is_ok() && news.redacted.get() {
-        told.redactions.send_modify(|count| *count += 1);
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Change(job) => self.first = Some(job),
+            Message::Checkpoint(reply) => self.checkpoints.push(reply),
+        }
     }
-    if let Ok(Some(last)) = outcome {
-        told.last_seq.send_replace(last);
-    }
-    for job in ran {
-        job.answer(outcome.as_ref().map(|_| ()).map_err(String::as_str));
+
+    /// The next job, also one that came while others ran; none once a checkpoint waits.
+    fn next(&mut self) -> Option<Box<dyn Job>> {
+        if self.first.is_none() && self.checkpoints.is_empty() {
+            let message = self.inbox.0.try_recv().ok()?;
+            self.take(message);
+        }
+        self.first.take()
     }
 }
 
-/// Gives the last sequence number when there is something for HQ.
-fn in_one_transaction(
-    conn: &mut Connection,
-    group: &mut VecDeque<Box<dyn Job>>,
-    ran: &mut Vec<Box<dyn Job>>,
-    source: &str,
-    news: &News,
-) -> Result<Option<u64>, String> {
-    let text = |fault: rusqlite::Error| StoreError::from(fault).to_string();
-    let sql = match conn.transaction_with_behavior(TransactionBehavior::Immediate) {
-        Ok(sql) => sql,
-        Err(fault) => {
-            ran.extend(group.drain(..));
-            return Err(text(fault));
-        }
-    };
-    faults::point("store.batch.begun");
-    let tx = Tx { sql: &sql, source, news };
-    while let Some(mut job) = group.pop_front() {
-        let done = in_savepoint(&tx, job.as_mut());
-        ran.push(job);
-        done.map_err(text)?;
-        if sql.is_autocommit() {
-            return Err("the database ended the transaction: the disk is full or failing".to_owned());
-        }
-    }
-    let last = if news.for_hq.get() { Some(outbox::last_seq(&sql).map_err(text)?) } else { None };
-    faults::point("store.batch.before_commit");
-    sql.commit().map_err(text)?;
-    faults::point("store.batch.committed");
-    Ok(last)
+struct Writer<'a> {
+    conn: Connection,
+    queue: Queue,
+    source: &'a str,
+    told: &'a Told,
+    remembered: Remembered,
 }
 
-fn in_savepoint(tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
+impl Writer<'_> {
+    /// Runs and commits what it can of what waits in one transaction and answers those it has taken.
+    fn commit_group(&mut self) {
+        let (mut ran, news) = (Vec::new(), News::default());
+        let outcome = self.in_one_transaction(&mut ran, &news);
+        match &outcome {
+            Ok(last) => self.tell(*last, news),
+            Err(why) => {
+                // What was remembered may have been of rows that do not stand.
+                self.remembered.forget_devices();
+                self.remembered.forget_scans();
+                tracing::error!(why, jobs = ran.len(), "a group of changes was not written");
+            }
+        }
+        for job in ran {
+            job.answer(outcome.as_ref().map(|_| ()).map_err(String::as_str));
+        }
+    }
+
+    /// `last` is the last sequence number when there is something for HQ.
+    fn tell(&self, last: Option<u64>, news: News) {
+        if !news.rewritten.get() {
+            self.told.fresh.add(news.texts.into_inner());
+        }
+        if news.redacted.get() {
+            self.told.redactions.send_modify(|count| *count += 1);
+        }
+        if news.pictures.get() {
+            self.told.pictures.send_modify(|count| *count += 1);
+        }
+        if let Some(last) = last {
+            self.told.last_seq.send_replace(last);
+        }
+    }
+
+    /// Gives the last sequence number when there is something for HQ.
+    fn in_one_transaction(&mut self, ran: &mut Vec<Box<dyn Job>>, news: &News) -> Result<Option<u64>, String> {
+        let text = |fault: rusqlite::Error| StoreError::from(fault).to_string();
+        let Self { conn, queue, source, told, remembered } = self;
+        let sql = match conn.transaction_with_behavior(TransactionBehavior::Immediate) {
+            Ok(sql) => sql,
+            Err(fault) => {
+                ran.extend(std::iter::from_fn(|| queue.next()).take(GROUP));
+                return Err(text(fault));
+            }
+        };
+        faults::point("store.batch.begun");
+        let tx = Tx { sql: &sql, source: *source, news, remembered };
+        while ran.len() < GROUP
+            && let Some(mut job) = queue.next()
+        {
+            let done = run_alone(&tx, job.as_mut());
+            ran.push(job);
+            done.map_err(text)?;
+            if sql.is_autocommit() {
+                return Err("the database ended the transaction: the disk is full or failing".to_owned());
+            }
+        }
+        let last = if news.for_hq.get() { Some(outbox::last_seq(&sql).map_err(text)?) } else { None };
+        if news.rewritten.get() {
+            // Before the commit: nobody may find a text in memory that the database does not hold any more.
+            told.fresh.clear();
+        }
+        faults::point("store.batch.before_commit");
+        sql.commit().map_err(text)?;
+        faults::point("store.batch.committed");
+        Ok(last)
+    }
+}
+
+/// Runs a job so that nothing of it stays when it fails.
+fn run_alone(tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
+    if !job.is_many() {
+        job.run(tx);
+        return Ok(());
+    }
+    let texts = tx.news.texts.borrow().len();
     tx.prepare_cached("SAVEPOINT job")?.execute([])?;
     let stays = job.run(tx);
+    tx.remembered.forget_scans();
     if tx.is_autocommit() {
         return Ok(());
     }
     if !stays {
         tx.prepare_cached("ROLLBACK TO job")?.execute([])?;
+        tx.news.texts.borrow_mut().truncate(texts);
+        tx.remembered.forget_devices();
     }
     tx.prepare_cached("RELEASE job")?.execute([])?;
     Ok(())

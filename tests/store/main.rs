@@ -7,6 +7,7 @@ mod erasure;
 mod faults;
 mod keys;
 mod measurements;
+mod memory;
 mod outbox;
 mod privacy;
 mod salon;

@@ -68,6 +68,8 @@ struct Session<'a> {
     confirmed: Option<u64>,
     /// Moves when something was taken out of the outbox.
     redactions: watch::Receiver<u64>,
+    /// Moves when a picture may be owed that was not before.
+    pictures_owed: watch::Receiver<u64>,
     /// Said once on this connection, retained.
     first: VecDeque<(Lane, Vec<u8>)>,
     greeting: Greeting,
@@ -96,6 +98,7 @@ pub(super) async fn run(
         pictures: Pictures::new(&settings.sync),
         confirmed: None,
         redactions: store.redactions(),
+        pictures_owed: store.pictures_owed(),
         first: [(Lane::Status, b"online".to_vec()), (Lane::About, settings.about.clone().into_bytes())].into(),
         greeting: Greeting::new(),
         ready: None,
@@ -292,7 +295,11 @@ impl Session<'_> {
             let waiting = self.window.waiting();
             self.status.send_modify(|status| status.waiting = waiting);
         }
-        self.pictures.look_again();
+        // Not at every event: the look is a question to the database, and the next event would wait for its answer.
+        if self.pictures_owed.has_changed().unwrap_or(false) {
+            self.pictures_owed.mark_unchanged();
+            self.pictures.look_again();
+        }
     }
 
     fn greet_at(&mut self, at: Instant) {
