@@ -1,15 +1,22 @@
-//! Checksums by their standard names: the catalogue of the `crc` crate (as `CRC-16/MODBUS`), and `sum8`, `xor8`, `lrc`.
+//! Checksums by their standard names: the catalogue of the `crc` crate (as `CRC-16/MODBUS`), and the sums of small devices.
 //!
 //! What a checksum covers and where it stands says [`super::framing`]. "CRC16-CCITT" is four different things, so only the
 //! catalogue's names are known. Its one entry wider than 64 bits (CRC-82/DARC) is left out.
 
-use crc::{Crc, NoTable};
+use crc::{Crc, Table};
+use std::sync::LazyLock;
 
 /// One checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// Low byte of the sum.
     Sum8,
+    /// The sum's low byte with every bit turned.
+    Sum8Inverted,
+    /// Low two bytes of the sum.
+    Sum16,
+    /// The sum's remainder by 2 to 256, in one byte.
+    SumModulo(u16),
     /// All bytes exclusive-or'ed.
     Xor8,
     /// Two's complement of the sum: sum and LRC add up to zero.
@@ -30,7 +37,11 @@ macro_rules! catalogue {
         const CATALOGUE: &[Entry] = &[$($(Entry {
             constant: stringify!($name),
             bits: crc::$name.width,
-            compute: |bytes| u64::from(Crc::<$word, NoTable>::new(&crc::$name).checksum(bytes)),
+            compute: |bytes| {
+                // Sixteen bytes at a step; a protocol uses one of them, so its table is made when it is first asked for.
+                static TABLE: LazyLock<Crc<$word, Table<16>>> = LazyLock::new(|| Crc::<$word, Table<16>>::new(&crc::$name));
+                u64::from(TABLE.checksum(bytes))
+            },
             check: crc::$name.check as u64,
         }),+),+];
     };
@@ -64,33 +75,40 @@ catalogue! {
     ]
 }
 
+/// Names of the sums, in the order of this page; the remainder is written with its number.
+const SUMS: [(&str, Algorithm); 5] = [
+    ("sum8", Algorithm::Sum8),
+    ("sum8-inverted", Algorithm::Sum8Inverted),
+    ("sum16", Algorithm::Sum16),
+    ("xor8", Algorithm::Xor8),
+    ("lrc", Algorithm::Lrc),
+];
+
+const MODULO: &str = "sum-modulo-";
+
 impl Algorithm {
     /// Finds an algorithm by its name in a protocol file.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "sum8" => Some(Self::Sum8),
-            "xor8" => Some(Self::Xor8),
-            "lrc" => Some(Self::Lrc),
-            _ => CATALOGUE.iter().position(|entry| standard_name(entry.constant) == name).map(Self::Crc),
+        if let Some(number) = name.strip_prefix(MODULO) {
+            return number.parse().ok().filter(|modulus| (2..=256).contains(modulus)).map(Self::SumModulo);
         }
+        let sum = SUMS.iter().find(|(known, _)| *known == name).map(|(_, sum)| *sum);
+        sum.or_else(|| CATALOGUE.iter().position(|entry| standard_name(entry.constant) == name).map(Self::Crc))
     }
 
-    /// Every name there is.
+    /// Every name there is; of the remainders one stands for all.
     pub fn names() -> impl Iterator<Item = String> {
-        ["sum8", "xor8", "lrc"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain(CATALOGUE.iter().map(|e| standard_name(e.constant)))
+        let sums = SUMS.iter().map(|(name, _)| (*name).to_owned()).chain([format!("{MODULO}100")]);
+        sums.chain(CATALOGUE.iter().map(|e| standard_name(e.constant)))
     }
 
     #[must_use]
     pub fn name(self) -> String {
         match self {
-            Self::Sum8 => "sum8".to_owned(),
-            Self::Xor8 => "xor8".to_owned(),
-            Self::Lrc => "lrc".to_owned(),
             Self::Crc(at) => standard_name(CATALOGUE[at].constant),
+            Self::SumModulo(modulus) => format!("{MODULO}{modulus}"),
+            sum => SUMS.iter().find(|(_, known)| *known == sum).map_or("", |(name, _)| name).to_owned(),
         }
     }
 
@@ -98,7 +116,8 @@ impl Algorithm {
     #[must_use]
     pub fn bytes(self) -> usize {
         match self {
-            Self::Sum8 | Self::Xor8 | Self::Lrc => 1,
+            Self::Sum8 | Self::Sum8Inverted | Self::SumModulo(_) | Self::Xor8 | Self::Lrc => 1,
+            Self::Sum16 => 2,
             Self::Crc(at) => usize::from(CATALOGUE[at].bits).div_ceil(8),
         }
     }
@@ -115,8 +134,12 @@ impl Algorithm {
     #[must_use]
     pub fn compute(self, bytes: &[u8]) -> u64 {
         let sum = || bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+        let whole = || bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
         match self {
             Self::Sum8 => u64::from(sum()),
+            Self::Sum8Inverted => u64::from(!sum()),
+            Self::Sum16 => whole() & 0xFFFF,
+            Self::SumModulo(modulus) => whole() % u64::from(modulus),
             Self::Lrc => u64::from(sum().wrapping_neg()),
             Self::Xor8 => u64::from(bytes.iter().fold(0, |all, byte| all ^ byte)),
             Self::Crc(at) => (CATALOGUE[at].compute)(bytes),
@@ -152,7 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn sums_of_one_byte() {
+    fn sums_of_bytes() {
+        assert_eq!(Algorithm::Sum8Inverted.compute(&[0xFF, 0x02]), 0xFE);
+        assert_eq!(Algorithm::Sum16.compute(&[0xFF; 258]), 0x00FE);
+        assert_eq!(Algorithm::named("sum-modulo-95").unwrap().compute(&[90, 10]), 5);
+        assert_eq!(Algorithm::named("sum-modulo-257"), None);
         assert_eq!(Algorithm::Sum8.compute(&[0xFF, 0x02]), 0x01);
         assert_eq!(Algorithm::Lrc.compute(&[0xFF, 0x02]), 0xFF);
         assert_eq!(Algorithm::Xor8.compute(&[0xFF, 0x0F]), 0xF0);

@@ -2,16 +2,14 @@
 
 use super::{
     fault::{FrameError, SizeOf},
-    field::{Code, Field, Form, Shape, ValueField, Width},
-    framer::unsigned,
+    field::{Doubt, Field, Shape, Times, ValueField},
     framing::{Framing, Kind},
-    item::{Decoded, Item, NoValue, hex_words},
+    item::{Decoded, Item, NoValue, Role, hex_words},
     spec::Spec,
+    value::{self, SHOWN, Source},
+    width::Form,
 };
-use crate::domain::{Quantity, Region, reading::QualityFlag};
-
-/// So many bytes of an unknown message are shown in the complaint.
-const SHOWN: usize = 8;
+use crate::domain::metric::MetricId;
 
 impl Spec {
     /// What the device said.
@@ -32,179 +30,279 @@ impl Spec {
 }
 
 fn decode(shapes: &[Shape], framing: &Framing, payload: &[u8]) -> Result<Decoded, FrameError> {
-    if framing.kind == Kind::Delimited { line(shapes, framing, payload) } else { binary(shapes, framing, payload) }
-}
-
-fn unknown(payload: &[u8]) -> FrameError {
-    FrameError::UnknownMessage { begins: hex_words(&payload[..payload.len().min(SHOWN)]) }
-}
-
-fn binary(shapes: &[Shape], framing: &Framing, payload: &[u8]) -> Result<Decoded, FrameError> {
-    let shape = shapes.iter().find(|shape| payload.starts_with(&shape.matches)).ok_or_else(|| unknown(payload))?;
-    let mut rest = &payload[shape.matches.len()..];
-    let expected: usize = shape.fields.iter().filter_map(Field::bytes).sum();
-    let open = framing.kind == Kind::FixedLength || shape.fields.iter().any(|field| field.bytes().is_none());
-    if rest.len() < expected || (rest.len() > expected && !open) {
-        return Err(FrameError::Size {
-            message: shape.name.clone(),
-            what: SizeOf::Bytes,
-            expected: expected + shape.matches.len(),
-            found: payload.len(),
-        });
-    }
-    let mut items = Vec::new();
-    for field in &shape.fields {
-        let (bytes, behind) = rest.split_at(field.bytes().unwrap_or(rest.len()).min(rest.len()));
-        items.extend(item(field, bytes).map_err(|problem| in_field(shape, field, problem))?);
-        rest = behind;
-    }
-    Ok(Decoded { name: shape.name.clone(), items })
-}
-
-fn line(shapes: &[Shape], framing: &Framing, payload: &[u8]) -> Result<Decoded, FrameError> {
-    let (shape, columns) = match framing.separator {
-        Some(separator) => {
-            let mut columns: Vec<&[u8]> = payload.split(|byte| *byte == separator).collect();
-            let first = columns.remove(0);
-            (shapes.iter().find(|shape| shape.matches == first), columns)
+    let mut misfit = None;
+    for shape in shapes {
+        let Some(supply) = begins(shape, framing, payload) else { continue };
+        match fits(shape, framing, &supply) {
+            Ok(()) => return Walk::new(shape, framing, payload, supply).all(),
+            // Messages may begin alike and differ in length.
+            Err(size) => misfit = misfit.or(Some(size)),
         }
-        None => {
-            let shape = shapes.iter().find(|shape| payload.starts_with(&shape.matches));
-            let rest = shape.map(|shape| &payload[shape.matches.len()..]).filter(|rest| !rest.is_empty());
-            (shape, rest.into_iter().collect())
-        }
+    }
+    Err(misfit
+        .unwrap_or_else(|| FrameError::UnknownMessage { begins: hex_words(&payload[..payload.len().min(SHOWN)]) }))
+}
+
+/// What is left for the fields of a shape that begins like the payload.
+fn begins<'p>(shape: &Shape, framing: &Framing, payload: &'p [u8]) -> Option<Supply<'p>> {
+    let Some(separator) = framing.separator.filter(|_| !framing.control.iter().any(|control| control == payload))
+    else {
+        return payload.strip_prefix(shape.matches.as_slice()).map(Supply::Bytes);
     };
-    let shape = shape.ok_or_else(|| unknown(payload))?;
-    if columns.len() != shape.fields.len() {
-        return Err(FrameError::Size {
-            message: shape.name.clone(),
-            what: SizeOf::Columns,
-            expected: shape.fields.len(),
-            found: columns.len(),
-        });
-    }
-    let mut items = Vec::new();
-    for (field, column) in shape.fields.iter().zip(columns) {
-        items.extend(item(field, column).map_err(|problem| in_field(shape, field, problem))?);
-    }
-    Ok(Decoded { name: shape.name.clone(), items })
+    let first = payload.iter().position(|byte| *byte == separator).unwrap_or(payload.len());
+    let rest = payload.get(first + 1..);
+    (payload[..first] == shape.matches).then_some(Supply::Columns { rest, separator })
 }
 
-fn in_field(shape: &Shape, field: &Field, problem: String) -> FrameError {
-    FrameError::Field { message: shape.name.clone(), field: field.name(), problem }
-}
-
-fn item(field: &Field, bytes: &[u8]) -> Result<Option<Item>, String> {
-    let item = match field {
-        Field::Skip(_) => return Ok(None),
-        Field::Constant(wanted) if bytes == wanted => return Ok(None),
-        Field::Constant(wanted) => {
-            return Err(format!("has {}, the file says {}", hex_words(bytes), hex_words(wanted)));
+fn fits(shape: &Shape, framing: &Framing, supply: &Supply<'_>) -> Result<(), FrameError> {
+    let Some(expected) = shape.extent else { return Ok(()) };
+    let (what, found, ahead) = match supply {
+        Supply::Bytes(bytes) => (SizeOf::Bytes, bytes.len(), shape.matches.len()),
+        Supply::Columns { rest, separator } => {
+            let count = rest.map_or(0, |rest| 1 + rest.iter().filter(|byte| *byte == separator).count());
+            (SizeOf::Columns, count, 0)
         }
-        Field::Value(field) => Item::Value {
-            metric: field.metric.clone(),
-            unit: field.unit.clone(),
-            region: field.region,
-            value: value(field, bytes)?,
-        },
-        Field::Number { role, form } => Item::Number { role: *role, value: whole(*form, bytes)? },
-        Field::Text { role, .. } => Item::Text { role: *role, text: text(bytes)?.to_owned() },
-        Field::Bytes { role, .. } => Item::Bytes { role: *role, bytes: bytes.to_vec() },
-        Field::Region { form, codes } => Item::Region(region(codes, whole(*form, bytes)?)?),
-        Field::Flags { form, bits } => Item::Flags(flags(bits, whole(*form, bytes)?)),
-        Field::Array { name, form, first, count } => {
-            let each = bytes.len() / (*count).max(1);
-            let values: Result<Vec<f32>, String> = bytes.chunks(each.max(1)).map(|slice| real(*form, slice)).collect();
-            Item::Array { name: name.clone(), first: *first, values: values? }
+        Supply::Bits { .. } => return Ok(()),
+    };
+    if found == expected || (found > expected && framing.kind == Kind::FixedLength) {
+        return Ok(());
+    }
+    Err(FrameError::Size { message: shape.name.clone(), what, expected: expected + ahead, found: found + ahead })
+}
+
+/// What fields are read from.
+enum Supply<'p> {
+    Bytes(&'p [u8]),
+    /// `None`: no column is left.
+    Columns {
+        rest: Option<&'p [u8]>,
+        separator: u8,
+    },
+    Bits {
+        word: u64,
+        left: usize,
+    },
+}
+
+impl<'p> Supply<'p> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_empty(),
+            Self::Columns { rest, .. } => rest.is_none(),
+            Self::Bits { left, .. } => *left == 0,
         }
-    };
-    Ok(Some(item))
-}
+    }
 
-/// A number before scale and offset.
-enum Raw<'a> {
-    Whole(i128),
-    Float(f64),
-    Text(&'a str),
-}
-
-fn raw(form: Form, bytes: &[u8]) -> Result<Raw<'_>, String> {
-    let width = form.width;
-    let bits = || unsigned(bytes, width.is_little_endian());
-    Ok(match width {
-        Width::F32Be | Width::F32Le => Raw::Float(f64::from(f32::from_bits(bits() as u32))),
-        Width::Digits => {
-            let digits = text(bytes)?;
-            let all = !digits.is_empty() && digits.len() <= 18 && digits.bytes().all(|byte| byte.is_ascii_digit());
-            let number = all.then(|| digits.parse().ok()).flatten();
-            Raw::Whole(number.ok_or_else(|| format!("{digits:?} is no whole number"))?)
+    /// The next field of so many bytes; `None`: a whole column, or all that is left.
+    fn next(&mut self, form: Option<Form>, bytes: Option<usize>) -> Option<Source<'p>> {
+        match self {
+            Self::Bytes(rest) => {
+                let (field, behind) = rest.split_at_checked(bytes.unwrap_or(rest.len()))?;
+                *rest = behind;
+                Some(Source::Bytes(field))
+            }
+            Self::Columns { rest, separator } => {
+                let line = (*rest)?;
+                let end = line.iter().position(|byte| byte == separator).unwrap_or(line.len());
+                *rest = line.get(end + 1..);
+                Some(Source::Bytes(&line[..end]))
+            }
+            Self::Bits { word, left } => {
+                let count = form.and_then(|form| form.length).or(bytes)?;
+                *left = left.checked_sub(count)?;
+                Some(Source::Bits(*word >> *left & (u64::MAX >> (64 - count.clamp(1, 64)))))
+            }
         }
-        Width::Decimal | Width::Ascii => Raw::Text(text(bytes)?),
-        _ if width.is_signed() => {
-            let unused = 64 - 8 * bytes.len().clamp(1, 8) as u32;
-            Raw::Whole(i128::from((bits() << unused) as i64 >> unused))
+    }
+}
+
+/// Something that says of values already read, or still to come, that they are none.
+struct Said {
+    metric: Option<MetricId>,
+    reason: NoValue,
+}
+
+impl Said {
+    fn of(&self, metric: &MetricId) -> bool {
+        self.metric.as_ref().is_none_or(|wanted| wanted == metric)
+    }
+}
+
+/// One payload on its way through the fields of its shape.
+struct Walk<'p> {
+    shape: &'p Shape,
+    framing: &'p Framing,
+    payload: &'p [u8],
+    supply: Supply<'p>,
+    items: Vec<Item>,
+    said: Vec<Said>,
+    presence: u64,
+    count: usize,
+}
+
+impl<'p> Walk<'p> {
+    fn new(shape: &'p Shape, framing: &'p Framing, payload: &'p [u8], supply: Supply<'p>) -> Self {
+        let items = Vec::with_capacity(shape.fields.len());
+        Self { shape, framing, payload, supply, items, said: Vec::new(), presence: 0, count: 0 }
+    }
+
+    fn all(mut self) -> Result<Decoded, FrameError> {
+        self.fields(&self.shape.fields)?;
+        if !self.supply.is_empty() && self.framing.kind != Kind::FixedLength {
+            return Err(self.size());
         }
-        _ => Raw::Whole(i128::from(bits())),
-    })
-}
-
-/// Printable ASCII without the padding round it.
-fn text(bytes: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_matches([' ', '\0']));
-    text.filter(|text| text.bytes().all(|byte| (0x20..0x7F).contains(&byte)))
-        .ok_or_else(|| format!("{} is no printable text", hex_words(&bytes[..bytes.len().min(SHOWN)])))
-}
-
-fn whole(form: Form, bytes: &[u8]) -> Result<u64, String> {
-    match raw(form, bytes)? {
-        Raw::Whole(number) => u64::try_from(number).map_err(|_| format!("{number} is negative")),
-        Raw::Float(number) => Err(format!("{number} is no whole number")),
-        Raw::Text(text) => Err(format!("{text:?} is no whole number")),
+        for said in &self.said {
+            for item in &mut self.items {
+                if let Item::Value { metric, value, .. } = item
+                    && said.of(metric)
+                {
+                    *value = Err(said.reason.clone());
+                }
+            }
+        }
+        Ok(Decoded { name: self.shape.name.clone(), items: self.items })
     }
-}
 
-/// A place of an array. A reflectance that is no number would poison every quantity derived from it.
-fn real(form: Form, bytes: &[u8]) -> Result<f32, String> {
-    let number = match raw(form, bytes)? {
-        Raw::Whole(number) => number as f32,
-        Raw::Float(number) => number as f32,
-        Raw::Text(text) => text.parse().map_err(|_| format!("{text:?} is no number"))?,
-    };
-    if number.is_finite() { Ok(number) } else { Err("holds a place that is no number".to_owned()) }
-}
-
-fn value(field: &ValueField, bytes: &[u8]) -> Result<Result<Quantity, NoValue>, String> {
-    let raw = raw(field.form, bytes)?;
-    let is = |code: &Option<Code>| match (code, &raw) {
-        (Some(Code::Number(code)), Raw::Whole(number)) => i128::from(*code) == *number,
-        (Some(Code::Text(code)), Raw::Text(text)) => code.trim() == *text,
-        _ => false,
-    };
-    if is(&field.absent) {
-        return Ok(Err(NoValue::Absent));
+    /// The fields and what is left do not come out even.
+    fn size(&self) -> FrameError {
+        let columns = self.framing.separator.is_some();
+        let count = |bytes: &[u8]| {
+            if columns {
+                bytes.iter().filter(|byte| Some(**byte) == self.framing.separator).count()
+            } else {
+                bytes.len()
+            }
+        };
+        let found = count(self.payload);
+        let left = match &self.supply {
+            Supply::Bytes(bytes) => count(bytes),
+            Supply::Columns { rest, .. } => rest.map_or(0, |rest| count(rest) + 1),
+            Supply::Bits { left, .. } => *left,
+        };
+        let expected = if self.supply.is_empty() { found + 1 } else { found - left.min(found) };
+        let what = if columns { SizeOf::Columns } else { SizeOf::Bytes };
+        FrameError::Size { message: self.shape.name.clone(), what, expected, found }
     }
-    if is(&field.under_range) {
-        return Ok(Err(NoValue::UnderRange));
-    }
-    if is(&field.over_range) {
-        return Ok(Err(NoValue::OverRange));
-    }
-    let scaled = |number: f64| Quantity::new(number * field.scale + field.offset, field.decimals);
-    let quantity = match raw {
-        Raw::Float(number) if !number.is_finite() => return Ok(Err(NoValue::Absent)),
-        Raw::Float(number) => scaled(number).ok_or_else(|| format!("{number} is beyond any measured value"))?,
-        Raw::Whole(number) => scaled(number as f64).ok_or_else(|| format!("{number} is beyond any measured value"))?,
-        Raw::Text(text) => text.parse::<Quantity>().map_err(|fault| fault.to_string())?,
-    };
-    Ok(Ok(quantity))
-}
 
-fn region(codes: &[(Region, u64)], code: u64) -> Result<Region, String> {
-    let found = codes.iter().find(|(_, known)| *known == code).map(|(region, _)| *region);
-    found.ok_or_else(|| format!("{code} is no region of the [codes] table"))
-}
+    fn fields(&mut self, fields: &'p [Field]) -> Result<(), FrameError> {
+        fields.iter().try_for_each(|field| self.field(field))
+    }
 
-/// Bits without a name are the device's own affair.
-fn flags(bits: &[(QualityFlag, u8)], word: u64) -> Vec<QualityFlag> {
-    bits.iter().filter(|(_, bit)| word >> bit & 1 == 1).map(|(flag, _)| *flag).collect()
+    fn field(&mut self, field: &'p Field) -> Result<(), FrameError> {
+        match field {
+            Field::When { bit, set, field } if (self.presence >> bit & 1 == 1) == *set => self.field(field),
+            Field::When { .. } => Ok(()),
+            Field::Group { times: Times::Rest, fields } => {
+                while !self.supply.is_empty() {
+                    self.fields(fields)?;
+                }
+                Ok(())
+            }
+            Field::Group { times: Times::Fixed(times), fields } => (0..*times).try_for_each(|_| self.fields(fields)),
+            Field::Group { times: Times::Counted, fields } => (0..self.count).try_for_each(|_| self.fields(fields)),
+            Field::Column(fields) => {
+                let Source::Bytes(column) = self.next(field, None)? else { return Err(self.size()) };
+                self.within(Supply::Bytes(column), fields)
+            }
+            Field::Packed { width, fields } => {
+                let Source::Bytes(bytes) = self.next(field, width.bytes())? else { return Err(self.size()) };
+                self.within(Supply::Bits { word: width.order().join(bytes), left: 8 * bytes.len() }, fields)
+            }
+            Field::Always { metric, unit, region, reason } => {
+                let (metric, unit, value) = (metric.clone(), unit.clone(), Err(reason.clone()));
+                self.items.push(Item::Value { metric, unit, region: *region, value });
+                Ok(())
+            }
+            leaf => {
+                let source = self.next(leaf, leaf.bytes())?;
+                let item = self.item(leaf, source).map_err(|problem| self.wrong(leaf, problem))?;
+                self.items.extend(item);
+                Ok(())
+            }
+        }
+    }
+
+    /// Fields that share what another field brought, and nothing else.
+    fn within(&mut self, supply: Supply<'p>, fields: &'p [Field]) -> Result<(), FrameError> {
+        let outer = std::mem::replace(&mut self.supply, supply);
+        self.fields(fields)?;
+        if !self.supply.is_empty() {
+            return Err(self.size());
+        }
+        self.supply = outer;
+        Ok(())
+    }
+
+    fn next(&mut self, field: &Field, bytes: Option<usize>) -> Result<Source<'p>, FrameError> {
+        let form = match field {
+            Field::Value(ValueField { form, .. })
+            | Field::Number { form, .. }
+            | Field::Region { form, .. }
+            | Field::Status { form, .. }
+            | Field::Flags { form, .. } => Some(*form),
+            _ => None,
+        };
+        self.supply.next(form.filter(|form| form.width.is_bits()), bytes).ok_or_else(|| self.size())
+    }
+
+    fn wrong(&self, field: &Field, problem: String) -> FrameError {
+        FrameError::Field { message: self.shape.name.clone(), field: field.name(), problem }
+    }
+
+    fn item(&mut self, field: &Field, source: Source<'p>) -> Result<Option<Item>, String> {
+        let bytes = source.bytes();
+        Ok(Some(match field {
+            Field::Constant(wanted) if bytes == wanted => return Ok(None),
+            Field::Constant(wanted) => {
+                return Err(format!("has {}, the file says {}", hex_words(bytes), hex_words(wanted)));
+            }
+            Field::Value(field) => self.value(field, source)?,
+            Field::Number { role, form } => self.number(*role, value::whole(*form, source)?),
+            Field::Text { role, .. } => Item::Text { role: *role, text: value::text(bytes)?.to_owned() },
+            Field::Bytes { role, .. } => Item::Bytes { role: *role, bytes: bytes.to_vec() },
+            Field::Region { form, codes } => Item::Region(value::coded(*form, source, codes)?),
+            Field::Status { form, codes, of } => {
+                let status = value::coded(*form, source, codes)?;
+                self.said.extend(status.reason().map(|reason| Said { metric: of.clone(), reason }));
+                Item::Status(status)
+            }
+            Field::Flags { form, bits, doubts } => {
+                let word = value::whole(*form, source)?;
+                let speaks = |doubt: &&Doubt| (word >> doubt.bit & 1 == 1) == doubt.set;
+                let said = |doubt: &Doubt| Said { metric: doubt.metric.clone(), reason: doubt.reason.clone() };
+                self.said.extend(doubts.iter().filter(speaks).map(said));
+                // Bits without a name are the device's own affair.
+                Item::Flags(bits.iter().filter(|(_, bit)| word >> bit & 1 == 1).map(|(flag, _)| *flag).collect())
+            }
+            Field::Array { name, form, first, count } => {
+                let each = (bytes.len() / (*count).max(1)).max(1);
+                let values = bytes.chunks(each).map(|slice| value::real(*form, Source::Bytes(slice)));
+                Item::Array { name: name.clone(), first: *first, values: values.collect::<Result<_, _>>()? }
+            }
+            // The others were taken apart before.
+            _ => return Ok(None),
+        }))
+    }
+
+    fn value(&self, field: &ValueField, source: Source<'_>) -> Result<Item, String> {
+        let value = match value::value(field, source) {
+            Ok(value) => value,
+            // What stands in place of a number is of no interest once the device has said that there is none.
+            Err(problem) => match self.said.iter().find(|said| said.of(&field.metric)) {
+                Some(said) => Err(said.reason.clone()),
+                None => return Err(problem),
+            },
+        };
+        let (metric, unit) = (field.metric.clone(), field.unit.clone());
+        Ok(Item::Value { metric, unit, region: field.region, value })
+    }
+
+    fn number(&mut self, role: Role, value: u64) -> Item {
+        match role {
+            Role::Presence => self.presence = value,
+            Role::Count => self.count = usize::try_from(value).unwrap_or(usize::MAX),
+            _ => {}
+        }
+        Item::Number { role, value }
+    }
 }

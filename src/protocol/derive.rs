@@ -39,7 +39,7 @@ impl Assembler {
                         metric: metric.clone(),
                         region: fixed.or(region),
                         value: *value,
-                        unit: unit.clone(),
+                        unit: unit.to_string(),
                     }),
                     Err(reason) => taken.without.push((metric.clone(), reason.clone())),
                 },

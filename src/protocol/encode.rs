@@ -1,13 +1,16 @@
 //! Items + file → frame: commands of the gateway and messages of the simulated device, from the same tables as decoding.
+//!
+//! What only says something of other fields (presence bits, counts, status letters) is worked out from the items where none
+//! is given for it.
 
 use super::{
-    field::{Code, Field, Form, Shape, ValueField, Width},
-    framer::to_bytes,
-    framing::{Framing, Kind},
-    item::{Item, NoValue},
+    field::{Doubt, Field, Shape, Status, Times},
+    framing::Framing,
+    item::{Item, NoValue, Role},
     spec::Spec,
+    value::{self, Put},
 };
-use crate::domain::{Quantity, Region};
+use crate::domain::{Region, metric::MetricId};
 
 /// Why items do not make a frame.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,7 +33,7 @@ impl Spec {
     /// [`EncodeError`] when an item is missing or does not fit.
     pub fn encode_command(&self, name: &str, items: &[Item]) -> Result<Vec<u8>, EncodeError> {
         let shape = self.command(name).ok_or_else(|| EncodeError::NoSuchShape(name.to_owned()))?;
-        Ok(self.command_framing.wrap(&payload(shape, &self.command_framing, items)?))
+        frame(shape, &self.command_framing, items)
     }
 
     /// A whole frame from the device to the gateway.
@@ -39,149 +42,280 @@ impl Spec {
     /// [`EncodeError`] when an item is missing or does not fit.
     pub fn encode_message(&self, name: &str, items: &[Item]) -> Result<Vec<u8>, EncodeError> {
         let shape = self.message(name).ok_or_else(|| EncodeError::NoSuchShape(name.to_owned()))?;
-        Ok(self.framing.wrap(&payload(shape, &self.framing, items)?))
+        frame(shape, &self.framing, items)
     }
 }
 
-fn payload(shape: &Shape, framing: &Framing, items: &[Item]) -> Result<Vec<u8>, EncodeError> {
-    let mut unused: Vec<&Item> = items.iter().collect();
-    let mut payload = shape.matches.clone();
-    for field in &shape.fields {
-        let bytes = field_bytes(shape, field, framing, &mut unused)?;
-        if framing.kind == Kind::Delimited {
-            payload.extend(framing.separator);
-            let breaks = |byte: &u8| Some(*byte) == framing.separator || framing.end.contains(byte);
-            if bytes.iter().any(breaks) {
-                return Err(does_not_fit(shape, field, String::from_utf8_lossy(&bytes).into_owned()));
-            }
-        }
-        payload.extend(bytes);
-    }
-    if payload.len() > framing.max_payload {
+fn frame(shape: &Shape, framing: &Framing, items: &[Item]) -> Result<Vec<u8>, EncodeError> {
+    let mut writing = Writing {
+        shape,
+        framing,
+        items,
+        unused: items.iter().collect(),
+        payload: shape.matches.clone(),
+        presence: 0,
+        count: 0,
+        bits: None,
+    };
+    writing.fields(&shape.fields)?;
+    let payload = writing.payload;
+    if payload.len() > framing.max_payload && !framing.control.contains(&payload) {
         let found = format!("{} bytes of {}", payload.len(), framing.max_payload);
         return Err(EncodeError::DoesNotFit { shape: shape.name.clone(), field: "payload".to_owned(), value: found });
     }
-    Ok(payload)
+    Ok(framing.wrap(&payload))
 }
 
-fn does_not_fit(shape: &Shape, field: &Field, value: String) -> EncodeError {
-    EncodeError::DoesNotFit { shape: shape.name.clone(), field: field.name(), value }
+/// A payload being written.
+struct Writing<'i> {
+    shape: &'i Shape,
+    framing: &'i Framing,
+    /// All items; what status and flags are worked out from.
+    items: &'i [Item],
+    /// Those that no field has taken yet.
+    unused: Vec<&'i Item>,
+    payload: Vec<u8>,
+    presence: u64,
+    count: usize,
+    /// The bits of a packed field so far.
+    bits: Option<u64>,
 }
 
-/// The first item that belongs to `field`; each is used once.
-fn take<'i>(unused: &mut Vec<&'i Item>, field: &Field) -> Option<&'i Item> {
-    let belongs = |item: &&Item| match (item, field) {
+/// Whether an item belongs to a field.
+fn belongs(item: &Item, field: &Field) -> bool {
+    match (item, field) {
         (Item::Value { metric, .. }, Field::Value(field)) => *metric == field.metric,
+        (Item::Value { metric, value, .. }, Field::Always { metric: wanted, reason, .. }) => {
+            metric == wanted && value.as_ref().err() == Some(reason)
+        }
         (Item::Number { role, .. }, Field::Number { role: wanted, .. })
         | (Item::Text { role, .. }, Field::Text { role: wanted, .. })
         | (Item::Bytes { role, .. }, Field::Bytes { role: wanted, .. }) => role == wanted,
-        (Item::Region(_), Field::Region { .. }) | (Item::Flags(_), Field::Flags { .. }) => true,
+        (Item::Region(_), Field::Region { .. })
+        | (Item::Flags(_), Field::Flags { .. })
+        | (Item::Status(_), Field::Status { .. }) => true,
         (Item::Array { name, first, .. }, Field::Array { name: wanted, first: from, .. }) => {
             name == wanted && first == from
         }
         _ => false,
-    };
-    let at = unused.iter().position(belongs)?;
-    Some(unused.remove(at))
+    }
 }
 
-fn field_bytes(
-    shape: &Shape,
-    field: &Field,
-    framing: &Framing,
-    unused: &mut Vec<&Item>,
-) -> Result<Vec<u8>, EncodeError> {
-    let unfit = |value: String| does_not_fit(shape, field, value);
+/// What stands in a field that nobody uses, where no item is given for it.
+fn idle(field: &Field) -> Option<Put> {
     match field {
-        Field::Skip(_) if framing.kind == Kind::Delimited => return Ok(Vec::new()),
-        Field::Skip(count) => return Ok(vec![0; *count]),
-        Field::Constant(bytes) => return Ok(bytes.clone()),
-        _ => {}
-    }
-    let item = take(unused, field);
-    let missing = || EncodeError::Missing { shape: shape.name.clone(), field: field.name() };
-    match (field, item.ok_or_else(missing)?) {
-        (Field::Value(field), Item::Value { value, .. }) => value_bytes(field, value)
-            .ok_or_else(|| unfit(value.as_ref().map_or_else(ToString::to_string, ToString::to_string))),
-        (Field::Number { form, .. }, Item::Number { value, .. }) => {
-            whole(*form, i128::from(*value)).ok_or_else(|| unfit(value.to_string()))
-        }
-        (Field::Text { form, .. }, Item::Text { text, .. }) => {
-            padded(text.as_bytes(), *form).ok_or_else(|| unfit(text.clone()))
-        }
-        (Field::Bytes { length, .. }, Item::Bytes { bytes, .. }) => {
-            let fits = length.is_none_or(|length| length == bytes.len());
-            fits.then(|| bytes.clone()).ok_or_else(|| unfit(format!("{} bytes", bytes.len())))
-        }
-        (Field::Region { form, codes }, Item::Region(region)) => {
-            let code = codes.iter().find(|(known, _)| known == region).map(|(_, code)| *code);
-            let code = code.ok_or_else(|| EncodeError::NoCode { shape: shape.name.clone(), region: *region })?;
-            whole(*form, i128::from(code)).ok_or_else(|| unfit(code.to_string()))
-        }
-        (Field::Flags { form, bits }, Item::Flags(flags)) => {
-            let set =
-                bits.iter().filter(|(flag, _)| flags.contains(flag)).fold(0_u64, |word, (_, bit)| word | 1 << bit);
-            whole(*form, i128::from(set)).ok_or_else(|| unfit(set.to_string()))
-        }
-        (Field::Array { form, count, .. }, Item::Array { values, .. }) if values.len() == *count => {
-            let each = values.iter().map(|value| number(*form, f64::from(*value)));
-            each.collect::<Option<Vec<_>>>().map(|all| all.concat()).ok_or_else(|| unfit(format!("{values:?}")))
-        }
-        (_, item) => Err(unfit(item.to_string())),
+        Field::Bytes { role: Role::Unknown, length } => Some(Put::Bytes(vec![0; length.unwrap_or(0)])),
+        Field::Number { role: Role::Mode, form } => value::put_whole(0, *form),
+        Field::Text { role: Role::Mode, form } => value::put_text("-", *form),
+        _ => None,
     }
 }
 
-fn value_bytes(field: &ValueField, value: &Result<Quantity, NoValue>) -> Option<Vec<u8>> {
-    let code = match value {
-        Ok(quantity) if field.form.width == Width::Decimal => {
-            return padded(quantity.to_string().as_bytes(), field.form);
-        }
-        Ok(quantity) => return number(field.form, (quantity.value() - field.offset) / field.scale),
-        Err(NoValue::UnderRange) => &field.under_range,
-        Err(NoValue::OverRange) => &field.over_range,
-        Err(_) => &field.absent,
-    };
-    match code {
-        Some(Code::Number(code)) => whole(field.form, i128::from(*code)),
-        Some(Code::Text(text)) => padded(text.as_bytes(), field.form),
-        None if field.form.width.is_float() => number(field.form, f64::NAN),
-        None => None,
+impl<'i> Writing<'i> {
+    fn fields(&mut self, fields: &'i [Field]) -> Result<(), EncodeError> {
+        fields.iter().try_for_each(|field| self.field(field))
     }
-}
 
-/// A number before scale and offset in its width.
-fn number(form: Form, number: f64) -> Option<Vec<u8>> {
-    if form.width.is_float() {
-        return Some(to_bytes(u64::from((number as f32).to_bits()), 4, form.width.is_little_endian()));
-    }
-    let rounded = number.round();
-    (rounded.abs() < 1e18).then(|| whole(form, rounded as i128)).flatten()
-}
-
-fn whole(form: Form, number: i128) -> Option<Vec<u8>> {
-    let Some(bytes) = form.width.bytes() else {
-        let digits = format!("{number:0width$}", width = form.length.unwrap_or(1));
-        return (form.width == Width::Digits && number >= 0).then(|| padded(digits.as_bytes(), form)).flatten();
-    };
-    let bits = 8 * bytes as u32;
-    let (least, most) = if form.width.is_signed() {
-        (-(1_i128 << (bits - 1)), (1_i128 << (bits - 1)) - 1)
-    } else {
-        (0, (1_i128 << bits) - 1)
-    };
-    let fits = !form.width.is_float() && (least..=most).contains(&number);
-    fits.then(|| to_bytes(number as u64, bytes, form.width.is_little_endian()))
-}
-
-/// Text filled up with spaces to its length, where it has one.
-fn padded(text: &[u8], form: Form) -> Option<Vec<u8>> {
-    let mut bytes = text.to_vec();
-    match form.length {
-        Some(length) if bytes.len() > length => None,
-        Some(length) => {
-            bytes.resize(length, b' ');
-            Some(bytes)
+    fn field(&mut self, field: &'i Field) -> Result<(), EncodeError> {
+        match field {
+            Field::When { bit, set, field } if (self.presence >> bit & 1 == 1) == *set => self.field(field),
+            Field::When { .. } => Ok(()),
+            Field::Group { times, fields } => {
+                let times = match times {
+                    Times::Fixed(times) => *times,
+                    Times::Counted => self.count,
+                    Times::Rest => self.groups_in(fields),
+                };
+                (0..times).try_for_each(|_| self.fields(fields))
+            }
+            Field::Column(fields) => {
+                self.payload.extend(self.framing.separator);
+                fields.iter().try_for_each(|field| self.leaf(field))
+            }
+            Field::Packed { width, fields } => {
+                self.bits = Some(0);
+                self.fields(fields)?;
+                let word = self.bits.take().unwrap_or(0);
+                width.order().split(word, width.bytes().unwrap_or(0), &mut self.payload);
+                Ok(())
+            }
+            Field::Always { .. } => self.take(field).map(|_| ()),
+            leaf => {
+                if self.bits.is_none() {
+                    self.payload.extend(self.framing.separator);
+                }
+                self.leaf(leaf)
+            }
         }
-        None => Some(bytes),
+    }
+
+    fn leaf(&mut self, field: &'i Field) -> Result<(), EncodeError> {
+        let put = match field {
+            Field::Skip(count) => match (self.bits, self.framing.separator, self.framing.is_text()) {
+                (Some(bits), ..) => {
+                    self.bits = Some(bits << count);
+                    return Ok(());
+                }
+                (None, Some(_), _) => Put::Bytes(Vec::new()),
+                (None, None, true) => Put::Bytes(vec![b' '; *count]),
+                (None, None, false) => Put::Bytes(vec![0; *count]),
+            },
+            Field::Constant(bytes) => Put::Bytes(bytes.clone()),
+            Field::Number { role: Role::Presence, form } => {
+                self.presence = self.given(field).unwrap_or_else(|| self.presence_bits());
+                self.put(field, value::put_whole(i128::from(self.presence), *form), &self.presence)?
+            }
+            Field::Number { role: Role::Count, form } => {
+                let groups = self.shape.fields.iter().find(|field| matches!(field, Field::Group { .. }));
+                let counted = groups.map_or(0, |group| self.groups_in(group.inner()));
+                self.count = self.given(field).map_or(counted, |count| count as usize);
+                self.put(field, value::put_whole(self.count as i128, *form), &self.count)?
+            }
+            Field::Status { form, codes, of } => {
+                let given = self.unused.iter().position(|item| belongs(item, field));
+                let status = match given.map(|at| self.unused.remove(at)) {
+                    Some(Item::Status(status)) => *status,
+                    _ => self.status_of(of.as_ref()),
+                };
+                let code = codes.iter().find(|(known, _)| *known == status).map(|(_, code)| code);
+                self.put(field, code.and_then(|code| value::put_code(code, *form)), &status)?
+            }
+            field => match (self.take(field), idle(field)) {
+                (Err(_), Some(put)) => put,
+                (item, _) => self.item(field, item?)?,
+            },
+        };
+        self.write(field, put)
+    }
+
+    fn write(&mut self, field: &Field, put: Put) -> Result<(), EncodeError> {
+        match put {
+            Put::Bits(bits) => {
+                let form = match field {
+                    Field::Value(value) => Some(value.form),
+                    Field::Number { form, .. }
+                    | Field::Region { form, .. }
+                    | Field::Status { form, .. }
+                    | Field::Flags { form, .. } => Some(*form),
+                    _ => None,
+                };
+                let count = form.and_then(|form| form.length).unwrap_or(0);
+                self.bits = self.bits.map(|before| before << count | bits);
+            }
+            Put::Bytes(bytes) => {
+                let breaks = |byte: &u8| Some(*byte) == self.framing.separator || self.framing.end.contains(byte);
+                if self.framing.is_text() && bytes.iter().any(breaks) {
+                    return Err(self.unfit(field, String::from_utf8_lossy(&bytes).into_owned()));
+                }
+                self.payload.extend(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first item that belongs to `field`; each is used once.
+    fn take(&mut self, field: &Field) -> Result<&'i Item, EncodeError> {
+        match self.unused.iter().position(|item| belongs(item, field)) {
+            Some(at) => Ok(self.unused.remove(at)),
+            None => Err(EncodeError::Missing { shape: self.shape.name.clone(), field: field.name() }),
+        }
+    }
+
+    /// The number given for a field that could also be worked out.
+    fn given(&mut self, field: &Field) -> Option<u64> {
+        let at = self.unused.iter().position(|item| belongs(item, field))?;
+        if let Item::Number { value, .. } = self.unused.remove(at) { Some(*value) } else { None }
+    }
+
+    fn unfit(&self, field: &Field, value: String) -> EncodeError {
+        EncodeError::DoesNotFit { shape: self.shape.name.clone(), field: field.name(), value }
+    }
+
+    fn put(&self, field: &Field, put: Option<Put>, shown: &impl ToString) -> Result<Put, EncodeError> {
+        put.ok_or_else(|| self.unfit(field, shown.to_string()))
+    }
+
+    fn item(&self, field: &Field, item: &Item) -> Result<Put, EncodeError> {
+        let put = match (field, item) {
+            (Field::Value(field), Item::Value { value, metric, .. }) => value::put_value(field, value)
+                .or_else(|| if self.is_doubted(metric) { value::put_nothing(field) } else { None }),
+            (Field::Number { form, .. }, Item::Number { value, .. }) => value::put_whole(i128::from(*value), *form),
+            (Field::Text { form, .. }, Item::Text { text, .. }) => value::put_text(text, *form),
+            (Field::Bytes { length, .. }, Item::Bytes { bytes, .. }) => {
+                length.is_none_or(|length| length == bytes.len()).then(|| Put::Bytes(bytes.clone()))
+            }
+            (Field::Region { form, codes }, Item::Region(region)) => {
+                let code = codes.iter().find(|(known, _)| known == region).map(|(_, code)| code);
+                let no_code = || EncodeError::NoCode { shape: self.shape.name.clone(), region: *region };
+                value::put_code(code.ok_or_else(no_code)?, *form)
+            }
+            (Field::Flags { form, bits, doubts }, Item::Flags(flags)) => {
+                let set = bits.iter().filter(|(flag, _)| flags.contains(flag)).map(|(_, bit)| *bit);
+                let doubted = doubts.iter().filter(|doubt| self.holds(doubt) == doubt.set).map(|doubt| doubt.bit);
+                let word = set.chain(doubted).fold(0_u64, |word, bit| word | 1 << bit);
+                value::put_whole(i128::from(word), *form)
+            }
+            (Field::Array { form, count, .. }, Item::Array { values, .. }) if values.len() == *count => {
+                let mut all = Vec::new();
+                for value in values {
+                    match value::put_number(f64::from(*value), *form) {
+                        Some(Put::Bytes(bytes)) => all.extend(bytes),
+                        _ => return Err(self.unfit(field, value.to_string())),
+                    }
+                }
+                Some(Put::Bytes(all))
+            }
+            _ => None,
+        };
+        self.put(field, put, &item)
+    }
+
+    /// Values of one metric, or all.
+    fn reasons(&self, of: Option<&MetricId>) -> impl Iterator<Item = Option<&'i NoValue>> {
+        self.items.iter().filter_map(move |item| match item {
+            Item::Value { metric, value, .. } if of.is_none_or(|wanted| wanted == metric) => Some(value.as_ref().err()),
+            _ => None,
+        })
+    }
+
+    /// Whether what a bit says is so.
+    fn holds(&self, doubt: &Doubt) -> bool {
+        self.reasons(doubt.metric.as_ref()).any(|reason| reason == Some(&doubt.reason))
+    }
+
+    /// Whether another field says that this metric has no value.
+    fn is_doubted(&self, metric: &MetricId) -> bool {
+        let of = |wanted: &Option<MetricId>| wanted.as_ref().is_none_or(|wanted| wanted == metric);
+        super::field::any_field(&self.shape.fields, &|field| match field {
+            Field::Status { of: wanted, .. } => of(wanted),
+            Field::Flags { doubts, .. } => doubts.iter().any(|doubt| of(&doubt.metric)),
+            _ => false,
+        })
+    }
+
+    fn status_of(&self, of: Option<&MetricId>) -> Status {
+        let reason = self.reasons(of).flatten().next();
+        let known = Status::ALL.iter().find(|status| status.reason().as_ref() == reason);
+        known.filter(|_| reason.is_some()).copied().unwrap_or(Status::Ok)
+    }
+
+    /// How often the first field of a group that takes an item finds one.
+    fn groups_in(&self, fields: &[Field]) -> usize {
+        let count = |field: &Field| self.unused.iter().filter(|item| belongs(item, field)).count();
+        fields.iter().map(count).find(|count| *count > 0).unwrap_or(0)
+    }
+
+    /// The bits that make room for the items there are, the first field in wire order choosing.
+    fn presence_bits(&self) -> u64 {
+        let (mut decided, mut bits) = (0_u64, 0_u64);
+        for field in self.shape.all_fields() {
+            let Field::When { bit, set, field } = field else { continue };
+            let here = self.unused.iter().any(|item| belongs(item, field));
+            if here && decided >> bit & 1 == 0 {
+                decided |= 1 << bit;
+                bits |= u64::from(*set) << bit;
+            }
+        }
+        bits
     }
 }

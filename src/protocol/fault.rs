@@ -15,6 +15,8 @@ pub enum FrameError {
     Checksum { computed: u64, found: u64 },
     #[error("the line carries no checksum; it was dropped")]
     NoChecksum,
+    #[error("the bytes between two marks are not escaped as the protocol file says; the frame was dropped")]
+    Stuffing,
     #[error("a frame stopped after {bytes} bytes; the rest never came")]
     Unfinished { bytes: usize },
     #[error("no message of this protocol begins with {begins}; add it to the protocol file if the manual knows it")]
@@ -51,6 +53,7 @@ impl FrameError {
             Self::End { .. } => "end",
             Self::Checksum { .. } => "checksum",
             Self::NoChecksum => "no_checksum",
+            Self::Stuffing => "stuffing",
             Self::Unfinished { .. } => "unfinished",
             Self::UnknownMessage { .. } => "unknown_message",
             Self::Size { .. } => "size",
@@ -58,7 +61,23 @@ impl FrameError {
         }
     }
 
+    /// Whether a frame came and did not hold, so that the device may be asked to send it again.
+    #[must_use]
+    pub const fn spoilt_a_frame(&self) -> bool {
+        !matches!(self, Self::Garbage { .. } | Self::TooLong { .. } | Self::UnknownMessage { .. })
+    }
+
     /// Every word of [`Self::word`].
-    pub const WORDS: &'static [&'static str] =
-        &["garbage", "too_long", "end", "checksum", "no_checksum", "unfinished", "unknown_message", "size", "field"];
+    pub const WORDS: &'static [&'static str] = &[
+        "garbage",
+        "too_long",
+        "end",
+        "checksum",
+        "no_checksum",
+        "stuffing",
+        "unfinished",
+        "unknown_message",
+        "size",
+        "field",
+    ];
 }

@@ -1,18 +1,37 @@
 //! Conversations: short lists of steps, each with its reply, timeout and retries.
 
-use crate::domain::metric::MetricId;
+use crate::domain::{metric::MetricId, word::words};
 use std::time::Duration;
+
+words! {
+    /// What becomes of values that nobody asked for.
+    pub enum Unasked as "treatment of unasked values" {
+        /// They are the device's own measurements: its button, its contact switch.
+        Taken = "taken",
+        /// The device sends all the time, whether it touches skin or not.
+        Dropped = "dropped",
+    }
+}
 
 /// One step: send a command, wait for a message.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Command to send; `None`: only wait.
     pub send: Option<String>,
-    /// Message that ends the step.
-    pub reply: String,
+    /// Messages any of which ends the step; none: it is over as soon as the command is sent.
+    pub reply: Vec<String>,
     pub timeout: Duration,
     /// How often the last command is sent again before the conversation is given up.
     pub retries: u32,
+}
+
+/// What is said to a message whenever it comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Message of the device.
+    pub to: String,
+    /// Command of the gateway.
+    pub send: String,
 }
 
 /// How some metrics are measured on request.
@@ -54,13 +73,34 @@ pub struct PictureFlow {
 }
 
 /// All conversations of a protocol.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Flow {
     pub identify: Vec<Step>,
     pub measure: Vec<Measure>,
-    /// Command sent once a value is durable; the device sends again what was not acknowledged.
+    /// Command sent once a value is durable; the device sends again what was not acknowledged. Where its messages carry no
+    /// counter, it has one measurement under way at a time.
     pub acknowledge: Option<String>,
+    /// Command sent for a frame that did not hold: the device sends it again.
+    pub refuse: Option<String>,
+    pub answers: Vec<Answer>,
+    pub unasked: Unasked,
     pub keep_alive: Option<KeepAlive>,
     pub set_clock: Vec<Step>,
     pub picture: Option<PictureFlow>,
+}
+
+impl Default for Flow {
+    fn default() -> Self {
+        Self {
+            identify: Vec::new(),
+            measure: Vec::new(),
+            acknowledge: None,
+            refuse: None,
+            answers: Vec::new(),
+            unasked: Unasked::Taken,
+            keep_alive: None,
+            set_clock: Vec::new(),
+            picture: None,
+        }
+    }
 }

@@ -1,14 +1,17 @@
-//! Bytes → payloads, and payload → bytes.
+//! Bytes → payloads.
 //!
 //! Slices from the link are cut anywhere; the framer never trusts their edges. After a frame that does not hold it drops one
-//! byte and looks for the next start inside what it had taken for a frame, so nothing sound is lost behind garbage. It holds
-//! at most two frames' worth of bytes, whatever is fed.
+//! byte and looks for the next start inside what it had taken for a frame, so nothing sound is lost behind garbage; where
+//! marks cannot appear inside a frame it goes on behind the mark. It holds at most two frames' worth of bytes, whatever is
+//! fed. Payloads are lent, not given: nothing is allocated for a frame.
 
 use super::{
     fault::FrameError,
-    framing::{Checksum, Framing, Kind, Order},
+    framing::{Framing, Kind, Part},
     item::hex_words,
+    stuffing::Stuffing,
 };
+use std::ops::Range;
 
 /// Finds frames in a stream of bytes.
 #[derive(Debug)]
@@ -19,26 +22,38 @@ pub struct Framer {
     skipped: usize,
     /// Inside a line that is longer than allowed: drop until its end.
     overlong: bool,
+    /// A payload that does not lie in one piece in its frame.
+    scratch: Vec<u8>,
 }
 
-/// What a look at the buffer found.
+/// What a look at the bytes found.
 enum Look {
     /// Wait for more.
     Incomplete,
-    /// A whole frame of so many bytes, its payload taken out.
-    Frame(usize, Vec<u8>),
+    /// A whole frame of so many bytes, and its payload.
+    Frame(usize, Payload),
     /// Not a frame; drop so many bytes and look again.
     Fault(usize, Option<FrameError>),
+}
+
+/// Where a payload is.
+enum Payload {
+    /// There is none: a mark that only closes what was before it.
+    None,
+    /// Here in the frame.
+    Within(Range<usize>),
+    /// Put together in the scratch buffer.
+    Scratch,
 }
 
 impl Framer {
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self { framing, buffer: Vec::new(), skipped: 0, overlong: false }
+        Self { framing, buffer: Vec::new(), skipped: 0, overlong: false, scratch: Vec::new() }
     }
 
     /// Takes bytes and hands every payload and every fault to `sink`, in order.
-    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Result<Vec<u8>, FrameError>)) {
+    pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
         for slice in bytes.chunks(self.framing.max_frame().max(1)) {
             self.buffer.extend_from_slice(slice);
             self.look(sink);
@@ -48,7 +63,7 @@ impl Framer {
     /// Whether a frame has begun and not ended: if nothing more comes within the framing's gap, call [`Self::give_up`].
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.framing.kind != Kind::Delimited && !self.buffer.is_empty()
+        self.framing.kind != Kind::Delimited && (self.overlong || !self.buffer.is_empty())
     }
 
     /// Bytes it holds now.
@@ -57,223 +72,292 @@ impl Framer {
         self.buffer.len()
     }
 
-    /// Gives the frame up that has begun and looks for others inside it.
-    pub fn give_up(&mut self, sink: &mut impl FnMut(Result<Vec<u8>, FrameError>)) {
+    /// The line has fallen silent: what has begun ends here or is given up, and others are looked for inside it.
+    pub fn give_up(&mut self, sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
+        self.overlong = false;
+        if self.ended_by_silence(sink) {
+            return;
+        }
+        let marked = self.framing.kind == Kind::Delimited || self.framing.stuffing.is_some();
         while !self.buffer.is_empty() {
-            if self.buffer.starts_with(&self.framing.start) {
+            let held = self.buffer.len();
+            if marked || self.begins(0) {
                 self.report_skipped(sink);
-                sink(Err(FrameError::Unfinished { bytes: self.buffer.len() }));
+                sink(Err(FrameError::Unfinished { bytes: held }));
             } else {
                 self.skipped += 1;
             }
-            self.buffer.remove(0);
+            self.buffer.drain(..if marked { held } else { 1 });
             self.look(sink);
         }
         self.report_skipped(sink);
     }
 
-    fn look(&mut self, sink: &mut impl FnMut(Result<Vec<u8>, FrameError>)) {
+    /// A payload without a length of its own lasts until the silence.
+    fn ended_by_silence(&mut self, sink: &mut impl FnMut(Result<&[u8], FrameError>)) -> bool {
+        let Self { framing, buffer, .. } = self;
+        let open = framing.known.iter().any(|known| known.bytes.is_none() && buffer.starts_with(&known.begins));
+        let Some(payload) = framing.open(buffer).ok().filter(|_| open && buffer.len() > framing.tail()) else {
+            return false;
+        };
+        self.report_skipped(sink);
+        sink(Ok(&self.buffer[payload]));
+        self.buffer.clear();
+        true
+    }
+
+    fn look(&mut self, sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
+        let mut from = 0;
         loop {
-            let look = match self.framing.kind {
-                Kind::Delimited => self.look_for_line(),
-                Kind::StartLengthEnd | Kind::FixedLength => self.look_for_frame(),
-            };
-            match look {
-                Look::Incomplete => return,
+            match self.look_at(from) {
+                Look::Incomplete => break,
                 Look::Frame(length, payload) => {
                     self.report_skipped(sink);
-                    self.buffer.drain(..length);
-                    if !payload.is_empty() {
-                        sink(Ok(payload));
+                    match payload {
+                        Payload::None => {}
+                        Payload::Within(range) => sink(Ok(&self.buffer[from + range.start..from + range.end])),
+                        Payload::Scratch => sink(Ok(&self.scratch)),
                     }
+                    from += length;
                 }
-                Look::Fault(length, None) => {
-                    self.skipped += length;
-                    self.buffer.drain(..length);
-                }
-                Look::Fault(length, Some(fault)) => {
-                    self.report_skipped(sink);
-                    self.buffer.drain(..length);
-                    sink(Err(fault));
+                Look::Fault(length, fault) => {
+                    match fault {
+                        None => self.skipped += length,
+                        Some(fault) => {
+                            self.report_skipped(sink);
+                            sink(Err(fault));
+                        }
+                    }
+                    from += length;
                 }
             }
         }
+        self.buffer.drain(..from);
     }
 
-    fn report_skipped(&mut self, sink: &mut impl FnMut(Result<Vec<u8>, FrameError>)) {
+    fn report_skipped(&mut self, sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
         match std::mem::take(&mut self.skipped) {
             0 => {}
             bytes => sink(Err(FrameError::Garbage { bytes })),
         }
     }
 
-    fn look_for_frame(&self) -> Look {
-        let Self { framing, buffer, .. } = self;
-        let garbage = distance_to(&framing.start, buffer);
-        if garbage > 0 {
-            return Look::Fault(garbage, None);
+    fn look_at(&mut self, from: usize) -> Look {
+        let bytes = &self.buffer[from..];
+        if bytes.is_empty() {
+            return Look::Incomplete;
         }
-        let Some(total) = self.frame_size() else { return Look::Incomplete };
-        if total > framing.max_frame() {
-            let found = total - framing.head() - framing.tail();
+        if let Some(control) = self.framing.control.iter().find(|control| bytes.starts_with(control)) {
+            return Look::Frame(control.len(), Payload::Within(0..control.len()));
+        }
+        match (self.framing.kind, self.framing.stuffing) {
+            (Kind::Delimited, _) => self.look_for_line(from),
+            (_, Some(stuffing)) => self.look_for_mark(from, stuffing),
+            (Kind::Silence, _) => self.look_for_known(from),
+            _ => self.look_for_frame(from),
+        }
+    }
+
+    /// Whether a frame may begin here (a part of its start at the very end counts).
+    fn begins(&self, at: usize) -> bool {
+        let Self { framing, buffer, .. } = self;
+        let fits = |start: &[u8]| buffer[at..].iter().zip(start).all(|(found, wanted)| found == wanted);
+        if framing.kind == Kind::Silence {
+            return framing.known.iter().any(|known| fits(&known.begins)) || framing.control.iter().any(|c| fits(c));
+        }
+        fits(&framing.start) || framing.control.iter().any(|control| fits(control))
+    }
+
+    /// How many bytes to drop before a frame may begin.
+    fn garbage(&self, from: usize) -> usize {
+        (from..self.buffer.len()).find(|at| self.begins(*at)).unwrap_or(self.buffer.len()) - from
+    }
+
+    fn look_for_frame(&mut self, from: usize) -> Look {
+        match self.garbage(from) {
+            0 => {}
+            garbage => return Look::Fault(garbage, None),
+        }
+        let Self { framing, buffer, .. } = self;
+        let bytes = &buffer[from..];
+        let Some(total) = framing.size_of(bytes) else { return Look::Incomplete };
+        let around = framing.head() + framing.tail();
+        if total < around || total > framing.max_frame() {
+            let found = total.saturating_sub(around);
             return Look::Fault(1, Some(FrameError::TooLong { found, most: framing.max_payload }));
         }
-        let Some(frame) = buffer.get(..total) else { return Look::Incomplete };
-        match framing.open(frame) {
-            Ok(payload) => Look::Frame(total, payload),
-            Err(fault) => Look::Fault(1, Some(fault)),
+        if bytes.len() < total {
+            return Look::Incomplete;
         }
+        self.opened(from, total)
     }
 
-    /// `None` while the length has not arrived.
-    fn frame_size(&self) -> Option<usize> {
-        let framing = &self.framing;
-        if framing.kind == Kind::FixedLength {
-            return Some(framing.frame_bytes);
+    /// A frame whose extent is known: taken, or dropped by one byte.
+    fn opened(&mut self, from: usize, total: usize) -> Look {
+        let frame = &self.buffer[from..from + total];
+        let payload = match self.framing.open(frame) {
+            Ok(payload) => payload,
+            Err(fault) => return Look::Fault(1, Some(fault)),
+        };
+        if self.framing.type_bytes == 0 {
+            return Look::Frame(total, Payload::Within(payload));
         }
-        let length = self.buffer.get(framing.start.len()..framing.head())?;
-        let little = framing.length.is_some_and(super::field::Width::is_little_endian);
-        Some(framing.head() + unsigned(length, little) as usize + framing.tail())
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&frame[self.framing.part(Part::Type, total)]);
+        self.scratch.extend_from_slice(&frame[payload]);
+        Look::Frame(total, Payload::Scratch)
     }
 
-    fn look_for_line(&mut self) -> Look {
+    fn look_for_known(&mut self, from: usize) -> Look {
+        match self.garbage(from) {
+            0 => {}
+            garbage => return Look::Fault(garbage, None),
+        }
         let Self { framing, buffer, .. } = self;
-        let end = &framing.end;
-        let Some(at) = buffer.windows(end.len()).position(|window| window == end) else {
-            if buffer.len() <= framing.max_frame() {
-                return Look::Incomplete;
+        let bytes = &buffer[from..];
+        let known = framing.known.iter().find(|known| bytes.starts_with(&known.begins));
+        match known.map(|known| known.bytes) {
+            Some(Some(payload)) if bytes.len() >= payload + framing.tail() => {
+                let total = payload + framing.tail();
+                self.opened(from, total)
             }
-            // The end mark may have begun to arrive.
-            let drop = buffer.len() + 1 - end.len();
-            let fault = FrameError::TooLong { found: buffer.len(), most: framing.max_payload };
-            let first = !std::mem::replace(&mut self.overlong, true);
-            return Look::Fault(drop, first.then_some(fault));
+            Some(None) if bytes.len() > framing.max_frame() => {
+                Look::Fault(1, Some(FrameError::TooLong { found: bytes.len(), most: framing.max_payload }))
+            }
+            _ => Look::Incomplete,
+        }
+    }
+
+    fn look_for_line(&mut self, from: usize) -> Look {
+        // Garbage before a line that has a start mark is cut off; without one the checksum tells.
+        if !self.framing.start.is_empty() {
+            match self.garbage(from) {
+                0 => {}
+                garbage => return Look::Fault(garbage, None),
+            }
+        }
+        let Self { framing, buffer, .. } = self;
+        let (bytes, end) = (&buffer[from..], &framing.end);
+        let at = bytes.windows(end.len()).position(|window| window == end);
+        if let Some(cut) = control_within(framing, &bytes[..at.unwrap_or(bytes.len())]) {
+            return Look::Fault(cut, None);
+        }
+        let Some(at) = at else {
+            return self.without_end(from, end_len(&self.framing));
         };
         let total = at + end.len();
         if std::mem::take(&mut self.overlong) {
             return Look::Fault(total, None);
         }
         if at == 0 {
-            return Look::Frame(total, Vec::new());
+            return Look::Frame(total, Payload::None);
         }
-        if total > framing.max_frame() {
-            return Look::Fault(total, Some(FrameError::TooLong { found: at, most: framing.max_payload }));
-        }
-        // Garbage before a line that has a start mark is cut off; without one the checksum tells.
+        // A line that was cut off by the next one: begin with that.
         let start = &framing.start;
-        let from = buffer[..at].windows(start.len().max(1)).rposition(|window| window == start.as_slice());
-        match (start.is_empty(), from) {
-            (false, None) => Look::Fault(total, None),
-            (false, Some(from)) if from > 0 => Look::Fault(from, None),
-            _ => match framing.open(&buffer[..total]) {
-                Ok(payload) => Look::Frame(total, payload),
+        let begins = bytes[..at].windows(start.len().max(1)).rposition(|window| window == start.as_slice());
+        match begins.filter(|_| !start.is_empty()) {
+            Some(begins) if begins > 0 => Look::Fault(begins, None),
+            _ if total > framing.max_frame() => {
+                Look::Fault(total, Some(FrameError::TooLong { found: at, most: framing.max_payload }))
+            }
+            _ => match framing.open(&bytes[..total]) {
+                Ok(payload) => Look::Frame(total, Payload::Within(payload)),
                 Err(fault) => Look::Fault(total, Some(fault)),
             },
         }
     }
+
+    /// No end mark among the bytes: wait, or drop what is too long (the end mark may have begun to arrive).
+    fn without_end(&mut self, from: usize, end: usize) -> Look {
+        let held = self.buffer.len() - from;
+        if held <= self.framing.max_frame() {
+            return Look::Incomplete;
+        }
+        let fault = FrameError::TooLong { found: held, most: self.framing.max_payload };
+        let end_alone =
+            self.framing.stuffing.map(|stuffing| stuffing.start().is_none_or(|start| start == stuffing.end()));
+        if !end_alone.unwrap_or(self.framing.start.is_empty()) {
+            return Look::Fault(1, Some(fault));
+        }
+        let first = !std::mem::replace(&mut self.overlong, true);
+        Look::Fault(held + 1 - end, first.then_some(fault))
+    }
+
+    fn look_for_mark(&mut self, from: usize, stuffing: Stuffing) -> Look {
+        let bytes = &self.buffer[from..];
+        let Some(at) = bytes.iter().position(|byte| *byte == stuffing.end()) else {
+            return self.without_end(from, 1);
+        };
+        if std::mem::take(&mut self.overlong) {
+            return Look::Fault(at + 1, None);
+        }
+        let mut between = &bytes[..at];
+        if let Some(start) = stuffing.start().filter(|start| *start != stuffing.end()) {
+            match between.iter().rposition(|byte| *byte == start) {
+                None => return Look::Fault(at + 1, None),
+                Some(0) => between = &between[1..],
+                Some(garbage) => return Look::Fault(garbage, None),
+            }
+        }
+        if between.is_empty() {
+            return Look::Frame(at + 1, Payload::None);
+        }
+        if !stuffing.unwrap_into(between, &mut self.scratch) {
+            return Look::Fault(at + 1, Some(FrameError::Stuffing));
+        }
+        if self.scratch.len() > self.framing.max_payload + self.framing.tail() {
+            let fault = FrameError::TooLong { found: self.scratch.len(), most: self.framing.max_payload };
+            return Look::Fault(at + 1, Some(fault));
+        }
+        match self.framing.open(&self.scratch) {
+            Ok(payload) => {
+                self.scratch.truncate(payload.end);
+                Look::Frame(at + 1, Payload::Scratch)
+            }
+            Err(fault) => Look::Fault(at + 1, Some(fault)),
+        }
+    }
+}
+
+/// Where a control frame stands inside a line: the line was cut off, for its text holds none.
+fn control_within(framing: &Framing, line: &[u8]) -> Option<usize> {
+    let here = |at: &usize| framing.control.iter().any(|control| line[*at..].starts_with(control));
+    if framing.control.is_empty() { None } else { (1..line.len()).find(here) }
+}
+
+fn end_len(framing: &Framing) -> usize {
+    framing.end.len().max(1)
 }
 
 impl Framing {
-    /// A whole frame round `payload`.
-    ///
-    /// The caller keeps to [`Framing::max_payload`]; a fixed-length payload is filled up with zeros.
-    #[must_use]
-    pub fn wrap(&self, payload: &[u8]) -> Vec<u8> {
-        let mut payload = payload.to_vec();
+    /// Bytes of the frame that begins here; `None` while its length has not arrived.
+    fn size_of(&self, bytes: &[u8]) -> Option<usize> {
         if self.kind == Kind::FixedLength {
-            payload.resize(self.max_payload, 0);
+            return Some(self.frame_bytes);
         }
-        let mut frame = self.start.clone();
-        if let Some(bytes) = self.length.and_then(super::field::Width::bytes) {
-            let little = self.length.is_some_and(super::field::Width::is_little_endian);
-            frame.extend(to_bytes(payload.len() as u64, bytes, little));
-        }
-        frame.extend(payload);
-        let total = frame.len() + self.tail();
-        frame.resize(total, 0);
-        let end = self.part(super::framing::Part::End, total);
-        frame[end].copy_from_slice(&self.end);
-        if let Some(checksum) = &self.checksum {
-            let sum = checksum.over(self, &frame);
-            let at = self.checksum_at(checksum, total);
-            frame[at].copy_from_slice(&checksum.written(sum));
-        }
-        frame
+        let head = self.head();
+        let length = bytes.get(self.start.len() + self.type_bytes..head)?;
+        let counted = self.length.map_or(0, |width| width.order().join(length)) as usize;
+        // A length less than what it counts beside the payload is as wrong as one too long.
+        Some(counted.checked_sub(self.length_adds).map_or(0, |payload| head + payload + self.tail()))
     }
 
-    /// The payload of a whole frame.
-    fn open(&self, frame: &[u8]) -> Result<Vec<u8>, FrameError> {
+    /// Where the payload lies in a whole frame that holds.
+    pub(super) fn open(&self, frame: &[u8]) -> Result<Range<usize>, FrameError> {
         let total = frame.len();
         if total < self.head() + self.tail() {
             return Err(FrameError::NoChecksum);
         }
-        if frame[self.part(super::framing::Part::End, total)] != self.end {
+        if frame[self.part(Part::End, total)] != self.end {
             return Err(FrameError::End { expected: hex_words(&self.end) });
         }
         if let Some(checksum) = &self.checksum {
-            let computed = checksum.over(self, frame);
             let found = checksum.read(&frame[self.checksum_at(checksum, total)]).ok_or(FrameError::NoChecksum)?;
+            let computed = checksum.over(self, frame);
             if computed != found {
                 return Err(FrameError::Checksum { computed, found });
             }
         }
-        Ok(frame[self.part(super::framing::Part::Payload, total)].to_vec())
+        Ok(self.part(Part::Payload, total))
     }
-}
-
-impl Checksum {
-    fn over(&self, framing: &Framing, frame: &[u8]) -> u64 {
-        let (first, last) = self.covers;
-        let from = framing.part(first, frame.len()).start;
-        let to = framing.part(last, frame.len()).end;
-        self.algorithm.compute(&frame[from..to])
-    }
-
-    fn written(&self, sum: u64) -> Vec<u8> {
-        let bytes = to_bytes(sum, self.algorithm.bytes(), self.order == Order::Little);
-        match self.hex_after {
-            None => bytes,
-            Some(mark) => {
-                let mut text = vec![mark];
-                text.extend(hex::encode_upper(bytes).into_bytes());
-                text
-            }
-        }
-    }
-
-    /// `None` where hex was expected and something else stands there.
-    fn read(&self, wire: &[u8]) -> Option<u64> {
-        let little = self.order == Order::Little;
-        match self.hex_after {
-            None => Some(unsigned(wire, little)),
-            Some(mark) => {
-                let (first, digits) = wire.split_first()?;
-                (*first == mark).then(|| hex::decode(digits).ok()).flatten().map(|bytes| unsigned(&bytes, little))
-            }
-        }
-    }
-}
-
-/// How many bytes to drop before `start` may begin (a part of it at the very end counts).
-fn distance_to(start: &[u8], buffer: &[u8]) -> usize {
-    let fits = |at: usize| buffer[at..].iter().zip(start).all(|(found, wanted)| found == wanted);
-    (0..buffer.len()).find(|at| fits(*at)).unwrap_or(buffer.len())
-}
-
-/// Up to eight bytes as an unsigned number.
-#[must_use]
-pub(super) fn unsigned(bytes: &[u8], little: bool) -> u64 {
-    let join = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
-    if little { bytes.iter().rev().fold(0, join) } else { bytes.iter().fold(0, join) }
-}
-
-/// The lowest `count` bytes of a number.
-#[must_use]
-pub(super) fn to_bytes(number: u64, count: usize, little: bool) -> Vec<u8> {
-    let all = number.to_be_bytes();
-    let mut bytes = all[all.len() - count.min(all.len())..].to_vec();
-    if little {
-        bytes.reverse();
-    }
-    bytes
 }

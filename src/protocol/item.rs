@@ -1,7 +1,8 @@
 //! What one frame says, item by item in wire order: the same words in decoded output, in vectors and in the documentation.
 
+use super::field::Status;
 use crate::domain::{Quantity, Region, metric::MetricId, reading::QualityFlag, word::words};
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 words! {
     /// What a field means to the conversation, where it is no measured value.
@@ -16,6 +17,14 @@ words! {
         Region = "region",
         /// Quality flags by bit.
         Flags = "flags",
+        /// One of the `[codes]` tables, saying how values are to be taken.
+        Status = "status",
+        /// Bits that say which of the fields behind are there.
+        Presence = "presence",
+        /// How often the group behind stands there.
+        Count = "count",
+        /// How the device is set; shown, never used.
+        Mode = "mode",
         /// A code of the `[[error]]` table.
         Error = "error",
         Serial = "serial",
@@ -90,7 +99,7 @@ pub enum Item {
     /// A measured value with its precision, or why there is none.
     Value {
         metric: MetricId,
-        unit: String,
+        unit: Arc<str>,
         region: Option<Region>,
         value: Result<Quantity, NoValue>,
     },
@@ -107,6 +116,7 @@ pub enum Item {
         bytes: Vec<u8>,
     },
     Region(Region),
+    Status(Status),
     /// Flags that are set, in the file's order of bits.
     Flags(Vec<QualityFlag>),
     /// A stretch of an array that several frames bring together.
@@ -127,7 +137,7 @@ impl Item {
                 let text = value.as_ref().map_or_else(ToString::to_string, ToString::to_string);
                 let mut words = one("metric", metric.to_string());
                 words.extend(one("value", text));
-                words.extend((!unit.is_empty()).then(|| ("unit".to_owned(), unit.clone())));
+                words.extend((!unit.is_empty()).then(|| ("unit".to_owned(), unit.to_string())));
                 words.extend(region.map(|region| ("region".to_owned(), region.to_string())));
                 words
             }
@@ -135,6 +145,7 @@ impl Item {
             Self::Text { role, text } => one(role.as_str(), text.clone()),
             Self::Bytes { role, bytes } => one(role.as_str(), hex_words(bytes)),
             Self::Region(region) => one("region", region.to_string()),
+            Self::Status(status) => one("status", status.to_string()),
             Self::Flags(flags) => one("flags", flags.iter().map(|flag| flag.as_str()).collect::<Vec<_>>().join(" ")),
             Self::Array { name, first, values } => {
                 let mut words = one("array", name.clone());
@@ -192,10 +203,15 @@ impl Decoded {
     }
     #[must_use]
     pub fn flags(&self) -> Vec<QualityFlag> {
-        self.items
-            .iter()
-            .flat_map(|item| if let Item::Flags(flags) = item { flags.clone() } else { Vec::new() })
-            .collect()
+        let mut all = Vec::new();
+        for item in &self.items {
+            match item {
+                Item::Flags(flags) => all.extend(flags),
+                Item::Status(Status::WeakContact) => all.push(QualityFlag::WeakContact),
+                _ => {}
+            }
+        }
+        all
     }
 }
 

@@ -3,6 +3,7 @@
 //! Not serde: it stops at the first mistake, and a protocol file is written by someone without a compiler at hand. A key that
 //! no parser asked for is an error when its [`Reader`] is dropped, so no parser can forget to check.
 
+use super::lines::Lines;
 use crate::domain::{UnknownWord, metric::Label};
 use std::{cell::RefCell, fmt, str::FromStr};
 use toml::{Table, Value};
@@ -10,6 +11,8 @@ use toml::{Table, Value};
 /// One thing wrong with a file: where, what, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
+    /// Line of the file, from 1: of the key, or of the table that lacks it.
+    pub line: usize,
     /// `message "sebum".field[2].width`.
     pub field: String,
     pub problem: String,
@@ -18,16 +21,16 @@ pub struct Complaint {
 /// Everything wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecFaults {
-    /// Folder of the protocol, or name of the vector.
+    /// The file.
     pub id: String,
     pub complaints: Vec<Complaint>,
 }
 
 impl fmt::Display for SpecFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Complaint { field, problem }) in self.complaints.iter().enumerate() {
+        for (at, Complaint { line, field, problem }) in self.complaints.iter().enumerate() {
             let line_break = if at == 0 { "" } else { "\n" };
-            write!(f, "{line_break}{}: {field}: {problem}", self.id)?;
+            write!(f, "{line_break}{}:{line}: {field}: {problem}", self.id)?;
         }
         Ok(())
     }
@@ -37,17 +40,25 @@ impl std::error::Error for SpecFaults {}
 
 /// Collects complaints about one file.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(RefCell<Vec<Complaint>>);
+pub(super) struct Complaints(RefCell<Vec<(String, String)>>);
 
 impl Complaints {
     pub(super) fn add(&self, field: impl Into<String>, problem: impl Into<String>) {
-        self.0.borrow_mut().push(Complaint { field: field.into(), problem: problem.into() });
+        self.0.borrow_mut().push((field.into(), problem.into()));
     }
 
-    /// `Ok(value)` when nothing was complained about.
-    pub(super) fn settle<T>(self, id: &str, value: T) -> Result<T, SpecFaults> {
-        let complaints = self.0.into_inner();
-        if complaints.is_empty() { Ok(value) } else { Err(SpecFaults { id: id.to_owned(), complaints }) }
+    /// `Ok(value)` when nothing was complained about; else every complaint once, in the order of the file's lines.
+    pub(super) fn settle<T>(self, id: &str, text: &str, value: T) -> Result<T, SpecFaults> {
+        let all = self.0.into_inner();
+        if all.is_empty() {
+            return Ok(value);
+        }
+        let lines = Lines::of(text);
+        let with_line = |(field, problem): (String, String)| Complaint { line: lines.of_path(&field), field, problem };
+        let mut complaints: Vec<Complaint> = all.into_iter().map(with_line).collect();
+        complaints.sort_by_key(|complaint| complaint.line);
+        complaints.dedup();
+        Err(SpecFaults { id: id.to_owned(), complaints })
     }
 }
 
@@ -55,7 +66,7 @@ impl Complaints {
 pub(super) fn table_of(id: &str, text: &str) -> Result<Table, SpecFaults> {
     text.parse::<Table>().map_err(|fault| {
         let line = fault.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        let complaint = Complaint { field: format!("line {line}"), problem: fault.message().to_owned() };
+        let complaint = Complaint { line, field: "TOML".to_owned(), problem: fault.message().to_owned() };
         SpecFaults { id: id.to_owned(), complaints: vec![complaint] }
     })
 }
@@ -75,11 +86,20 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn path(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        match (self.path.as_str(), key) {
+            ("", key) => key.to_owned(),
+            (path, "") => path.to_owned(),
+            (path, key) => format!("{path}.{key}"),
+        }
     }
 
     pub(super) fn complain(&self, key: &str, problem: impl Into<String>) {
         self.complaints.add(self.path(key), problem);
+    }
+
+    /// Complains about another place of the file.
+    pub(super) fn complain_at(&self, path: impl Into<String>, problem: impl Into<String>) {
+        self.complaints.add(path, problem);
     }
 
     /// The value of `key`, which counts as known from now on.

@@ -1,14 +1,17 @@
 //! A protocol as a page to read beside the manual (Markdown): frame, tables of fields with their offsets, conversations,
 //! faults, metrics. Made from the [`Spec`], so it cannot say anything else than what is done.
 
+mod table;
+
 use super::{
-    field::{Code, Field, Form, Shape, ValueField},
-    flow::Step,
-    framing::{Framing, Kind, Part},
+    flow::{Step, Unasked},
+    framing::{Checksum, Framing, Kind, Part, Written},
     item::hex_words,
     spec::Spec,
+    stuffing::Stuffing,
 };
 use std::fmt::Write;
+use table::shapes;
 
 /// The whole page.
 #[must_use]
@@ -26,6 +29,7 @@ pub fn page(spec: &Spec) -> String {
 macro_rules! line {
     ($page:expr, $($text:tt)*) => { writeln!($page, $($text)*).expect("a String takes all that is written") };
 }
+use line;
 
 fn head(page: &mut String, spec: &Spec) {
     line!(page, "# {} · {}\n", spec.title.zh, spec.title.en);
@@ -49,108 +53,61 @@ fn head(page: &mut String, spec: &Spec) {
 }
 
 fn frame(framing: &Framing) -> String {
-    let text = framing.kind == Kind::Delimited;
-    let bytes =
-        |bytes: &[u8]| if text { format!("`{}`", bytes.escape_ascii()) } else { format!("`{}`", hex_words(bytes)) };
-    let checksum = framing.checksum.map(|checksum| {
-        let (first, last) = checksum.covers;
-        let parts = if first == last { first.to_string() } else { format!("{first} to {last}") };
-        let mark = checksum.hex_after.map(|mark| format!(", in hex after `{}`", mark as char)).unwrap_or_default();
-        let order = if checksum.algorithm.bytes() > 1 { format!(", {}", checksum.order) } else { String::new() };
-        let check = format!("`123456789` gives {:X}", checksum.algorithm.check_value());
-        format!("checksum {}{order} over {parts}{mark} ({check})", checksum.algorithm.name())
-    });
+    let bytes = |bytes: &[u8]| {
+        if framing.is_text() { format!("`{}`", bytes.escape_ascii()) } else { format!("`{}`", hex_words(bytes)) }
+    };
     let mut parts = Vec::new();
+    parts.extend(stuffing(framing.stuffing));
     parts.extend((!framing.start.is_empty()).then(|| bytes(&framing.start)));
-    parts.extend(framing.length.map(|width| format!("length {width} of the payload")));
-    parts.push(match framing.kind {
-        Kind::FixedLength => format!("payload of {} bytes", framing.max_payload),
-        Kind::StartLengthEnd => format!("payload of up to {} bytes", framing.max_payload),
-        Kind::Delimited => match framing.separator {
-            Some(separator) => format!("line with columns between `{}`", separator as char),
-            None => "line".to_owned(),
-        },
+    parts.extend((framing.type_bytes > 0).then(|| format!("type of {} bytes", framing.type_bytes)));
+    parts.extend(framing.length.map(|width| match framing.length_adds {
+        0 => format!("length {width} of the payload"),
+        more => format!("length {width} of the payload and {more} bytes more"),
+    }));
+    parts.push(match (framing.kind, framing.separator) {
+        (Kind::FixedLength, _) => format!("payload of {} bytes", framing.max_payload),
+        (Kind::Delimited, Some(separator)) => format!("line with columns between `{}`", separator as char),
+        (Kind::Delimited, None) => "line".to_owned(),
+        (Kind::Silence, _) => {
+            format!("payload known by its first bytes, up to {} bytes, then silence", framing.max_payload)
+        }
+        _ => format!("payload of up to {} bytes", framing.max_payload),
     });
     let end = (!framing.end.is_empty()).then(|| bytes(&framing.end));
+    let check = framing.checksum.as_ref().map(checksum);
     if framing.checksum.is_some_and(|checksum| checksum.after == Part::End) {
-        parts.extend(end.into_iter().chain(checksum));
+        parts.extend(end.into_iter().chain(check));
     } else {
-        parts.extend(checksum.into_iter().chain(end));
+        parts.extend(check.into_iter().chain(end));
     }
-    parts.join(" · ")
-}
-
-fn shapes(page: &mut String, title: &str, shapes: &[Shape], framing: &Framing) {
-    line!(page, "## {title}\n");
-    let text = framing.kind == Kind::Delimited;
-    for shape in shapes {
-        let begins = if text { shape.matches.escape_ascii().to_string() } else { hex_words(&shape.matches) };
-        line!(page, "### {} · `{begins}`\n", shape.name);
-        if shape.fields.is_empty() {
-            continue;
-        }
-        line!(page, "| {} | width | field |\n| --- | --- | --- |", if text { "column" } else { "payload byte" });
-        let mut at = if text { 1 } else { shape.matches.len() };
-        for field in &shape.fields {
-            line!(page, "| {at} | {} | {} |", width(field), meaning(field));
-            at += if text { 1 } else { field.bytes().unwrap_or(0) };
-        }
-        line!(page, "");
-    }
-}
-
-fn width(field: &Field) -> String {
-    let of = |form: &Form| match form.length {
-        Some(length) => format!("{} × {length}", form.width),
-        None => form.width.to_string(),
-    };
-    match field {
-        Field::Skip(count) => format!("{count} bytes"),
-        Field::Constant(bytes) => format!("{} bytes", bytes.len()),
-        Field::Value(value) => of(&value.form),
-        Field::Number { form, .. }
-        | Field::Text { form, .. }
-        | Field::Region { form, .. }
-        | Field::Flags { form, .. } => of(form),
-        Field::Bytes { length, .. } => length.map_or_else(|| "the rest".to_owned(), |length| format!("{length} bytes")),
-        Field::Array { form, count, .. } => format!("{} × {count}", form.width),
-    }
-}
-
-fn meaning(field: &Field) -> String {
-    let list = |pairs: Vec<String>| pairs.join(", ");
-    match field {
-        Field::Skip(_) => "not used".to_owned(),
-        Field::Constant(bytes) => format!("always `{}`", bytes.escape_ascii()),
-        Field::Value(value) => value_meaning(value),
-        Field::Region { codes, .. } => {
-            format!("region: {}", list(codes.iter().map(|(region, code)| format!("{code} {region}")).collect()))
-        }
-        Field::Flags { bits, .. } => {
-            format!("flags: {}", list(bits.iter().map(|(flag, bit)| format!("bit {bit} {flag}")).collect()))
-        }
-        Field::Array { name, first, count, .. } => format!("{name}, places {first} to {}", first + count - 1),
-        Field::Number { .. } | Field::Text { .. } | Field::Bytes { .. } => field.name(),
-    }
-}
-
-fn value_meaning(value: &ValueField) -> String {
-    let mut text = format!("**{}**", value.metric);
-    if !value.unit.is_empty() {
-        text.push_str(&format!(" in {}", value.unit));
-    }
-    if value.scale != 1.0 || value.offset != 0.0 {
-        text.push_str(&format!(", times {} plus {}", value.scale, value.offset));
-    }
-    let codes = [("absent", &value.absent), ("under range", &value.under_range), ("over range", &value.over_range)];
-    for (word, code) in codes {
-        match code {
-            Some(Code::Number(code)) => text.push_str(&format!(", {code:#X} {word}")),
-            Some(Code::Text(code)) => text.push_str(&format!(", `{code}` {word}")),
-            None => {}
-        }
+    let mut text = parts.join(" · ");
+    for control in &framing.control {
+        text.push_str(&format!("; or {} by itself", bytes(control)));
     }
     text
+}
+
+fn stuffing(stuffing: Option<Stuffing>) -> Option<String> {
+    Some(match stuffing? {
+        Stuffing::Cobs => "COBS, ended by `00`, of".to_owned(),
+        Stuffing::Slip => "SLIP between `C0` of".to_owned(),
+        Stuffing::Escaped { start, end, escape, xor } => {
+            format!("between `{start:02X}` and `{end:02X}`, escaped by `{escape:02X}` and xor `{xor:02X}`,")
+        }
+    })
+}
+
+fn checksum(checksum: &Checksum) -> String {
+    let (first, last) = checksum.covers;
+    let parts = if first == last { first.to_string() } else { format!("{first} to {last}") };
+    let written = match checksum.written {
+        Written::Bytes => String::new(),
+        Written::Hex { mark: None } => ", in hex".to_owned(),
+        Written::Hex { mark: Some(mark) } => format!(", in hex after `{}`", mark as char),
+    };
+    let order = if checksum.algorithm.bytes() > 1 { format!(", {}", checksum.order) } else { String::new() };
+    let check = format!("`123456789` gives {:X}", checksum.algorithm.check_value());
+    format!("checksum {}{order} over {parts}{written} ({check})", checksum.algorithm.name())
 }
 
 fn conversations(page: &mut String, spec: &Spec) {
@@ -167,6 +124,15 @@ fn conversations(page: &mut String, spec: &Spec) {
     }
     if let Some(name) = &flow.acknowledge {
         line!(page, "- Once a value is safely stored: send `{name}`.");
+    }
+    for answer in &flow.answers {
+        line!(page, "- To `{}`, whenever it comes: send `{}`.", answer.to, answer.send);
+    }
+    if flow.unasked == Unasked::Dropped {
+        line!(page, "- What it sends without being asked is dropped.");
+    }
+    if let Some(name) = &flow.refuse {
+        line!(page, "- To a frame that does not hold: send `{name}`.");
     }
     if let Some(picture) = &flow.picture {
         line!(
@@ -189,8 +155,12 @@ fn steps(page: &mut String, title: &str, steps: &[Step]) {
     }
     let each = steps.iter().map(|step| {
         let send = step.send.as_ref().map_or_else(|| "wait".to_owned(), |send| format!("send `{send}`"));
+        if step.reply.is_empty() {
+            return send;
+        }
+        let reply: Vec<String> = step.reply.iter().map(|reply| format!("`{reply}`")).collect();
         let (ms, retries) = (step.timeout.as_millis(), step.retries);
-        format!("{send}, expect `{}` within {ms} ms, {retries} retries", step.reply)
+        format!("{send}, expect {} within {ms} ms, {retries} retries", reply.join(" or "))
     });
     line!(page, "- {title}: {}.", each.collect::<Vec<_>>().join("; then "));
 }

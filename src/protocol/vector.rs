@@ -5,10 +5,11 @@
 
 use super::{
     derive::Assembler,
+    encode::EncodeError,
     fault::FrameError,
-    field::{Field, Shape},
+    field::{Field, Shape, any_field},
     framer::Framer,
-    framing::{Framing, Kind},
+    framing::{Framing, Kind, Written},
     item::{Decoded, Item},
     reader::{Complaints, Reader, SpecFaults, table_of},
     spec::Spec,
@@ -68,7 +69,7 @@ impl Vector {
         let table = table_of(name, text)?;
         let complaints = Complaints::default();
         let vector = read(name, &Reader::new("", &table, &complaints));
-        complaints.settle(name, vector)
+        complaints.settle(name, text, vector)
     }
 
     /// Whether its bytes are broken on purpose.
@@ -135,13 +136,15 @@ pub fn check_vector(spec: &Spec, vector: &Vector) -> Result<(), VectorFault> {
             let decoded = one(&spec.framing, &vector.bytes, |payload| spec.decode_message(payload))?;
             same(name, items, &decoded)?;
             let again = spec.encode_message(&decoded.name, &decoded.items);
-            encoded_back(spec.message(&decoded.name), &spec.framing, &vector.bytes, again.ok())
+            let back = |bytes: &[u8]| one(&spec.framing, bytes, |payload| spec.decode_message(payload)).ok();
+            encoded_back(spec.message(&decoded.name), &spec.framing, &vector.bytes, again, &decoded, back)
         }
         Meaning::Command { name, items } => {
             let decoded = one(&spec.command_framing, &vector.bytes, |payload| spec.decode_command(payload))?;
             same(name, items, &decoded)?;
             let again = spec.encode_command(&decoded.name, &decoded.items);
-            encoded_back(spec.command(&decoded.name), &spec.command_framing, &vector.bytes, again.ok())
+            let back = |bytes: &[u8]| one(&spec.command_framing, bytes, |payload| spec.decode_command(payload)).ok();
+            encoded_back(spec.command(&decoded.name), &spec.command_framing, &vector.bytes, again, &decoded, back)
         }
         Meaning::Measured(expected) => measured(spec, &vector.bytes, expected),
         Meaning::Fault(word) => refused(spec, &vector.bytes, word),
@@ -169,8 +172,9 @@ type Results = Vec<Result<Vec<u8>, FrameError>>;
 
 fn frames(framing: &Framing, bytes: &[u8]) -> Results {
     let (mut framer, mut results) = (Framer::new(framing.clone()), Results::new());
-    framer.feed(bytes, &mut |result| results.push(result));
-    framer.give_up(&mut |result| results.push(result));
+    let mut keep = |result: Result<&[u8], FrameError>| results.push(result.map(<[u8]>::to_vec));
+    framer.feed(bytes, &mut keep);
+    framer.give_up(&mut keep);
     results
 }
 
@@ -194,21 +198,34 @@ fn same(name: &str, expected: &[Words], decoded: &Decoded) -> Result<(), VectorF
     Err(VectorFault::Differs { expected: shown(name, expected), found: shown(&decoded.name, &found) })
 }
 
-/// Where a file skips bytes nobody has explained, the bytes need not come back.
+/// The bytes must come back; where the device writes the same in several ways, the meaning must.
 fn encoded_back(
     shape: Option<&Shape>,
     framing: &Framing,
     bytes: &[u8],
-    again: Option<Vec<u8>>,
+    again: Result<Vec<u8>, EncodeError>,
+    decoded: &Decoded,
+    back: impl Fn(&[u8]) -> Option<Decoded>,
 ) -> Result<(), VectorFault> {
-    let skips = shape.is_some_and(|shape| shape.fields.iter().any(|field| matches!(field, Field::Skip(_))));
-    let loose = skips || framing.kind == Kind::FixedLength;
-    match again {
-        Some(again) if again == bytes || loose => Ok(()),
-        other => {
-            let found = other.map_or_else(|| "nothing".to_owned(), |again| super::item::hex_words(&again));
-            Err(VectorFault::NotEncodedBack { found })
+    let again = again.map_err(|fault| VectorFault::NotEncodedBack { found: fault.to_string() })?;
+    let loose = framing.kind == Kind::FixedLength
+        || framing.checksum.is_some_and(|checksum| matches!(checksum.written, Written::Hex { .. }))
+        || shape.is_some_and(|shape| any_field(&shape.fields, &is_loose));
+    if again == bytes || (loose && back(&again).as_ref() == Some(decoded)) {
+        return Ok(());
+    }
+    Err(VectorFault::NotEncodedBack { found: super::item::hex_words(&again) })
+}
+
+/// Whether a field can hold the same in several ways: unexplained bytes, spaces round a number, several codes for one thing.
+fn is_loose(field: &Field) -> bool {
+    match field {
+        Field::Skip(_) | Field::Flags { .. } | Field::Status { .. } => true,
+        Field::Value(value) => {
+            let several = value.codes.each().any(|(_, codes)| codes.len() > 1);
+            several || value.range.is_some() || value.form.width.brings_decimals() || value.form.width.is_text()
         }
+        _ => false,
     }
 }
 
@@ -219,8 +236,12 @@ fn measured(spec: &Spec, bytes: &[u8], expected: &[Words]) -> Result<(), VectorF
         let decoded = result.and_then(|payload| spec.decode_message(&payload)).map_err(VectorFault::Frame)?;
         let values = assembler.take(spec, &decoded, None).values;
         found.extend(values.into_iter().map(|value| {
-            let item =
-                Item::Value { metric: value.metric, unit: value.unit, region: value.region, value: Ok(value.value) };
+            let item = Item::Value {
+                metric: value.metric,
+                unit: value.unit.into(),
+                region: value.region,
+                value: Ok(value.value),
+            };
             item.words().into_iter().collect()
         }));
     }

@@ -12,7 +12,7 @@ use crate::{
     domain::{Quantity, Region, metric::MetricId, reading::QualityFlag, scan::Phase},
     protocol::{
         Item, NoValue, Role, Spec,
-        field::{Code, Field, Shape, ValueField, Width},
+        field::{Code, Field, Shape, ValueField},
         flow::Step,
         framer::Framer,
         item::Decoded,
@@ -196,21 +196,20 @@ impl SimDevice {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        let mut found = Vec::new();
-        self.framer.feed(bytes, &mut |result| found.push(result));
-        for payload in found.into_iter().flatten() {
-            // What it does not understand a device ignores.
-            if let Ok(command) = self.spec.decode_command(&payload) {
-                self.command(&command);
-            }
+        let (spec, mut found) = (self.spec.clone(), Vec::new());
+        // What it does not understand a device ignores.
+        self.framer.feed(bytes, &mut |result| found.extend(result.and_then(|payload| spec.decode_command(payload))));
+        for command in &found {
+            self.command(command);
         }
     }
 
     fn command(&mut self, command: &Decoded) {
         let spec = self.spec.clone();
         if spec.flow.acknowledge.as_ref() == Some(&command.name) {
-            let counter = command.number(Role::Counter);
-            self.sent.iter_mut().filter(|sent| Some(sent.counter) == counter).for_each(|sent| sent.again = None);
+            self.acknowledged(command.number(Role::Counter));
+        } else if spec.flow.refuse.as_ref() == Some(&command.name) {
+            self.sent.iter_mut().filter(|sent| sent.again.is_some()).for_each(|sent| sent.again = Some(self.now));
         } else if spec.flow.picture.as_ref().is_some_and(|flow| flow.request == command.name) {
             self.chunks_wanted(command);
         } else if spec.flow.picture.as_ref().is_some_and(|flow| flow.done == command.name) {
@@ -220,13 +219,21 @@ impl SimDevice {
         }
     }
 
+    /// Without a counter it is the measurement under way, which is the oldest.
+    fn acknowledged(&mut self, counter: Option<u64>) {
+        let waiting = |sent: &&mut Sent| sent.again.is_some() && counter.is_none_or(|counter| counter == sent.counter);
+        if let Some(sent) = self.sent.iter_mut().find(waiting) {
+            sent.again = None;
+        }
+    }
+
     /// Sends the reply of the step that sent this command; what comes without a further command follows by itself.
     fn answer(&mut self, command: &Decoded, steps: &[Step]) {
         let tag = command.number(Role::Request).unwrap_or(0);
         let region = command.region().unwrap_or(self.at);
         let replies = steps.iter().take(1).chain(steps.iter().skip(1).take_while(|step| step.send.is_none()));
-        let replies: Vec<String> = replies.map(|step| step.reply.clone()).collect();
-        let measures = |spec: &Spec, name: &str| spec.message(name).is_some_and(has_value);
+        let replies: Vec<String> = replies.filter_map(|step| step.reply.first().cloned()).collect();
+        let measures = |spec: &Spec, name: &str| spec.message(name).is_some_and(|shape| shape.measures);
         if self.lifted && replies.iter().any(|name| measures(&self.spec, name)) && self.refused(tag) {
             return;
         }
@@ -264,7 +271,7 @@ impl SimDevice {
     }
 
     fn pressed(&mut self, metric: &MetricId, region: Region) {
-        let brings = |shape: &&Shape| value_fields(shape).any(|field| field.metric == *metric);
+        let brings = |shape: &&Shape| shape.values().iter().any(|field| field.metric == *metric);
         let message = self.spec.messages.iter().find(brings).map(|shape| shape.name.clone());
         if self.lifted && self.refused(0) {
             return;
@@ -280,8 +287,9 @@ impl SimDevice {
         let Some(shape) = spec.message(&begun.message) else { return };
         self.counter = next_counter(shape, self.counter);
         let mut items = self.context(begun);
+        items.extend(self.identity());
         let mut lines = Vec::new();
-        for field in value_fields(shape) {
+        for field in shape.values() {
             let value = self.draw(field, begun.region);
             let text = value.as_ref().map_or_else(ToString::to_string, ToString::to_string);
             let place = (begun.region, self.phase);
@@ -330,14 +338,28 @@ impl SimDevice {
         Quantity::new(value.max(0.0), decimals(field)).ok_or(NoValue::Absent)
     }
 
+    /// What it says of itself, in whatever message has a field for it.
+    fn identity(&self) -> [Item; 4] {
+        let text = |role, text: &str| Item::Text { role, text: self.cut(role, text) };
+        let Setup { serial, probe, firmware, .. } = &self.setup;
+        let battery = Item::Number { role: Role::Battery, value: 87 };
+        [text(Role::Serial, serial), text(Role::Probe, probe), text(Role::Firmware, firmware), battery]
+    }
+
+    /// As much of a text as the protocol has places for.
+    fn cut(&self, wanted: Role, text: &str) -> String {
+        let fields = self.spec.messages.iter().flat_map(Shape::all_fields);
+        let places = fields.filter_map(|field| match field {
+            Field::Text { role, form } if *role == wanted => form.length,
+            _ => None,
+        });
+        text.chars().take(places.min().unwrap_or(text.len())).collect()
+    }
+
     /// Sends a message that is no measurement.
     pub(super) fn say(&mut self, name: &str, items: &[Item]) {
-        let text = |role, text: &str| Item::Text { role, text: text.to_owned() };
         let mut items = items.to_vec();
-        items.push(text(Role::Serial, &self.setup.serial));
-        items.push(text(Role::Probe, &self.setup.probe));
-        items.push(text(Role::Firmware, &self.setup.firmware));
-        items.push(Item::Number { role: Role::Battery, value: 87 });
+        items.extend(self.identity());
         if let Ok(frame) = self.spec.encode_message(name, &items) {
             self.outputs.push_back(SimOutput::Transmit(frame));
         }
@@ -380,34 +402,25 @@ fn steps_after<'s>(spec: &'s Spec, command: &str) -> Option<&'s [Step]> {
     })
 }
 
-fn value_fields(shape: &Shape) -> impl Iterator<Item = &ValueField> {
-    shape.fields.iter().filter_map(|field| if let Field::Value(value) = field { Some(value) } else { None })
-}
-
-fn has_value(shape: &Shape) -> bool {
-    value_fields(shape).next().is_some()
-}
-
 /// The counter after `last`, beginning anew where its field is full.
 fn next_counter(shape: &Shape, last: u64) -> u64 {
-    let form = shape.fields.iter().find_map(|field| match field {
+    let fields = shape.all_fields();
+    let form = fields.iter().find_map(|field| match field {
         Field::Number { role: Role::Counter, form } => Some(form),
         _ => None,
     });
-    let places = form.map_or(u64::MAX, |form| match (form.width.bytes(), form.length) {
-        (Some(bytes), _) if bytes < 8 => 1 << (8 * bytes),
-        (None, Some(digits)) if digits < 19 => 10_u64.pow(digits as u32),
-        _ => u64::MAX,
-    });
+    let most = form.and_then(|form| form.limits()).and_then(|(_, most)| u64::try_from(most).ok());
+    let places = most.and_then(|most| most.checked_add(1)).unwrap_or(u64::MAX);
     (last + 1) % places
 }
 
 /// A text value is written as finely as the text for "absent": `---.-` has one decimal.
 fn decimals(field: &ValueField) -> u8 {
-    match (&field.absent, field.form.width) {
-        (Some(Code::Text(text)), Width::Decimal) => text.split_once('.').map_or(0, |(_, part)| part.len() as u8),
-        _ => field.decimals,
-    }
+    let own = || match field.codes.absent.first() {
+        Some(Code::Text(text)) => text.split_once('.').map_or(0, |(_, part)| part.len() as u8),
+        _ => 1,
+    };
+    field.decimals.unwrap_or_else(own)
 }
 
 /// Standard normal deviate (Box and Muller).

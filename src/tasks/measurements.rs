@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock, faults,
-    protocol::{Event, Measurement},
+    protocol::{Event, Measurement, UNNUMBERED},
     store::{NewMeasurement, Store},
 };
 use std::{sync::Arc, time::Duration};
@@ -71,7 +71,8 @@ impl Measurements {
             let batch = self.batch(&mut taken);
             let Some(newest) = batch.last().cloned() else { continue };
             faults::point("measurements.received");
-            let counters: Vec<u64> = batch.iter().filter(|_| self.sends_again).filter_map(|one| one.counter).collect();
+            let counters = batch.iter().filter(|_| self.sends_again).map(|one| one.counter.unwrap_or(UNNUMBERED));
+            let counters: Vec<u64> = counters.collect();
             self.record(batch.into()).await;
             faults::point("measurements.confirmed");
             for counter in counters {

@@ -3,7 +3,7 @@
 use super::metric_id;
 use crate::protocol::{
     checksum::Algorithm,
-    flow::{Flow, KeepAlive, Measure, PictureFlow, Step},
+    flow::{Answer, Flow, KeepAlive, Measure, PictureFlow, Step, Unasked},
     reader::Reader,
 };
 use std::time::Duration;
@@ -17,6 +17,9 @@ pub(super) fn read(file: &Reader<'_>) -> Flow {
         identify: steps(&table, "identify"),
         measure: table.tables("measure").iter().map(measure).collect(),
         acknowledge: table.opt_text("acknowledge"),
+        refuse: table.opt_text("refuse"),
+        unasked: table.opt_word("unasked").unwrap_or(Unasked::Taken),
+        answers: table.tables("answers").iter().map(answer).collect(),
         keep_alive: table.table("keep_alive").map(|table| KeepAlive {
             every: millis(table.within("every_ms", 100, 600_000)),
             steps: steps(&table, "steps"),
@@ -36,17 +39,33 @@ fn measure(table: &Reader<'_>) -> Measure {
 }
 
 fn steps(table: &Reader<'_>, key: &'static str) -> Vec<Step> {
-    let steps = table.tables(key).into_iter().map(|step| Step {
-        send: step.opt_text("send"),
-        reply: step.text("reply"),
-        timeout: millis(step.within("timeout_ms", 10, 120_000)),
-        retries: step.opt_within("retries", 0, 20).unwrap_or(0) as u32,
+    let steps = table.tables(key).into_iter().map(|step| {
+        let (send, reply) = (step.opt_text("send"), replies(&step));
+        // Without a reply there is nothing to wait for.
+        let waits = !reply.is_empty() || step.has("timeout_ms");
+        let timeout = if waits { millis(step.within("timeout_ms", 10, 120_000)) } else { Duration::ZERO };
+        if send.is_none() && reply.is_empty() {
+            step.complain("", "neither sends nor waits; write send, reply or both");
+        }
+        Step { send, reply, timeout, retries: step.opt_within("retries", 0, 20).unwrap_or(0) as u32 }
     });
     let steps: Vec<Step> = steps.collect();
     if steps.first().is_some_and(|first| first.send.is_none()) {
         table.complain(key, "the first step must send something");
     }
     steps
+}
+
+/// One message that ends the step, or any of several.
+fn replies(step: &Reader<'_>) -> Vec<String> {
+    match step.get("reply") {
+        Some(toml::Value::Array(_)) => step.texts("reply"),
+        _ => step.opt_text("reply").into_iter().collect(),
+    }
+}
+
+fn answer(table: &Reader<'_>) -> Answer {
+    Answer { to: table.text("to"), send: table.text("send") }
 }
 
 fn picture(table: &Reader<'_>) -> Option<PictureFlow> {

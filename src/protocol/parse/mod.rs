@@ -1,6 +1,8 @@
 //! From the text of `protocol.toml` to a [`Spec`], with every complaint at once. Each part of the file has its reader here;
 //! [`references`] then checks that every name used is one that is defined.
 
+mod codes;
+mod fields;
 mod flow;
 mod framing;
 mod references;
@@ -11,6 +13,7 @@ use super::{
     spec::{ArraySpec, DeclaredMetric, Derived, DeviceError, FlowControl, Formula, Parity, Serial, Spec, UsbId},
 };
 use crate::domain::metric::{MetricId, Repeatability};
+use codes::Codes;
 
 /// The only format of protocol files so far. A key that older gateways could misread raises it; a new optional key does not.
 const SCHEMA: i64 = 1;
@@ -29,7 +32,7 @@ impl Spec {
         let complaints = Complaints::default();
         let spec = spec(id, &Reader::new("", &table, &complaints));
         references::check(&spec, &complaints);
-        complaints.settle(&file, spec)
+        complaints.settle(&file, text, spec)
     }
 }
 
@@ -41,18 +44,23 @@ fn spec(id: &str, file: &Reader<'_>) -> Spec {
     if named != id {
         file.complain("id", format!("{named:?} differs from its folder {id:?}; give both the same name"));
     }
-    let framing = framing::read(file, "framing");
-    let command_framing =
-        if file.has("command_framing") { framing::read(file, "command_framing") } else { framing.clone() };
-    let codes = shape::codes(file);
+    let mut framing = framing::read(file, "framing");
+    let own = file.has("command_framing");
+    let mut command_framing = if own { framing::read(file, "command_framing") } else { framing.clone() };
+    let codes = Codes::read(file);
+    let messages = shape::read(file, "message", &framing, &codes);
+    let commands = shape::read(file, "command", &command_framing, &codes);
+    codes.complain_of_unused(file);
+    shape::know(&mut framing, &messages, file, "framing");
+    shape::know(&mut command_framing, &commands, file, if own { "command_framing" } else { "framing" });
     Spec {
         id: id.to_owned(),
         version: file.text("version"),
         title: file.label("title"),
         source: file.text("source"),
         serial: serial(file),
-        messages: shape::read(file, "message", &framing, &codes),
-        commands: shape::read(file, "command", &command_framing, &codes),
+        messages,
+        commands,
         framing,
         command_framing,
         errors: file.tables("error").iter().map(device_error).collect(),

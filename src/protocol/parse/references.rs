@@ -2,7 +2,7 @@
 
 use crate::domain::metric::MetricId;
 use crate::protocol::{
-    field::{Field, Shape},
+    field::{Field, Shape, Times, ValueField},
     flow::Step,
     item::Role,
     reader::{Complaints, nearest},
@@ -15,6 +15,7 @@ pub(super) fn check(spec: &Spec, complaints: &Complaints) {
     metrics(spec, complaints);
     arrays(spec, complaints);
     errors(spec, complaints);
+    fields(spec, complaints);
     acknowledge(spec, complaints);
     picture(spec, complaints);
 }
@@ -42,15 +43,26 @@ fn steps(spec: &Spec, complaints: &Complaints) {
         if let Some(send) = &step.send {
             known(complaints, &field, "command", send, &spec.commands);
         }
-        known(complaints, &field, "message", &step.reply, &spec.messages);
+        for reply in &step.reply {
+            known(complaints, &field, "message", reply, &spec.messages);
+        }
+    }
+    for answer in &flow.answers {
+        known(complaints, "flow.answers", "message", &answer.to, &spec.messages);
+        known(complaints, "flow.answers", "command", &answer.send, &spec.commands);
+    }
+    if let Some(refuse) = &flow.refuse {
+        known(complaints, "flow.refuse", "command", refuse, &spec.commands);
     }
 }
 
 /// Metrics that frames bring or formulas give.
 fn given(spec: &Spec) -> BTreeSet<MetricId> {
-    let fields = spec.messages.iter().flat_map(|shape| &shape.fields);
-    let direct =
-        fields.filter_map(|field| if let Field::Value(value) = field { Some(value.metric.clone()) } else { None });
+    let fields = spec.messages.iter().flat_map(Shape::all_fields);
+    let direct = fields.filter_map(|field| match field {
+        Field::Value(ValueField { metric, .. }) | Field::Always { metric, .. } => Some(metric.clone()),
+        _ => None,
+    });
     direct.chain(spec.derived.iter().flat_map(|derived| derived.metrics.clone())).collect()
 }
 
@@ -78,7 +90,7 @@ fn metrics(spec: &Spec, complaints: &Complaints) {
 
 fn arrays(spec: &Spec, complaints: &Complaints) {
     for shape in &spec.messages {
-        for field in &shape.fields {
+        for field in shape.all_fields() {
             let Field::Array { name, first, count, .. } = field else { continue };
             match spec.arrays.iter().find(|array| array.name == *name) {
                 None => complaints
@@ -89,6 +101,14 @@ fn arrays(spec: &Spec, complaints: &Complaints) {
                 }
                 Some(_) => {}
             }
+        }
+    }
+    for array in &spec.arrays {
+        let brings = |field: &&Field| matches!(field, Field::Array { name, .. } if *name == array.name);
+        if !spec.messages.iter().any(|shape| shape.all_fields().iter().any(brings)) {
+            complaints.add(format!("array {:?}", array.name), "no field brings a part of it; remove it");
+        } else if !spec.derived.iter().any(|derived| derived.from.contains(&array.name)) {
+            complaints.add(format!("array {:?}", array.name), "no formula takes it; add a [[derived]] or remove it");
         }
     }
     for derived in &spec.derived {
@@ -110,13 +130,66 @@ fn errors(spec: &Spec, complaints: &Complaints) {
         complaints
             .add("error", "the device reports errors; add [[error]] tables with code and advice for the beautician");
     }
+    if !reports && !spec.errors.is_empty() {
+        complaints.add("error", "no message has a field with role = \"error\"; add it or remove the [[error]] tables");
+    }
+    for (at, error) in spec.errors.iter().enumerate() {
+        if spec.errors[..at].iter().any(|other| other.code == error.code) {
+            complaints.add(format!("error[{at}].code"), format!("{} stands twice", error.code));
+        }
+    }
 }
 
 fn acknowledge(spec: &Spec, complaints: &Complaints) {
     let Some(name) = &spec.flow.acknowledge else { return };
     let known = known(complaints, "flow.acknowledge", "command", name, &spec.commands);
-    if known && !spec.command(name).is_some_and(|shape| shape.has(Role::Counter)) {
+    let counts = spec.messages.iter().any(|shape| shape.measures && shape.has(Role::Counter));
+    if known && counts && !spec.command(name).is_some_and(|shape| shape.has(Role::Counter)) {
         complaints.add("flow.acknowledge", format!("command {name:?} needs a field with role = \"counter\""));
+    }
+}
+
+/// Fields that say something of others must have others to say it of.
+fn fields(spec: &Spec, complaints: &Complaints) {
+    let sides = [("message", &spec.messages), ("command", &spec.commands)];
+    for (side, shape) in sides.into_iter().flat_map(|(side, shapes)| shapes.iter().map(move |shape| (side, shape))) {
+        let place = format!("{side} {:?}", shape.name);
+        let all = shape.all_fields();
+        let has = |test: &dyn Fn(&Field) -> bool| all.iter().any(|field| test(field));
+        let pairs = [
+            (
+                "presence",
+                "if_bit or unless_bit",
+                shape.has(Role::Presence),
+                has(&|field| matches!(field, Field::When { .. })),
+            ),
+            (
+                "count",
+                "repeat = \"count\"",
+                shape.has(Role::Count),
+                has(&|field| matches!(field, Field::Group { times: Times::Counted, .. })),
+            ),
+        ];
+        for (role, used_by, there, used) in pairs {
+            if there != used {
+                let problem = format!("role = \"{role}\" and {used_by} go together; one of them is missing");
+                complaints.add(&place, problem);
+            }
+        }
+        for metric in all.iter().flat_map(|field| spoken_of(field)) {
+            if !has(&|field| matches!(field, Field::Value(value) if value.metric == *metric)) {
+                complaints.add(&place, format!("a field speaks of {metric}, which this {side} does not bring"));
+            }
+        }
+    }
+}
+
+/// Metrics that a field says something of.
+fn spoken_of(field: &Field) -> Vec<&MetricId> {
+    match field {
+        Field::Status { of, .. } => of.iter().collect(),
+        Field::Flags { doubts, .. } => doubts.iter().filter_map(|doubt| doubt.metric.as_ref()).collect(),
+        _ => Vec::new(),
     }
 }
 

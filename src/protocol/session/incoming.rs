@@ -3,7 +3,7 @@
 use super::{
     Session,
     seen::Verdict,
-    surface::{Event, Measurement, Output},
+    surface::{Event, Measurement, Output, UNNUMBERED},
     talk::{Purpose, Talk},
 };
 use crate::domain::{
@@ -11,11 +11,27 @@ use crate::domain::{
     reading::{MeasuredValue, QualityFlag},
 };
 use crate::protocol::{
-    FrameError,
+    FrameError, Spec,
     derive::Taken,
+    flow::Unasked,
     item::{Decoded, NoValue, Role},
     picture::{Incoming, Next},
 };
+
+/// A sound message, with its payload where that tells whether it comes again.
+struct Heard {
+    decoded: Decoded,
+    payload: Vec<u8>,
+}
+
+impl Heard {
+    fn of(spec: &Spec, result: Result<&[u8], FrameError>) -> Result<Self, FrameError> {
+        let payload = result?;
+        let decoded = spec.decode_message(payload)?;
+        let counts = spec.flow.acknowledge.is_some() || decoded.number(Role::Counter).is_some();
+        Ok(Self { decoded, payload: if counts { payload.to_vec() } else { Vec::new() } })
+    }
+}
 
 impl Session {
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
@@ -27,24 +43,29 @@ impl Session {
             self.frame_stopped();
         }
         self.last_byte = self.now;
-        let mut found = Vec::new();
-        self.framer.feed(bytes, &mut |result| found.push(result));
-        self.frames(found);
+        let (spec, mut heard) = (self.spec.clone(), Vec::new());
+        self.framer.feed(bytes, &mut |result| heard.push(Heard::of(&spec, result)));
+        self.heard(heard);
     }
 
     pub(super) fn frame_stopped(&mut self) {
-        let mut found = Vec::new();
-        self.framer.give_up(&mut |result| found.push(result));
-        self.frames(found);
+        let (spec, mut heard) = (self.spec.clone(), Vec::new());
+        self.framer.give_up(&mut |result| heard.push(Heard::of(&spec, result)));
+        self.heard(heard);
     }
 
-    fn frames(&mut self, found: Vec<Result<Vec<u8>, FrameError>>) {
-        for result in found {
-            let spec = self.spec.clone();
-            let decoded = result.and_then(|payload| spec.decode_message(&payload).map(|decoded| (decoded, payload)));
-            match decoded {
-                Ok((decoded, payload)) => self.message(&decoded, &payload),
-                Err(fault) => self.event(Event::BadFrame(fault)),
+    fn heard(&mut self, heard: Vec<Result<Heard, FrameError>>) {
+        let mut refuse = self.spec.flow.refuse.clone();
+        for result in heard {
+            match result {
+                Ok(Heard { decoded, payload }) => self.message(&decoded, &payload),
+                Err(fault) => {
+                    // Once for all that came together: one spoilt frame may show as several faults.
+                    if let Some(command) = refuse.take_if(|_| fault.spoilt_a_frame()) {
+                        self.send(&command, &[]);
+                    }
+                    self.event(Event::BadFrame(fault));
+                }
             }
         }
     }
@@ -52,6 +73,10 @@ impl Session {
     fn message(&mut self, decoded: &Decoded, payload: &[u8]) {
         if self.silent && self.spec.flow.identify.is_empty() {
             self.identified(None);
+        }
+        let answers = self.spec.clone();
+        for answer in answers.flow.answers.iter().filter(|answer| answer.to == decoded.name) {
+            self.send(&answer.send, &[]);
         }
         if self
             .spec
@@ -63,7 +88,7 @@ impl Session {
             self.picture_part(decoded);
         } else if let Some(code) = decoded.number(Role::Error) {
             self.device_error(decoded, code);
-        } else if self.spec.message(&decoded.name).is_some_and(|shape| shape.measures()) {
+        } else if self.spec.message(&decoded.name).is_some_and(|shape| shape.measures) {
             self.values(decoded, payload);
         } else if let Some(step) = self.awaited(decoded) {
             self.replied(step, decoded);
@@ -129,7 +154,7 @@ impl Session {
     }
 
     fn values(&mut self, decoded: &Decoded, payload: &[u8]) {
-        let counter = decoded.number(Role::Counter);
+        let counter = self.receipt(decoded);
         let verdict = counter.map_or(Verdict::Report, |counter| self.seen.came(self.now, counter, payload));
         match (verdict, counter) {
             (Verdict::UnderWay, _) => return,
@@ -137,6 +162,9 @@ impl Session {
             _ => {}
         }
         let awaited = self.awaited(decoded);
+        if awaited.is_none() && self.spec.flow.unasked == Unasked::Dropped {
+            return;
+        }
         let asked_at = match &self.talk {
             Some(Talk { purpose: Purpose::Measure { request, .. }, .. }) if awaited.is_some() => Some(request.region),
             _ => None,
@@ -184,9 +212,15 @@ impl Session {
         if !values.is_empty() {
             let device_time_ms = decoded.number(Role::DeviceTime);
             self.event(Event::Measured(Measurement { token, values, counter, device_time_ms, flags }));
-        } else if let Some(counter) = counter {
-            self.confirmed(counter);
+        } else if let Some(receipt) = self.receipt(decoded) {
+            self.confirmed(receipt);
         }
+    }
+
+    /// Under which number a measurement is confirmed; `None` where the device waits for no word of ours and counts nothing.
+    fn receipt(&self, decoded: &Decoded) -> Option<u64> {
+        let waits = self.spec.flow.acknowledge.is_some();
+        decoded.number(Role::Counter).or_else(|| waits.then_some(UNNUMBERED))
     }
 
     fn picture_part(&mut self, decoded: &Decoded) {

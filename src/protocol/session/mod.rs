@@ -14,7 +14,7 @@ mod seen;
 mod surface;
 mod talk;
 
-pub use surface::{Event, Input, Measurement, Output, Request};
+pub use surface::{Event, Input, Measurement, Output, Request, UNNUMBERED};
 
 use super::{
     derive::Assembler,
@@ -239,12 +239,29 @@ impl Session {
         talk.tries = 0;
         let Some(name) = &step.send else { return };
         let items = items_of(&talk.purpose);
+        let (waits, last) = (!step.reply.is_empty(), talk.step + 1 == talk.steps(&self.spec).len());
         match self.spec.encode_command(name, &items) {
             Ok(frame) => {
                 talk.sent.clone_from(&frame);
                 self.outputs.push_back(Output::Transmit(frame));
             }
-            Err(fault) => self.cannot_ask(&fault),
+            Err(fault) => return self.cannot_ask(&fault),
+        }
+        if !waits && !last {
+            talk.step += 1;
+            self.enter_step();
+        } else if !waits {
+            self.nothing_awaited();
+        }
+    }
+
+    /// The last step waits for no reply.
+    fn nothing_awaited(&mut self) {
+        match self.talk.take().map(|talk| talk.purpose) {
+            Some(Purpose::Identify) => self.identified(None),
+            // What is measured comes by itself, or not.
+            Some(Purpose::Measure { request, .. }) => self.refuse(Some(request.token), NoValue::NoReply),
+            Some(Purpose::KeepAlive | Purpose::SetClock { .. }) | None => {}
         }
     }
 

@@ -1,5 +1,6 @@
 //! What has come under which counter, so that a measurement the device sends again is neither lost nor taken twice.
 
+use super::surface::UNNUMBERED;
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},
@@ -59,6 +60,11 @@ impl Seen {
     }
 
     pub(super) fn confirmed(&mut self, counter: u64) {
+        // Without a number only what waits for our word can be a repetition: once it has it, the same value is a new one.
+        if counter == UNNUMBERED {
+            self.0.retain(|entry| entry.counter != UNNUMBERED);
+            return;
+        }
         if let Some(entry) = self.0.iter_mut().find(|entry| entry.counter == counter) {
             entry.state = State::Confirmed;
         }
@@ -93,6 +99,15 @@ mod tests {
         seen.came(at(0), 1, b"35.2");
         seen.confirmed(1);
         assert_eq!(seen.came(at(10), 1, b"41.0"), Verdict::Report);
+    }
+
+    #[test]
+    fn without_a_number_the_same_value_is_a_repetition_only_until_it_is_confirmed() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.came(at(0), UNNUMBERED, b"12.3"), Verdict::Report);
+        assert_eq!(seen.came(at(3_000), UNNUMBERED, b"12.3"), Verdict::UnderWay);
+        seen.confirmed(UNNUMBERED);
+        assert_eq!(seen.came(at(3_100), UNNUMBERED, b"12.3"), Verdict::Report);
     }
 
     #[test]

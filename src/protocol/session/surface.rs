@@ -20,11 +20,15 @@ pub enum Input<'a> {
     Measure(Request),
     /// Gives the request under way up; it is answered by `Refused` with `Cancelled`.
     Cancel,
-    /// What came with this counter is durable: the device is told so, and stops sending it again.
+    /// What came with this counter (or [`UNNUMBERED`]) is durable: the device is told so, and stops sending it again.
     Confirmed(u64),
     /// Sets the device's clock, where the protocol can: seconds since 1970-01-01 UTC.
     SetClock { unix_s: u64 },
 }
+
+/// Confirms a measurement that came without a counter. A device that counts nothing and waits for our word has one
+/// measurement under way at a time; one that waits for nothing is told nothing.
+pub const UNNUMBERED: u64 = u64::MAX;
 
 /// A value asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -53,7 +53,7 @@ impl Talk {
         let ahead = steps.iter().enumerate().skip(self.step);
         ahead
             .take_while(|(at, step)| *at == self.step || step.send.is_none())
-            .find(|(_, step)| step.reply == message)
+            .find(|(_, step)| step.reply.iter().any(|reply| reply == message))
             .map(|(at, _)| at)
     }
 }

@@ -14,7 +14,7 @@ use crate::{
         reading::{MeasuredValue, QualityFlag, Repeat},
     },
     faults,
-    protocol::{Event, Measurement},
+    protocol::{Event, Measurement, UNNUMBERED},
     store::{NewRepeat, Recorded, StoredRepeat},
     tasks::{live::News, observation::Observation, scan_view::LastValue},
 };
@@ -51,10 +51,10 @@ impl Station {
             let one = self.keep(device, value, place, &flags, counter).await;
             kept = graver(kept, one);
         }
-        if let (Ok(()) | Err(Lost::NoSkin(_)), Some(counter)) = (&kept, counter)
+        if let Ok(()) | Err(Lost::NoSkin(_)) = &kept
             && let Some(fitted) = self.devices.iter().find(|fitted| fitted.is(device))
         {
-            fitted.handle.confirm(counter).await;
+            fitted.handle.confirm(counter.unwrap_or(UNNUMBERED)).await;
             faults::point("station.device.told");
         }
         self.go_on(asked, kept).await;
