@@ -32,7 +32,15 @@ impl Quantity {
         if !value.is_finite() || decimals > Self::MAX_DECIMALS {
             return None;
         }
-        // Through text, so that what is kept is exactly what is shown.
+        // A number of last places that is clearly nearer to one whole number than to the next is rounded at once: whole and
+        // power of ten are exact, so their quotient is the double nearest to the decimal.
+        let place = TENS[usize::from(decimals)];
+        let units = value * place;
+        let whole = units.round();
+        if units.abs() < CLEAR && ((units - whole).abs() - 0.5).abs() > 1e-3 {
+            return Some(Self { value: whole / place, decimals });
+        }
+        // Else through text, so that what is kept is exactly what is shown.
         format!("{value:.*}", decimals as usize).parse().ok().map(|value| Self { value, decimals })
     }
     #[must_use]
@@ -44,6 +52,11 @@ impl Quantity {
         self.decimals
     }
 }
+
+const TENS: [f64; Quantity::MAX_DECIMALS as usize + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+
+/// Up to here a product is off by less than 2⁻¹² of a whole.
+const CLEAR: f64 = (1_u64 << 40) as f64;
 
 /// Up to here a number of units of the last decimal is exact in a double, with room for the product's own rounding.
 const EXACT: f64 = (1_u64 << 50) as f64;
@@ -126,6 +139,24 @@ mod tests {
             }
         }
         assert_eq!(Quantity::new(-0.0, 1).unwrap().to_string(), "-0.0", "as the device wrote it");
+    }
+
+    /// The quick way of rounding is held against the one through text: round ties, over small numbers, and over random ones.
+    #[test]
+    fn it_is_rounded_exactly_as_its_double_is_written() {
+        let exact = |value: f64, decimals: u8| format!("{value:.*}", decimals as usize).parse::<f64>().unwrap();
+        let mut dice = fastrand::Rng::with_seed(7);
+        for decimals in 0..=Quantity::MAX_DECIMALS {
+            let place = 10_f64.powi(i32::from(decimals));
+            let ties =
+                (-2_000..2_000).flat_map(|n| [0.0, 1e-12, -1e-12, 1e-4].map(|off| (f64::from(n) + 0.5 + off) / place));
+            let small = (-2_000..2_000).map(|n| f64::from(n) / place);
+            let any = (0..20_000).map(|_| (dice.f64() - 0.5) * 10_f64.powi(dice.i32(-9..18))).collect::<Vec<_>>();
+            for value in ties.chain(small).chain(any) {
+                let rounded = Quantity::new(value, decimals).unwrap().value;
+                assert_eq!(rounded.to_bits(), exact(value, decimals).to_bits(), "{value:e} to {decimals}");
+            }
+        }
     }
 
     #[test]
