@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help fleet demo test setup check-format lint tests docs release kills power-cuts bench bench-peers outages
+.PHONY: help fleet demo test setup check-format lint tests docs release kills power-cuts fuzz bench bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
+	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
 	@echo 'make release   optimised programs with their own OpenSSL'
@@ -49,8 +50,17 @@ fleet:
 power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture
 
+# Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
+fuzz:
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
+	for target in frames session protocol_file vector_file; do \
+	  mkdir -p fuzz/found/$$target; \
+	  cargo fuzz run --fuzz-dir fuzz -s none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
+	    -max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -timeout=10 -rss_limit_mb=1024 -max_len=4096 || exit 1; \
+	done
+
 bench: setup
-	cargo bench --bench limits
+	cargo bench --bench limits --bench decode
 
 # TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
 bench-peers: setup
