@@ -311,6 +311,39 @@ fn nothing_is_acknowledged_before_it_is_durable() {
     assert_eq!(table.measurements().len(), told, "acknowledged, the analyser is silent about it");
 }
 
+/// An analyser missed our word and asks for it at intervals: one measurement. Then it is switched off and on, counts from 1
+/// again, and finds the same value: whether that is a new one only the store can tell, which also knows what came since.
+#[test]
+fn equal_bytes_long_after_are_left_to_the_store() {
+    let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 3), Faults::NONE);
+    table.identify();
+    table.device_input(SimInput::Press { metric: metric("sebum"), region: Region::Chin });
+    let on_the_wire = |table: &Table| table.under_way.iter().any(|(_, up, _)| *up);
+    assert!(table.run(ms(10_000), on_the_wire), "the analyser measures");
+    let frame = table.under_way.iter().find_map(|(_, up, bytes)| up.then(|| bytes.clone())).unwrap();
+    for _ in 0..5 {
+        table.run(ms(9_000), |_| false);
+        table.input(Input::Bytes(&frame));
+    }
+    assert_eq!(table.measurements().len(), 1, "it is still asking for our word");
+    table.run(ms(60_000), |_| false);
+    table.input(Input::Bytes(&frame));
+    table.run(ms(1_000), |_| false);
+    assert_eq!(table.measurements().len(), 2, "a minute of silence later");
+}
+
+/// A pen that cannot be told that its value is stored never sends one again: what it sends, it has measured.
+#[test]
+fn what_a_pen_without_an_acknowledge_sends_is_told_each_time() {
+    let mut table = Table::set(&spec("moist-line"), Setup::new("", 2), Faults::NONE);
+    table.identify();
+    for _ in 0..2 {
+        table.input(Input::Bytes(b"M,0042,35.2,%*58\r\n"));
+        table.run(ms(1_000), |_| false);
+    }
+    assert_eq!(table.measurements().len(), 2, "{:?}", table.events);
+}
+
 #[test]
 fn a_lifted_probe_is_refused_with_what_to_do() {
     let mut table = Table::set(&spec("derma-reference"), Setup::new("DR-0417", 4), Faults::NONE);

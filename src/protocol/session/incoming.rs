@@ -155,7 +155,9 @@ impl Session {
 
     fn values(&mut self, decoded: &Decoded, payload: &[u8]) {
         let counter = self.receipt(decoded);
-        let verdict = counter.map_or(Verdict::Report, |counter| self.seen.came(self.now, counter, payload));
+        // Without an acknowledge the device has nothing to wait for: it never sends again.
+        let again = counter.filter(|_| self.spec.flow.acknowledge.is_some());
+        let verdict = again.map_or(Verdict::Report, |counter| self.seen.came(self.now, counter, payload));
         match (verdict, counter) {
             (Verdict::UnderWay, _) => return,
             (Verdict::Acknowledge, Some(counter)) => return self.acknowledge(counter),

@@ -194,7 +194,7 @@ impl Session {
             self.picture_done(Some(counter));
             return;
         }
-        self.seen.confirmed(counter);
+        self.seen.confirmed(self.now, counter);
         self.acknowledge(counter);
     }
 

@@ -12,10 +12,15 @@ const REMEMBERED: usize = 64;
 /// Longer than any commit takes. What is neither confirmed nor forgotten by then was not stored and is reported again.
 const REPORT_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// Longer than any device waits before it sends again, shorter than switching it off, on, and measuring as far again: its
+/// counter then stands where it stood. Only the store can tell whether such a measurement is a new one.
+const SENT_AGAIN_WITHIN: Duration = Duration::from_secs(15);
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
     Reported(Instant),
-    Confirmed,
+    /// Since when it has not come again: one that still asks for our word keeps asking.
+    Confirmed(Instant),
 }
 
 #[derive(Debug)]
@@ -44,7 +49,10 @@ impl Seen {
     pub(super) fn came(&mut self, now: Instant, counter: u64, payload: &[u8]) -> Verdict {
         let entry = self.0.iter_mut().find(|entry| entry.counter == counter && entry.payload == payload);
         match entry {
-            Some(Entry { state: State::Confirmed, .. }) => Verdict::Acknowledge,
+            Some(Entry { state: State::Confirmed(heard), .. }) if now < *heard + SENT_AGAIN_WITHIN => {
+                *heard = now;
+                Verdict::Acknowledge
+            }
             Some(Entry { state: State::Reported(at), .. }) if now < *at + REPORT_AGAIN_AFTER => Verdict::UnderWay,
             Some(entry) => {
                 entry.state = State::Reported(now);
@@ -59,14 +67,14 @@ impl Seen {
         }
     }
 
-    pub(super) fn confirmed(&mut self, counter: u64) {
+    pub(super) fn confirmed(&mut self, now: Instant, counter: u64) {
         // Without a number only what waits for our word can be a repetition: once it has it, the same value is a new one.
         if counter == UNNUMBERED {
             self.0.retain(|entry| entry.counter != UNNUMBERED);
             return;
         }
         if let Some(entry) = self.0.iter_mut().find(|entry| entry.counter == counter) {
-            entry.state = State::Confirmed;
+            entry.state = State::Confirmed(now);
         }
     }
 }
@@ -89,15 +97,17 @@ mod tests {
         assert_eq!(seen.came(at(0), 7, b"x"), Verdict::Report);
         assert_eq!(seen.came(at(900), 7, b"x"), Verdict::UnderWay);
         assert_eq!(seen.came(at(6_000), 7, b"x"), Verdict::Report);
-        seen.confirmed(7);
-        assert_eq!(seen.came(at(99_000), 7, b"x"), Verdict::Acknowledge);
+        seen.confirmed(at(6_000), 7);
+        assert_eq!(seen.came(at(20_000), 7, b"x"), Verdict::Acknowledge);
+        assert_eq!(seen.came(at(34_999), 7, b"x"), Verdict::Acknowledge, "it keeps asking");
+        assert_eq!(seen.came(at(49_999), 7, b"x"), Verdict::Report, "it had our word and measured anew");
     }
 
     #[test]
     fn a_counter_that_began_anew_is_no_repetition() {
         let mut seen = Seen::default();
         seen.came(at(0), 1, b"35.2");
-        seen.confirmed(1);
+        seen.confirmed(at(5), 1);
         assert_eq!(seen.came(at(10), 1, b"41.0"), Verdict::Report);
     }
 
@@ -106,7 +116,7 @@ mod tests {
         let mut seen = Seen::default();
         assert_eq!(seen.came(at(0), UNNUMBERED, b"12.3"), Verdict::Report);
         assert_eq!(seen.came(at(3_000), UNNUMBERED, b"12.3"), Verdict::UnderWay);
-        seen.confirmed(UNNUMBERED);
+        seen.confirmed(at(3_050), UNNUMBERED);
         assert_eq!(seen.came(at(3_100), UNNUMBERED, b"12.3"), Verdict::Report);
     }
 
