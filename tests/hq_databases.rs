@@ -78,6 +78,9 @@ macro_rules! on_both_sides {
     };
 }
 
+#[path = "hq_databases/lives.rs"]
+mod lives;
+
 on_both_sides!(
     any_order_and_any_repetition_give_the_same_records,
     two_receivers_that_get_the_same_batches_in_opposite_order_neither_lose_nor_double_nor_wait_for_ever,

@@ -10,13 +10,16 @@ use crate::{
     sync::{
         envelope::{Batch, Event, TYPE_PREFIX},
         payload,
-        reply::Reply,
+        reply::{Hello, PastEpoch, Reply, SeqRange},
         topic::Address,
     },
 };
 
 /// Characters of a reason that go back to the gateway.
 const MAX_REASON: usize = 400;
+
+/// Highest sequence that is believed: what every reader of JSON holds exactly. Sums of a few thousand fit 64 bits.
+const MAX_SEQ: u64 = (1 << 53) - 1;
 
 /// Reads the frame of a batch, not yet its events.
 pub(super) fn read_batch(payload: &[u8]) -> Result<Batch, String> {
@@ -25,32 +28,30 @@ pub(super) fn read_batch(payload: &[u8]) -> Result<Batch, String> {
     if batch.events.is_empty() || batch.events.len() != batch.count as usize {
         return Err(format!("batch says {} events and holds {}", batch.count, batch.events.len()));
     }
-    let last = batch.first_seq.checked_add(batch.events.len() as u64);
-    if batch.first_seq == 0 || last.is_none_or(|last| i64::try_from(last).is_err()) {
+    let last = batch.first_seq.saturating_add(batch.events.len() as u64 - 1);
+    if batch.first_seq == 0 || last > MAX_SEQ {
         return Err(format!("batch starts at seq {}", batch.first_seq));
     }
     Ok(batch)
 }
 
-/// In which order events come, to look only where it is needed whether one stands here under another key.
-pub(super) struct Order {
-    /// The gateway has no older epoch under whose key an event could stand already.
-    pub only_epoch: bool,
-    /// Time of the newest id of the batch, empty at its beginning.
-    pub newest: String,
+/// Reads a hello, and holds its numbers to what a batch may say.
+pub(super) fn read_hello(payload: &[u8]) -> Result<Hello, String> {
+    let hello: Hello = serde_json::from_slice(payload).map_err(|fault| format!("unreadable hello: {fault}"))?;
+    let Hello { epoch, last_seq, oldest_kept, version: _, refused, past } = &hello;
+    believable(epoch, *last_seq, *oldest_kept, refused)?;
+    for PastEpoch { epoch, last_seq, oldest_kept, moved } in past {
+        believable(epoch, *last_seq, *oldest_kept, moved)?;
+    }
+    Ok(hello)
 }
 
-impl Order {
-    /// Ids are minted as numbers are drawn. One that is older than another before it was told before, under a number that
-    /// its consent was withdrawn from; of the first in a batch nobody knows.
-    fn may_be_here(&mut self, id: &str) -> bool {
-        const TIME: usize = "01a1f0c2-4b00".len();
-        let time = id.get(..TIME).unwrap_or_default();
-        let out_of_order = self.newest.is_empty() || time < self.newest.as_str();
-        if time > self.newest.as_str() {
-            time.clone_into(&mut self.newest);
-        }
-        !id.is_empty() && (out_of_order || !self.only_epoch)
+fn believable(epoch: &str, last_seq: u64, oldest_kept: u64, ranges: &[SeqRange]) -> Result<(), String> {
+    epoch.parse::<Epoch>().map_err(|fault| format!("hello epoch: {fault}"))?;
+    let numbers = ranges.iter().flat_map(|(first, last)| [*first, *last]).chain([last_seq, oldest_kept]);
+    match numbers.max() {
+        Some(highest) if highest > MAX_SEQ => Err(format!("hello speaks of seq {highest}; they end at {MAX_SEQ}")),
+        _ => Ok(()),
     }
 }
 
@@ -67,14 +68,16 @@ pub(super) struct ReadRow<'a> {
 }
 
 impl<'a> ReadRow<'a> {
-    pub fn read(from: &'a Address, epoch: &'a str, seq: u64, raw: &'a str, order: &mut Order) -> Self {
+    /// `only_epoch`: the gateway has no older epoch under whose key an event could stand already.
+    pub fn read(from: &'a Address, epoch: &'a str, seq: u64, raw: &'a str, only_epoch: bool) -> Self {
         let mut row = Self { from, epoch, seq, raw, event: None, refused: None, may_be_here: false };
         match row.shape() {
             Ok(event) => {
                 row.refused = row.rules(&event).err();
                 // Told again under another key: in a new epoch, or after a consent was withdrawn and given again. What was
-                // taken out is not what is told.
-                row.may_be_here = order.may_be_here(&event.id) && event.kind != redacted();
+                // taken out is not what is told; what no consent touches is spared the look: it comes by the thousands.
+                let told_again = !only_epoch || event.kind != measurement();
+                row.may_be_here = told_again && event.kind != redacted() && !event.id.is_empty();
                 row.event = Some(event);
             }
             Err(reason) => row.refused = Some(reason),
@@ -181,6 +184,11 @@ fn holds_nul(json: &str) -> bool {
 /// `type` of an event that was taken out.
 pub(super) fn redacted() -> String {
     format!("{TYPE_PREFIX}{}", payload::kind::REDACTED)
+}
+
+/// `type` of what a device of the store itself measured.
+fn measurement() -> String {
+    format!("{TYPE_PREFIX}{}", payload::kind::MEASUREMENT)
 }
 
 /// `source` of every event of a gateway.

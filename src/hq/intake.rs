@@ -7,7 +7,7 @@ use super::{
         Addressed, Arrived,
         engine::{Engine, NewRow, Stored, first, values},
     },
-    events::{self, Order, ReadRow},
+    events::{self, ReadRow},
     images::{self, Whole},
     standing,
 };
@@ -128,9 +128,9 @@ impl<'a> Intake<'a> {
             epochs.iter().zip(had).filter(|(_, had)| *had == 1).map(|((gateway, _), _)| *gateway).collect();
         let mut rows = Vec::new();
         for (from, batch) in &gathered {
-            let mut order = Order { only_epoch: only.contains(from.gateway.as_str()), newest: String::new() };
+            let only_epoch = only.contains(from.gateway.as_str());
             for (seq, raw) in (batch.first_seq..).zip(&batch.events) {
-                rows.push(ReadRow::read(from, &batch.epoch, seq, raw.get(), &mut order));
+                rows.push(ReadRow::read(from, &batch.epoch, seq, raw.get(), only_epoch));
             }
         }
         for wave in waves(&rows) {
@@ -186,10 +186,9 @@ impl<'a> Intake<'a> {
     }
 
     fn hello(&mut self, from: &Address, payload: &[u8]) -> Result<(), HqError> {
-        let hello: Hello = match serde_json::from_slice(payload) {
+        let hello = match events::read_hello(payload) {
             Ok(hello) => hello,
-            Err(fault) => {
-                let reason = format!("unreadable hello: {fault}");
+            Err(reason) => {
                 let reply = alarm(self.engine, from, ("", 0), &reason, payload, self.received)?;
                 self.replies.push((from.clone(), reply));
                 return Ok(());
