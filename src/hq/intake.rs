@@ -210,7 +210,9 @@ impl<'a> Intake<'a> {
         )? == 1;
         let mut answers = Vec::new();
         if present.as_ref().is_some_and(|present| *present != hello.epoch) {
-            if !is_new {
+            // One whose batch came before its hello follows the one it names.
+            let follows = hello.past.iter().any(|past| present.as_ref() == Some(&past.epoch));
+            if !is_new && !follows {
                 // A store that was restored from a copy of an earlier life. It says hello again under a new epoch.
                 let mut answer = standing::standing(engine, gateway, hello.epoch.clone(), announced)?;
                 if let Reply::Hello { over, .. } = &mut answer {
@@ -233,6 +235,7 @@ impl<'a> Intake<'a> {
         if let Some(reason) = standing::settle_losses(engine, gateway, hello, now)? {
             answers.push(alarm(engine, from, (&hello.epoch, 0), &reason, payload, now)?);
         }
+        answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;
         answers.push(standing::standing(engine, gateway, hello.epoch.clone(), announced)?);
         answers.extend(nacks);

@@ -37,11 +37,7 @@ pub(super) fn standing(
 ) -> Result<Reply, HqError> {
     let upto = prefix(engine, gateway, &epoch)?;
     let (last_seq, _) = reached(engine, gateway, &epoch)?;
-    let conflict: Option<u64> = only(
-        engine,
-        "SELECT min(seq) FROM alarms WHERE gateway = ?1 AND epoch = ?2 AND seq > 0",
-        values![gateway, &epoch],
-    )?;
+    let conflict = conflict(engine, gateway, &epoch)?;
     let reach = Reach { upto, last_seq, conflict, before_lost: false };
     let (upto, ranges) = acknowledged(engine, (gateway, &epoch), reach)?;
     let known = first(
@@ -50,7 +46,31 @@ pub(super) fn standing(
         values![gateway, &epoch],
     )?;
     let known = known.map(|row| Ok::<_, HqError>(Known { seq: row.get(0)?, id: row.get(1)? })).transpose()?;
-    Ok(Reply::Hello { epoch, last_seq: last_seq.max(announced), upto, ranges, known, over: false })
+    // Two lives of the store have used the epoch: nothing beyond the conflict can ever be acknowledged in it.
+    let over = conflict.is_some();
+    Ok(Reply::Hello { epoch, last_seq: last_seq.max(announced), upto, ranges, known, over })
+}
+
+/// The lowest place of an epoch at which another event came than the one held there.
+fn conflict(engine: &mut dyn Engine, gateway: &str, epoch: &str) -> Result<Option<u64>, HqError> {
+    let sql = "SELECT min(seq) FROM alarms WHERE gateway = ?1 AND epoch = ?2 AND seq > 0";
+    only(engine, sql, values![gateway, epoch])
+}
+
+/// The alarm about a conflict, said again: the gateway may have missed it, and must know from where on its acknowledgements
+/// may have meant the events of another life.
+pub(super) fn unheard_alarm(engine: &mut dyn Engine, gateway: &str, epoch: &str) -> Result<Option<Reply>, HqError> {
+    let row = first(
+        engine,
+        "SELECT a.seq, a.reason, e.id FROM alarms a JOIN events e USING (gateway, epoch, seq)
+         WHERE a.gateway = ?1 AND a.epoch = ?2 AND a.seq > 0 ORDER BY a.seq LIMIT 1",
+        values![gateway, epoch],
+    )?;
+    row.map(|row| {
+        let (seq, reason, held) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Reply::Alarm { epoch: epoch.to_owned(), seq, reason, held })
+    })
+    .transpose()
 }
 
 /// Highest sequence stored of an epoch, and the highest its gateway has spoken of.

@@ -186,6 +186,37 @@ async fn another_event_under_our_number_is_told_again_and_never_settled() {
     running.stop().await;
 }
 
+/// The same in the other order: ours are there and settled when what the other sent arrives. What we record from then on must
+/// be told and acknowledged all the same.
+#[tokio::test]
+async fn another_event_that_comes_second_does_not_end_all_acknowledgements() {
+    let headquarters = Headquarters::start().await;
+    let other = tempfile::tempdir().expect("a folder");
+    let salon = Salon::new().await;
+    let running = Running::start(&salon.store, headquarters.connector(&address()));
+    talk(&salon, 10).await;
+    all_is_there(&headquarters, &salon.store).await;
+    running.stop().await;
+    let Salon { folder, store, customer } = salon;
+    assert!(store.close(LIMIT).await, "the store closes");
+    copy(&folder.path().join("data"), &other.path().join("data"));
+    let salon = Salon { store: salon::open(&folder), folder, customer };
+    let mut running = Running::start(&salon.store, headquarters.connector(&address()));
+    talk(&salon, 3).await;
+    all_is_there(&headquarters, &salon.store).await;
+
+    let late = Salon { store: salon::open(&other), folder: other, customer };
+    talk(&late, 2).await;
+    taken_without_an_answer(&headquarters, &late.store).await;
+    talk(&salon, 4).await;
+    running.until("an alarm", |status| status.alarm.is_some()).await;
+    all_arrives(&headquarters, &salon.store).await;
+    let counts = stands_once(&headquarters, 10 + 3 + 4).await;
+    assert_eq!((counts.duplicates, counts.gaps), (0, 0), "{counts:?}");
+    alarms(&headquarters, "it now comes as").await;
+    running.stop().await;
+}
+
 /// Headquarters loses its disk and comes back as of an old copy: all that the store still keeps comes again, of every epoch.
 #[tokio::test]
 async fn a_restored_headquarters_gets_everything_of_all_epochs_again() {

@@ -414,7 +414,7 @@ impl Session<'_> {
         let ours = self.store.last_seq().await?;
         let Stands { last_seq, upto, ranges, known, over } = stands;
         if over {
-            return self.begin_epoch(None, "HQ knows a later epoch of this store").await;
+            return self.begin_epoch(None, "HQ says that this epoch is over").await;
         }
         if last_seq.max(upto) > ours {
             return self.begin_epoch(None, "HQ knows more of this epoch than this store").await;
