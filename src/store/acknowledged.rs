@@ -129,6 +129,12 @@ impl Store {
         .await
     }
 
+    /// How far HQ has ever said that it holds `epoch` without a hole; 0 of an epoch this database never had.
+    pub async fn acknowledged_upto(&self, epoch: Epoch) -> Result<u64, StoreError> {
+        self.read(move |conn| Life::of(conn, epoch)?.map_or(Ok(0), |life| Ok(Acknowledged::load(conn, life.n)?.upto())))
+            .await
+    }
+
     /// HQ refuses this event for good; it goes to the dead letters and blocks nothing. `false` for an unknown one.
     pub async fn dead_letter(&self, epoch: Epoch, seq: u64, reason: String) -> Result<bool, StoreError> {
         self.write(move |tx| {

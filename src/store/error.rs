@@ -78,6 +78,12 @@ pub enum StoreError {
     Picture { capture: String, why: String },
     #[error("the customer's key was destroyed by erasure; the picture cannot be read any more")]
     Erased,
+    /// Another `keys.db` than the one it was stored under; nothing is lost yet.
+    #[error(
+        "the key of the picture of capture {capture} is not in keys.db; stop the gateway, put the keys.db back that it was \
+         stored under, start again"
+    )]
+    KeyMissing { capture: String },
     /// The whole group of changes it was part of was undone.
     #[error("the change was not written ({0}); repeat it")]
     NotCommitted(String),

@@ -124,7 +124,8 @@ fn warn_of_lost_keys(conn: &Connection, keys: &Path) -> rusqlite::Result<()> {
         conn.query_row("SELECT EXISTS (SELECT 1 FROM pictures WHERE kept = 1)", [], |row| row.get(0))?;
     if pictures && !keys.exists() {
         tracing::error!(
-            "{} is missing: the photographs kept so far cannot be opened; stop the gateway, put the file back, start again",
+            "{} is missing: the photographs kept so far cannot be opened; stop the gateway now, put the file back, start \
+             again; what is photographed before that can be opened only with the file made now",
             keys.display()
         );
     }

@@ -3,7 +3,7 @@
 
 use super::{Store, columns::uint, consents, error::StoreError, outbox::count, pictures::role_word, scans};
 use crate::{
-    domain::{CaptureId, VisitId, capture::Format, consent::Purpose},
+    domain::{CaptureId, CustomerId, VisitId, capture::Format, consent::Purpose},
     sync::image_lane::Role,
 };
 use rusqlite::params;
@@ -20,6 +20,11 @@ pub struct OwedImage {
 }
 
 const SETTLE: &str = "UPDATE pictures SET owed = ?3, reason = ?4 WHERE capture = ?1 AND role = ?2 AND owed = 1";
+
+/// Nothing that was struck out.
+const OWE_AGAIN: &str = "UPDATE pictures SET owed = 1 WHERE owed = 2 AND kept = 1 AND capture IN
+    (SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
+     WHERE v.customer = ?1 AND c.voided = 0 AND s.state <> 'voided' AND v.state <> 'voided')";
 
 impl Store {
     /// The next pictures to send, at most one of each capture: HQ's answers name the capture only.
@@ -62,6 +67,29 @@ impl Store {
     /// HQ does not take the picture, for good. `false` when it was not owed.
     pub async fn image_refused(&self, capture: CaptureId, role: Role, reason: String) -> Result<bool, StoreError> {
         self.write(move |tx| Ok(tx.execute(SETTLE, params![capture, role_word(role), 3, reason])? > 0)).await
+    }
+
+    /// HQ was restored from a backup and may have lost what it had verified since: all of it that is still kept is owed again,
+    /// where the customer still shares photographs. Gives how many pictures that are.
+    pub async fn owe_again(&self) -> Result<usize, StoreError> {
+        self.write(|tx| {
+            let customers: Vec<CustomerId> = tx
+                .prepare(
+                    "SELECT DISTINCT v.customer FROM pictures p JOIN captures c ON c.id = p.capture
+                     JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit WHERE p.owed = 2 AND p.kept = 1",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            let mut again = 0;
+            for customer in customers {
+                if consents::given(tx, customer, Purpose::SharePhotographs)? {
+                    again += tx.prepare_cached(OWE_AGAIN)?.execute([customer])?;
+                }
+            }
+            tx.wake_sync();
+            Ok(again)
+        })
+        .await
     }
 
     /// HQ asked for the original of a capture.

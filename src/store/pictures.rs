@@ -137,7 +137,8 @@ impl Store {
     /// The picture, decrypted, its SHA-256 checked.
     ///
     /// # Errors
-    /// [`StoreError::Erased`] after erasure, [`StoreError::Picture`] when the file is damaged or gone.
+    /// [`StoreError::Erased`] after erasure, [`StoreError::Picture`] when the file is damaged or gone,
+    /// [`StoreError::KeyMissing`] where the key may be put back.
     pub async fn picture_bytes(&self, capture: CaptureId, role: Role) -> Result<Vec<u8>, StoreError> {
         let (path, vault) = (file_of(self.pictures(), capture, role), self.0.vault.clone());
         let row = self.read(move |conn| {
@@ -148,7 +149,7 @@ impl Store {
         });
         let (wrapped, owner, sha256): (Vec<u8>, CustomerId, [u8; 32]) = row.await?;
         blocking(move || {
-            let key = vault.key_of(owner)?.ok_or(StoreError::Erased)?;
+            let key = key_of(&vault, owner, capture)?;
             read_file(&path, capture, role, &unwrap_key(&key, capture, role_word(role), &wrapped)?, &sha256)
         })
         .await
@@ -239,9 +240,18 @@ fn already(capture: CaptureId, role: Role) -> StoreError {
     StoreError::Refused(format!("capture {capture} has its {} picture already", role_word(role)))
 }
 
+fn key_of(vault: &Vault, owner: CustomerId, capture: CaptureId) -> Result<Key, StoreError> {
+    match vault.key_of(owner)? {
+        Some(key) => Ok(key),
+        None if vault.has_erased(owner)? => Err(StoreError::Erased),
+        None => Err(StoreError::KeyMissing { capture: capture.to_string() }),
+    }
+}
+
+/// The database authenticates its rows: what does not open was wrapped by the same customer's key in another `keys.db`.
 fn unwrap_key(owner: &Key, capture: CaptureId, role: &str, wrapped: &[u8]) -> Result<Key, StoreError> {
-    let why = || StoreError::Picture { capture: capture.to_string(), why: "its key does not open".to_owned() };
-    seal::open_key(owner, &about_key(capture, role), wrapped).ok_or_else(why)
+    let missing = || StoreError::KeyMissing { capture: capture.to_string() };
+    seal::open_key(owner, &about_key(capture, role), wrapped).ok_or_else(missing)
 }
 
 /// Encrypts into the file piece by piece, each while it is in the processor's cache and the disk writes the one before; gives
@@ -324,7 +334,7 @@ pub(super) fn rewrap(tx: &Tx<'_>, vault: &Vault, visit: VisitId, customer: Custo
         })?
         .collect::<Result<_, _>>()?;
     for (n, capture, role, wrapped, owner) in rows {
-        let old = vault.key_of(owner)?.ok_or(StoreError::Erased)?;
+        let old = key_of(vault, owner, capture)?;
         let key = unwrap_key(&old, capture, &role, &wrapped)?;
         let wrapped = seal::seal(&vault.key_for(customer)?, &about_key(capture, &role), key.as_ref());
         tx.execute("UPDATE pictures SET key = ?2, owner = ?3 WHERE n = ?1", params![n, wrapped, customer])?;

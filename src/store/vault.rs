@@ -60,9 +60,7 @@ impl Vault {
         if let Some(key) = self.find(&conn, customer)? {
             return Ok(key);
         }
-        let erased: bool =
-            conn.query_row("SELECT EXISTS (SELECT 1 FROM erased WHERE customer = ?1)", [customer], |row| row.get(0))?;
-        if erased {
+        if erased(&conn, customer)? {
             return Err(StoreError::Erased);
         }
         let key = seal::random_key();
@@ -75,6 +73,11 @@ impl Vault {
     /// The customer's key if it exists.
     pub(super) fn key_of(&self, customer: CustomerId) -> Result<Option<Key>, StoreError> {
         self.find(&self.conn(), customer)
+    }
+
+    /// Whether the customer's key was destroyed; where there is none, it may be in another file.
+    pub(super) fn has_erased(&self, customer: CustomerId) -> rusqlite::Result<bool> {
+        erased(&self.conn(), customer)
     }
 
     fn find(&self, conn: &Connection, customer: CustomerId) -> Result<Option<Key>, StoreError> {
@@ -104,4 +107,8 @@ impl Vault {
     fn conn(&self) -> MutexGuard<'_, Connection> {
         self.conn.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn erased(conn: &Connection, customer: CustomerId) -> rusqlite::Result<bool> {
+    conn.query_row("SELECT EXISTS (SELECT 1 FROM erased WHERE customer = ?1)", [customer], |row| row.get(0))
 }

@@ -19,3 +19,4 @@ mod clocks;
 mod full_disk;
 mod lost_words;
 mod restores;
+mod pictures;

@@ -275,7 +275,7 @@ async fn far_beyond_an_old_copy(more: usize) -> (Headquarters, tempfile::TempDir
 }
 
 /// A copy of headquarters' data, made while it is stopped.
-async fn copied(headquarters: &mut Headquarters) -> tempfile::TempDir {
+pub async fn copied(headquarters: &mut Headquarters) -> tempfile::TempDir {
     headquarters.stop_receiver().await;
     let old = tempfile::tempdir().expect("a folder");
     copy(&headquarters.data(), &old.path().join("hq"));
@@ -283,7 +283,7 @@ async fn copied(headquarters: &mut Headquarters) -> tempfile::TempDir {
     old
 }
 
-async fn put_back(headquarters: &mut Headquarters, old: &Path) {
+pub async fn put_back(headquarters: &mut Headquarters, old: &Path) {
     headquarters.stop_receiver().await;
     fs::remove_dir_all(headquarters.data()).expect("gone");
     copy(&old.join("hq"), &headquarters.data());

@@ -7,6 +7,7 @@ mod greeting;
 mod heard;
 mod pictures;
 mod recall;
+mod restored;
 mod session;
 
 use crate::{

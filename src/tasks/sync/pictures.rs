@@ -30,12 +30,23 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// How many owed pictures are looked through for the one under way: new report pictures go before it.
 const LOOK_AT: usize = 256;
 
+/// A picture that cannot be read is looked at again after twice the time each time, and at least so often.
+const LONGEST_PUT_OFF: Duration = Duration::from_secs(3600);
+
 pub(super) struct Pictures {
     current: Option<Current>,
+    /// What cannot be read now: it must not stand before all others.
+    put_off: Vec<PutOff>,
     /// Not before this; `None`: when the outbox changes.
     look_at: Option<Instant>,
     pace: Pace,
     resend_after: Duration,
+}
+
+struct PutOff {
+    image: OwedImage,
+    wait: Duration,
+    until: Instant,
 }
 
 struct Current {
@@ -58,7 +69,8 @@ enum Stage {
 
 impl Pictures {
     pub fn new(sync: &Sync) -> Self {
-        Self { current: None, look_at: None, pace: Pace::new(sync.image_rate), resend_after: sync.resend_after }
+        let (pace, resend_after) = (Pace::new(sync.image_rate), sync.resend_after);
+        Self { current: None, put_off: Vec::new(), look_at: None, pace, resend_after }
     }
 
     /// There may be something new.
@@ -93,9 +105,8 @@ impl Pictures {
             if self.look_at.is_none_or(|at| at > now) {
                 return Ok(None);
             }
-            self.look_at = None;
-            let owed = store.owed_images(1).await?.into_iter().next();
-            self.current = owed.map(|image| Current { image, stage: Stage::ToOffer });
+            let image = self.choose(store, now).await?;
+            self.current = image.map(|image| Current { image, stage: Stage::ToOffer });
         }
         let ready = match self.current.as_ref().map(|current| &current.stage) {
             Some(Stage::ToOffer) => true,
@@ -110,9 +121,25 @@ impl Pictures {
         Ok(self.current.as_ref().and_then(|current| current.publish(address, token)))
     }
 
+    /// The first owed picture that is not put off; without one, looks again when the first of those may be tried.
+    async fn choose(&mut self, store: &Store, now: Instant) -> Result<Option<OwedImage>, StoreError> {
+        let owed = store.owed_images(self.put_off.len() + 1).await?;
+        self.put_off.retain(|off| owed.contains(&off.image));
+        let waits = |image: &OwedImage| self.put_off.iter().any(|off| off.image == *image && off.until > now);
+        let next = owed.into_iter().find(|image| !waits(image));
+        self.look_at = next.is_none().then(|| self.put_off.iter().map(|off| off.until).min()).flatten();
+        Ok(next)
+    }
+
+    fn put_off(&mut self, image: OwedImage, now: Instant) {
+        let before = self.put_off.iter().position(|off| off.image == image).map(|at| self.put_off.swap_remove(at));
+        let wait = before.map_or(self.resend_after, |off| (off.wait * 2).min(LONGEST_PUT_OFF));
+        self.put_off.push(PutOff { image, wait, until: now + wait });
+    }
+
     async fn still_owed(&mut self, store: &Store) -> Result<bool, StoreError> {
         let Some(current) = &self.current else { return Ok(false) };
-        if store.owed_images(LOOK_AT).await?.contains(&current.image) {
+        if store.owed_images(LOOK_AT + self.put_off.len()).await?.contains(&current.image) {
             return Ok(true);
         }
         info!(capture = %current.image.capture, "a picture is no longer owed; its sending ends here");
@@ -210,7 +237,8 @@ impl Pictures {
             current.stage = Stage::Waiting { again_at: now + SETTLE };
             return Ok(());
         }
-        let OwedImage { capture, role, bytes: length, .. } = current.image;
+        let image = current.image.clone();
+        let OwedImage { capture, role, bytes: length, .. } = image;
         match store.picture_bytes(capture, role).await {
             Ok(bytes) if bytes.len() as u64 == length => {
                 current.stage = Stage::Sending { bytes, wanted, flying: HashSet::new() };
@@ -223,8 +251,10 @@ impl Pictures {
                 warn!(%capture, fault, for_good, "cannot send a picture");
                 if for_good {
                     store.image_refused(capture, role, format!("not readable at the store: {fault}")).await?;
+                } else {
+                    self.put_off(image, now);
                 }
-                (self.current, self.look_at) = (None, Some(now + self.resend_after));
+                (self.current, self.look_at) = (None, Some(now));
             }
         }
         Ok(())

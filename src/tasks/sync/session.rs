@@ -6,7 +6,7 @@
 
 use super::{
     Connection, SyncSettings, SyncStatus, confirmed, gather::Gather, greeting::Greeting, heard::Heard,
-    pictures::Pictures, recall::Recall,
+    pictures::Pictures, recall::Recall, restored::Restored,
 };
 use crate::{
     config::AcknowledgedBy,
@@ -62,6 +62,7 @@ struct Session<'a> {
     gather: Gather,
     heard: Heard,
     recall: Recall,
+    restored: Restored,
     pictures: Pictures,
     /// HQ's prefix of this epoch, once an answer has shown on this connection that both mean the same epoch. Before, an
     /// acknowledgement may be meant for another life of this store.
@@ -95,6 +96,7 @@ pub(super) async fn run(
         gather: Gather::default(),
         heard: Heard::default(),
         recall: Recall::default(),
+        restored: Restored::default(),
         pictures: Pictures::new(&settings.sync),
         confirmed: None,
         redactions: store.redactions(),
@@ -389,6 +391,7 @@ impl Session<'_> {
             }
             Reply::Ask { epoch, ranges } => {
                 if let Ok(epoch) = epoch.parse() {
+                    self.restored.misses(self.store).await?;
                     self.recall.asked(epoch, &ranges);
                 }
                 Ok(())
@@ -425,6 +428,7 @@ impl Session<'_> {
             return self.begin_epoch(None, "HQ's newest event of this epoch is not ours").await;
         }
         faults::point("sync.hello.answered");
+        self.restored.stands(self.store, self.epoch, upto).await?;
         self.confirmed = Some(upto);
         self.store.acknowledge(self.epoch, upto, ranges.clone()).await?;
         self.window.open(upto, &ranges, self.store.oldest_kept().await?, ours);
