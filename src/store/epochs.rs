@@ -120,9 +120,10 @@ impl Store {
         .await
     }
 
-    /// Earlier epochs, newest first; also those of which nothing is kept any more, so that HQ knows what is lost.
-    pub async fn past_epochs(&self) -> Result<Vec<PastEpoch>, StoreError> {
-        self.read(|conn| {
+    /// Earlier epochs, newest first; also those of which nothing is kept any more, so that HQ knows what is lost. Where more
+    /// moved than a hello has room for, each `round` names other ranges of it.
+    pub async fn past_epochs(&self, round: usize) -> Result<Vec<PastEpoch>, StoreError> {
+        self.read(move |conn| {
             let lives: Vec<(Life, u64)> = conn
                 .prepare_cached(
                     "SELECT n, epoch, last_seq, pruned_upto FROM epochs
@@ -139,7 +140,7 @@ impl Store {
                         epoch: life.epoch.to_string(),
                         last_seq: life.last_seq,
                         oldest_kept: pruned + 1,
-                        moved: moved_from(conn, life.n)?,
+                        moved: moved_from(conn, life.n, round)?,
                     })
                 })
                 .collect()
@@ -163,17 +164,12 @@ impl Store {
     }
 }
 
-/// Where there are too many ranges, the last one spans the rest: what HQ has it does not ask for, and what was not moved it has.
-fn moved_from(conn: &Connection, n: i64) -> rusqlite::Result<Vec<SeqRange>> {
+/// Never more than what moved: an HQ that was restored writes down as told elsewhere all that this names.
+fn moved_from(conn: &Connection, n: i64, round: usize) -> rusqlite::Result<Vec<SeqRange>> {
     let mut moved: Vec<SeqRange> = conn
         .prepare_cached("SELECT first, last FROM moved WHERE epoch = ?1 ORDER BY first")?
         .query_map([n], |row| Ok((uint(row, 0)?, uint(row, 1)?)))?
         .collect::<Result<_, _>>()?;
-    if let Some(&(_, last)) = moved.last().filter(|_| moved.len() > MAX_MOVED) {
-        moved.truncate(MAX_MOVED);
-        if let Some(widest) = moved.last_mut() {
-            widest.1 = last;
-        }
-    }
-    Ok(moved)
+    let parts = moved.len().div_ceil(MAX_MOVED).max(1);
+    Ok(moved.split_off(round % parts * MAX_MOVED).into_iter().take(MAX_MOVED).collect())
 }

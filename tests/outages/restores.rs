@@ -241,6 +241,24 @@ async fn a_restored_headquarters_gets_everything_of_all_epochs_again() {
     running.stop().await;
 }
 
+/// Two things went wrong at once: of what waited when an epoch ended every second event had arrived, and headquarters
+/// has lost its disk. What moved to the next epoch is in more pieces than one hello names.
+#[tokio::test]
+async fn what_moved_in_more_pieces_than_one_hello_names_is_told_and_the_rest_asked_for() {
+    let headquarters = Headquarters::start().await;
+    let salon = Salon::new().await;
+    talk(&salon, 199).await;
+    let (epoch, last) = (salon.store.epoch().await.expect("a store"), salon.store.last_seq().await.expect("a store"));
+    salon.store.acknowledge(epoch, 0, (1..=last).step_by(2).map(|seq| (seq, seq)).collect()).await.expect("a store");
+    salon.store.new_epoch(None).await.expect("a second epoch");
+    talk(&salon, 1).await;
+    let running = Running::start(&salon.store, headquarters.connector(&address()));
+    let counts = stands_once(&headquarters, 199 + 1).await;
+    assert_eq!((counts.duplicates, counts.refused), (0, 0), "{counts:?}");
+    headquarters.eventually("no hole", |ledger| (ledger.counts().ok()?.remove(0).gaps == 0).then_some(())).await;
+    running.stop().await;
+}
+
 /// What the store keeps no longer cannot come again: it is written down as lost, and people are told.
 #[tokio::test]
 async fn beyond_the_tail_a_restored_headquarters_writes_down_what_is_lost() {

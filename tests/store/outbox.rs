@@ -125,7 +125,7 @@ async fn a_store_restored_from_a_backup_starts_a_new_epoch_without_losing_what_w
     let asked = salon.store.range(old, 1, 10, 100, usize::MAX).await.unwrap();
     assert_eq!(asked.len(), 6, "what HQ had acknowledged can still be asked for");
     assert_eq!(*salon.store.outbox_changed().borrow(), 4);
-    let past = salon.store.past_epochs().await.unwrap();
+    let past = salon.store.past_epochs(0).await.unwrap();
     assert_eq!((past.len(), past[0].last_seq, past[0].oldest_kept), (1, 10, 1));
     assert_eq!((past[0].epoch.clone(), past[0].moved.clone()), (old.to_string(), vec![(5, 5), (8, 10)]));
 

@@ -12,6 +12,8 @@ pub(super) struct Greeting {
     pub answered: bool,
     /// Hellos since the last answer.
     pub asked: u32,
+    /// Hellos on this connection.
+    said: usize,
     pub next_at: Instant,
     pub backoff: Backoff,
 }
@@ -20,6 +22,13 @@ impl Greeting {
     /// To be said at once.
     pub fn new() -> Self {
         let backoff = Backoff::new(FIRST_HELLO, LONGEST_HELLO);
-        Self { answered: false, asked: 0, next_at: Instant::now(), backoff }
+        Self { answered: false, asked: 0, said: 0, next_at: Instant::now(), backoff }
+    }
+
+    /// One more is said; how many were before on this connection. Each names other ranges where one has no room for all.
+    pub fn says(&mut self) -> usize {
+        self.asked += 1;
+        self.said += 1;
+        self.said - 1
     }
 }

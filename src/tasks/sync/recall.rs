@@ -16,6 +16,8 @@ const FLYING: usize = 2;
 pub(super) struct Recall {
     asked: BTreeMap<Epoch, RangeSet>,
     flying: HashSet<u64>,
+    /// Something was asked for that is kept no longer, or was told under a later epoch.
+    gone: bool,
 }
 
 impl Recall {
@@ -30,6 +32,11 @@ impl Recall {
         self.asked.is_empty()
     }
 
+    /// Whether something that was asked for is not there, since this was last asked: a hello says why.
+    pub fn found_nothing(&mut self) -> bool {
+        std::mem::take(&mut self.gone)
+    }
+
     /// The next batch, if there is one and a place for it.
     pub async fn next(&mut self, store: &Store, events: usize) -> Result<Option<Vec<u8>>, StoreError> {
         while self.flying.len() < FLYING {
@@ -41,7 +48,7 @@ impl Recall {
             };
             let rows = store.range(epoch, first, last, events, MAX_PUBLISH).await?;
             let Some((payload, range)) = batch::compose(&epoch.to_string(), &rows) else {
-                // Kept no longer; the next hello says so.
+                self.gone = true;
                 entry.get_mut().remove((first, last));
                 continue;
             };

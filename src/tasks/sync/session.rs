@@ -181,6 +181,9 @@ impl Session<'_> {
         if let Some(payload) = self.recall.next(self.store, self.settings.sync.batch_events).await? {
             return Ok(Some(self.publish(&Lane::Events, payload, false, Errand::Recalled)));
         }
+        if self.recall.found_nothing() {
+            self.ask_where_hq_stands();
+        }
         if !self.window.is_drained() || !self.recall.is_idle() {
             return Ok(None);
         }
@@ -190,7 +193,7 @@ impl Session<'_> {
     }
 
     async fn hello(&mut self) -> Result<(Publish, Errand), StoreError> {
-        self.greeting.asked += 1;
+        let round = self.greeting.says();
         if self.greeting.asked > 1 {
             self.status.send_modify(|status| status.connection = Connection::HqSilent);
         }
@@ -200,7 +203,7 @@ impl Session<'_> {
             oldest_kept: self.store.oldest_kept().await?,
             version: self.settings.version.clone(),
             refused: self.store.refused_ranges().await?,
-            past: self.store.past_epochs().await?,
+            past: self.store.past_epochs(round).await?,
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))
@@ -363,10 +366,7 @@ impl Session<'_> {
         self.window.lost(token);
         self.pictures.lost();
         self.status.send_modify(|status| status.connection = Connection::HqSilent);
-        if self.greeting.answered {
-            let wait = self.greeting.backoff.next(fastrand::f64());
-            self.greet_at(Instant::now() + wait);
-        }
+        self.ask_where_hq_stands();
         Ok(())
     }
 
