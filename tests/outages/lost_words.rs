@@ -1,15 +1,27 @@
 //! Words that do not arrive: a refusal, an acknowledgement that a withdrawal crosses.
 
 use crate::{
-    gateway::{Running, all_is_there, talk},
+    gateway::{Running, settings, talk},
     headquarters::{Headquarters, LIMIT, address},
     restores::taken_without_an_answer,
     salon::{self, Salon},
 };
 use rusqlite::Connection;
-use skinlink::domain::{Region, consent::Purpose};
-use std::{fs, time::Duration};
-use tokio::time::timeout;
+use skinlink::{
+    domain::{Region, consent::Purpose},
+    ports::{BrokerWord, Connector, FromBroker, Publish, Uplink, UplinkError},
+    sync::{reply::Reply, topic::Lane},
+};
+use std::{
+    fs,
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 /// The story of an event that is no event any more, in the middle of others, whose refusal was lost on the way: the rest goes
 /// on, and it is among the dead letters all the same.
@@ -60,24 +72,29 @@ async fn poisoned(salon: Salon, seq: u64) -> Salon {
     Salon { store: salon::open(&folder), folder, customer }
 }
 
-/// The story of a customer who says no, and then yes again, while headquarters' word on her reading is under way. The reading
-/// is told a second time; headquarters, which had it all along, must know it for the same.
+/// The story of a customer who says no, and then yes again, while headquarters' word on her readings is under way. They are
+/// told a second time; headquarters, which had them all along, must know them for the same, wherever a batch ends.
 #[tokio::test]
 async fn a_reading_told_again_after_a_no_and_a_yes_stands_once() {
-    for no_arrives_first in [false, true] {
+    for (no_arrives_first, together) in [(false, 20), (true, 20), (false, 2), (true, 2)] {
         let headquarters = Headquarters::start().await;
         let salon = Salon::new().await;
         salon.say(Purpose::ShareNumbers, true).await;
         let visit = salon.visit().await;
         let scan = salon.scan(visit).await;
-        salon.reading(scan, Region::Forehead).await;
+        let regions = [Region::Forehead, Region::Nose, Region::Chin, Region::LeftCheek, Region::RightCheek];
+        for region in regions {
+            salon.reading(scan, region).await;
+        }
         taken_without_an_answer(&headquarters, &salon.store).await;
         salon.say(Purpose::ShareNumbers, false).await;
         if no_arrives_first {
             taken_without_an_answer(&headquarters, &salon.store).await;
         }
         salon.say(Purpose::ShareNumbers, true).await;
-        let running = Running::start(&salon.store, headquarters.connector(&address()));
+        let mut batches = settings();
+        batches.sync.batch_events = together;
+        let running = Running::start_with(&salon.store, headquarters.connector(&address()), batches);
         let counts = timeout(LIMIT, async {
             loop {
                 let counts = headquarters.eventually("totals", |ledger| Some(ledger.counts().ok()?.remove(0))).await;
@@ -91,28 +108,91 @@ async fn a_reading_told_again_after_a_no_and_a_yes_stands_once() {
         .expect("all in time");
         assert_eq!((counts.duplicates, counts.gaps, counts.alarms, counts.refused), (0, 0, 0, 0), "{counts:?}");
         let readings = headquarters.eventually("the reading", |ledger| ledger.readings().ok()).await;
-        assert_eq!(readings.len(), 1, "no first: {no_arrives_first}");
+        assert_eq!(readings.len(), regions.len(), "no first: {no_arrives_first}, {together} in a batch");
         running.stop().await;
     }
 }
 
-/// Nothing that was composed before a withdrawal leaves after it: with the line held up, a batch waits ready to be sent while
-/// the customer says no.
+/// A line to headquarters that takes one publish and then stands still, as behind a full buffer.
+struct Held {
+    publishes: mpsc::Receiver<Publish>,
+    says: mpsc::Sender<FromBroker>,
+    /// Moves whenever the task waits, with what it does next composed.
+    waits: watch::Receiver<u64>,
+}
+
+impl Held {
+    /// The line, and the connector that makes it, once.
+    fn line() -> (Self, Connector) {
+        let (publish, publishes) = mpsc::channel(1);
+        let (says, arrived) = mpsc::channel(8);
+        let (waiting, waits) = watch::channel(0);
+        let driver = std::future::poll_fn(move |_| {
+            waiting.send_modify(|count| *count += 1);
+            Poll::Pending
+        });
+        let uplink = Mutex::new(Some(Uplink { publish, arrived, driver: Box::pin(driver) }));
+        let connector: Connector = Arc::new(move || {
+            let uplink = uplink.lock().expect("one task").take();
+            Box::pin(async move { uplink.ok_or_else(|| UplinkError::Lost("the line is made once".to_owned())) })
+        });
+        (Self { publishes, says, waits }, connector)
+    }
+
+    async fn next(&mut self) -> Publish {
+        timeout(LIMIT, self.publishes.recv()).await.expect("a publish in time").expect("the task runs")
+    }
+
+    async fn say(&self, reply: &Reply) {
+        let (topic, payload) = (address().topic(&Lane::Ack), serde_json::to_vec(reply).expect("plain data"));
+        self.says.send(FromBroker::Message { topic, payload }).await.expect("the task listens");
+    }
+
+    /// Wakes the task with a word on nothing, and waits until it waits again.
+    async fn stands_still(&mut self) {
+        self.waits.mark_unchanged();
+        let nothing = FromBroker::Word { token: u64::MAX, word: BrokerWord::Taken };
+        self.says.send(nothing).await.expect("the task listens");
+        timeout(LIMIT, self.waits.changed()).await.expect("in time").expect("the task runs");
+    }
+}
+
+/// Nothing that was composed before a withdrawal leaves after it: the line stands still with a hello in it, headquarters'
+/// answer to an earlier one is there, a batch is composed and waits for room. The customer says no; then the line goes on.
 #[tokio::test]
 async fn a_batch_composed_before_a_no_is_not_sent_after_it() {
-    let mut headquarters = Headquarters::start().await;
     let salon = Salon::new().await;
     salon.say(Purpose::ShareNumbers, true).await;
-    let visit = salon.visit().await;
-    let scan = salon.scan(visit).await;
-    let running = Running::start(&salon.store, headquarters.connector(&address()));
-    all_is_there(&headquarters, &salon.store).await;
-    headquarters.broker.kill().await;
+    let scan = salon.scan(salon.visit().await).await;
     salon.reading(scan, Region::Forehead).await;
+    let (mut line, connector) = Held::line();
+    let mut running = Running::start(&salon.store, connector);
+    for lane in [Lane::Status, Lane::About] {
+        assert_eq!(line.next().await.topic, address().topic(&lane));
+    }
+    timeout(LIMIT, async {
+        while line.publishes.is_empty() {
+            line.stands_still().await;
+        }
+    })
+    .await
+    .expect("a hello lies in the line");
+    let epoch = salon.store.epoch().await.expect("a store").to_string();
+    let stands = Reply::Hello { epoch, last_seq: 0, upto: 0, ranges: Vec::new(), known: None, over: false };
+    line.say(&stands).await;
+    running.until("it knows where headquarters stands", |status| status.waiting > 0).await;
+    line.stands_still().await;
     salon.say(Purpose::ShareNumbers, false).await;
-    headquarters.broker.restart().await.expect("the broker starts again");
-    all_is_there(&headquarters, &salon.store).await;
-    let rows = headquarters.eventually("all rows", |ledger| ledger.events_after(0, 1_000).ok()).await;
-    assert!(!rows.iter().any(|row| row.kind.ends_with("reading.v1")), "the number did not leave");
+
+    assert_eq!(line.next().await.topic, address().topic(&Lane::Hello));
+    let mut told = Vec::new();
+    while !told.iter().any(|payload: &String| payload.contains("\"given\":false")) {
+        let publish = line.next().await;
+        if publish.topic == address().topic(&Lane::Events) {
+            told.push(String::from_utf8(publish.payload).expect("JSON"));
+        }
+    }
+    assert!(told[0].contains("redacted.v1"), "its place is told: {}", told[0]);
+    assert!(!told.iter().any(|payload| payload.contains("reading.v1")), "the number has left: {told:?}");
     running.stop().await;
 }
