@@ -5,6 +5,7 @@
 use crate::{
     gateway::{Running, all_is_there, talk},
     headquarters::{Headquarters, LIMIT, address},
+    line_probe::{Probe, Wire, queue, serve},
     salon::{self, Salon, person},
 };
 use skinlink::{
@@ -14,7 +15,7 @@ use skinlink::{
         consent::{Channel, Purpose},
     },
     store::{NewConsent, Store, StoreError},
-    tasks::sync::SyncStatus,
+    tasks::{live, measurements::Measurements, sync::SyncStatus},
 };
 use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path, process::Command, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -30,7 +31,10 @@ fn a_full_disk_refuses_in_words_loses_nothing_and_goes_on_by_itself() {
     let own: &[&str] = if root { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
     let allowed = Command::new("unshare").args(own).args(["true"]).status().is_ok_and(|status| status.success());
     if !allowed {
-        eprintln!("this kernel gives nobody a mount namespace of his own; the story of the full disk is not told here");
+        assert!(
+            std::env::var_os("SKINLINK_WITHOUT_FULL_DISK").is_some(),
+            "this machine grants no mount namespace; SKINLINK_WITHOUT_FULL_DISK=1 leaves the story of the full disk out"
+        );
         return;
     }
     let me = std::env::current_exe().expect("this test");
@@ -65,6 +69,7 @@ fn fill(path: &Path) {
     while filler.write_all(&block).is_ok() {}
 }
 
+#[expect(clippy::disallowed_methods, reason = "the test starts what it watches")]
 #[tokio::test]
 #[ignore = "needs the small disk that the test above gives it"]
 async fn told_on_a_small_disk() {
@@ -77,6 +82,18 @@ async fn told_on_a_small_disk() {
     let mut running = Running::start(&salon.store, headquarters.connector(&address()));
     talk(&salon, 20).await;
     all_is_there(&headquarters, &salon.store).await;
+
+    // A device of the store that sends again what it got no word for.
+    let cable = salon.folder.path().join("probe");
+    let mut probe = Probe::plug_in(&cable, "LP-1", Wire::Clean);
+    let (station, observations) = queue();
+    let served = serve(&cable, station);
+    let (news, ring) = live::live("test");
+    let (device, store) = (served.handle.clone(), salon.store.clone());
+    let measures = Measurements { station: "room".into(), device, sends_again: true, store, live: news, observations };
+    let tasks = [tokio::spawn(ring.run()), tokio::spawn(measures.run())];
+    probe.say.send("M,0,1,35.2".to_owned()).expect("the probe lives");
+    probe.hears("A,1").await;
 
     // Five wait for a word from HQ, which is away.
     headquarters.stop_receiver().await;
@@ -97,13 +114,20 @@ async fn told_on_a_small_disk() {
         "{refused:?}"
     );
     assert!(refused.iter().any(|reason| reason.contains("free some space")), "{refused:?}");
+    for _ in 0..3 {
+        probe.say.send("M,0,2,35.3".to_owned()).expect("the probe lives");
+    }
     // HQ comes back and its word cannot be recorded: the task says so, and stays.
     headquarters.start_receiver();
     let word = |status: &SyncStatus| status.alarm.as_ref().is_some_and(|alarm| alarm.contains("nothing is sent to HQ"));
     running.until("people are told that nothing can be recorded", word).await;
     assert!(!running.task.is_finished(), "a full disk does not end the task");
 
+    while let Ok(line) = probe.heard.try_recv() {
+        assert_ne!(line, "A,2", "a device was told that its value is safe");
+    }
     fs::remove_file(disk.join("filler")).expect("freed");
+    probe.hears("A,2").await;
     let goes_on = async {
         while consent(&salon.store, customer).await.is_err() {
             sleep(Duration::from_millis(50)).await;
@@ -112,10 +136,14 @@ async fn told_on_a_small_disk() {
     timeout(LIMIT, goes_on).await.expect("the store goes on by itself");
     assert_eq!(
         salon.store.last_seq().await.expect("a store"),
-        20 + 5 + confirmed + 1,
-        "what was confirmed, and nothing else"
+        20 + 1 + 5 + confirmed + 1 + 1,
+        "what was confirmed, one value of the device, and nothing else"
     );
     all_is_there(&headquarters, &salon.store).await;
     assert_eq!(salon.store.verify().await.expect("a store"), Vec::<String>::new());
+    let values = headquarters.eventually("the device's values", |ledger| ledger.events_of("measurement.v1").ok()).await;
+    assert_eq!(values.len(), 2, "each once");
     running.stop().await;
+    served.end().await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
 }

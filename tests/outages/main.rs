@@ -9,6 +9,12 @@ mod gateway;
 #[expect(dead_code, reason = "shared with the stories of the sync task")]
 #[path = "../support/headquarters.rs"]
 mod headquarters;
+#[path = "../support/line_probe.rs"]
+#[expect(dead_code, reason = "shared with the stories of devices")]
+#[expect(clippy::disallowed_methods, reason = "a test starts what it watches")]
+mod line_probe;
+#[path = "../support/pty.rs"]
+mod pty;
 #[expect(dead_code, reason = "shared with the store's own stories")]
 #[path = "../store/salon.rs"]
 #[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
@@ -18,5 +24,5 @@ mod backlog;
 mod clocks;
 mod full_disk;
 mod lost_words;
-mod restores;
 mod pictures;
+mod restores;
