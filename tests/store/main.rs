@@ -4,6 +4,7 @@
 mod corrections;
 mod crashes;
 mod erasure;
+mod failing_disk;
 mod faults;
 mod keys;
 mod measurements;
