@@ -65,6 +65,17 @@ pub enum BrokenProtocol {
     Faults(#[from] SpecFaults),
 }
 
+impl BrokenProtocol {
+    /// For someone with the file open: each complaint with its line.
+    #[must_use]
+    pub fn with_lines(&self) -> String {
+        match self {
+            Self::Unreadable(error) => error.to_string(),
+            Self::Faults(faults) => faults.with_lines(),
+        }
+    }
+}
+
 /// Reads every folder of `folder` that holds a `protocol.toml`.
 ///
 /// # Errors
@@ -91,6 +102,9 @@ fn protocol(id: &str, path: &Path) -> Result<Spec, BrokenProtocol> {
 pub fn vectors(protocols: &Path, id: &str) -> Result<Vec<(String, String)>, CatalogueError> {
     let folder = protocols.join(id).join("vectors");
     let mut found = Vec::new();
+    if !folder.exists() {
+        return Ok(found);
+    }
     for path in entries(&folder)?.into_iter().filter(|path| path.extension().is_some_and(|e| e == "toml")) {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         found.push((name, read(&path)?));

@@ -3,20 +3,38 @@
 //! Not serde: it stops at the first mistake, and a protocol file is written by someone without a compiler at hand. A key that
 //! no parser asked for is an error when its [`Reader`] is dropped, so no parser can forget to check.
 
-use super::lines::Lines;
+use super::place::{self, Part, Place};
 use crate::domain::{UnknownWord, metric::Label};
-use std::{cell::RefCell, fmt, str::FromStr};
+use std::{cell::RefCell, collections::BTreeSet, fmt, str::FromStr};
 use toml::{Table, Value};
 
 /// One thing wrong with a file: where, what, and what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
-    /// Line of the file, from 1: of the key, or of the table that lacks it.
-    pub line: usize,
-    /// `message "sebum".field[2].width`.
+    /// `message "sebum".field[2].width`; empty where the text is no TOML.
     pub field: String,
     pub problem: String,
+    /// Where that stands; `None` where nothing of it is there.
+    pub place: Option<Place>,
 }
+
+impl Complaint {
+    fn located(mut self, text: &str) -> Self {
+        let part = if self.problem.starts_with(UNKNOWN_KEY) { Part::Key } else { Part::Value };
+        self.place = place::find(text, &self.field, part);
+        self
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { field, problem, place: _ } = self;
+        if field.is_empty() { f.write_str(problem) } else { write!(f, "{field}: {problem}") }
+    }
+}
+
+/// How a complaint about an unknown key begins.
+const UNKNOWN_KEY: &str = "is no key of this table";
 
 /// Everything wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,45 +46,67 @@ pub struct SpecFaults {
 
 impl fmt::Display for SpecFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, Complaint { line, field, problem }) in self.complaints.iter().enumerate() {
+        for (at, complaint) in self.complaints.iter().enumerate() {
             let line_break = if at == 0 { "" } else { "\n" };
-            write!(f, "{line_break}{}:{line}: {field}: {problem}", self.id)?;
+            let line = complaint.place.as_ref().map(|place| format!(":{}", place.line)).unwrap_or_default();
+            write!(f, "{line_break}{}{line}: {complaint}", self.id)?;
         }
         Ok(())
     }
 }
 
+impl SpecFaults {
+    /// Says of each complaint where in `text` it belongs; in the order of the lines.
+    pub(super) fn located(mut self, text: &str) -> Self {
+        self.complaints = self.complaints.into_iter().map(|complaint| complaint.located(text)).collect();
+        self.complaints.sort_by_key(|complaint| complaint.place.as_ref().map(|place| (place.line, place.column)));
+        self
+    }
+
+    /// For someone with the file open: each complaint with its line and a mark under what is meant.
+    #[must_use]
+    pub fn with_lines(&self) -> String {
+        let shown = self.complaints.iter().map(|complaint| match &complaint.place {
+            Some(place) => format!("{}:{}:{}: {complaint}\n{place}", self.id, place.line, place.column),
+            None => format!("{}: {complaint}", self.id),
+        });
+        shown.collect::<Vec<_>>().join("\n")
+    }
+}
+
 impl std::error::Error for SpecFaults {}
 
-/// Collects complaints about one file.
+/// Collects complaints about one file, and the keys that were asked for.
 #[derive(Debug, Default)]
-pub(super) struct Complaints(RefCell<Vec<(String, String)>>);
+pub(super) struct Complaints {
+    list: RefCell<Vec<Complaint>>,
+    asked: RefCell<BTreeSet<String>>,
+}
 
 impl Complaints {
     pub(super) fn add(&self, field: impl Into<String>, problem: impl Into<String>) {
-        self.0.borrow_mut().push((field.into(), problem.into()));
+        self.list.borrow_mut().push(Complaint { field: field.into(), problem: problem.into(), place: None });
     }
 
-    /// `Ok(value)` when nothing was complained about; else every complaint once, in the order of the file's lines.
-    pub(super) fn settle<T>(self, id: &str, text: &str, value: T) -> Result<T, SpecFaults> {
-        let all = self.0.into_inner();
-        if all.is_empty() {
-            return Ok(value);
-        }
-        let lines = Lines::of(text);
-        let with_line = |(field, problem): (String, String)| Complaint { line: lines.of_path(&field), field, problem };
-        let mut complaints: Vec<Complaint> = all.into_iter().map(with_line).collect();
-        complaints.sort_by_key(|complaint| complaint.line);
+    /// Every key that was asked for, tables of a list as `message[].field[].width`.
+    pub(super) fn asked(&self) -> BTreeSet<String> {
+        self.asked.borrow().clone()
+    }
+
+    /// `Ok(value)` when nothing was complained about.
+    pub(super) fn settle<T>(self, id: &str, value: T) -> Result<T, SpecFaults> {
+        let mut complaints = self.list.into_inner();
         complaints.dedup();
-        Err(SpecFaults { id: id.to_owned(), complaints })
+        if complaints.is_empty() { Ok(value) } else { Err(SpecFaults { id: id.to_owned(), complaints }) }
     }
 }
 
 /// TOML text as a table.
 pub(super) fn table_of(id: &str, text: &str) -> Result<Table, SpecFaults> {
     text.parse::<Table>().map_err(|fault| {
-        let line = fault.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        let complaint = Complaint { line, field: "TOML".to_owned(), problem: fault.message().to_owned() };
+        let place = Some(Place::of(text, fault.span().unwrap_or(0..0)));
+        let problem = fault.message().replace('\n', "; ");
+        let complaint = Complaint { field: String::new(), problem, place };
         SpecFaults { id: id.to_owned(), complaints: vec![complaint] }
     })
 }
@@ -93,6 +133,22 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The path with every place of a list as `[]`.
+    fn pattern(&self, key: &str) -> String {
+        let (mut pattern, mut rest) = (String::new(), self.path(key));
+        while let Some(at) = rest.find([' ', '[']) {
+            let end = if rest[at..].starts_with(' ') {
+                rest[at + 2..].find('"').map(|end| at + 3 + end)
+            } else {
+                rest[at..].find(']').map(|end| at + end + 1)
+            };
+            pattern.push_str(&rest[..at]);
+            pattern.push_str("[]");
+            rest = rest[end.unwrap_or(rest.len())..].to_owned();
+        }
+        pattern + &rest
+    }
+
     pub(super) fn complain(&self, key: &str, problem: impl Into<String>) {
         self.complaints.add(self.path(key), problem);
     }
@@ -105,6 +161,7 @@ impl<'a> Reader<'a> {
     /// The value of `key`, which counts as known from now on.
     pub(super) fn get(&self, key: &'static str) -> Option<&'a Value> {
         self.asked.borrow_mut().push(key);
+        self.complaints.asked.borrow_mut().insert(self.pattern(key));
         self.table.get(key)
     }
 
@@ -238,7 +295,7 @@ impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {
-            self.complain(key, format!("is no key of this table{}", nearest(key, asked.iter().copied())));
+            self.complain(key, format!("{UNKNOWN_KEY}{}", nearest(key, asked.iter().copied())));
         }
     }
 }

@@ -69,7 +69,7 @@ impl Vector {
         let table = table_of(name, text)?;
         let complaints = Complaints::default();
         let vector = read(name, &Reader::new("", &table, &complaints));
-        complaints.settle(name, text, vector)
+        complaints.settle(name, vector).map_err(|faults| faults.located(text))
     }
 
     /// Whether its bytes are broken on purpose.

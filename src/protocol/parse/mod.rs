@@ -27,13 +27,30 @@ impl Spec {
     /// # Errors
     /// [`SpecFaults`] with all that is wrong, each naming file, field and remedy.
     pub fn parse(id: &str, text: &str) -> Result<Self, SpecFaults> {
-        let file = format!("firmware-protocols/{id}/protocol.toml");
-        let table = table_of(&file, text)?;
+        Self::parse_file(&format!("firmware-protocols/{id}/protocol.toml"), id, text)
+    }
+
+    /// Reads a file that lies elsewhere; `file` is its name in complaints.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_file(file: &str, id: &str, text: &str) -> Result<Self, SpecFaults> {
+        let table = table_of(file, text)?;
         let complaints = Complaints::default();
         let spec = spec(id, &Reader::new("", &table, &complaints));
         references::check(&spec, &complaints);
-        complaints.settle(&file, text, spec)
+        complaints.settle(file, spec).map_err(|faults| faults.located(text))
     }
+}
+
+/// Every key that reading `text` asks for, present or not; the schema is held against them. Empty where it is no TOML.
+#[must_use]
+pub fn keys_asked(id: &str, text: &str) -> std::collections::BTreeSet<String> {
+    let complaints = Complaints::default();
+    if let Ok(table) = table_of(id, text) {
+        spec(id, &Reader::new("", &table, &complaints));
+    }
+    complaints.asked()
 }
 
 fn spec(id: &str, file: &Reader<'_>) -> Spec {
