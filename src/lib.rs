@@ -10,13 +10,13 @@
 //! - [`worker`] the inference process: pictures and models in, scores out, under limits
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seams to devices and to HQ's broker
-//! - [`adapters`] the real sides: serial lines, where devices are plugged in, MQTT, certificates, ONNX Runtime
+//! - [`adapters`] the real sides: serial lines, where and when devices are plugged in, MQTT, certificates, ONNX Runtime
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
 //! - [`hq`] headquarters' receiver, a composition root of its own
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
 //! - [`web`] API, live events, pages · loopback only
-//! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo
+//! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo, the installer's tools
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //! - [`store`] what must not be lost: SQLite (encrypted), photographs, keys, outbox
 //!

@@ -1,6 +1,7 @@
 //! The seams with two real sides: bytes to and from a device, over a serial line, Bluetooth or a simulated wire; and the
 //! channels to HQ's broker, so that the task that fills them names no network library.
 
+use crate::domain::metric::Label;
 use std::{fmt, future::Future, io, pin::Pin, sync::Arc};
 use tokio::sync::mpsc;
 
@@ -20,10 +21,51 @@ pub enum LinkError {
     /// Another program holds the port.
     #[error("{port} is in use by another program; close it there, then plug the device in again")]
     Busy { port: String },
-    #[error("no right to open {port}; add the service's user to the group that owns it (usually dialout)")]
+    #[error(
+        "no right to open {port}; add the gateway's user to the group that owns it (usually dialout), then restart it"
+    )]
     Forbidden { port: String },
+    /// It answers, but it is not the one that was configured.
+    #[error(
+        "the device at {port} calls itself {found:?}, configured is {wanted:?}; plug the right one in, or correct serial_number"
+    )]
+    Stranger { port: String, wanted: String, found: String },
     #[error("link fault: {0}")]
     Io(#[from] io::Error),
+}
+
+impl LinkError {
+    /// What a person in the salon reads: what is wrong and what to do, in both languages.
+    #[must_use]
+    pub fn advice(&self) -> Label {
+        let (zh, en) = match self {
+            Self::Absent { .. } | Self::Gone(_) => (
+                "设备未连接：请检查数据线和电源，插好后会自动恢复。",
+                "The device is not connected: check its cable and power. It resumes by itself.",
+            ),
+            Self::Alike { .. } => (
+                "发现多台相同的设备：请拔下其中一台，或请技术人员在配置中指定。",
+                "Several equal devices are plugged in: unplug one, or ask the technician to name each in the configuration.",
+            ),
+            Self::Busy { .. } => (
+                "设备正被其他程序占用：请关闭该程序，设备会自动恢复。",
+                "Another program uses the device: close it there. The device resumes by itself.",
+            ),
+            Self::Forbidden { .. } => (
+                "网关无权打开设备：请技术人员把网关的用户加入 dialout 组，再重启网关。",
+                "The gateway may not open the device: the technician adds its user to the group dialout and restarts it.",
+            ),
+            Self::Stranger { .. } => (
+                "插上的不是配置中的那台设备：请换回原来的设备，或请技术人员修改配置。",
+                "This is not the device that was configured: plug that one in, or ask the technician to correct the configuration.",
+            ),
+            Self::Io(_) => (
+                "设备连接出错：请重新插拔；若仍出错请联系技术人员。",
+                "The connection to the device failed: unplug it and plug it in again, else call the technician.",
+            ),
+        };
+        Label { zh: zh.to_owned(), en: en.to_owned() }
+    }
 }
 
 /// A link just opened, and what is known of the device before it has said a word.
@@ -34,6 +76,8 @@ pub struct Opened<L> {
     pub serial: String,
     /// Where it is plugged in, for messages only: `/dev/ttyUSB0`.
     pub port: String,
+    /// The serial number it must call itself by, where it is known by that alone.
+    pub wanted: Option<String>,
 }
 
 /// A connected device: bytes both ways. Slices are cut anywhere; framing never trusts their edges.

@@ -1,70 +1,18 @@
 //! Finding devices in USB trees that are drawn in a temporary folder.
 
-#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
+#[path = "support/machine.rs"]
+mod machine;
 
+use machine::Machine;
 use skinlink::{
     adapters::discovery::{By, Discovery},
     ports::LinkError,
     protocol::spec::UsbId,
 };
-use std::{
-    fs,
-    os::unix::fs::symlink,
-    path::{Path, PathBuf},
-};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 const FTDI: UsbId = UsbId { vendor: 0x0403, product: 0x6001 };
 const CH340: UsbId = UsbId { vendor: 0x1a86, product: 0x7523 };
-
-/// A machine's `/sys` and `/dev`, as far as discovery reads them.
-struct Machine {
-    folder: tempfile::TempDir,
-}
-
-impl Machine {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir_all(folder.path().join("sys/class/tty")).unwrap();
-        fs::create_dir_all(folder.path().join("dev")).unwrap();
-        let machine = Self { folder };
-        // Consoles have no device, the mainboard's own port has one without USB.
-        fs::create_dir_all(machine.sys("class/tty/tty1")).unwrap();
-        fs::create_dir_all(machine.sys("devices/platform/serial8250/tty/ttyS0")).unwrap();
-        symlink("../../../serial8250", machine.sys("devices/platform/serial8250/tty/ttyS0/device")).unwrap();
-        symlink("../../devices/platform/serial8250/tty/ttyS0", machine.sys("class/tty/ttyS0")).unwrap();
-        machine
-    }
-    fn sys(&self, inside: &str) -> PathBuf {
-        self.folder.path().join("sys").join(inside)
-    }
-    fn dev(&self, name: &str) -> PathBuf {
-        self.folder.path().join("dev").join(name)
-    }
-    fn discovery(&self) -> Discovery {
-        Discovery::new(self.folder.path().join("sys"), self.folder.path().join("dev"))
-    }
-    /// Plugs a USB-serial adapter into `place` ("1-2", "1-4.1") of the first bus; it becomes `tty`.
-    fn plug(&self, tty: &str, place: &str, usb: UsbId, serial: Option<&str>) {
-        let device = format!("devices/pci0000:00/0000:00:14.0/usb1/{place}");
-        let port = format!("{device}/{place}:1.0/{tty}");
-        fs::create_dir_all(self.sys(&format!("{port}/tty/{tty}"))).unwrap();
-        let write = |path: String, text: &str| fs::write(self.sys(&path), format!("{text}\n")).unwrap();
-        write(format!("{device}/idVendor"), &format!("{:04x}", usb.vendor));
-        write(format!("{device}/idProduct"), &format!("{:04x}", usb.product));
-        write(format!("{port}/port_number"), "0");
-        if let Some(serial) = serial {
-            write(format!("{device}/serial"), serial);
-        }
-        symlink(format!("../../../{tty}"), self.sys(&format!("{port}/tty/{tty}/device"))).unwrap();
-        symlink(self.sys(&format!("{port}/tty/{tty}")), self.sys(&format!("class/tty/{tty}"))).unwrap();
-        fs::write(self.dev(tty), "").unwrap();
-    }
-    fn pull(&self, tty: &str, place: &str) {
-        fs::remove_file(self.sys(&format!("class/tty/{tty}"))).unwrap();
-        fs::remove_dir_all(self.sys(&format!("devices/pci0000:00/0000:00:14.0/usb1/{place}"))).unwrap();
-        fs::remove_file(self.dev(tty)).unwrap();
-    }
-}
 
 fn ids(usb: UsbId) -> By {
     By::UsbIds(vec![usb])

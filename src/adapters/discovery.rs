@@ -2,10 +2,11 @@
 //!
 //! Reads sysfs under a root handed in, so that tests can show any USB tree; opens no port. What identifies a port: the
 //! serial number of its USB adapter where no second port shows the same, else where it is plugged in (by-path). The
-//! device's own serial number, told when it is asked, goes before both; that is the protocol session's part.
+//! device's own serial number, told when it is asked, goes before both; whoever opens the ports asks ([`Discovery::candidates`]).
 //!
 //! Looking costs one directory read and some link reads (a few hundred system calls), so it is done only while a device is
-//! missing, about once a second. A device that is there is watched by its open descriptor, at no cost.
+//! missing, and then when something was plugged in ([`super::hotplug`]). A device that is there is watched by its open
+//! descriptor, at no cost.
 //!
 //! Layout read: `<sysfs>/class/tty/<name>/device` → `…/usb1/1-2/1-2:1.0[/ttyUSB0]`; `idVendor`, `idProduct`, `serial`
 //! stand in the folder of the USB device (`1-2`), `port_number` in that of a USB-serial port.
@@ -23,6 +24,8 @@ pub struct Port {
     /// Node to open: `/dev/ttyUSB0`.
     pub node: PathBuf,
     pub usb: UsbId,
+    /// What the adapter calls itself, maker first: `FTDI FT232R USB UART`; empty where it does not.
+    pub product: String,
     /// Serial number of the adapter; `None` where it has none. Cheap adapters share one.
     pub serial: Option<String>,
     /// Where it is plugged in, as udev names it: `pci-0000:00:14.0-usb-0:2:1.0-port0`.
@@ -31,7 +34,7 @@ pub struct Port {
 
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { node, usb, serial, by_path } = self;
+        let Self { node, usb, product: _, serial, by_path } = self;
         let (usb, serial) = (shown(*usb), serial.as_deref().unwrap_or("none"));
         write!(f, "{} (USB {usb}, serial {serial}, plugged in at {by_path})", node.display())
     }
@@ -42,7 +45,7 @@ impl fmt::Display for Port {
 pub enum By {
     /// Configured: this node, or a symlink to it. Wins over everything, needs no USB.
     Path(PathBuf),
-    /// Configured: the serial number of the USB adapter.
+    /// Configured: the serial number of the USB adapter, or, where no adapter shows it, the one the device tells when asked.
     UsbSerial(String),
     /// The protocol file's list.
     UsbIds(Vec<UsbId>),
@@ -119,17 +122,52 @@ impl Discovery {
         }
     }
 
+    /// Ports where a device with one of `ids` (none: any) may be found by asking, in order of their nodes; never one that
+    /// `others` (configured devices) describe. Blocks for some milliseconds.
+    #[must_use]
+    pub fn candidates(&self, ids: &[UsbId], others: &[By]) -> Vec<Port> {
+        let mut ports = self.ports();
+        ports.retain(|port| ids.is_empty() || ids.contains(&port.usb));
+        ports.retain(|port| !others.iter().any(|other| other.claims(port)));
+        ports
+    }
+
+    /// The stable names that udev gives `node`: by-id first, then by-path; none without udev.
+    #[must_use]
+    pub fn stable_names(&self, node: &Path) -> Vec<PathBuf> {
+        let mut names = Vec::new();
+        for folder in STABLE_NAMES {
+            let Ok(entries) = fs::read_dir(self.dev.join(folder)) else { continue };
+            let links = entries.filter_map(|entry| Some(entry.ok()?.path()));
+            let mut links: Vec<PathBuf> = links.filter(|link| same_node(link, node)).collect();
+            links.sort();
+            names.extend(links);
+        }
+        names
+    }
+
+    /// Folders in which a device node or a stable name appears when something is plugged in; not all may be there now.
+    #[must_use]
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let parts = ["", "serial"].into_iter().chain(STABLE_NAMES);
+        parts.map(|part| self.dev.join(part)).collect()
+    }
+
     fn port(&self, name: &OsStr) -> Option<Port> {
         let place = fs::canonicalize(self.sysfs.join("class/tty").join(name).join("device")).ok()?;
         let device = place.ancestors().find(|folder| folder.join("idVendor").is_file())?;
         let usb = UsbId { vendor: hex_file(device, "idVendor")?, product: hex_file(device, "idProduct")? };
         let serial = text_file(device, "serial").filter(|serial| !serial.is_empty());
-        Some(Port { node: self.dev.join(name), usb, serial, by_path: by_path(&place)? })
+        let words = ["manufacturer", "product"].into_iter().filter_map(|file| text_file(device, file));
+        let product = words.collect::<Vec<_>>().join(" ").trim().to_owned();
+        Some(Port { node: self.dev.join(name), usb, product, serial, by_path: by_path(&place)? })
     }
 }
 
 impl By {
-    fn describes(&self, port: &Port) -> bool {
+    /// Whether it fits `port`.
+    #[must_use]
+    pub fn describes(&self, port: &Port) -> bool {
         match self {
             Self::Path(path) => same_node(path, &port.node),
             Self::UsbSerial(serial) => port.serial.as_ref() == Some(serial),
@@ -157,9 +195,12 @@ fn configured(path: &Path, ports: &[Port]) -> Result<Found, LinkError> {
     }
 }
 
+const STABLE_NAMES: [&str; 2] = ["serial/by-id", "serial/by-path"];
+
 /// A serial number names a port only while no second port shows it: cheap adapters are all "0001", and the four ports of
 /// one adapter share theirs.
-fn name(port: &Port, all: &[Port]) -> String {
+#[must_use]
+pub fn name(port: &Port, all: &[Port]) -> String {
     match &port.serial {
         Some(serial) if all.iter().filter(|other| other.serial.as_ref() == Some(serial)).count() == 1 => serial.clone(),
         _ => port.by_path.clone(),
@@ -167,11 +208,14 @@ fn name(port: &Port, all: &[Port]) -> String {
 }
 
 /// As `lsusb` prints it: `0403:6001`.
-fn shown(id: UsbId) -> String {
+#[must_use]
+pub fn shown(id: UsbId) -> String {
     format!("{:04x}:{:04x}", id.vendor, id.product)
 }
 
-fn same_node(a: &Path, b: &Path) -> bool {
+/// Whether both lead to the same node.
+#[must_use]
+pub fn same_node(a: &Path, b: &Path) -> bool {
     match (fs::canonicalize(a), fs::canonicalize(b)) {
         (Ok(a), Ok(b)) => a == b,
         _ => a == b,

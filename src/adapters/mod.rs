@@ -3,6 +3,7 @@
 
 mod deadline;
 pub mod discovery;
+pub mod hotplug;
 pub mod mqtt;
 pub mod onnx;
 pub mod pki;

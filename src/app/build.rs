@@ -1,16 +1,22 @@
 //! From a configuration to running tasks: opens the store, reads the catalogues, connects the handles.
 
-use super::{catalogue, runtime, supervisor::Tasks};
+use super::{
+    catalogue,
+    recognise::{Opener, Recognise, recognised_by},
+    runtime,
+    supervisor::Tasks,
+};
 use crate::{
     adapters::{
-        discovery::{By, Discovery},
+        discovery::Discovery,
+        hotplug::{Plugged, Watcher},
         mqtt::{self, MqttSettings},
         pki::TlsFiles,
         serial::SerialLink,
     },
     analysis::regions::FaceRegions,
     clock,
-    config::{self, Config, Measures, Port},
+    config::{self, Config, Measures},
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
@@ -32,7 +38,7 @@ use anyhow::Context;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{Mutex, mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -56,16 +62,6 @@ pub struct App {
 /// A device on its way to being open.
 type Opening = Pin<Box<dyn Future<Output = Result<Opened<SerialLink>, LinkError>> + Send>>;
 
-/// How a configured device is recognised.
-#[must_use]
-pub fn recognised_by(port: &Port, spec: &Spec) -> By {
-    match port {
-        Port::Path(path) => By::Path(path.clone()),
-        Port::UsbSerial(serial) => By::UsbSerial(serial.clone()),
-        Port::UsbIds => By::UsbIds(spec.serial.usb.clone()),
-    }
-}
-
 /// Builds everything `config` asks for and starts its tasks; they end when `stop` is cancelled.
 ///
 /// # Errors
@@ -88,7 +84,8 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
         ring.run().await;
         Ok(())
     });
-    let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound };
+    let plugged = watch_plugs(&config, &mut tasks, stop);
+    let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged };
     let stations = house.stations(&store, &live, &mut tasks, stop)?;
     let sync_status = start_sync(&config, &store, &mut tasks, stop);
     let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
@@ -131,6 +128,27 @@ fn named(config: &Config, metrics: &[Metric], protocols: &catalogue::Protocols) 
     Ok(())
 }
 
+/// Starts the watch over what is plugged in; without it missing devices are looked for by the clock.
+fn watch_plugs(config: &Config, tasks: &mut Tasks, stop: &CancellationToken) -> Option<Plugged> {
+    let named = config.devices.iter().filter_map(|device| match &device.port {
+        config::Port::Path(path) => Some(path.parent()?.to_owned()),
+        _ => None,
+    });
+    let watching = Watcher::new(Discovery::system().folders().into_iter().chain(named));
+    let (plugged, watcher) = watching
+        .inspect_err(|error| warn!(%error, "what is plugged in is not told; it is looked for by the clock"))
+        .ok()?;
+    let stop = stop.clone();
+    tasks.start("plugs", async move {
+        if let Err(error) = watcher.run(stop.clone()).await {
+            warn!(%error, "what is plugged in is told no more; it is looked for by the clock");
+            stop.cancelled().await;
+        }
+        Ok(())
+    });
+    Some(plugged)
+}
+
 fn open_store(settings: &config::Store) -> anyhow::Result<Store> {
     let key = StoreKey::load_or_create(&settings.key_file, &settings.data)?;
     let pem = settings.escrow_key.as_ref().map(|path| catalogue::read(path)).transpose()?;
@@ -156,6 +174,7 @@ struct House<'a> {
     config: &'a Config,
     metrics: Arc<[Metric]>,
     specs: &'a BTreeMap<String, Arc<Spec>>,
+    plugged: Option<Plugged>,
 }
 
 impl House<'_> {
@@ -224,22 +243,20 @@ impl House<'_> {
         plan::plan(&scan.metrics, &scan.regions, scan.repeats)
     }
 
-    /// Finds and opens a device, each time anew: it is known by what it is, not by its port.
+    /// Finds and opens a device, whenever its task asks.
     fn opener(&self, device: &config::Device, spec: &Arc<Spec>) -> impl FnMut() -> Opening + Send + 'static {
-        let wanted = recognised_by(&device.port, spec);
         let others = self.config.devices.iter().filter(|other| *other != device);
-        let others: Vec<By> =
+        let others =
             others.filter_map(|other| Some(recognised_by(&other.port, self.specs.get(&other.protocol)?))).collect();
         let mut line = spec.serial.clone();
         line.baud = device.baud.unwrap_or(line.baud);
+        let wanted = recognised_by(&device.port, spec);
+        let what = Recognise { discovery: Discovery::system(), wanted, others, spec: Arc::clone(spec), line };
+        // One task calls it, one call at a time; the lock only says so to the compiler.
+        let opener = Arc::new(Mutex::new(Opener::new(what, self.plugged.clone())));
         move || {
-            let (wanted, others, line) = (wanted.clone(), others.clone(), line.clone());
-            Box::pin(async move {
-                let looked = tokio::task::spawn_blocking(move || Discovery::system().find(&wanted, &others)).await;
-                let found = looked.map_err(std::io::Error::other)??;
-                let link = SerialLink::open(&found.node, &line).await?;
-                Ok(Opened { link, serial: found.serial, port: found.node.display().to_string() })
-            })
+            let opener = Arc::clone(&opener);
+            Box::pin(async move { opener.lock().await.open().await })
         }
     }
 

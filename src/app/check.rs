@@ -1,15 +1,18 @@
 //! `skinlink check`: looks at everything a gateway needs before it runs, without changing anything; a table with remedies.
 
-use super::{catalogue, print::say, runtime};
+use super::{
+    catalogue, holders,
+    print::say,
+    recognise::{Opener, Recognise, recognised_by},
+    runtime,
+};
 use crate::{
-    adapters::{
-        discovery::{By, Discovery},
-        pki::TlsFiles,
-    },
+    adapters::{discovery::Discovery, pki::TlsFiles},
     cli::{self, exit},
     clock,
     config::{Config, Device, Mqtt, Port},
     domain::ClockState,
+    ports::LinkError,
     store::StoreKey,
     tasks::analysis::{ModelTrial, Recipe},
 };
@@ -18,6 +21,7 @@ use std::{
     fmt::Write as _,
     net::{TcpListener, TcpStream, ToSocketAddrs},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -40,7 +44,7 @@ pub struct Row {
     pub what: String,
     pub state: State,
     pub found: String,
-    /// Empty where nothing is to be done.
+    /// Empty where nothing is to be done; a line each where there are several.
     pub remedy: String,
 }
 
@@ -170,26 +174,47 @@ fn protocols(config: &Config, rows: &mut Vec<Row>) -> Option<catalogue::Protocol
 
 fn port(device: &Device, all: &[Device], protocols: Option<&catalogue::Protocols>) -> Row {
     let what = format!("{} at {}", device.protocol, device.station);
-    let Some(spec) = protocols.and_then(|found| found.sound.get(&device.protocol)) else {
+    let sound = |id: &str| protocols.and_then(|found| found.sound.get(id));
+    let Some(spec) = sound(&device.protocol) else {
         return Row::fault(&what, "its protocol is not among the sound ones", "see the rows of the protocols");
     };
-    let by = super::build::recognised_by(&device.port, spec);
-    let others: Vec<By> = all
-        .iter()
-        .filter(|other| *other != device)
-        .map(|other| super::build::recognised_by(&other.port, spec))
-        .collect();
-    match Discovery::system().find(&by, &others) {
-        Ok(found) => Row::good(&what, found.node.display().to_string()),
-        Err(error) => {
-            let remedy = match &device.port {
-                Port::Path(path) => format!("plug it in, or correct device.path ({})", path.display()),
-                Port::UsbSerial(serial) => format!("plug it in, or correct device.serial_number ({serial})"),
-                Port::UsbIds => "plug it in; if it has no USB id of its own, name device.path".to_owned(),
-            };
-            Row::fault(&what, error.to_string(), remedy)
-        }
+    let others = all.iter().filter(|other| *other != device);
+    let mut line = spec.serial.clone();
+    line.baud = device.baud.unwrap_or(line.baud);
+    let recognise = Recognise {
+        discovery: Discovery::system(),
+        wanted: recognised_by(&device.port, spec),
+        others: others.filter_map(|other| Some(recognised_by(&other.port, sound(&other.protocol)?))).collect(),
+        spec: Arc::clone(spec),
+        line,
+    };
+    let mut opener = Opener::new(recognise, None);
+    match super::block_on_any(async { opener.open().await.map(|opened| opened.port) }) {
+        Err(error) => Row::fault(&what, error.to_string(), "run it again"),
+        Ok(Ok(port)) => Row::good(&what, port),
+        Ok(Err(error)) => unopened(&what, &device.port, &error),
     }
+}
+
+/// Why a port is not open, in both languages; a gateway that runs holds its ports rightly.
+fn unopened(what: &str, port: &Port, error: &LinkError) -> Row {
+    let holders = match error {
+        LinkError::Busy { port } => holders::of(Path::new(port)),
+        _ => Vec::new(),
+    };
+    if let Some(gateway) = holders.iter().find(|holder| holder.is_gateway()) {
+        return Row::good(what, format!("{gateway} has it open"));
+    }
+    let held: Vec<String> = holders.iter().map(|holder| format!("; held by {holder}")).collect();
+    let advice = error.advice();
+    let key = match (error, port) {
+        (LinkError::Absent { .. }, Port::Path(path)) => format!("\nor correct device.path ({})", path.display()),
+        (LinkError::Absent { .. }, Port::UsbSerial(serial)) => format!("\nor correct device.serial_number ({serial})"),
+        (LinkError::Absent { .. }, Port::UsbIds) => "\nif it has no USB id of its own, name device.path".to_owned(),
+        (LinkError::Forbidden { .. }, _) => "\nsudo usermod -aG dialout USER, then restart the gateway".to_owned(),
+        _ => String::new(),
+    };
+    Row::fault(what, format!("{error}{}", held.concat()), format!("{}\n{}{key}", advice.zh, advice.en))
 }
 
 fn runtime(config: &Config) -> Row {
@@ -291,8 +316,8 @@ pub fn table(rows: &[Row]) -> String {
         let indent = " ".repeat(width + 10);
         let found = found.replace('\n', &format!("\n{indent}"));
         let _ = writeln!(text, "{what:width$}  {sign}  {found}");
-        if !remedy.is_empty() {
-            let _ = writeln!(text, "{indent}→ {remedy}");
+        for line in remedy.lines() {
+            let _ = writeln!(text, "{indent}→ {line}");
         }
     }
     text

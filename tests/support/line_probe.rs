@@ -202,7 +202,7 @@ pub fn serve_as(spec: Arc<Spec>, name: &Path, station: mpsc::Sender<Observation>
 async fn open(spec: Arc<Spec>, name: PathBuf) -> Result<Opened<SerialLink>, LinkError> {
     let found = Discovery::system().find(&By::Path(name), &[])?;
     let link = SerialLink::open(&found.node, &spec.serial).await?;
-    Ok(Opened { link, serial: found.serial, port: found.node.display().to_string() })
+    Ok(Opened { link, serial: found.serial, port: found.node.display().to_string(), wanted: None })
 }
 
 impl Served {

@@ -148,7 +148,12 @@ impl Building {
                 let (name, serial) = (name.clone(), serial.clone());
                 async move {
                     let link = SerialLink::open(&name, &serial).await?;
-                    Ok::<_, LinkError>(Opened { link, serial: "usb".to_owned(), port: "analyser".to_owned() })
+                    Ok::<_, LinkError>(Opened {
+                        link,
+                        serial: "usb".to_owned(),
+                        port: "analyser".to_owned(),
+                        wanted: None,
+                    })
                 }
             },
             ended,

@@ -19,6 +19,10 @@ const EARLY: usize = 64;
 pub(super) struct Call {
     /// Names the device where it does not tell its own serial number.
     serial: String,
+    /// What it must call itself.
+    wanted: Option<String>,
+    /// What it calls itself instead: nothing of it is taken.
+    pub stranger: Option<LinkError>,
     pub identity: Option<Arc<DeviceIdentity>>,
     early: Vec<Event>,
     bad_in_a_row: u32,
@@ -26,8 +30,12 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub const fn new(serial: String) -> Self {
-        Self { serial, identity: None, early: Vec::new(), bad_in_a_row: 0, clock_due: false }
+    pub const fn new(serial: String, wanted: Option<String>) -> Self {
+        Self { serial, wanted, stranger: None, identity: None, early: Vec::new(), bad_in_a_row: 0, clock_due: false }
+    }
+
+    fn is_stranger(&self, identity: &DeviceIdentity) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| *wanted != identity.serial)
     }
 
     /// Completes what the device said of itself.
@@ -45,6 +53,10 @@ impl Device {
     /// Takes one event of the session: into the state, and on to the station.
     pub(super) fn note(&mut self, event: Event, call: &mut Call) {
         match event {
+            Event::Identified(identity) if call.is_stranger(&identity) => {
+                let (port, wanted) = (self.state.borrow().port.clone(), call.wanted.clone().unwrap_or_default());
+                call.stranger = Some(LinkError::Stranger { port, wanted, found: identity.serial });
+            }
             Event::Identified(identity) => {
                 let identity = call.identified(identity);
                 info!(protocol = identity.protocol, serial = identity.serial, "device identified");
@@ -120,7 +132,7 @@ impl Device {
     /// The connection is over: what was asked is answered, and everyone sees why.
     pub(super) fn lost(&mut self, fault: &LinkError) {
         self.report(&fault.to_string());
-        let label = advice::for_link(fault);
+        let label = fault.advice();
         let identity = self.state.borrow().identity.clone();
         if let Some(identity) = identity.map(Arc::new) {
             for token in mem::take(&mut self.unanswered) {

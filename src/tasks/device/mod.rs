@@ -101,7 +101,7 @@ impl Device {
         while let Some(opened) = self.while_away(open(), &stop).await {
             let fault = match opened {
                 Ok(opened) => {
-                    let mut call = Call::new(opened.serial);
+                    let mut call = Call::new(opened.serial, opened.wanted);
                     match self.serve(opened.link, &opened.port, &mut call, &stop).await {
                         Ended::Stopped => break,
                         Ended::Lost(fault) => {
@@ -168,6 +168,9 @@ impl Device {
                     Output::WaitUntil(instant) => break instant,
                 }
             };
+            if let Some(stranger) = call.stranger.take() {
+                return Ended::Lost(stranger);
+            }
             if mem::take(&mut call.clock_due) {
                 self.set_clock(&mut session);
                 continue;

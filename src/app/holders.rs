@@ -1,0 +1,57 @@
+//! Who holds a port open: so that "busy" names whom to close. Reads `/proc`; another user's programs show only to root.
+
+use serde::Serialize;
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+/// A program that has the port open.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Holder {
+    pub name: String,
+    pub pid: u32,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, pid } = self;
+        write!(f, "{name} (process {pid})")
+    }
+}
+
+impl Holder {
+    /// A gateway that runs: its ports are in good hands.
+    #[must_use]
+    pub fn is_gateway(&self) -> bool {
+        self.name == "skinlink"
+    }
+}
+
+/// Everyone but ourselves who has `node` (or what it links to) open. Blocks for some milliseconds.
+#[must_use]
+pub fn of(node: &Path) -> Vec<Holder> {
+    let node = fs::canonicalize(node).unwrap_or_else(|_| node.to_owned());
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let others = pids.filter(|pid| *pid != std::process::id());
+    let mut holders: Vec<Holder> = others.filter(|pid| has_open(*pid, &node)).map(named).collect();
+    holders.sort();
+    holders
+}
+
+/// Whether this very program has `node` open.
+#[must_use]
+pub fn is_ours(node: &Path) -> bool {
+    fs::canonicalize(node).is_ok_and(|node| has_open(std::process::id(), &node))
+}
+
+fn has_open(pid: u32, node: &Path) -> bool {
+    let entries = fs::read_dir(PathBuf::from(format!("/proc/{pid}/fd"))).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| fs::read_link(entry.path()).is_ok_and(|target| target == node))
+}
+
+fn named(pid: u32) -> Holder {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    Holder { name: name.trim().to_owned(), pid }
+}
