@@ -11,25 +11,25 @@ use std::collections::BTreeMap;
 
 /// Holds the parts of arrays that have come so far.
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
+pub(crate) struct Assembler {
     arrays: BTreeMap<String, Vec<Option<f32>>>,
 }
 
 /// What one frame gave.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Taken {
-    pub(super) values: Vec<MeasuredValue>,
-    pub(super) without: Vec<(MetricId, NoValue)>,
+pub(crate) struct Taken {
+    pub(crate) values: Vec<MeasuredValue>,
+    pub(crate) without: Vec<(MetricId, NoValue)>,
 }
 
 impl Assembler {
     /// Forgets unfinished arrays: a new measurement begins.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.arrays.clear();
     }
 
     /// Takes a frame; `region` is where it was measured, unless a field says otherwise.
-    pub(super) fn take(&mut self, spec: &Spec, decoded: &Decoded, region: Option<Region>) -> Taken {
+    pub(crate) fn take(&mut self, spec: &Spec, decoded: &Decoded, region: Option<Region>) -> Taken {
         let mut taken = Taken::default();
         let mut complete: Vec<(String, Vec<f32>)> = Vec::new();
         for item in &decoded.items {

@@ -32,6 +32,7 @@ mod value;
 pub mod vector;
 pub mod width;
 
+pub(crate) use derive::Assembler;
 pub use fault::FrameError;
 pub use item::{Item, NoValue, Role};
 pub use parse::keys_asked;

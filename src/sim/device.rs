@@ -7,7 +7,7 @@
 //!
 //! Because both sides share the codec, it cannot find a mistake that is the same on both: that is what vectors are for.
 
-use super::{ledger::LedgerLine, pictures::Outgoing, truth::Truth};
+use super::{arrays::Arrays, fill, ledger::LedgerLine, pictures::Outgoing, truth::Truth};
 use crate::{
     domain::{Quantity, Region, metric::MetricId, reading::QualityFlag, scan::Phase},
     protocol::{
@@ -15,6 +15,7 @@ use crate::{
         field::{Code, Field, Shape, ValueField},
         flow::Step,
         framer::Framer,
+        framing::Framing,
         item::Decoded,
     },
 };
@@ -125,6 +126,9 @@ pub struct SimDevice {
     begun: VecDeque<Begun>,
     sent: VecDeque<Sent>,
     picture: Option<Outgoing>,
+    arrays: Arrays,
+    /// How often it gives another serial number, and what decides it.
+    lying: (f64, fastrand::Rng),
     outputs: VecDeque<SimOutput>,
 }
 
@@ -134,6 +138,7 @@ impl SimDevice {
         Self {
             framer: Framer::new(spec.command_framing.clone()),
             rng: fastrand::Rng::with_seed(setup.seed),
+            arrays: Arrays::new(setup.seed),
             spec,
             setup,
             switched_on: now,
@@ -146,8 +151,22 @@ impl SimDevice {
             begun: VecDeque::new(),
             sent: VecDeque::new(),
             picture: None,
+            lying: (0.0, fastrand::Rng::new()),
             outputs: VecDeque::new(),
         }
+    }
+
+    /// It gives another serial number than its own so often.
+    #[must_use]
+    pub fn lying(mut self, often: f64) -> Self {
+        self.lying = (often, fastrand::Rng::with_seed(self.setup.seed ^ 3));
+        self
+    }
+
+    /// How frames lie on the wire from it and to it.
+    #[must_use]
+    pub fn framings(&self) -> (Framing, Framing) {
+        (self.spec.framing.clone(), self.spec.command_framing.clone())
     }
 
     pub fn handle_input(&mut self, now: Instant, input: SimInput<'_>) {
@@ -215,6 +234,7 @@ impl SimDevice {
         } else if spec.flow.picture.as_ref().is_some_and(|flow| flow.done == command.name) {
             self.picture = None;
         } else if let Some(steps) = steps_after(&spec, &command.name) {
+            self.arrays.asked(&spec, &command.name);
             self.answer(command, steps);
         }
     }
@@ -297,6 +317,7 @@ impl SimDevice {
             let (metric, unit) = (field.metric.clone(), field.unit.clone());
             items.push(Item::Value { metric, unit, region: None, value });
         }
+        fill::fill(shape, &mut items, begun.region);
         let Ok(frame) = spec.encode_message(&begun.message, &items) else { return };
         self.outputs.extend(lines.into_iter().map(SimOutput::Record));
         self.outputs.push_back(SimOutput::Transmit(frame.clone()));
@@ -323,9 +344,12 @@ impl SimDevice {
         if self.lifted {
             return Err(NoValue::Absent);
         }
-        let mean = self.setup.truth.mean(&field.metric, region, self.phase).ok_or(NoValue::Absent)?;
+        let truth = &self.setup.truth;
+        let unplanned = (!truth.knows(&field.metric)).then(|| fill::usual_mean(field));
+        let mean = truth.mean(&field.metric, region, self.phase).or(unplanned).ok_or(NoValue::Absent)?;
         let declared = self.spec.repeatability(&field.metric);
-        let (repeat_sd, placement_sd) = declared.map_or((0.0, 0.0), |r| (r.repeat_sd, r.placement_sd));
+        let undeclared = unplanned.map_or(0.0, fill::usual_spread);
+        let (repeat_sd, placement_sd) = declared.map_or((undeclared, 0.0), |r| (r.repeat_sd, r.placement_sd));
         let place = (field.metric.clone(), region, self.phase);
         let offset = match &self.placed {
             Some((metric, region, phase, offset)) if (metric, region, phase) == (&place.0, &place.1, &place.2) => {
@@ -339,9 +363,9 @@ impl SimDevice {
     }
 
     /// What it says of itself, in whatever message has a field for it.
-    fn identity(&self) -> [Item; 4] {
+    fn identity(&self, serial: &str) -> [Item; 4] {
         let text = |role, text: &str| Item::Text { role, text: self.cut(role, text) };
-        let Setup { serial, probe, firmware, .. } = &self.setup;
+        let Setup { probe, firmware, .. } = &self.setup;
         let battery = Item::Number { role: Role::Battery, value: 87 };
         [text(Role::Serial, serial), text(Role::Probe, probe), text(Role::Firmware, firmware), battery]
     }
@@ -358,10 +382,31 @@ impl SimDevice {
 
     /// Sends a message that is no measurement.
     pub(super) fn say(&mut self, name: &str, items: &[Item]) {
+        let spec = self.spec.clone();
+        let Some(shape) = spec.message(name) else { return };
+        let serial = self.serial_given(shape);
         let mut items = items.to_vec();
-        items.extend(self.identity());
-        if let Ok(frame) = self.spec.encode_message(name, &items) {
+        items.extend(self.identity(&serial));
+        items.extend(self.arrays.items(&spec, shape));
+        fill::fill(shape, &mut items, self.at);
+        if let Ok(frame) = spec.encode_message(name, &items) {
+            self.record_derived(&Decoded { name: name.to_owned(), items });
             self.outputs.push_back(SimOutput::Transmit(frame));
+        }
+    }
+
+    fn serial_given(&mut self, shape: &Shape) -> String {
+        let (often, rng) = &mut self.lying;
+        let lies = shape.has(Role::Serial) && *often > 0.0 && rng.f64() < *often;
+        if lies { fill::a_lie(&self.setup.serial, rng) } else { self.setup.serial.clone() }
+    }
+
+    fn record_derived(&mut self, said: &Decoded) {
+        let place = (self.at, self.phase);
+        for value in self.arrays.derived(&self.spec, said, self.at) {
+            let (serial, number) = (&self.setup.serial, self.arrays.number);
+            let line = LedgerLine::new(serial, number, &value.metric, place, value.value.to_string(), &value.unit);
+            self.outputs.push_back(SimOutput::Record(line));
         }
     }
 

@@ -3,10 +3,13 @@
 //! A simulated analyser is a [`device::SimDevice`] made from a protocol file, behind a [`wire::Wire`] with seeded faults, run
 //! by [`serve::serve`] on a real pseudo-terminal and steered by a [`serve::SimHandle`].
 
+mod arrays;
 pub mod beautician;
 pub mod broker;
 pub mod deeds;
 pub mod device;
+pub mod faults;
+mod fill;
 pub mod ledger;
 mod pictures;
 mod pty;
@@ -15,7 +18,8 @@ pub mod truth;
 pub mod wire;
 
 pub use device::{Setup, SimDevice, SimInput, SimOutput};
+pub use faults::{Fault, Faults};
 pub use ledger::LedgerLine;
 pub use serve::{Control, SimHandle, Simulated, serve};
 pub use truth::Truth;
-pub use wire::{Faults, Wire};
+pub use wire::Wire;

@@ -2,6 +2,7 @@
 
 use super::{
     device::{SimDevice, SimInput, SimOutput},
+    faults::Faults,
     ledger::LedgerLine,
     pty::Pty,
     wire::Wire,
@@ -118,8 +119,18 @@ pub struct Simulated {
     ledger: Vec<LedgerLine>,
     ledger_file: Option<File>,
     inbox: mpsc::Receiver<Command>,
-    /// Pieces under way on the wire: when, what, and whether to the gateway.
-    under_way: VecDeque<(Instant, Vec<u8>, bool)>,
+    under_way: VecDeque<(Instant, UnderWay)>,
+    /// How often a frame is cut off by the plug, and what decides it.
+    unplug: (f64, fastrand::Rng),
+}
+
+/// What happens to the cable at an instant.
+#[derive(Debug)]
+enum UnderWay {
+    ToGateway(Vec<u8>),
+    ToDevice(Vec<u8>),
+    Pull,
+    PlugIn,
 }
 
 impl std::fmt::Debug for Command {
@@ -145,8 +156,20 @@ impl Simulated {
             ledger_file: None,
             inbox,
             under_way: VecDeque::new(),
+            unplug: (0.0, fastrand::Rng::new()),
         };
         (SimHandle(sender), simulated)
+    }
+
+    /// Puts `device` behind a cable on which all of `faults` happen, decided by `seed`.
+    #[must_use]
+    pub fn with_faults(device: SimDevice, faults: Faults, seed: u64) -> (SimHandle, Self) {
+        let (framing, command_framing) = device.framings();
+        let to_gateway = Wire::new(faults, seed).with_framing(&framing);
+        let to_device = Wire::new(faults.of_the_cable(), seed ^ 1).with_framing(&command_framing);
+        let (handle, mut simulated) = Self::new(device.lying(faults.lying_identify), to_gateway, to_device);
+        simulated.unplug = (faults.unplug, fastrand::Rng::with_seed(seed ^ 2));
+        (handle, simulated)
     }
 
     /// Appends every measurement to `path` as a line of JSON, before it is sent.
@@ -163,14 +186,23 @@ impl Simulated {
         let wake = loop {
             match self.device.poll_output() {
                 SimOutput::Record(line) => self.record(line)?,
-                SimOutput::Transmit(bytes) => {
-                    let pieces = self.to_gateway.carry(now, &bytes);
-                    self.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, piece, true)));
-                }
+                SimOutput::Transmit(bytes) => self.transmit(now, &bytes),
                 SimOutput::WaitUntil(wake) => break wake,
             }
         };
         Ok(self.under_way.iter().map(|(at, ..)| *at).chain([wake]).min().unwrap_or(wake))
+    }
+
+    fn transmit(&mut self, now: Instant, bytes: &[u8]) {
+        let (often, rng) = &mut self.unplug;
+        let cut = (*often > 0.0 && rng.f64() < *often).then(|| rng.usize(..bytes.len().max(1)));
+        let pieces = self.to_gateway.carry(now, &bytes[..cut.unwrap_or(bytes.len())]);
+        let last = pieces.last().map_or(now, |(at, _)| *at);
+        self.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, UnderWay::ToGateway(piece))));
+        if cut.is_some() {
+            self.under_way.push_back((last, UnderWay::Pull));
+            self.under_way.push_back((last + Faults::UNPLUGGED, UnderWay::PlugIn));
+        }
     }
 
     fn record(&mut self, line: LedgerLine) -> io::Result<()> {
@@ -183,19 +215,25 @@ impl Simulated {
         Ok(())
     }
 
-    /// Hands over what has arrived by now at either end.
-    fn deliver(&mut self, now: Instant, pty: Option<&Pty>) {
+    /// Lets all happen that was to have happened by now.
+    fn deliver(&mut self, now: Instant, pty: &mut Option<Pty>, path: &Path) -> io::Result<()> {
         let mut rest = VecDeque::new();
-        for (at, bytes, to_gateway) in std::mem::take(&mut self.under_way) {
-            match (at <= now, to_gateway, pty) {
-                (false, ..) => rest.push_back((at, bytes, to_gateway)),
-                (true, true, Some(pty)) => pty.write(&bytes),
-                (true, true, None) => {}
-                (true, false, _) => self.device.handle_input(now, SimInput::Bytes(&bytes)),
+        for (at, what) in std::mem::take(&mut self.under_way) {
+            if at > now {
+                rest.push_back((at, what));
+                continue;
+            }
+            match what {
+                UnderWay::ToGateway(bytes) => pty.iter().for_each(|pty| pty.write(&bytes)),
+                UnderWay::ToDevice(bytes) => self.device.handle_input(now, SimInput::Bytes(&bytes)),
+                UnderWay::Pull => *pty = None,
+                UnderWay::PlugIn if pty.is_none() => *pty = Some(Pty::open(path)?),
+                UnderWay::PlugIn => {}
             }
         }
         self.under_way.extend(rest);
         self.device.handle_input(now, SimInput::Tick);
+        Ok(())
     }
 }
 
@@ -218,14 +256,14 @@ pub async fn serve(path: &Path, mut simulated: Simulated, stop: CancellationToke
             received = read(pty.as_ref(), &mut buffer) => match received {
                 Ok(count) => {
                     let pieces = simulated.to_device.carry(now(), &buffer[..count]);
-                    simulated.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, piece, false)));
+                    simulated.under_way.extend(pieces.into_iter().map(|(at, piece)| (at, UnderWay::ToDevice(piece))));
                 }
                 // The gateway has closed it: a fresh terminal under the same name.
                 Err(_) => pty = Some(Pty::open(path)?),
             },
             () = tokio::time::sleep_until(wake.into()) => {}
         }
-        simulated.deliver(now(), pty.as_ref());
+        simulated.deliver(now(), &mut pty, path)?;
     }
 }
 

@@ -68,6 +68,12 @@ impl Truth {
         self.means.insert((metric.clone(), region, phase), mean);
     }
 
+    /// Whether anything was planted of `metric`.
+    #[must_use]
+    pub fn knows(&self, metric: &MetricId) -> bool {
+        self.means.keys().any(|(known, ..)| known == metric)
+    }
+
     /// `None`: there is no skin here, the device finds no value.
     #[must_use]
     pub fn mean(&self, metric: &MetricId, region: Region, phase: Phase) -> Option<f64> {

@@ -1,33 +1,8 @@
 //! A bad cable with a seed: splits, delays, loses, repeats and changes what passes. What it does is decided by the seed alone.
 
+use super::faults::Faults;
+use crate::protocol::{FrameError, framer::Framer, framing::Framing};
 use std::time::{Duration, Instant};
-
-/// How often each fault happens, from 0 to 1 for every message handed over.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Faults {
-    /// Cut into pieces that arrive one after the other.
-    pub split: f64,
-    /// Bytes that mean nothing before it.
-    pub garbage: f64,
-    /// Never arrives.
-    pub loss: f64,
-    /// Arrives twice.
-    pub repeat: f64,
-    /// Arrives after [`Self::LATE`]: too late for whoever asked.
-    pub late: f64,
-    /// One bit differs.
-    pub lie: f64,
-}
-
-impl Faults {
-    pub const NONE: Self = Self { split: 0.0, garbage: 0.0, loss: 0.0, repeat: 0.0, late: 0.0, lie: 0.0 };
-
-    /// Worse than any cable in a salon that still works at times.
-    pub const HOSTILE: Self = Self { split: 0.5, garbage: 0.1, loss: 0.1, repeat: 0.1, late: 0.05, lie: 0.1 };
-
-    /// Longer than a reply may take in the protocols of this house, shorter than a measurement.
-    pub const LATE: Duration = Duration::from_millis(900);
-}
 
 /// One direction of a cable.
 #[derive(Debug)]
@@ -36,12 +11,23 @@ pub struct Wire {
     rng: fastrand::Rng,
     /// What comes later cannot overtake.
     free_at: Option<Instant>,
+    /// Nothing passes before this.
+    silent_until: Option<Instant>,
+    /// How to tell a frame whose checksum is wrong from one that is broken in another way.
+    framing: Option<Framing>,
 }
 
 impl Wire {
     #[must_use]
     pub fn new(faults: Faults, seed: u64) -> Self {
-        Self { faults, rng: fastrand::Rng::with_seed(seed), free_at: None }
+        Self { faults, rng: fastrand::Rng::with_seed(seed), free_at: None, silent_until: None, framing: None }
+    }
+
+    /// Frames lie so on it: their checksums can be made wrong.
+    #[must_use]
+    pub fn with_framing(mut self, framing: &Framing) -> Self {
+        self.framing = Some(framing.clone());
+        self
     }
 
     #[must_use]
@@ -52,7 +38,7 @@ impl Wire {
     /// What arrives of `bytes`, and when; in order.
     pub fn carry(&mut self, now: Instant, bytes: &[u8]) -> Vec<(Instant, Vec<u8>)> {
         let faults = self.faults;
-        if self.happens(faults.loss) {
+        if self.is_silent(now) || self.happens(faults.loss) {
             return Vec::new();
         }
         let mut stream = Vec::new();
@@ -63,6 +49,9 @@ impl Wire {
         let times = if self.happens(faults.repeat) { 2 } else { 1 };
         for _ in 0..times {
             let mut copy = bytes.to_vec();
+            if self.happens(faults.wrong_checksum) {
+                copy = self.with_wrong_checksum(copy);
+            }
             if self.happens(faults.lie) && !copy.is_empty() {
                 let at = self.rng.usize(..copy.len());
                 copy[at] ^= 1 << self.rng.u8(..8);
@@ -84,6 +73,28 @@ impl Wire {
         pieces
     }
 
+    fn is_silent(&mut self, now: Instant) -> bool {
+        if self.silent_until.is_some_and(|until| now < until) {
+            return true;
+        }
+        let begins = self.happens(self.faults.silent);
+        self.silent_until = begins.then(|| now + Faults::SILENCE);
+        begins
+    }
+
+    /// The same frame with one bit changed so that its checksum, and nothing else, is wrong; as it is where none can.
+    fn with_wrong_checksum(&mut self, frame: Vec<u8>) -> Vec<u8> {
+        let Some(framing) = self.framing.clone().filter(|framing| framing.checksum.is_some()) else { return frame };
+        let mut bits: Vec<usize> = (0..8 * frame.len()).collect();
+        self.rng.shuffle(&mut bits);
+        let changed = bits.into_iter().map(|bit| {
+            let mut copy = frame.clone();
+            copy[bit / 8] ^= 1 << (bit % 8);
+            copy
+        });
+        changed.into_iter().find(|copy| is_only_wrong_in_checksum(&framing, copy)).unwrap_or(frame)
+    }
+
     fn happens(&mut self, probability: f64) -> bool {
         probability > 0.0 && self.rng.f64() < probability
     }
@@ -101,4 +112,11 @@ impl Wire {
         }
         pieces
     }
+}
+
+fn is_only_wrong_in_checksum(framing: &Framing, frame: &[u8]) -> bool {
+    let (mut framer, mut results) = (Framer::new(framing.clone()), Vec::new());
+    framer.feed(frame, &mut |result| results.push(result));
+    framer.give_up(&mut |result| results.push(result));
+    matches!(results.first(), Some(Err(FrameError::Checksum { .. }))) && results.iter().all(Result::is_err)
 }

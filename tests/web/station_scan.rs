@@ -201,7 +201,7 @@ async fn assert_held_against_the_ledger(house: &House, visit: &str) {
 
 #[tokio::test]
 async fn a_bad_cable_loses_and_doubles_nothing() {
-    let (seed, faults) = (11, Faults { split: 0.5, garbage: 0.1, loss: 0.05, repeat: 0.1, late: 0.0, lie: 0.05 });
+    let (seed, faults) = (11, Faults { split: 0.5, garbage: 0.1, loss: 0.05, repeat: 0.1, lie: 0.05, ..Faults::NONE });
     println!("wire seeds {seed} and {}", seed + 1);
     let house = House::new(Wanted { faults, ..Wanted::default() }).await;
     let visit = house.visit("林女士").await;
