@@ -3,13 +3,14 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help fleet demo test setup check-format lint tests docs release kills power-cuts fuzz bench bench-peers outages
+.PHONY: help fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      a whole visit through real parts; pages stay open until Ctrl-C'
 	@echo 'make test      format, lints, all tests, documentation'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
+	@echo 'make pages     docs/protocols/ and the JSON Schema again, after a protocol file or the language has changed'
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
 	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
@@ -40,6 +41,10 @@ tests:
 
 docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --lib
+
+pages:
+	cargo run -q --bin skinlink -- protocol docs
+	cargo run -q --bin skinlink -- protocol schema --into docs/contracts/protocol-file.schema.json
 
 kills:
 	SKINLINK_KILLS=long cargo test --test kills -- --nocapture

@@ -1,5 +1,6 @@
 //! The command line: arguments only, no logic. What each command does stands in `app`.
 
+use crate::sim::Faults;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -38,7 +39,9 @@ pub enum Command {
     Demo(Demo),
     /// Be a simulated analyser on a pseudo-terminal.
     Simulate(Simulate),
-    /// Look at the analysers this gateway can speak with.
+    /// What is plugged in, what each would be taken for and why, and how to configure it.
+    Devices(Devices),
+    /// Look at, try, write and test the protocol files: how analysers talk.
     #[command(subcommand)]
     Protocol(Protocol),
     /// Look at the models this gateway can run.
@@ -92,8 +95,8 @@ pub struct Demo {
 pub struct Simulate {
     #[command(subcommand)]
     pub many: Option<Many>,
-    /// Id of the protocol, a folder of firmware-protocols/.
-    #[arg(required = true)]
+    /// Id of the protocol, a folder of firmware-protocols/; with --replay the one of the recording.
+    #[arg(required_unless_present = "replay")]
     pub protocol: Option<String>,
     /// Where the serial port appears: a link to a pseudo-terminal.
     #[arg(long, value_name = "PATH", default_value = "/tmp/skinlink-device")]
@@ -103,6 +106,13 @@ pub struct Simulate {
     /// Serial number the device names.
     #[arg(long, default_value = "SIM-0001", value_name = "TEXT")]
     pub serial: String,
+    /// What goes wrong, by name and how often for every frame: garbage, split, late, repeated, silent, wrong-checksum,
+    /// unplug, lying-identify, lost, flipped, all; as `garbage,split=0.5`. The seed decides what happens when.
+    #[arg(long, value_name = "FAULTS", default_value = "none", value_parser = clap::value_parser!(Faults))]
+    pub faults: Faults,
+    /// Answer as the device did in this recording (`skinlink devices record`).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["faults", "ledger"])]
+    pub replay: Option<PathBuf>,
     /// Append what the device sent as JSON lines: the independent ledger.
     #[arg(long, value_name = "FILE")]
     pub ledger: Option<PathBuf>,
@@ -145,6 +155,72 @@ pub struct Fleet {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, after_help = AFTER_DEVICES)]
+pub struct Devices {
+    #[command(subcommand)]
+    pub command: Option<DevicesCommand>,
+    #[command(flatten)]
+    pub look: Look,
+}
+
+const AFTER_DEVICES: &str = "\
+Exit codes: 0 looked · 1 a port cannot be opened, or devices cannot be told apart · 2 the configuration cannot be understood.";
+
+#[derive(Debug, Args)]
+pub struct Look {
+    /// The configuration: which devices are known already. Without the file, none is.
+    #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+    pub config: PathBuf,
+    /// Ask each device who it is. Bytes of a protocol go only to ports that it may be behind.
+    #[arg(long)]
+    pub ask: bool,
+    /// Look at this port too: one that is not on USB, or a simulated one. May be repeated.
+    #[arg(long, value_name = "PATH")]
+    pub port: Vec<PathBuf>,
+    /// Print one JSON document instead of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Folder of protocol folders. Default: the one of the configuration, else firmware-protocols.
+    #[arg(long, value_name = "FOLDER")]
+    pub protocols: Option<PathBuf>,
+    /// Where the kernel shows devices; for tests.
+    #[arg(long, value_name = "FOLDER", default_value = "/sys", hide = true)]
+    pub sysfs: PathBuf,
+    #[arg(long, value_name = "FOLDER", default_value = "/dev", hide = true)]
+    pub dev: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DevicesCommand {
+    /// Keep what passes on a line, both ways and with times, in a file, and show it.
+    Record(Record),
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
+    #[arg(long, value_name = "PATH")]
+    pub port: PathBuf,
+    /// Speak and decode by this protocol: an id, a file or a folder. Without it the line is only listened to.
+    #[arg(long, value_name = "ID", required_unless_present = "baud")]
+    pub protocol: Option<PathBuf>,
+    /// Bits per second, where no protocol says so or it differs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
+    pub baud: Option<u32>,
+    /// The file to write; an old one is never written over.
+    #[arg(long, value_name = "FILE")]
+    pub into: PathBuf,
+    /// End by itself after so long; else by Ctrl-C.
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// Tell the device that its values are safe, as the gateway does once it has stored them. The device may forget them.
+    #[arg(long)]
+    pub acknowledge: bool,
+    #[command(flatten)]
+    pub folder: ProtocolFolder,
+}
+
+#[derive(Debug, Args)]
 pub struct ProtocolFolder {
     /// Folder of protocol folders.
     #[arg(long, value_name = "FOLDER", default_value = "firmware-protocols")]
@@ -167,6 +243,127 @@ pub enum Protocol {
         #[command(flatten)]
         folder: ProtocolFolder,
     },
+    /// Begin a new protocol: asks what the manual's tables say and writes a commented file.
+    New(Box<NewProtocol>),
+    /// Speak by a protocol file on a real line: bytes left, what they say right, live. The file is read again when saved.
+    Try(Try),
+    /// Make vectors from a recording: one of each message, command and fault that it holds.
+    Vectors(Vectors),
+    /// Write one page per protocol, and a list of them.
+    Docs {
+        /// The folder of the pages.
+        #[arg(long, value_name = "FOLDER", default_value = "docs/protocols")]
+        into: PathBuf,
+        #[command(flatten)]
+        folder: ProtocolFolder,
+    },
+    /// Write the JSON Schema of protocol files, by which editors complete and check them.
+    Schema {
+        /// The file to write; without it the schema is printed.
+        #[arg(long, value_name = "FILE")]
+        into: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Try {
+    /// The protocol file, its folder, or the id of a folder of firmware-protocols/.
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
+    #[arg(long, value_name = "PATH")]
+    pub port: PathBuf,
+    /// Bits per second, where it differs from the protocol file.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
+    pub baud: Option<u32>,
+    /// End by itself after so long; else by Ctrl-C.
+    #[arg(long, value_name = "N")]
+    pub seconds: Option<f64>,
+    /// Tell the device that its values are safe. The device may forget them.
+    #[arg(long)]
+    pub acknowledge: bool,
+    #[command(flatten)]
+    pub folder: ProtocolFolder,
+}
+
+#[derive(Debug, Args)]
+pub struct Vectors {
+    /// A recording of `skinlink devices record`.
+    pub recording: PathBuf,
+    /// Id of the protocol; default: the one of the recording.
+    #[arg(long, value_name = "ID")]
+    pub protocol: Option<String>,
+    /// Write them here instead of into the protocol's own vectors/. A file that is there is never written over.
+    #[arg(long, value_name = "FOLDER")]
+    pub into: Option<PathBuf>,
+    #[command(flatten)]
+    pub folder: ProtocolFolder,
+}
+
+/// Answers to the questions; what is not given is asked in a terminal, and has its default elsewhere.
+#[derive(Debug, Args, Clone, Default)]
+pub struct NewProtocol {
+    /// Name of the folder: a-z, 0-9 and '-'.
+    pub id: Option<String>,
+    /// What the device is called in Chinese.
+    #[arg(long, value_name = "TEXT")]
+    pub title_zh: Option<String>,
+    /// What the device is called in English.
+    #[arg(long, value_name = "TEXT")]
+    pub title_en: Option<String>,
+    /// Where this is learnt: manual, revision, page.
+    #[arg(long, value_name = "TEXT")]
+    pub source: Option<String>,
+    /// Bits per second.
+    #[arg(long, value_name = "N")]
+    pub baud: Option<String>,
+    /// USB vendor and product, as lsusb prints them: 1a86:7523.
+    #[arg(long, value_name = "ID")]
+    pub usb: Option<String>,
+    /// How frames lie on the wire: delimited, start-length-end, fixed-length.
+    #[arg(long, value_name = "KIND")]
+    pub framing: Option<String>,
+    /// First bytes of a frame in hex: "A5 5A"; none for lines of text.
+    #[arg(long, value_name = "HEX")]
+    pub start: Option<String>,
+    /// Width of the length behind them: u8, u16be, u16le.
+    #[arg(long, value_name = "WIDTH")]
+    pub length: Option<String>,
+    /// Bytes of a whole frame of fixed length.
+    #[arg(long, value_name = "N")]
+    pub frame_bytes: Option<String>,
+    /// Last bytes: in hex, or for lines of text as \r\n.
+    #[arg(long, value_name = "BYTES")]
+    pub end: Option<String>,
+    /// Between the columns of a line.
+    #[arg(long, value_name = "CHARACTER")]
+    pub separator: Option<String>,
+    /// Checksum: none, sum8, xor8, lrc or a name of the CRC catalogue such as CRC-16/MODBUS.
+    #[arg(long, value_name = "NAME")]
+    pub checksum: Option<String>,
+    /// How the message with the value begins: payload bytes in hex, or the first column of a line.
+    #[arg(long, value_name = "BYTES")]
+    pub matches: Option<String>,
+    /// What it measures, by its id in config/metrics.toml.
+    #[arg(long, value_name = "ID")]
+    pub metric: Option<String>,
+    /// How the value stands there: u16be, i16le, f32le, decimal, …
+    #[arg(long, value_name = "WIDTH")]
+    pub width: Option<String>,
+    /// What the raw number is multiplied with.
+    #[arg(long, value_name = "NUMBER")]
+    pub scale: Option<String>,
+    /// Unit, as printed beside the number.
+    #[arg(long, value_name = "TEXT")]
+    pub unit: Option<String>,
+    /// The command that asks for a value, as it begins; none where the device measures by its own button.
+    #[arg(long, value_name = "BYTES")]
+    pub command: Option<String>,
+    /// Ask nothing: what is not given has its default.
+    #[arg(long)]
+    pub yes: bool,
+    #[arg(long, value_name = "FOLDER", default_value = "firmware-protocols")]
+    pub protocols: PathBuf,
 }
 
 #[derive(Debug, Args)]

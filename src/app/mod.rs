@@ -4,17 +4,23 @@ mod build;
 pub mod catalogue;
 mod check;
 pub mod demo;
+mod devices;
 pub mod fleet;
 mod holders;
+mod live;
 mod logging;
 mod models;
+mod new_protocol;
 mod print;
 mod protocols;
+pub use protocols::pages as protocol_pages;
 pub mod recognise;
+pub mod rows;
 pub mod runtime;
 pub mod signals;
 mod simulate;
 pub mod supervisor;
+mod watch;
 
 use crate::cli::{self, Cli, Command, exit};
 use catalogue::CatalogueError;
@@ -33,20 +39,22 @@ pub fn start(cli: &Cli) -> ExitCode {
         return crate::worker::main_loop();
     }
     if let Err(error) = logging::start(&cli.log) {
-        eprintln!("skinlink: --log {:?}: {error}; use info or info,skinlink::tasks=debug", cli.log);
+        let log = &cli.log;
+        print::complain(&format!("skinlink: --log {log:?}: {error}; use info or info,skinlink::tasks=debug"));
         return ExitCode::from(exit::USAGE);
     }
     let outcome = match &cli.command {
         Command::Run(file) => block_on(run(file)),
         Command::Demo(options) => block_on(demo::run(options)),
-        Command::Simulate(options) => block_on(simulate::run(options)),
+        Command::Simulate(options) => block_on_listening(simulate::run(options)),
+        Command::Devices(options) => devices::command(options),
         Command::Protocol(command) => protocols::command(command),
         Command::Check(options) => check::command(options),
         Command::Model(command) => block_on(models::command(command)),
         Command::Worker => unreachable!("answered above"),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
-        eprintln!("skinlink: {}", told_once(&error));
+        print::complain(&format!("skinlink: {}", told_once(&error)));
         // A configuration that cannot be understood is the caller's to mend; nothing was changed.
         if error.is::<CatalogueError>() { exit::USAGE } else { exit::FAULT }
     }))
@@ -67,6 +75,14 @@ fn block_on(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8
 
 fn block_on_any<T>(work: impl Future<Output = T>) -> std::io::Result<T> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(work))
+}
+
+/// For what listens on standard input: a thread that waits there for a line must not hold the end up.
+fn block_on_listening(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
 }
 
 async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {

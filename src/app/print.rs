@@ -1,4 +1,4 @@
-//! Lines on standard output for people and scripts; a reader that has seen enough (`| head`) ends the program quietly.
+//! Lines for people and scripts; a reader that has seen enough (`| head`) ends the program quietly.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -8,10 +8,20 @@ pub fn line(text: &str) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
         Err(error) => {
-            eprintln!("skinlink: cannot write to standard output: {error}");
+            complain(&format!("skinlink: cannot write to standard output: {error}"));
             std::process::exit(1);
         }
     }
+}
+
+/// Prints one line for someone who may have gone: what has children to end and files to close does not end here.
+pub fn tell(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// A line on standard error. Where nobody reads it, the work goes on: its exit code tells.
+pub fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// `println!` by way of [`line`].

@@ -1,17 +1,22 @@
-//! `skinlink protocol list | show | test`.
+//! `skinlink protocol list | show | test | new | try | vectors | docs | schema`.
 
-use super::{catalogue, print::say};
+use super::{catalogue, devices, new_protocol, print::say};
 use crate::{
-    cli::{Protocol, ProtocolFolder, exit},
-    protocol::{Spec, Vector, check_vector, show},
+    cli::{Protocol, ProtocolFolder, Vectors, exit},
+    protocol::{Spec, Vector, check_vector, harvest::harvest, recording::Recording, schema::schema, show},
 };
-use anyhow::bail;
-use std::path::Path;
+use anyhow::{Context, bail};
+use std::{
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-/// Does one of the three; the answer is an exit code.
+/// Does one of them; the answer is an exit code.
 ///
 /// # Errors
-/// When the folder cannot be read or the named protocol is not there.
+/// When a folder cannot be read or written or the named protocol is not there.
 pub fn command(command: &Protocol) -> anyhow::Result<u8> {
     match command {
         Protocol::List(ProtocolFolder { protocols }) => list(protocols),
@@ -21,6 +26,18 @@ pub fn command(command: &Protocol) -> anyhow::Result<u8> {
             Ok(exit::OK)
         }
         Protocol::Test { id, folder } => test(&folder.protocols, id.as_deref()),
+        Protocol::New(answers) => new_protocol::command(answers),
+        Protocol::Try(options) => super::block_on_listening(devices::try_protocol(options)),
+        Protocol::Vectors(options) => vectors(options),
+        Protocol::Docs { into, folder } => docs(&folder.protocols, into),
+        Protocol::Schema { into: None } => {
+            say!("{}", schema().trim_end());
+            Ok(exit::OK)
+        }
+        Protocol::Schema { into: Some(path) } => {
+            fs::write(path, schema()).with_context(|| format!("cannot write {}", path.display()))?;
+            Ok(exit::OK)
+        }
     }
 }
 
@@ -31,15 +48,19 @@ fn list(folder: &Path) -> anyhow::Result<u8> {
         say!("{id:20} {:8} {} · {}  [{}]", spec.version, spec.title.zh, spec.title.en, metrics.join(", "));
     }
     for (id, broken) in &found.broken {
-        say!("{id:20} BROKEN\n{broken}");
+        say!("{id:20} BROKEN\n{}", broken.with_lines());
     }
     Ok(if found.broken.is_empty() { exit::OK } else { exit::FAULT })
 }
 
-fn sound<'a>(found: &'a catalogue::Protocols, id: &str) -> anyhow::Result<&'a Spec> {
+/// The protocol of this name.
+///
+/// # Errors
+/// When it is broken, with what is wrong; when there is none, with those there are.
+pub fn sound<'a>(found: &'a catalogue::Protocols, id: &str) -> anyhow::Result<&'a Arc<Spec>> {
     match (found.sound.get(id), found.broken.get(id)) {
         (Some(spec), _) => Ok(spec),
-        (None, Some(broken)) => bail!("protocol {id} is broken:\n{broken}"),
+        (None, Some(broken)) => bail!("protocol {id} is broken:\n{}", broken.with_lines()),
         (None, None) => {
             let known: Vec<&str> = found.sound.keys().map(String::as_str).collect();
             bail!("there is no protocol {id:?}; there are {}", known.join(", "))
@@ -55,18 +76,21 @@ fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
     };
     let mut faults = if only.is_none() { found.broken.len() } else { 0 };
     for (id, broken) in found.broken.iter().filter(|_| only.is_none()) {
-        say!("{id}: BROKEN\n{broken}");
+        say!("{id}: BROKEN\n{}", broken.with_lines());
     }
     for (id, spec) in chosen {
         let vectors = catalogue::vectors(folder, id)?;
         if vectors.is_empty() {
-            say!("{id}: has no vectors; nothing is proved");
+            say!(
+                "{id}: the file is sound, but it has no vectors; nothing is proved. Write frames and what they mean into {}",
+                folder.join(id).join("vectors").display()
+            );
             faults += 1;
         }
         for (name, text) in vectors {
             let verdict = match Vector::parse(&name, &text) {
                 Ok(vector) => check_vector(spec, &vector).map_err(|fault| fault.to_string()),
-                Err(faults) => Err(faults.to_string()),
+                Err(faults) => Err(faults.with_lines()),
             };
             match verdict {
                 Ok(()) => say!("{id}: {name} holds"),
@@ -78,4 +102,80 @@ fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
         }
     }
     Ok(if faults == 0 { exit::OK } else { exit::FAULT })
+}
+
+fn vectors(options: &Vectors) -> anyhow::Result<u8> {
+    let path = options.recording.display();
+    let recording = Recording::parse(&catalogue::read(&options.recording)?).with_context(|| path.to_string())?;
+    let named = options.protocol.as_deref().or_else(|| recording.head.protocol_id());
+    let id = named.with_context(|| format!("{path} names no protocol; add --protocol ID"))?;
+    let found = catalogue::protocols(&options.folder.protocols)?;
+    let made = harvest(sound(&found, id)?, &recording);
+    let folder = options.into.clone().unwrap_or_else(|| options.folder.protocols.join(id).join("vectors"));
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    for (name, text) in &made {
+        let file = folder.join(format!("{name}.toml"));
+        if file.exists() {
+            say!("{} is there already; left as it is", file.display());
+        } else {
+            fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+            say!("{}", file.display());
+        }
+    }
+    if made.is_empty() {
+        bail!("{path} holds no frame of {id}; is it the right protocol, and was the device asked?");
+    }
+    say!("compare their values with what the device showed, then: skinlink protocol test {id}");
+    Ok(exit::OK)
+}
+
+/// The pages of all sound protocols, and the list of them: name and text of each file.
+///
+/// # Errors
+/// When a folder or a vector cannot be read.
+pub fn pages(folder: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let found = catalogue::protocols(folder)?;
+    let mut list = String::from(LIST_HEAD);
+    let mut pages = Vec::new();
+    for (id, spec) in &found.sound {
+        let vectors = catalogue::vectors(folder, id)?;
+        let vectors = vectors.iter().map(|(name, text)| Ok(Vector::parse(name, text)?));
+        let vectors = vectors.collect::<anyhow::Result<Vec<_>>>()?;
+        let metrics: Vec<&str> = spec.metrics.iter().map(|metric| metric.id.as_str()).collect();
+        let (zh, en) = (&spec.title.zh, &spec.title.en);
+        writeln!(list, "| [{id}]({id}.md) | {zh} | {en} | {} | {} |", spec.version, metrics.join(", "))?;
+        let head = "<!-- Made by `skinlink protocol docs` from the protocol file and its vectors; change those. -->";
+        pages.push((format!("{id}.md").into(), format!("{head}\n\n{}{}", show::page(spec), show::examples(&vectors))));
+    }
+    pages.push(("README.md".into(), list));
+    Ok(pages)
+}
+
+const LIST_HEAD: &str = "\
+<!-- Made by `skinlink protocol docs` from firmware-protocols/. -->
+
+# Analysers this gateway speaks with
+
+One page per device, made from its protocol file and vectors: frames, fields with their offsets, conversations, examples.
+How such a file is written: [the protocol file](../contracts/protocol-file.md).
+
+| protocol | 设备 | device | version | metrics |
+| --- | --- | --- | --- | --- |
+";
+
+fn docs(folder: &Path, into: &Path) -> anyhow::Result<u8> {
+    fs::create_dir_all(into).with_context(|| format!("cannot make {}", into.display()))?;
+    let pages = pages(folder)?;
+    for old in fs::read_dir(into)?.flatten().map(|entry| entry.path()) {
+        let gone =
+            old.extension().is_some_and(|end| end == "md") && !pages.iter().any(|(name, _)| into.join(name) == old);
+        if gone {
+            fs::remove_file(&old).with_context(|| format!("cannot remove {}", old.display()))?;
+        }
+    }
+    for (name, text) in pages {
+        let path = into.join(name);
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(exit::OK)
 }

@@ -1,22 +1,27 @@
-//! `skinlink simulate PROTOCOL`: a simulated analyser on a pseudo-terminal, steered by lines on standard input.
+//! `skinlink simulate PROTOCOL`: a simulated analyser on a pseudo-terminal, steered by lines on standard input; or a recorded
+//! one (`--replay`).
 
 use super::{
     catalogue,
     fleet::{self, Fleet},
+    print::complain,
+    protocols,
     signals::Signals,
 };
 use crate::{
     adapters::mqtt,
     cli::{self, exit},
+    protocol::{Spec, recording::Recording},
     sim::{
+        Replay,
         device::{Setup, SimDevice},
         serve::{Control, SimHandle, Simulated, serve},
-        wire::Wire,
+        serve_replay,
     },
     sync::topic::Address,
 };
 use anyhow::Context;
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt, BufReader},
@@ -24,18 +29,21 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+const STEERING: &str =
+    "steer it by lines: phase before|after, press METRIC REGION, place REGION, lift, touch, unplug, plug-in";
+
 /// How long the stores of a fleet may take for what was left over at its end.
 const CATCHING_UP: Duration = Duration::from_secs(600);
 
 /// Serves until Ctrl-C; a fleet until all of it is acknowledged.
 ///
 /// # Errors
-/// When the protocol is not there or no pseudo-terminal can be had; a store of a fleet that failed.
+/// When the protocol or the recording is not there or no pseudo-terminal can be had; a store of a fleet that failed.
 pub async fn run(options: &cli::Simulate) -> anyhow::Result<u8> {
-    match (&options.many, &options.protocol) {
+    match (&options.many, &options.replay) {
         (Some(cli::Many::Fleet(options)), _) => many(options).await,
-        (None, Some(protocol)) => one(options, protocol).await,
-        (None, None) => Ok(exit::USAGE),
+        (None, Some(path)) => replay(options, path).await,
+        (None, None) => one(options).await,
     }
 }
 
@@ -58,26 +66,40 @@ async fn many(options: &cli::Fleet) -> anyhow::Result<u8> {
     Ok(exit::OK)
 }
 
-async fn one(options: &cli::Simulate, protocol: &str) -> anyhow::Result<u8> {
-    let mut protocols = catalogue::protocols(&options.folder.protocols)?;
-    if let Some(broken) = protocols.broken.get(protocol) {
-        anyhow::bail!("protocol {protocol} is broken:\n{broken}");
-    }
-    let spec = protocols
-        .sound
-        .remove(protocol)
-        .with_context(|| format!("there is no protocol {protocol:?}; see `skinlink protocol list`"))?;
+async fn one(options: &cli::Simulate) -> anyhow::Result<u8> {
+    let protocol = options.protocol.as_deref().context("name a protocol; see `skinlink protocol list`")?;
+    let spec = spec(options, protocol)?;
     let device = SimDevice::new(spec, Setup::new(&options.serial, options.seed), Instant::now().into_std());
-    let (handle, mut simulated) = Simulated::new(device, Wire::sound(), Wire::sound());
+    let (handle, mut simulated) = Simulated::with_faults(device, options.faults, options.seed);
     if let Some(path) = &options.ledger {
         simulated = simulated.with_ledger_file(path).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    eprintln!("{protocol} {} (seed {}) at {}", options.serial, options.seed, options.port.display());
-    eprintln!("steer it by lines: phase before|after, press METRIC REGION, place REGION, lift, touch, unplug, plug-in");
+    let (serial, seed, port) = (&options.serial, options.seed, options.port.display());
+    complain(&format!("{protocol} {serial} (seed {seed}) at {port}\n{STEERING}"));
     let (mut signals, stop) = (Signals::install()?, CancellationToken::new());
     tokio::select! {
         served = serve(&options.port, simulated, stop) => served?,
         () = steer(handle) => {}
+        () = signals.stop_requested() => {}
+    }
+    Ok(exit::OK)
+}
+
+fn spec(options: &cli::Simulate, protocol: &str) -> anyhow::Result<Arc<Spec>> {
+    let found = catalogue::protocols(&options.folder.protocols)?;
+    protocols::sound(&found, protocol).cloned()
+}
+
+async fn replay(options: &cli::Simulate, path: &Path) -> anyhow::Result<u8> {
+    let recording = Recording::parse(&catalogue::read(path)?).with_context(|| path.display().to_string())?;
+    let protocol = options.protocol.as_deref().or_else(|| recording.head.protocol_id());
+    let spec = protocol.map(|protocol| spec(options, protocol)).transpose()?;
+    let (pieces, port) = (recording.pieces.len(), options.port.display());
+    let by = protocol.map_or_else(|| "commands are not told apart".to_owned(), |id| format!("commands of {id}"));
+    complain(&format!("{pieces} pieces of {} at {port}; {by}", path.display()));
+    let (mut signals, stop) = (Signals::install()?, CancellationToken::new());
+    tokio::select! {
+        served = serve_replay(&options.port, Replay::new(&recording, spec, Instant::now().into_std()), stop) => served?,
         () = signals.stop_requested() => {}
     }
     Ok(exit::OK)
@@ -91,7 +113,7 @@ async fn steer(handle: SimHandle) {
         match line.trim().parse::<Control>() {
             Ok(control) if handle.control(control.clone()).await.is_err() => break,
             Ok(_) => {}
-            Err(not_understood) => eprintln!("{not_understood}"),
+            Err(not_understood) => complain(&not_understood.to_string()),
         }
     }
     std::future::pending().await

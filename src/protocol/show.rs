@@ -1,5 +1,5 @@
 //! A protocol as a page to read beside the manual (Markdown): frame, tables of fields with their offsets, conversations,
-//! faults, metrics. Made from the [`Spec`], so it cannot say anything else than what is done.
+//! faults, metrics; and its vectors as examples. Made from the [`Spec`], so it cannot say anything else than what is done.
 
 mod table;
 
@@ -9,9 +9,16 @@ use super::{
     item::hex_words,
     spec::Spec,
     stuffing::Stuffing,
+    vector::{Meaning, Vector, Words},
 };
 use std::fmt::Write;
 use table::shapes;
+
+/// Writing to a `String` cannot fail.
+macro_rules! line {
+    ($page:expr, $($text:tt)*) => { writeln!($page, $($text)*).expect("a String takes all that is written") };
+}
+use line;
 
 /// The whole page.
 #[must_use]
@@ -25,11 +32,42 @@ pub fn page(spec: &Spec) -> String {
     page
 }
 
-/// Writing to a `String` cannot fail.
-macro_rules! line {
-    ($page:expr, $($text:tt)*) => { writeln!($page, $($text)*).expect("a String takes all that is written") };
+/// The vectors as examples: bytes and what they mean.
+#[must_use]
+pub fn examples(vectors: &[Vector]) -> String {
+    let mut page = String::from("\n## Examples\n\nThe vectors that prove the file; the tests hold them.\n");
+    for vector in vectors {
+        line!(page, "\n### {}\n\n{}\n\n```text", vector.name, vector.source);
+        let text = vector.bytes.iter().all(|byte| (0x20..0x7F).contains(byte) || matches!(byte, b'\r' | b'\n'));
+        if text && !vector.bytes.is_empty() {
+            line!(page, "{}", vector.bytes.escape_ascii());
+        } else {
+            vector.bytes.chunks(16).for_each(|bytes| line!(page, "{}", hex_words(bytes)));
+        }
+        line!(page, "```\n\n{}", said(&vector.meaning));
+    }
+    page
 }
-use line;
+
+fn said(meaning: &Meaning) -> String {
+    let list = |items: &[Words]| -> String {
+        let item = |words: &Words| {
+            let pairs: Vec<String> = words.iter().map(|(key, value)| format!("{key} `{value}`")).collect();
+            format!("\n- {}", pairs.join(" · "))
+        };
+        items.iter().map(item).collect()
+    };
+    let part = |what: String, items: &[Words]| match items {
+        [] => format!("{what}."),
+        items => format!("{what}:\n{}", list(items)),
+    };
+    match meaning {
+        Meaning::Message { name, items } => part(format!("The device says `{name}`"), items),
+        Meaning::Command { name, items } => part(format!("The gateway says `{name}`"), items),
+        Meaning::Measured(items) => part("What comes out of it".to_owned(), items),
+        Meaning::Fault(word) => format!("Refused: `{word}`."),
+    }
+}
 
 fn head(page: &mut String, spec: &Spec) {
     line!(page, "# {} · {}\n", spec.title.zh, spec.title.en);

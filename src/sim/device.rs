@@ -307,7 +307,7 @@ impl SimDevice {
         let Some(shape) = spec.message(&begun.message) else { return };
         self.counter = next_counter(shape, self.counter);
         let mut items = self.context(begun);
-        items.extend(self.identity());
+        items.extend(self.identity(&self.setup.serial.clone()));
         let mut lines = Vec::new();
         for field in shape.values() {
             let value = self.draw(field, begun.region);

@@ -12,7 +12,11 @@ pub mod summary;
 
 pub use children::Process;
 
-use super::{runtime, signals::Signals};
+use super::{
+    print::{complain, tell},
+    runtime,
+    signals::Signals,
+};
 use crate::{
     cli::{self, exit},
     domain::scan::Phase,
@@ -60,17 +64,17 @@ pub async fn run(options: &cli::Demo) -> anyhow::Result<u8> {
     let summary = Summary::draw(&view, &rendered, &stage.address(), hq, started.elapsed().as_secs_f64())?;
     let faults = summary.faults();
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        tell(&serde_json::to_string_pretty(&summary)?);
     } else {
-        println!("{}", summary.for_people());
+        tell(&summary.for_people());
     }
     for fault in &faults {
-        eprintln!("demo: {fault}");
+        complain(&format!("demo: {fault}"));
     }
     if !options.once {
-        println!("\nThe pages stay open until Ctrl-C:");
-        println!("  station  {}/station/{STATION}", stage.address());
-        println!("  report   {}", summary.report["html"].as_str().unwrap_or_default());
+        tell("\nThe pages stay open until Ctrl-C:");
+        tell(&format!("  station  {}/station/{STATION}", stage.address()));
+        tell(&format!("  report   {}", summary.report["html"].as_str().unwrap_or_default()));
         signals.stop_requested().await;
     }
     daemon.stop().await?;
@@ -179,7 +183,7 @@ fn project(photos: &Path) -> anyhow::Result<PathBuf> {
 
 fn say(options: &cli::Demo, what: &str) {
     if !options.json || std::io::stderr().is_terminal() {
-        eprintln!("  {what}");
+        complain(&format!("  {what}"));
     }
 }
 

@@ -1,0 +1,92 @@
+//! `skinlink devices`: what is plugged in, what each would be taken for and why, and how to configure it; and `record`.
+
+mod look;
+mod table;
+
+use super::{
+    catalogue,
+    print::say,
+    watch::{ProtocolFile, Recorder, Watch, head},
+};
+use crate::{
+    cli::{self, exit},
+    protocol::spec::{FlowControl, Parity, Serial},
+};
+use anyhow::Context;
+use look::Surroundings;
+use std::time::Duration;
+
+/// Looks, or records; the answer is an exit code.
+///
+/// # Errors
+/// When the configuration or the protocols cannot be read, or a recording cannot be written.
+pub fn command(options: &cli::Devices) -> anyhow::Result<u8> {
+    match &options.command {
+        Some(cli::DevicesCommand::Record(record)) => super::block_on_listening(self::record(record)),
+        None => super::block_on_listening(show(&options.look)),
+    }
+}
+
+async fn show(options: &cli::Look) -> anyhow::Result<u8> {
+    let surroundings = Surroundings::read(options)?;
+    let seen = surroundings.look(options).await;
+    if options.json {
+        say!("{}", serde_json::to_string_pretty(&seen)?);
+    } else {
+        say!("{}", table::table(&seen, &surroundings, super::rows::Layout::of_terminal()).trim_end());
+    }
+    Ok(if seen.iter().any(look::Seen::needs_someone) { exit::FAULT } else { exit::OK })
+}
+
+async fn record(options: &cli::Record) -> anyhow::Result<u8> {
+    let spec = match &options.protocol {
+        Some(protocol) => Some(ProtocolFile::find(protocol, &options.folder.protocols).read()?),
+        None => None,
+    };
+    let mut serial = spec.as_ref().map_or(plain(), |spec| spec.serial.clone());
+    serial.baud = options.baud.unwrap_or(serial.baud);
+    let head = head(spec.as_deref(), serial.baud, &options.port);
+    let recorder = Recorder::begin(&options.into, &head);
+    let recorder = recorder.with_context(|| format!("cannot begin the recording {}", options.into.display()))?;
+    let watch = Watch {
+        port: options.port.clone(),
+        serial,
+        spec,
+        file: None,
+        recorder: Some(recorder),
+        limit: limit(options.seconds)?,
+        acknowledges: options.acknowledge,
+    };
+    watch.run().await
+}
+
+/// `skinlink protocol try`.
+///
+/// # Errors
+/// When the file is not sound.
+pub async fn try_protocol(options: &cli::Try) -> anyhow::Result<u8> {
+    let mut file = ProtocolFile::find(&options.file, &options.folder.protocols);
+    let spec = file.read()?;
+    let mut serial = spec.serial.clone();
+    serial.baud = options.baud.unwrap_or(serial.baud);
+    let watch = Watch {
+        port: options.port.clone(),
+        serial,
+        spec: Some(spec),
+        file: Some(file),
+        recorder: None,
+        limit: limit(options.seconds)?,
+        acknowledges: options.acknowledge,
+    };
+    watch.run().await
+}
+
+fn limit(seconds: Option<f64>) -> anyhow::Result<Option<Duration>> {
+    let limit = seconds.map(Duration::try_from_secs_f64).transpose();
+    limit.context("--seconds needs a number of seconds, 0 or more")
+}
+
+/// What most devices have; the rate is given.
+const fn plain() -> Serial {
+    Serial { baud: 9_600, data_bits: 8, parity: Parity::None, stop_bits: 1, flow: FlowControl::None, usb: Vec::new() }
+}

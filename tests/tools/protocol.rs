@@ -1,0 +1,117 @@
+//! Writing a protocol file: begun by `new`, tried on a line, mended by what the program says.
+
+use super::program::{Running, ended, skinlink};
+use std::{fs, path::Path, process::Stdio, time::Instant};
+
+fn new(protocols: &Path, more: &[&str]) -> (i32, String, String) {
+    let mut command = skinlink(&["protocol", "new", "my-pen", "--protocols"]);
+    ended(command.arg(protocols).args(more))
+}
+
+#[test]
+fn a_new_protocol_is_sound_up_to_its_vectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers =
+        ["--title-zh", "我的水分笔", "--title-en", "My moisture pen", "--source", "manual, page 3", "--command", "?"];
+    let (code, said, stderr) = new(folder.path(), &answers);
+    assert!(code == 0 && said.contains("protocol try my-pen"), "{said}{stderr}");
+    let file = fs::read_to_string(folder.path().join("my-pen/protocol.toml")).unwrap();
+    assert!(file.starts_with("#:schema ") && file.contains("我的水分笔"), "{file}");
+    let place = folder.path().to_str().unwrap();
+    let (code, verdict, _) = ended(&mut skinlink(&["protocol", "test", "my-pen", "--protocols", place]));
+    assert!(code == 1 && verdict.contains("sound, but it has no vectors"), "{verdict}");
+    assert_eq!(ended(&mut skinlink(&["protocol", "list", "--protocols", place])).0, 0);
+    let (code, _, stderr) = new(folder.path(), &answers);
+    assert!(code == 1 && stderr.contains("is there already"), "{stderr}");
+}
+
+#[test]
+fn answers_that_make_no_file_are_told_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    for (wrong, told) in [
+        (["--framing", "morse"], "delimited, start-length-end, fixed-length"),
+        (["--baud", "fast"], "whole number"),
+        (["--checksum", "crc16"], "CRC-16"),
+        (["--width", "u17"], "u16be"),
+        (["--usb", "keyboard"], "1A86:7523"),
+    ] {
+        let (code, _, stderr) = new(folder.path(), &wrong);
+        assert!(code == 1 && stderr.contains(told), "{wrong:?}: {stderr}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{wrong:?} wrote something");
+    }
+}
+
+/// The file as someone left it: four mistakes, each told with its line, a mark and a remedy.
+#[test]
+fn mistakes_are_told_with_line_and_mark_and_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("pen")).unwrap();
+    let file = r#"schema = 1
+id = "pen"
+version = "1"
+title = { zh = "笔", en = "Pen" }
+source = "manual"
+[transport.serial]
+bauds = 9600
+[framing]
+kind = "delimeted"
+[[message]]
+name = "value"
+match = "M"
+field = [{ metric = "moisture", width = "decimals", unit = "%" }]
+[[metric]]
+id = "moisture"
+"#;
+    fs::write(folder.path().join("pen/protocol.toml"), file).unwrap();
+    let place = folder.path().to_str().unwrap();
+    let (code, said, _) = ended(&mut skinlink(&["protocol", "test", "--protocols", place]));
+    assert_eq!(code, 1);
+    for part in [
+        "protocol.toml:7:1: transport.serial.bauds: is no key of this table; did you mean \"baud\"?",
+        "    7 | bauds = 9600\n      | ^^^^^",
+        "    9 | kind = \"delimeted\"\n      |        ^^^^^^^^^^^",
+        "did you mean \"delimited\"?",
+        "   13 | field = [{ metric = \"moisture\", width = \"decimals\", unit = \"%\" }]\n      |                                         ^^^^^^^^^^",
+    ] {
+        assert!(said.contains(part), "{part}\n---\n{said}");
+    }
+    fs::write(folder.path().join("pen/protocol.toml"), "schema = 1\nid = pen\n").unwrap();
+    let (_, said, _) = ended(&mut skinlink(&["protocol", "test", "--protocols", place]));
+    assert!(said.contains("protocol.toml:2:6"), "{said}");
+}
+
+#[test]
+fn a_file_is_tried_live_read_again_when_saved_and_ctrl_c_ends_cleanly() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = folder.path().join("port");
+    let mut device = Running::device(&["moist-line", "--faults", "wrong-checksum=1"], &port);
+    let file = folder.path().join("moist-line/protocol.toml");
+    fs::create_dir(file.parent().unwrap()).unwrap();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware-protocols/moist-line/protocol.toml"));
+    let text = text.unwrap();
+    fs::write(&file, &text).unwrap();
+    let mut command = skinlink(&["protocol", "try"]);
+    let child = command.arg(&file).arg("--port").arg(&port).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut tried = Running(child.unwrap());
+    tried.until("is open at 9600 baud");
+    device.say("press moisture chin");
+    let row = tried.until("checksum is");
+    assert!(row.contains("< 4D 2C 30 30 30 31") && row.contains("✗ checksum is"), "{row}");
+    // The checksum is taken out of the file: the same frames are understood as far as they go.
+    let without: String =
+        text.lines().filter(|line| !line.starts_with("checksum")).map(|line| format!("{line}\n")).collect();
+    fs::write(&file, without).unwrap();
+    tried.until("the file was read again");
+    device.say("press moisture chin");
+    tried.until("constant");
+    tried.say("sebum");
+    tried.until("it can be asked for moisture");
+    let begun = Instant::now();
+    tried.interrupt();
+    let end = tried.until("bytes in");
+    assert!(end.contains("0 frames understood, 2 not"), "{end}");
+    let code = tried.0.wait().unwrap().code();
+    assert_eq!(code, Some(0));
+    println!("Ctrl-C: ended after {:?}", begun.elapsed());
+}
