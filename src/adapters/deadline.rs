@@ -1,5 +1,4 @@
-//! Ends a model's runs that take too long, from one thread that stands by for all of them. A thread for each run costs more
-//! than its start: it takes a processor from the run itself.
+//! Ends a model's runs that take too long, from one thread that stands by for all of them: no run starts and ends a thread.
 
 use ort::session::RunOptions;
 use std::{
