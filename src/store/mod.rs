@@ -64,6 +64,8 @@ pub use owed::OwedImage;
 pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use views::{Entry, ScanView, VisitView};
+#[cfg(test)]
+pub(crate) use writer::tests::{dead_store, store as store_for_test};
 
 use fresh::Fresh;
 use pictures::Claims;

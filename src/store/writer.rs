@@ -347,7 +347,7 @@ fn checkpoint(conn: &Connection) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{
         clock,
@@ -360,7 +360,7 @@ mod tests {
     use futures_util::future::join_all;
     use tempfile::TempDir;
 
-    fn store() -> (TempDir, Store) {
+    pub(crate) fn store() -> (TempDir, Store) {
         let folder = TempDir::new().unwrap();
         let data = folder.path().join("data");
         let key = StoreKey::load_or_create(&data.join("store.key"), &data).unwrap();
@@ -422,14 +422,20 @@ mod tests {
         assert_eq!(store.verify().await.unwrap(), Vec::<String>::new());
     }
 
-    /// The writer is the store: when it is gone, every call says so and none waits.
-    #[tokio::test]
-    async fn a_job_that_panics_stops_the_writer_and_every_call_says_so() {
-        let (_folder, store) = store();
+    /// A store whose writer has gone.
+    pub(crate) async fn dead_store() -> (TempDir, Store) {
+        let (folder, store) = store();
         let closing = store.closing();
         let broken = store.write(|_| -> Result<(), StoreError> { panic!("a bug in a job") }).await;
         assert!(matches!(broken, Err(StoreError::Stopped)), "{broken:?}");
         tokio::time::timeout(std::time::Duration::from_secs(10), closing.wait()).await.expect("the end is noticed");
+        (folder, store)
+    }
+
+    /// The writer is the store: when it is gone, every call says so and none waits.
+    #[tokio::test]
+    async fn a_job_that_panics_stops_the_writer_and_every_call_says_so() {
+        let (_folder, store) = dead_store().await;
         let after = store.write(|tx| tell(tx, "after")).await;
         assert!(matches!(after, Err(StoreError::Stopped)), "{after:?}");
     }

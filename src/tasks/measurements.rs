@@ -55,7 +55,7 @@ pub struct Measurements {
 }
 
 impl Measurements {
-    /// Runs until the device's task has ended and everything it told is durable.
+    /// Runs until the device's task has ended and everything it told is durable, or the store has gone.
     pub async fn run(mut self) {
         let (mut taken, mut told) = (Vec::new(), None);
         let mut gather = false;
@@ -71,13 +71,12 @@ impl Measurements {
             let batch = self.batch(&mut taken);
             let Some(newest) = batch.last().cloned() else { continue };
             faults::point("measurements.received");
-            let counters = batch.iter().filter(|_| self.sends_again).map(|one| one.counter.unwrap_or(UNNUMBERED));
-            let counters: Vec<u64> = counters.collect();
-            self.record(batch.into()).await;
-            faults::point("measurements.confirmed");
-            for counter in counters {
-                self.device.confirm(counter).await;
+            let batch: Arc<[NewMeasurement]> = batch.into();
+            if !self.record(Arc::clone(&batch)).await {
+                return;
             }
+            faults::point("measurements.confirmed");
+            self.confirm(&batch).await;
             if told.is_none_or(|at: Instant| at.elapsed() >= NEWS_EVERY) {
                 told = Some(Instant::now());
                 self.live.publish(news(&newest)).await;
@@ -104,18 +103,27 @@ impl Measurements {
         new.collect()
     }
 
-    /// Until it is durable, or the store has gone for good.
-    async fn record(&self, batch: Arc<[NewMeasurement]>) {
+    /// Tells the device that is there now, and only of what it measured itself: another has counters of its own.
+    async fn confirm(&self, batch: &[NewMeasurement]) {
+        let device = self.device.identity();
+        for one in batch.iter().filter(|one| self.sends_again && device.as_ref() == Some(&*one.device)) {
+            self.device.confirm(one.counter.unwrap_or(UNNUMBERED)).await;
+        }
+    }
+
+    /// Until it is durable; `false` when the store has gone for good before.
+    async fn record(&self, batch: Arc<[NewMeasurement]>) -> bool {
         let mut reported = false;
         while let Err(fault) = self.store.record_measurements(Arc::clone(&batch)).await {
             if matches!(fault, crate::store::StoreError::Stopped) {
-                return;
+                return false;
             }
             if !std::mem::replace(&mut reported, true) {
                 tracing::error!(%fault, measurements = batch.len(), "measurements cannot be kept; trying until they can");
             }
             sleep(PAUSE).await;
         }
+        true
     }
 }
 
@@ -126,4 +134,78 @@ fn news(newest: &NewMeasurement) -> News {
         unit: value.unit.clone(),
     });
     News::Measured { station: newest.station.to_string(), values: values.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{device::DeviceIdentity, metric::MetricId, reading::MeasuredValue},
+        protocol::Spec,
+        store::{dead_store, store_for_test},
+        tasks::{device::Device, live},
+    };
+    use std::path::Path;
+
+    /// More than fit on the way to the device's task.
+    const MANY: u64 = 64;
+
+    fn observation(counter: u64) -> Observation {
+        let device = DeviceIdentity {
+            protocol: "room-climate".to_owned(),
+            protocol_version: "1".to_owned(),
+            serial: "RC-0007".to_owned(),
+            probe: String::new(),
+            firmware: String::new(),
+        };
+        let value = MeasuredValue {
+            metric: MetricId::new("room-temperature").unwrap(),
+            region: None,
+            value: "22.40".parse().unwrap(),
+            unit: "°C".to_owned(),
+        };
+        let (token, device_time_ms, flags) = (None, None, Vec::new());
+        let measured = Measurement { token, values: vec![value], counter: Some(counter), device_time_ms, flags };
+        Observation { device: device.into(), event: Event::Measured(measured) }
+    }
+
+    /// Takes in [`MANY`] values for a device whose task does not take words: whoever tells it anything waits for ever.
+    /// Whether the pages were told.
+    #[expect(clippy::disallowed_methods, reason = "the test watches this task itself")]
+    async fn takes_in(store: Store) -> bool {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("firmware-protocols/derma-reference/protocol.toml");
+        let text = std::fs::read_to_string(file).unwrap();
+        let spec = Spec::parse("derma-reference", &text).unwrap_or_else(|faults| panic!("{faults}"));
+        let (unused, _) = mpsc::channel(1);
+        let (device, _task) = Device::new(Arc::new(spec), unused);
+        let (live, ring) = live::live("run");
+        tokio::spawn(ring.run());
+        let mut news = live.subscribe(None).await.unwrap().coming;
+        let (sender, observations) = mpsc::channel(QUEUE);
+        for counter in 1..=MANY {
+            sender.send(observation(counter)).await.unwrap();
+        }
+        drop(sender);
+        let station = "chair-1".into();
+        let task = Measurements { station, device, sends_again: true, store, live, observations };
+        tokio::time::timeout(Duration::from_secs(30), task.run()).await.expect("no word goes to the device");
+        // The task held the last way to the ring: its news ends.
+        news.recv().await.is_some()
+    }
+
+    /// The story of a job that panicked: the writer was gone, and the device was told that its values are durable.
+    #[tokio::test]
+    async fn nobody_is_told_of_what_a_dead_store_did_not_keep() {
+        let (_folder, store) = dead_store().await;
+        assert!(!takes_in(store).await, "the pages were told");
+    }
+
+    /// The story of a sensor that was exchanged while its values were being written: the new one was told that its own, under
+    /// the same counters, are durable.
+    #[tokio::test]
+    async fn another_device_is_not_told_of_what_the_one_before_it_measured() {
+        let (_folder, store) = store_for_test();
+        assert!(takes_in(store.clone()).await, "the pages are told");
+        assert_eq!(store.last_seq().await.unwrap(), MANY);
+    }
 }
