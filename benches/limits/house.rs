@@ -106,6 +106,7 @@ impl House {
             flags: Vec::new(),
             device: (*self.device).clone(),
             device_counter: Some(counter),
+            nth: 0,
             taken: clock::now(),
         }
     }

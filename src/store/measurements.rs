@@ -5,12 +5,21 @@
 //! confirmed as a whole or not at all.
 //!
 //! A device that waits for our word sends a measurement again when it missed it. The last [`REMEMBERED`] of each such device
-//! are remembered, so that a repetition is confirmed again and not told twice, also after a restart.
+//! are remembered, so that a repetition is confirmed again and not told twice, also after a restart. What is one follows the
+//! rule of [`super::repeats`]; those of one commit may all still wait for our word, so they do not count as later ones.
 
-use super::{Store, columns::int, devices, error::StoreError, outbox::Run, writer::Tx};
+use super::{
+    Store,
+    columns::{int, uint},
+    devices,
+    error::StoreError,
+    outbox::{Life, Run, place},
+    repeats,
+    writer::Tx,
+};
 use crate::{
     domain::{
-        Stamp,
+        BootId, Stamp,
         device::DeviceIdentity,
         reading::{MeasuredValue, QualityFlag},
     },
@@ -23,9 +32,6 @@ use std::{borrow::Cow, sync::Arc};
 
 /// More than any device keeps unconfirmed.
 const REMEMBERED: u64 = 64;
-
-/// A counter that comes again with the same values after so long is another measurement: the device began anew.
-const SENT_AGAIN_MS: i64 = 3_600_000;
 
 /// A measurement just accepted from a device of the store.
 #[derive(Debug, Clone)]
@@ -58,9 +64,11 @@ impl Store {
 /// Those that are no repetitions.
 fn new_ones<'b>(tx: &Tx<'_>, batch: &'b [NewMeasurement]) -> Result<Vec<&'b NewMeasurement>, StoreError> {
     let mut new = Vec::with_capacity(batch.len());
+    let life = Life::present(tx)?;
+    let run = place(life.n, life.last_seq + 1);
     for one in batch {
         let again = match one.counter.filter(|_| one.sends_again) {
-            Some(counter) => came_before(tx, one, counter)?,
+            Some(counter) => came_before(tx, one, counter, run)?,
             None => false,
         };
         if !again {
@@ -71,23 +79,30 @@ fn new_ones<'b>(tx: &Tx<'_>, batch: &'b [NewMeasurement]) -> Result<Vec<&'b NewM
 }
 
 /// Whether this very measurement was recorded before; remembers it if not.
-fn came_before(tx: &Tx<'_>, one: &NewMeasurement, counter: u64) -> Result<bool, StoreError> {
-    let (device, digest) = (devices::row(tx, &one.device)?, digest(one));
-    let known: Option<(i64, [u8; 32], i64)> = tx
-        .prepare_cached("SELECT counter, digest, ms FROM measured WHERE device = ?1 AND slot = ?2")?
-        .query_row([device, int(counter % REMEMBERED)], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+fn came_before(tx: &Tx<'_>, one: &NewMeasurement, counter: u64, run: i64) -> Result<bool, StoreError> {
+    let (device, slot, digest) = (devices::row(tx, &one.device)?, int(counter % REMEMBERED), digest(one));
+    let twin: Option<((BootId, u64), i64)> = tx
+        .prepare_cached(
+            "SELECT boot, ns, run FROM measured WHERE device = ?1 AND slot = ?2 AND counter = ?3 AND digest = ?4",
+        )?
+        .query_row(params![device, slot, int(counter), digest], |row| Ok(((row.get(0)?, uint(row, 1)?), row.get(2)?)))
         .optional()?;
-    let now = one.taken.wall.unix_ms();
-    if known
-        .is_some_and(|(known, bytes, ms)| known == int(counter) && bytes == digest && (now - ms).abs() < SENT_AGAIN_MS)
+    if let Some((first, run)) = twin
+        && (repeats::soon_after(first, one.taken) || !measured_since(tx, device, run)?)
     {
         return Ok(true);
     }
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO measured (device, slot, counter, digest, ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO measured (device, slot, counter, digest, boot, ns, run)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?
-    .execute(params![device, int(counter % REMEMBERED), int(counter), digest, now])?;
+    .execute(params![device, slot, int(counter), digest, one.taken.boot, int(one.taken.monotonic_ns), run])?;
     Ok(false)
+}
+
+fn measured_since(tx: &Tx<'_>, device: i64, run: i64) -> Result<bool, StoreError> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM measured WHERE device = ?1 AND run > ?2)";
+    Ok(tx.prepare_cached(sql)?.query_row(params![device, run], |row| row.get(0))?)
 }
 
 fn digest(one: &NewMeasurement) -> [u8; 32] {

@@ -1,10 +1,12 @@
 //! Single values from devices, durable at once: the hot path of the store.
 //!
 //! A device sends a measurement again when it missed our acknowledgement, so a value may arrive twice. It is known by
-//! device, counter, metric and value; but counters restart with the device and are not unique for ever. So it counts as
-//! sent again when the twin came within [`SENT_AGAIN_SOON`], or when nothing else came from that device since (the device
-//! still waits for our word, however long the gateway was away, up to [`SENT_AGAIN_LATE`]). A device without a counter
-//! cannot be told from one that measured the same value twice; nothing is dropped then.
+//! device, counter, metric, value and its place among the values of the measurement; but counters restart with the device
+//! and are not unique for ever. So it counts as sent again when the twin came just before ([`soon_after`]), or when nothing
+//! else came from that device since: it still waits for our word, however long the gateway was away. The wall clock has no
+//! part in it. A device that began anew after a single measurement and finds the very same value cannot be told from one
+//! that waits; a beautician's scan then asks it once more. One without a counter cannot be told from one that measured the
+//! same value twice; nothing is dropped then.
 
 use super::{
     Store,
@@ -16,7 +18,7 @@ use super::{
 use crate::{
     clock,
     domain::{
-        Quantity, ReadingId, Region, RepeatId, ScanId, Stamp,
+        BootId, Quantity, ReadingId, Region, RepeatId, ScanId, Stamp,
         device::DeviceIdentity,
         metric::MetricId,
         reading::{QualityFlag, Repeat},
@@ -27,9 +29,6 @@ use std::time::Duration;
 
 /// Longer than any device waits before it sends again, shorter than switching it off, on, and measuring as far again.
 const SENT_AGAIN_SOON: Duration = Duration::from_secs(15);
-
-/// A gateway that was away longer finds the customer gone too.
-const SENT_AGAIN_LATE: Duration = Duration::from_secs(3600);
 
 /// A value just accepted from a device.
 #[derive(Debug, Clone)]
@@ -46,6 +45,8 @@ pub struct NewRepeat {
     pub device: DeviceIdentity,
     /// The device's own running number, where it has one.
     pub device_counter: Option<u64>,
+    /// Which value of its measurement it is, from 0.
+    pub nth: u16,
     pub taken: Stamp,
 }
 
@@ -124,8 +125,8 @@ fn record(tx: &Tx<'_>, new: &NewRepeat) -> Result<Recorded, StoreError> {
     };
     let (id, taken) = (clock::mint(RepeatId::from_bits), new.taken);
     tx.prepare_cached(
-        "INSERT INTO repeats (id, station, scan, metric, region, unit, value, flags, device, counter, boot, ns, ms, clock)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO repeats (id, station, scan, metric, region, unit, value, flags, device, counter, boot, ns, ms, clock,
+         nth) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
     )?
     .execute(params![
         id,
@@ -141,7 +142,8 @@ fn record(tx: &Tx<'_>, new: &NewRepeat) -> Result<Recorded, StoreError> {
         taken.boot,
         int(taken.monotonic_ns),
         taken.wall,
-        taken.clock
+        taken.clock,
+        new.nth
     ])?;
     Ok(Recorded { id, again: false, in_tray: scan.is_none() })
 }
@@ -149,17 +151,16 @@ fn record(tx: &Tx<'_>, new: &NewRepeat) -> Result<Recorded, StoreError> {
 fn sent_before(tx: &Tx<'_>, device: i64, counter: u64, new: &NewRepeat) -> Result<Option<Recorded>, StoreError> {
     let twin = tx
         .prepare_cached(
-            "SELECT n, id, scan IS NULL, boot, ns, ms, clock FROM repeats
-             WHERE device = ?1 AND counter = ?2 AND metric = ?3 AND value = ?4 ORDER BY n DESC LIMIT 1",
+            "SELECT n, id, scan IS NULL, boot, ns FROM repeats WHERE device = ?1 AND counter = ?2 AND metric = ?3
+             AND value = ?4 AND (nth = ?5 OR nth IS NULL) ORDER BY n DESC LIMIT 1",
         )?
-        .query_row(params![device, int(counter), new.metric, new.value], |row| {
+        .query_row(params![device, int(counter), new.metric, new.value, new.nth], |row| {
             let known = Recorded { id: row.get(1)?, again: true, in_tray: row.get(2)? };
-            Ok((row.get::<_, i64>(0)?, known, columns::stamp(row, 3)?))
+            Ok((row.get::<_, i64>(0)?, known, (row.get(3)?, columns::uint(row, 4)?)))
         })
         .optional()?;
-    let Some((n, known, taken)) = twin else { return Ok(None) };
-    let apart = apart(taken, new.taken);
-    let again = apart <= SENT_AGAIN_SOON || (apart <= SENT_AGAIN_LATE && !measured_since(tx, n, device, counter)?);
+    let Some((n, known, first)) = twin else { return Ok(None) };
+    let again = soon_after(first, new.taken) || !measured_since(tx, n, device, counter)?;
     Ok(again.then_some(known))
 }
 
@@ -169,12 +170,10 @@ fn measured_since(tx: &Tx<'_>, n: i64, device: i64, counter: u64) -> Result<bool
     Ok(tx.prepare_cached(sql)?.query_row(params![n, device, int(counter)], |row| row.get(0))?)
 }
 
-/// By the monotonic clock within one boot, by the wall clock across.
-fn apart(one: Stamp, other: Stamp) -> Duration {
-    if one.boot == other.boot {
-        return Duration::from_nanos(one.monotonic_ns.abs_diff(other.monotonic_ns));
-    }
-    Duration::from_millis(one.wall.unix_ms().abs_diff(other.wall.unix_ms()))
+/// Whether `taken` is within [`SENT_AGAIN_SOON`] of a moment of the same start of the machine. Across two starts only the wall
+/// clock could say, and it may be wrong.
+pub(super) fn soon_after((boot, monotonic_ns): (BootId, u64), taken: Stamp) -> bool {
+    boot == taken.boot && Duration::from_nanos(taken.monotonic_ns.abs_diff(monotonic_ns)) <= SENT_AGAIN_SOON
 }
 
 impl Store {

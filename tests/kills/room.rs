@@ -357,6 +357,7 @@ fn new_repeat(scan: Option<ScanId>, station: &str) -> NewRepeat {
         flags: Vec::new(),
         device: device(),
         device_counter: None,
+        nth: 0,
         taken: clock::now(),
     }
 }

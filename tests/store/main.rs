@@ -12,6 +12,7 @@ mod memory;
 mod outbox;
 mod privacy;
 mod salon;
+mod sent_again;
 mod sharing;
 mod throughput;
 mod upgrades;

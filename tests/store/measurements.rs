@@ -9,7 +9,7 @@ use skinlink::{
 };
 use std::sync::Arc;
 
-fn climate(counter: u64, celsius: &str, sends_again: bool) -> NewMeasurement {
+pub fn climate(counter: u64, celsius: &str, sends_again: bool) -> NewMeasurement {
     let device = DeviceIdentity {
         protocol: "room-climate".to_owned(),
         protocol_version: "1.0.0".to_owned(),

@@ -200,6 +200,7 @@ pub fn new_repeat(scan: Option<ScanId>, value: &str, device_counter: Option<u64>
         flags: Vec::new(),
         device: device(),
         device_counter,
+        nth: 0,
         taken: clock::now(),
     }
 }

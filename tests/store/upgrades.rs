@@ -1,6 +1,10 @@
-//! Old databases open in this version. `fixtures/v1.sql` is a frozen database of schema 1 as text; it is never regenerated.
+//! Old databases open in this version. `fixtures/v1.sql` and `v4.sql` are frozen databases of those schemas as text; they are
+//! never regenerated.
 
-use crate::salon::{LIMIT, open, options, person};
+use crate::{
+    measurements::climate,
+    salon::{LIMIT, new_repeat, open, options, person},
+};
 use rusqlite::{Connection, types::ValueRef};
 use skinlink::{
     domain::{CustomerId, VisitId, consent::Purpose},
@@ -10,17 +14,22 @@ use std::{fmt::Write, fs, path::Path};
 use tempfile::TempDir;
 
 const V1: &str = include_str!("fixtures/v1.sql");
+const V4: &str = include_str!("fixtures/v4.sql");
 
 /// Who and what is in the fixture.
 const CUSTOMER: &str = "01932f00-0000-7000-8000-000000000001";
 const VISIT: &str = "01a20011-81d3-76b2-930d-43d2185c25f5";
 
 fn frozen(extra: &str) -> TempDir {
+    frozen_as(V1, extra)
+}
+
+fn frozen_as(text: &str, extra: &str) -> TempDir {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     options(data.clone());
     let conn = keyed(&data);
-    conn.execute_batch(V1).unwrap();
+    conn.execute_batch(text).unwrap();
     conn.execute_batch(extra).unwrap();
     drop(conn);
     folder
@@ -83,11 +92,25 @@ async fn what_hq_had_and_what_waited_is_the_same_after_the_upgrade() {
     assert_eq!(store.range(older, 1, 100, 10, usize::MAX).await.unwrap()[0].0, 7);
 }
 
+/// Schema 5 knows a value that is sent again without the wall clock; what was remembered before still counts: of the sensor's
+/// values 5 and 6 the last one, and the probe's fourth.
+#[tokio::test]
+async fn what_devices_still_waited_for_is_known_after_the_upgrade() {
+    let folder = frozen_as(V4, "");
+    let store = open(&folder);
+    let before = store.last_seq().await.unwrap();
+    let measured = |counter| vec![climate(counter, "22.40", true)].into();
+    assert_eq!(store.record_measurements(measured(6)).await.unwrap(), 1, "sent again");
+    assert_eq!(store.record_measurements(measured(5)).await.unwrap(), 0, "6 came after the old 5");
+    assert_eq!(store.last_seq().await.unwrap(), before + 1);
+    assert!(store.record_repeat(new_repeat(None, "36.1", Some(4))).await.unwrap().again);
+}
+
 /// Whoever changes an old step instead of adding one is caught here: old databases would lack what new ones have.
 #[tokio::test]
 async fn an_upgraded_database_has_the_shape_of_a_new_one() {
-    let (old, new) = (frozen(""), TempDir::new().unwrap());
-    for folder in [&old, &new] {
+    let (old, newer, new) = (frozen(""), frozen_as(V4, ""), TempDir::new().unwrap());
+    for folder in [&old, &newer, &new] {
         assert!(open(folder).close(LIMIT).await);
     }
     let shape = |folder: &TempDir| {
@@ -105,6 +128,7 @@ async fn an_upgraded_database_has_the_shape_of_a_new_one() {
         columns.collect::<Result<Vec<_>, _>>().unwrap()
     };
     assert_eq!(shape(&old), shape(&new));
+    assert_eq!(shape(&newer), shape(&new));
     assert!(shape(&new).len() > 150, "the shape was really read: {} columns and indexes", shape(&new).len());
 }
 

@@ -46,9 +46,9 @@ impl Station {
             flags.push(QualityFlag::DeviceStarted);
         }
         let mut kept = Ok(());
-        for value in values {
+        for (nth, value) in (0..).zip(values) {
             let place = self.place(asked.as_ref(), &value);
-            let one = self.keep(device, value, place, &flags, counter).await;
+            let one = self.keep(device, (nth, value), place, &flags, counter).await;
             kept = graver(kept, one);
         }
         if let Ok(()) | Err(Lost::NoSkin(_)) = &kept
@@ -76,7 +76,7 @@ impl Station {
     async fn keep(
         &mut self,
         device: &DeviceIdentity,
-        value: MeasuredValue,
+        (nth, value): (u16, MeasuredValue),
         place: Option<(ScanId, Region)>,
         flags: &[QualityFlag],
         counter: Option<u64>,
@@ -96,6 +96,7 @@ impl Station {
             flags: flags.to_vec(),
             device: device.clone(),
             device_counter: counter,
+            nth,
             taken: clock::now(),
         };
         if let Some((scan, region)) = place {
