@@ -2,7 +2,7 @@
 //! and HQ is told each time.
 
 use super::{
-    Store, audit, captures, consents,
+    Store, audit, captures, consents, customers,
     error::StoreError,
     outbox::{self, About, Gate},
     pictures, readings, scans, sharing,
@@ -101,6 +101,10 @@ pub(super) fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Re
     }
     tell_struck(tx, thing, &visit, restored, why)?;
     faults::point("store.strike.told");
+    if restored {
+        // What was measured before a yes and was struck out when it came has not been told yet.
+        customers::settle_if_open_or_withdrawn(tx, visit.id, visit.customer)?;
+    }
     follow_pictures(tx, &visit, restored)?;
     let what = if restored { "restored" } else { "voided" };
     audit::note(tx, &why.staff, what, Some(visit.customer), &format!("{} {}", thing.word(), thing.id()))
@@ -229,13 +233,17 @@ fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why
     if target.customer != from.customer {
         pictures::rewrap(tx, vault, target.id, target.customer)?;
         sharing::settle(tx, target.id, target.customer)?;
+    } else {
+        customers::settle_if_open_or_withdrawn(tx, target.id, target.customer)?;
     }
+    // One of the two visits may be struck out.
+    follow_pictures(tx, &target, true)?;
     let detail = format!("scan {scan} from {} to {}", from.visit, target.id);
     audit::note(tx, &why.staff, "reassigned", Some(target.customer), &detail)
 }
 
 fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, why: &Why) -> Result<Visit, StoreError> {
-    super::customers::load(tx, customer)?;
+    customers::load(tx, customer)?;
     if visit.customer == customer {
         return Err(StoreError::Refused(format!("visit {} is this customer's already", visit.id)));
     }

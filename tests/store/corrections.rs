@@ -31,6 +31,7 @@ async fn everything_can_be_struck_out_and_restored_and_hq_hears_of_both() {
     let reading = salon.reading(scan, Region::Forehead).await.id;
     let capture = salon.capture(scan).await.id;
     salon.store.save_picture(capture, Role::Derivative, Format::Webp, vec![1; 10]).await.unwrap();
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
     let things = [Thing::Reading(reading), Thing::Capture(capture), Thing::Scan(scan), Thing::Visit(visit)];
     for (n, thing) in (1..).zip(things) {
         salon.store.void(thing, why()).await.unwrap();
@@ -47,7 +48,7 @@ async fn everything_can_be_struck_out_and_restored_and_hq_hears_of_both() {
     }
     let view = salon.store.visit_view(visit).await.unwrap();
     assert_eq!(view.visit.state, VisitState::Open);
-    assert_eq!(view.scans[0].scan.state, ScanState::Paused, "it ran when it was struck out; nobody measures now");
+    assert_eq!(view.scans[0].scan.state, ScanState::Finished);
     assert!(!view.scans[0].readings[0].voided && !view.scans[0].captures[0].voided);
     assert!(salon.store.verify_audit().await.unwrap().is_ok());
 }
@@ -138,4 +139,52 @@ async fn what_does_not_exist_is_named_and_nothing_changes() {
         assert!(!answer.to_string().contains(NAME));
     }
     assert_eq!(salon.store.last_seq().await.unwrap(), last);
+}
+
+/// The story of a scan that was struck out, and the customer agreed to share meanwhile: restored, it was never told.
+#[tokio::test]
+async fn a_scan_struck_out_before_the_yes_is_told_when_it_is_restored() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::Photograph, true).await;
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    salon.reading(scan, Region::Forehead).await;
+    let capture = salon.capture(scan).await.id;
+    salon.score(capture).await;
+    salon.store.save_picture(capture, Role::Report, Format::Jpeg, vec![1; 10]).await.unwrap();
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
+    salon.store.void(Thing::Scan(scan), why()).await.unwrap();
+    for purpose in [Purpose::ShareNumbers, Purpose::SharePhotographs] {
+        salon.say(purpose, true).await;
+    }
+    let told =
+        || async { (salon.count("reading.v1").await, salon.count("score.v1").await, salon.count("capture.v1").await) };
+    assert_eq!(told().await, (0, 0, 0), "struck out is not told");
+    for _ in 0..2 {
+        salon.store.restore(Thing::Scan(scan), why()).await.unwrap();
+        assert_eq!(told().await, (1, 1, 1), "each once");
+        assert_eq!(salon.store.owed_images(9).await.unwrap().len(), 1);
+        salon.store.void(Thing::Scan(scan), why()).await.unwrap();
+    }
+}
+
+/// A visit was opened twice for one customer; the empty one stays, the other is struck out and its scan moved.
+#[tokio::test]
+async fn a_scan_moved_out_of_a_voided_visit_takes_its_pictures_along() {
+    let salon = Salon::new().await;
+    for purpose in [Purpose::Photograph, Purpose::SharePhotographs, Purpose::ShareNumbers] {
+        salon.say(purpose, true).await;
+    }
+    let twice = salon.visit().await;
+    let scan = salon.scan(twice).await;
+    let capture = salon.capture(scan).await.id;
+    salon.store.save_picture(capture, Role::Report, Format::Jpeg, vec![1; 10]).await.unwrap();
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
+    salon.store.void(Thing::Visit(twice), why()).await.unwrap();
+    let visit = salon.store.open_visit(salon.customer, "chair-2".to_owned(), "staff-1".to_owned()).await.unwrap().id;
+    assert_eq!(salon.store.owed_images(9).await.unwrap(), []);
+    salon.store.reassign_scan(scan, visit, Phase::Before, why()).await.unwrap();
+    assert_eq!(salon.store.owed_images(9).await.unwrap()[0].visit, visit);
+    salon.store.reassign_scan(scan, twice, Phase::Before, why()).await.unwrap();
+    assert_eq!(salon.store.owed_images(9).await.unwrap(), [], "struck out is not sent");
 }
