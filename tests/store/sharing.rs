@@ -2,7 +2,7 @@
 
 use crate::salon::{Salon, new_capture, picture, say};
 use skinlink::{
-    domain::{Region, capture::Format, consent::Purpose},
+    domain::{Region, capture::Format, consent::Purpose, scan::ScanState},
     store::StoreError,
     sync::image_lane::Role,
 };
@@ -27,6 +27,7 @@ async fn a_yes_does_not_reach_back_into_closed_visits() {
     let visit = salon.visit().await;
     let scan = salon.scan(visit).await;
     salon.reading(scan, Region::Forehead).await;
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
     salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
     salon.say(Purpose::ShareNumbers, true).await;
     assert_eq!(salon.count("reading.v1").await, 0);
@@ -166,7 +167,11 @@ async fn photographs_leave_by_the_clock_but_never_what_hq_is_owed() {
     let visit = salon.visit().await;
     let scan = salon.scan(visit).await;
     let (free, owed) = (salon.capture(scan).await.id, salon.capture(scan).await.id);
+    for capture in [free, owed] {
+        salon.store.save_picture(capture, Role::Report, Format::Jpeg, vec![1; 10]).await.unwrap();
+    }
     salon.store.owe_original(owed).await.unwrap();
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
     salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
     let later = |days: i64| Timestamp::from_unix_ms(clock::now().wall.unix_ms() + days * 86_400_000);
     assert_eq!(salon.store.retire_photographs(later(30), 365).await.unwrap(), 0, "kept as agreed");
@@ -180,4 +185,29 @@ async fn photographs_leave_by_the_clock_but_never_what_hq_is_owed() {
     assert_eq!(salon.store.retire_photographs(later(3), 365).await.unwrap(), 1);
     let salon = salon.reopened().await;
     assert_eq!(salon.store.visit_view(visit).await.unwrap().scans[0].captures.len(), 2, "rows and digests stay");
+}
+
+/// The story of a photograph whose report picture could not be made in time: HQ, which was told of it, was never sent one,
+/// since the original it is made from had left by the clock.
+#[tokio::test]
+async fn an_original_stays_until_the_picture_that_hq_is_owed_is_made_from_it() {
+    use skinlink::{clock, domain::Timestamp};
+    let salon = Salon::new().await;
+    for purpose in [Purpose::Photograph, Purpose::SharePhotographs] {
+        salon.say(purpose, true).await;
+    }
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    let (late, never) = (salon.capture(scan).await.id, salon.capture(scan).await.id);
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
+    salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
+    let later = |days: i64| Timestamp::from_unix_ms(clock::now().wall.unix_ms() + days * 86_400_000);
+    assert_eq!(salon.store.retire_photographs(later(400), 30).await.unwrap(), 0, "neither picture is made");
+    assert_eq!(salon.store.capture_bytes(late).await.unwrap(), picture());
+    salon.store.save_picture(late, Role::Report, Format::Jpeg, vec![1; 10]).await.unwrap();
+    assert_eq!(salon.store.retire_photographs(later(400), 30).await.unwrap(), 1, "the one that is made");
+    salon.store.void(skinlink::store::Thing::Capture(never), crate::salon::why()).await.unwrap();
+    assert_eq!(salon.store.retire_photographs(later(400), 30).await.unwrap(), 1, "struck out, it is owed to nobody");
+    salon.say(Purpose::SharePhotographs, false).await;
+    assert_eq!(salon.store.retire_photographs(later(400), 30).await.unwrap(), 1, "the report picture");
 }
