@@ -21,6 +21,14 @@ words! {
     }
 }
 
+impl ScanState {
+    /// It runs or pauses: its values are still being closed into readings.
+    #[must_use]
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
+}
+
 /// One thing to measure: `repeats` values of `metric` at `region`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

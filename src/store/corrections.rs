@@ -80,7 +80,10 @@ pub(super) fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Re
     let visit = visit_of(tx, thing)?;
     let changed = match thing {
         Thing::Visit(_) => strike_visit(tx, &visit, restored)?,
-        Thing::Scan(id) => strike_scan(tx, id, restored)?,
+        Thing::Scan(id) => {
+            require_ended(id, scans::place(tx, id)?.state)?;
+            strike_scan(tx, id, restored)?
+        }
         Thing::Reading(id) => strike_reading(tx, id, restored)?,
         Thing::Capture(id) => {
             tx.execute("UPDATE captures SET voided = ?2 WHERE id = ?1 AND voided <> ?2", params![id, !restored])? > 0
@@ -128,7 +131,16 @@ fn strike_visit(tx: &Tx<'_>, visit: &Visit, restored: bool) -> Result<bool, Stor
     Ok(true)
 }
 
-/// A scan that ran when it was struck out comes back paused: nobody is measuring now.
+/// Values of a scan that is under way are closed into readings first, or they would stay open for ever.
+pub(super) fn require_ended(scan: ScanId, state: ScanState) -> Result<(), StoreError> {
+    if !state.is_under_way() {
+        return Ok(());
+    }
+    let (state, remedy) = (state.to_string(), "finish or cancel it first");
+    Err(StoreError::WrongState { what: "scan", id: scan.to_string(), state, remedy })
+}
+
+/// `was` is `paused` only where an earlier version struck out a scan that was under way.
 fn strike_scan(tx: &Tx<'_>, id: ScanId, restored: bool) -> Result<bool, StoreError> {
     let changed = if restored {
         tx.execute(
@@ -136,11 +148,7 @@ fn strike_scan(tx: &Tx<'_>, id: ScanId, restored: bool) -> Result<bool, StoreErr
             [id],
         )?
     } else {
-        tx.execute(
-            "UPDATE scans SET was = CASE state WHEN 'running' THEN 'paused' ELSE state END, state = 'voided'
-             WHERE id = ?1 AND state <> 'voided'",
-            [id],
-        )?
+        tx.execute("UPDATE scans SET was = state, state = 'voided' WHERE id = ?1 AND state <> 'voided'", [id])?
     };
     if changed > 0 {
         scans::tell(tx, id, clock::now())?;
@@ -203,10 +211,9 @@ fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why
     if from.visit == target.id && from.phase == phase {
         return Err(StoreError::Refused(format!("scan {scan} is there already")));
     }
-    // What is measured right now goes where it was begun.
-    if from.state == ScanState::Running {
-        let (state, remedy) = (from.state.to_string(), "pause or finish it first");
-        return Err(StoreError::WrongState { what: "scan", id: scan.to_string(), state, remedy });
+    // What is measured right now goes where it was begun; in a visit that has ended nobody could end it.
+    if from.state == ScanState::Running || target.state != VisitState::Open {
+        require_ended(scan, from.state)?;
     }
     tx.execute("UPDATE scans SET visit = ?2, phase = ?3 WHERE id = ?1", params![scan, target.id, phase])?;
     visits::touch(tx, from.visit)?;

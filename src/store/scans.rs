@@ -160,7 +160,7 @@ impl Store {
     }
 }
 
-fn under_way(conn: &Connection, visit: VisitId) -> Result<Option<ScanId>, StoreError> {
+pub(super) fn under_way(conn: &Connection, visit: VisitId) -> Result<Option<ScanId>, StoreError> {
     let sql = "SELECT id FROM scans WHERE visit = ?1 AND state IN ('running', 'paused') ORDER BY n DESC LIMIT 1";
     Ok(conn.prepare_cached(sql)?.query_row([visit], |row| row.get(0)).optional()?)
 }

@@ -3,9 +3,10 @@
 use super::{
     Store, audit, columns,
     columns::{Texts, int, uint},
-    customers,
+    corrections, customers,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
+    scans,
     writer::Tx,
 };
 use crate::{
@@ -199,10 +200,17 @@ impl Store {
         .await
     }
 
-    /// Closes an open visit. Scans that run or pause are not touched: the station ends them first.
+    /// Closes an open visit.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongState`] while one of its scans runs or pauses: the station ends it first, so that no value is left
+    /// open.
     pub async fn close_visit(&self, visit: VisitId, expected: Option<u64>, who: String) -> Result<Visit, StoreError> {
         self.write(move |tx| {
             let visit = expect_open(tx, visit, expected)?;
+            if let Some(scan) = scans::under_way(tx, visit.id)? {
+                corrections::require_ended(scan, scans::place(tx, scan)?.state)?;
+            }
             let visit = save(tx, Visit { state: VisitState::Closed, closed: Some(clock::now()), ..visit })?;
             audit::note(tx, &who, "visit.closed", Some(visit.customer), &visit.id.to_string())?;
             Ok(visit)

@@ -12,11 +12,13 @@
 
 mod chair;
 mod devices;
+mod ending;
 mod intake;
 mod scan;
 
 pub use chair::Station;
 pub use devices::{DeviceView, Fitted};
+pub use ending::finish;
 pub use scan::progress_of;
 
 use super::{live::Live, observation::Observation, scan_view::ScanView};

@@ -15,7 +15,7 @@ use skinlink::{
         device::DeviceIdentity,
         metric::MetricId,
         reading::Reading,
-        scan::{Phase, Step},
+        scan::{Phase, ScanState, Step},
     },
     store::{DATABASE, NewCapture, NewConsent, NewRepeat, Options, Store, StoreError, StoreKey},
     sync::image_lane::Role,
@@ -328,6 +328,7 @@ impl Room {
         let capture = self.store.save_capture(new_capture(scan), picture()).await?.id;
         self.note("capture", &capture);
         self.store.save_picture(capture, Role::Report, Format::Jpeg, picture()).await?;
+        self.store.set_scan_state(scan, ScanState::Finished).await?;
         self.store.close_visit(visit, None, "b-07".to_owned()).await.map(drop)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use skinlink::{
     clock,
-    domain::{BootId, ClockState, Stamp, Timestamp, capture::Format, consent::Purpose},
+    domain::{BootId, ClockState, Stamp, Timestamp, capture::Format, consent::Purpose, scan::ScanState},
     store::{NewMeasurement, Store},
     sync::image_lane::Role,
 };
@@ -42,8 +42,10 @@ async fn kept() -> Salon {
         salon.say(purpose, true).await;
     }
     let visit = salon.visit().await;
-    let capture = salon.capture(salon.scan(visit).await).await;
+    let scan = salon.scan(visit).await;
+    let capture = salon.capture(scan).await;
     salon.store.save_picture(capture.id, Role::Derivative, Format::Webp, vec![1; 10]).await.expect("stored");
+    salon.store.set_scan_state(scan, ScanState::Finished).await.expect("finished");
     salon.store.close_visit(visit, None, "staff-1".to_owned()).await.expect("closed");
     salon.store.retention_time(stamp(0, 0)).await.expect("a store");
     let (epoch, last) = (salon.store.epoch().await.expect("a store"), salon.store.last_seq().await.expect("a store"));

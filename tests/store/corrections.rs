@@ -188,3 +188,27 @@ async fn a_scan_moved_out_of_a_voided_visit_takes_its_pictures_along() {
     salon.store.reassign_scan(scan, twice, Phase::Before, why()).await.unwrap();
     assert_eq!(salon.store.owed_images(9).await.unwrap(), [], "struck out is not sent");
 }
+
+/// Nobody may strike out, move away or close over what is being measured: its values would stay open for ever.
+#[tokio::test]
+async fn what_is_under_way_is_ended_before_it_is_struck_out_moved_or_closed_over() {
+    let salon = Salon::new().await;
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    let closed = salon.store.open_visit(salon.customer, "chair-2".to_owned(), "staff-1".to_owned()).await.unwrap().id;
+    salon.store.close_visit(closed, None, "staff-1".to_owned()).await.unwrap();
+    for state in [ScanState::Running, ScanState::Paused] {
+        salon.store.set_scan_state(scan, state).await.unwrap();
+        let answers = [
+            salon.store.void(Thing::Scan(scan), why()).await.unwrap_err(),
+            salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap_err(),
+            salon.store.reassign_scan(scan, closed, Phase::Before, why()).await.unwrap_err(),
+        ];
+        for answer in answers {
+            assert!(matches!(answer, StoreError::WrongState { what: "scan", .. }), "{state}: {answer:?}");
+        }
+    }
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
+    salon.store.void(Thing::Scan(scan), why()).await.unwrap();
+    salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
+}

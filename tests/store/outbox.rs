@@ -76,7 +76,7 @@ async fn the_sequence_goes_on_without_gap_after_a_restart() {
     let salon = ten().await.reopened().await;
     let visit = salon.store.open_visits().await.unwrap()[0].id;
     assert_eq!(*salon.store.outbox_changed().borrow(), 10);
-    salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
+    salon.store.set_steps(visit, None, Vec::new()).await.unwrap();
     assert_eq!(events(&salon.store).await.len(), 11);
 }
 

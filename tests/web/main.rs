@@ -1,6 +1,7 @@
 //! The chair, the API, the live events and the pages: real tasks, store and sockets, a simulated analyser.
 
 mod house;
+mod station_ends;
 mod station_scan;
 mod web_api;
 mod web_events;

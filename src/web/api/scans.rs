@@ -2,10 +2,14 @@
 
 use super::{
     changed, refused, tagged, view,
-    visits::{answer, expect, staff},
+    visits::{answer, expect, finish, staff},
 };
 use crate::{
-    domain::{Region, ScanId, VisitId, scan::Phase},
+    domain::{
+        Region, ScanId, VisitId,
+        scan::Phase,
+        visit::{Visit, VisitState},
+    },
     faults,
     store::{Thing, Why},
     tasks::station::{StationError, StationHandle, Told, Verb},
@@ -118,16 +122,37 @@ async fn strike(
     restore: bool,
     why: Why,
 ) -> Result<Response, WebError> {
-    if let Err(stale) = expect(state, visit, seen).await {
-        return Err(refused::with_state(&state.store, visit, stale).await);
-    }
-    let thing = Thing::Scan(scan);
-    let done = if restore { state.store.restore(thing, why).await } else { state.store.void(thing, why).await };
-    if let Err(fault) = done {
-        return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
+    let done = match expect(state, visit, seen).await {
+        Ok(view) if restore => restored(state, &view.visit, scan, why).await,
+        Ok(view) => voided(state, &view.visit, scan, why).await,
+        Err(stale) => Err(stale),
+    };
+    if let Err(refused) = done {
+        return Err(refused::with_state(&state.store, visit, refused).await);
     }
     faults::point("station.scan.struck");
     answer(state, visit).await
+}
+
+/// What it measured is closed first, so that it is whole if it is restored.
+async fn voided(state: &AppState, visit: &Visit, scan: ScanId, why: Why) -> Result<(), WebError> {
+    finish_if_under_way(state, visit, scan).await?;
+    state.store.void(Thing::Scan(scan), why).await.map_err(|fault| refused::store(&fault))
+}
+
+/// In a visit that has ended nobody could finish what an earlier version struck out under way.
+async fn restored(state: &AppState, visit: &Visit, scan: ScanId, why: Why) -> Result<(), WebError> {
+    state.store.restore(Thing::Scan(scan), why).await.map_err(|fault| refused::store(&fault))?;
+    if visit.state == VisitState::Open { Ok(()) } else { finish_if_under_way(state, visit, scan).await }
+}
+
+async fn finish_if_under_way(state: &AppState, visit: &Visit, scan: ScanId) -> Result<(), WebError> {
+    let found = state.store.scan(scan).await.map_err(|fault| refused::store(&fault))?;
+    if found.state.is_under_way() {
+        let seen = state.store.visit(visit.id).await.map_err(|fault| refused::store(&fault))?.version;
+        finish(state, visit, scan, seen).await?;
+    }
+    Ok(())
 }
 
 async fn reassign(

@@ -3,7 +3,7 @@
 use super::{changed, refused, tagged, view};
 use crate::{
     domain::{
-        CustomerId, VisitId,
+        CustomerId, ScanId, VisitId,
         comparison::Baseline,
         consent::{Channel, Purpose},
         visit::{Visit, VisitState},
@@ -12,7 +12,7 @@ use crate::{
     store::{NewConsent, Thing, VisitView, Why},
     tasks::{
         comparison,
-        station::{StationHandle, Told, Verb},
+        station::{self, StationError, StationHandle, Told, Verb},
     },
     web::{
         AppState,
@@ -225,17 +225,31 @@ async fn compare(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Re
 
 /// A scan that runs or pauses is finished first, so that nothing measured is left hanging.
 async fn close(state: &AppState, visit: VisitId, seen: u64, staff: String) -> Result<(), WebError> {
-    let mut view = expect(state, visit, seen).await?;
+    let view = expect(state, visit, seen).await?;
     refused::require_open(view.visit.state)?;
-    if let Some((station, told)) = under_way(state, &view).await {
-        let finished = station.act(parse("scan", &told.scan.id)?, told.version, Verb::Finish).await;
-        view.visit.version = finished.map_err(|fault| refused::station(&fault))?.version;
+    let mut version = view.visit.version;
+    for scan in view.scans.iter().filter(|scan| scan.scan.state.is_under_way()) {
+        version = finish(state, &view.visit, scan.scan.id, version).await?;
         faults::point("station.visit.finishing");
     }
-    let closed = state.store.close_visit(visit, Some(view.visit.version), staff).await;
+    let closed = state.store.close_visit(visit, Some(version), staff).await;
     closed.map_err(|fault| refused::store(&fault))?;
     faults::point("station.visit.closed");
     Ok(())
+}
+
+/// Finishes a scan that is under way: by its chair, or here where none drives it. Gives the visit's version then.
+pub(super) async fn finish(state: &AppState, visit: &Visit, scan: ScanId, seen: u64) -> Result<u64, WebError> {
+    if let Some(station) = state.station(&visit.station) {
+        match station.act(scan, seen, Verb::Finish).await {
+            Ok(told) => return Ok(told.version),
+            Err(StationError::NotUnderWay(_)) => {}
+            Err(fault) => return Err(refused::station(&fault)),
+        }
+    }
+    let finished = station::finish(&state.store, &state.judges.specs, scan).await;
+    finished.map_err(|fault| refused::station(&fault))?;
+    Ok(state.store.visit(visit.id).await.map_err(|fault| refused::store(&fault))?.version)
 }
 
 async fn reassign(state: &AppState, visit: VisitId, seen: u64, wish: &Wish, why: Why) -> Result<(), WebError> {
