@@ -66,7 +66,7 @@ fn may_mix_measurements(spec: &Spec, fault: Fault) -> bool {
 }
 
 fn tells_its_serial(spec: &Spec) -> bool {
-    let replies = spec.flow.identify.iter().filter_map(|step| spec.message(&step.reply));
+    let replies = spec.flow.identify.iter().flat_map(|step| &step.reply).filter_map(|reply| spec.message(reply));
     replies.into_iter().any(|shape| shape.has(Role::Serial))
 }
 

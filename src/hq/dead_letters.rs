@@ -7,7 +7,7 @@ use super::{
         Place,
         engine::{Engine, Row, transaction, values},
     },
-    events::{Order, ReadRow},
+    events::ReadRow,
     records,
 };
 use crate::sync::topic::Address;
@@ -97,8 +97,7 @@ fn page(engine: &mut dyn Engine, after: u64) -> Result<Vec<Letter>, HqError> {
 
 /// Whether it passes now. It may be the same event as one told under another key.
 fn take(engine: &mut dyn Engine, letter: &Letter) -> Result<bool, HqError> {
-    let mut order = Order { only_epoch: false, newest: String::new() };
-    let read = ReadRow::read(&letter.from, &letter.epoch, letter.seq, &letter.body, &mut order);
+    let read = ReadRow::read(&letter.from, &letter.epoch, letter.seq, &letter.body, false);
     let row = read.as_new();
     if row.refused.is_some() {
         return Ok(false);

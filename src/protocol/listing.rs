@@ -50,7 +50,7 @@ impl Listing {
         for byte in bytes {
             self.pending.push(*byte);
             let mut found = Vec::new();
-            self.framer.feed(&[*byte], &mut |result| found.push(result));
+            self.framer.feed(&[*byte], &mut |result| found.push(result.map(<[u8]>::to_vec)));
             self.take(found, &mut rows);
         }
         rows
@@ -59,7 +59,7 @@ impl Listing {
     /// Nothing more comes: what has begun is given up.
     pub fn quiet(&mut self) -> Vec<Row> {
         let (mut found, mut rows) = (Vec::new(), Vec::new());
-        self.framer.give_up(&mut |result| found.push(result));
+        self.framer.give_up(&mut |result| found.push(result.map(<[u8]>::to_vec)));
         self.take(found, &mut rows);
         if !self.pending.is_empty() {
             let bytes = std::mem::take(&mut self.pending);

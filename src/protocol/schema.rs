@@ -5,10 +5,10 @@
 
 use super::{
     checksum::Algorithm,
-    field::Width,
     framing::{Kind, Order, Part},
     item::Role,
     spec::{FlowControl, Formula, Parity},
+    width::Width,
 };
 use crate::domain::{Region, reading::QualityFlag};
 use serde_json::{Map, Value, json};

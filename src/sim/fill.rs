@@ -4,7 +4,8 @@ use crate::{
     domain::Region,
     protocol::{
         Item,
-        field::{Field, Shape, ValueField, Width},
+        field::{Field, Shape, ValueField},
+        width::{Sort, Width},
     },
 };
 
@@ -40,7 +41,7 @@ fn fits(item: &Item, field: &Field) -> bool {
 pub(super) fn usual_mean(field: &ValueField) -> f64 {
     let raw = match field.form.width {
         Width::U8 | Width::I8 => 100.0,
-        width if width.is_float() || width.bytes().is_none() => 25.0,
+        width if width.sort() == Sort::Float || width.bytes().is_none() => 25.0,
         _ => 300.0,
     };
     raw * field.scale + field.offset

@@ -116,7 +116,7 @@ impl Wire {
 
 fn is_only_wrong_in_checksum(framing: &Framing, frame: &[u8]) -> bool {
     let (mut framer, mut results) = (Framer::new(framing.clone()), Vec::new());
-    framer.feed(frame, &mut |result| results.push(result));
-    framer.give_up(&mut |result| results.push(result));
+    framer.feed(frame, &mut |result| results.push(result.map(<[u8]>::to_vec)));
+    framer.give_up(&mut |result| results.push(result.map(<[u8]>::to_vec)));
     matches!(results.first(), Some(Err(FrameError::Checksum { .. }))) && results.iter().all(Result::is_err)
 }

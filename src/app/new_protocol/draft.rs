@@ -125,7 +125,11 @@ baud = {baud}
         let line = |name: &str| format!("checksum = {{ algorithm = {name:?}, covers = {covers:?}{order}{hex} }}");
         let _ = match self.checksum.as_str() {
             "" | "none" => writeln!(file, "# {}", line("xor8").replace(order, "")),
-            name => writeln!(file, "# by its standard name: `skinlink protocol show` prints what 123456789 gives\n{}", line(name)),
+            name => writeln!(
+                file,
+                "# by its standard name: `skinlink protocol show` prints what 123456789 gives\n{}",
+                line(name)
+            ),
         };
     }
 

@@ -40,7 +40,9 @@ pub fn command(answers: &NewProtocol) -> anyhow::Result<u8> {
     let (id, folder) = (&draft.id, folder.display());
     say!("{folder}/protocol.toml and NOTES.md are written.\n\nWhat comes next 下一步：");
     say!("  1. skinlink protocol show {id}\n     tables to lay beside the manual; correct the file");
-    say!("  2. skinlink protocol try {id} --port /dev/ttyUSB0\n     the device live; the file is read again when it is saved");
+    say!(
+        "  2. skinlink protocol try {id} --port /dev/ttyUSB0\n     the device live; the file is read again when it is saved"
+    );
     say!("  3. skinlink devices record --protocol {id} --port /dev/ttyUSB0 --into {id}.rec");
     say!("     skinlink protocol vectors {id}.rec\n     frames become vectors; compare their values with the display");
     say!("  4. skinlink protocol test {id}");

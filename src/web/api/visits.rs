@@ -12,7 +12,7 @@ use crate::{
     store::{NewConsent, Thing, VisitView, Why},
     tasks::{
         comparison,
-        station::{self, StationError, StationHandle, Told, Verb},
+        station::{self, StationError, Verb},
     },
     web::{
         AppState,
@@ -128,13 +128,6 @@ pub async fn consents(
     changed(&state.live, &view).await;
     let body = json!({ "version": view.visit.version, "consents": json::consents(&view.consents) });
     Ok(tagged(StatusCode::OK, view.visit.version, body))
-}
-
-/// The scan of this visit that its chair drives.
-async fn under_way<'a>(state: &'a AppState, view: &VisitView) -> Option<(&'a StationHandle, Told)> {
-    let station = state.station(&view.visit.station)?;
-    let told = station.view().await.ok()?.scan?;
-    (told.visit == view.visit.id.to_string()).then_some((station, told))
 }
 
 /// Signature strokes: SVG path data of moves and lines in whole pixels, nothing else.
