@@ -3,7 +3,7 @@
 use crate::{
     domain::Region,
     protocol::{
-        Item,
+        Item, Role,
         field::{Field, Shape, ValueField},
         width::{Sort, Width},
     },
@@ -12,8 +12,10 @@ use crate::{
 /// Completes `items` for the fields of `shape` that have none: zeros, empty texts, no flags. Measured values and arrays are
 /// the device's own affair.
 pub(super) fn fill(shape: &Shape, items: &mut Vec<Item>, at: Region) {
-    for field in &shape.fields {
+    for field in shape.all_fields() {
         let default = match field {
+            // Which parts follow is read off the items when they are written.
+            Field::Number { role: Role::Presence, .. } => continue,
             Field::Number { role, .. } => Item::Number { role: *role, value: 0 },
             Field::Text { role, .. } => Item::Text { role: *role, text: String::new() },
             Field::Bytes { role, length } => Item::Bytes { role: *role, bytes: vec![0; length.unwrap_or(0)] },

@@ -1,0 +1,149 @@
+//! What HQ says, taken in: where it stands, what it has, what it refuses, what it misses.
+
+use super::{CROSSING, Session};
+use crate::{
+    domain::Epoch,
+    faults,
+    store::StoreError,
+    sync::{
+        reply::{Known, Reply, SeqRange},
+        window::Window,
+    },
+    tasks::sync::confirmed,
+};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+impl Session<'_> {
+    pub(super) async fn reply(&mut self, reply: Reply) -> Result<(), StoreError> {
+        let ours = self.epoch.to_string();
+        match reply {
+            Reply::Hello { epoch, last_seq, upto, ranges, known, over } if epoch == ours => {
+                let stands = Stands { last_seq, upto, ranges, known, over };
+                self.hq_stands(stands).await
+            }
+            Reply::Hello { .. } => {
+                // HQ is back and was restored to a time before this epoch; or an answer that crossed its end.
+                self.ask_where_hq_stands();
+                Ok(())
+            }
+            Reply::Ack { epoch, upto, ranges } => self.acknowledged(&epoch, upto, ranges).await,
+            Reply::Nack { epoch, seq, reason, id } => self.refused(&epoch, seq, reason, id).await,
+            Reply::Ask { epoch, ranges } if epoch == ours => {
+                info!(?ranges, "HQ asks for events again");
+                self.window.asked(&ranges, Instant::now().into_std(), CROSSING);
+                Ok(())
+            }
+            Reply::Ask { epoch, ranges } => {
+                if let Ok(epoch) = epoch.parse() {
+                    self.restored.misses(self.store).await?;
+                    self.recall.asked(epoch, &ranges);
+                }
+                Ok(())
+            }
+            Reply::Image { capture, sha256, state, missing, reason } => {
+                self.pictures.answered(self.store, &capture, &sha256, state, &missing, reason, Instant::now()).await
+            }
+            Reply::Alarm { epoch, seq, reason, held } => {
+                error!(epoch, seq, reason, "HQ raises an alarm");
+                self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
+                let conflict =
+                    epoch == ours && !held.is_empty() && self.store.has_another(self.epoch, seq, held).await?;
+                if conflict {
+                    self.begin_epoch(Some(seq), "HQ holds another event at a number of ours").await
+                } else {
+                    Ok(())
+                }
+            }
+        }
+    }
+
+    async fn hq_stands(&mut self, stands: Stands) -> Result<(), StoreError> {
+        let ours = self.store.last_seq().await?;
+        let Stands { last_seq, upto, ranges, known, over } = stands;
+        if over {
+            return self.begin_epoch(None, "HQ says that this epoch is over").await;
+        }
+        if last_seq.max(upto) > ours {
+            return self.begin_epoch(None, "HQ knows more of this epoch than this store").await;
+        }
+        if let Some(Known { seq, id }) = known
+            && self.store.has_another(self.epoch, seq, id).await?
+        {
+            return self.begin_epoch(None, "HQ's newest event of this epoch is not ours").await;
+        }
+        faults::point("sync.hello.answered");
+        self.restored.stands(self.store, self.epoch, upto).await?;
+        self.confirmed = Some(upto);
+        self.store.acknowledge(self.epoch, upto, ranges.clone()).await?;
+        self.window.open(upto, &ranges, self.store.oldest_kept().await?, ours);
+        self.answered();
+        Ok(())
+    }
+
+    /// This store was restored from a copy: what it draws now must not be taken for what HQ has from before.
+    async fn begin_epoch(&mut self, again_from: Option<u64>, why: &str) -> Result<(), StoreError> {
+        error!(epoch = %self.epoch, why, "this store was restored from a copy; it begins a new epoch");
+        self.heard.record(self.store).await?;
+        self.epoch = self.store.new_epoch(again_from).await?;
+        self.window = Window::new(self.settings.sync.window, self.settings.sync.resend_after);
+        self.confirmed = None;
+        let alarm = format!(
+            "this store was restored from a copy ({why}): what was recorded after that copy is here only if HQ has it; \
+             nothing recorded since is lost"
+        );
+        self.status.send_modify(|status| status.alarm = Some(alarm));
+        self.greet_at(Instant::now());
+        Ok(())
+    }
+
+    /// Says hello again soon, but never in a loop.
+    pub(super) fn ask_where_hq_stands(&mut self) {
+        if self.greeting.answered {
+            let wait = self.greeting.backoff.next(fastrand::f64());
+            self.greet_at(Instant::now() + wait);
+        }
+    }
+
+    async fn acknowledged(&mut self, epoch: &str, upto: u64, ranges: Vec<SeqRange>) -> Result<(), StoreError> {
+        let Ok(epoch) = epoch.parse::<Epoch>() else { return Ok(()) };
+        let before = if epoch == self.epoch { self.confirmed } else { Some(0) };
+        let Some(before) = before else { return Ok(()) };
+        faults::point("sync.ack.received");
+        self.heard.note(epoch, upto, &ranges, Instant::now());
+        if epoch == self.epoch {
+            if self.greeting.answered {
+                self.window.settled(upto, &ranges);
+            }
+            if upto < before {
+                warn!(before, upto, "HQ holds less than it did: it was restored from a backup");
+                self.ask_where_hq_stands();
+            }
+            self.confirmed = Some(upto.max(before));
+        }
+        confirmed(self.status, self.window.waiting());
+        Ok(())
+    }
+
+    async fn refused(&mut self, epoch: &str, seq: u64, reason: String, id: String) -> Result<(), StoreError> {
+        let Ok(epoch) = epoch.parse::<Epoch>() else { return Ok(()) };
+        if !id.is_empty() && self.store.has_another(epoch, seq, id).await? {
+            return Ok(());
+        }
+        if self.store.dead_letter(epoch, seq, reason.clone()).await? {
+            error!(%epoch, seq, reason, "HQ refuses an event; it is among the dead letters");
+            let alarm = format!("HQ refuses event {seq} ({reason}); it is kept among the dead letters");
+            self.status.send_modify(|status| status.alarm = Some(alarm));
+        }
+        Ok(())
+    }
+}
+
+/// HQ's answer to a hello.
+struct Stands {
+    last_seq: u64,
+    upto: u64,
+    ranges: Vec<SeqRange>,
+    known: Option<Known>,
+    over: bool,
+}
