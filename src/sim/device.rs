@@ -253,7 +253,8 @@ impl SimDevice {
         let region = command.region().unwrap_or(self.at);
         let replies = steps.iter().take(1).chain(steps.iter().skip(1).take_while(|step| step.send.is_none()));
         let replies: Vec<String> = replies.filter_map(|step| step.reply.first().cloned()).collect();
-        let measures = |spec: &Spec, name: &str| spec.message(name).is_some_and(|shape| shape.measures);
+        // Arrays are said at once: they belong to the measurement that was begun before.
+        let measures = |spec: &Spec, name: &str| spec.message(name).is_some_and(|shape| !shape.values().is_empty());
         if self.lifted && replies.iter().any(|name| measures(&self.spec, name)) && self.refused(tag) {
             return;
         }

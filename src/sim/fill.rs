@@ -14,8 +14,8 @@ use crate::{
 pub(super) fn fill(shape: &Shape, items: &mut Vec<Item>, at: Region) {
     for field in shape.all_fields() {
         let default = match field {
-            // Which parts follow is read off the items when they are written.
-            Field::Number { role: Role::Presence, .. } => continue,
+            // Which parts follow, and how many, is read off the items when they are written.
+            Field::Number { role: Role::Presence | Role::Count, .. } => continue,
             Field::Number { role, .. } => Item::Number { role: *role, value: 0 },
             Field::Text { role, .. } => Item::Text { role: *role, text: String::new() },
             Field::Bytes { role, length } => Item::Bytes { role: *role, bytes: vec![0; length.unwrap_or(0)] },

@@ -86,7 +86,7 @@ impl Store {
                     again += tx.prepare_cached(OWE_AGAIN)?.execute([customer])?;
                 }
             }
-            tx.wake_sync();
+            tx.pictures_owed();
             Ok(again)
         })
         .await

@@ -148,6 +148,8 @@ async fn a_restored_headquarters_gets_no_picture_of_a_customer_who_said_no_since
     let since = photographed(&salon, scan, 2).await;
     arrives(&headquarters, since, 2).await;
     nothing_is_owed(&salon).await;
+    // What was told before she says no stays told: the store must have heard so.
+    all_is_there(&headquarters, &salon.store).await;
     salon.say(Purpose::SharePhotographs, false).await;
     all_is_there(&headquarters, &salon.store).await;
     running.stop().await;

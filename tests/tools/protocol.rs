@@ -97,7 +97,11 @@ fn a_file_is_tried_live_read_again_when_saved_and_ctrl_c_ends_cleanly() {
     tried.until("is open at 9600 baud");
     device.say("press moisture chin");
     let row = tried.until("checksum is");
-    assert!(row.contains("< 4D 2C 30 30 30 31") && row.contains("✗ checksum is"), "{row}");
+    // Any one byte of it may be the wrong one.
+    let frame = ["4D", "2C", "30", "30", "30", "31"];
+    let hex: Vec<&str> = row.split("< ").nth(1).unwrap_or_default().split_whitespace().take(frame.len()).collect();
+    let right = hex.iter().zip(frame).filter(|(seen, sent)| *seen == sent).count();
+    assert!(right + 1 >= frame.len() && row.contains("✗ checksum is"), "{row}");
     // The checksum is taken out of the file: the same frames are understood as far as they go.
     let without: String =
         text.lines().filter(|line| !line.starts_with("checksum")).map(|line| format!("{line}\n")).collect();

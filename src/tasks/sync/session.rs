@@ -18,7 +18,7 @@ use crate::{
     store::{Store, StoreError},
     sync::{
         MAX_PUBLISH, batch,
-        reply::{Hello, Reply},
+        reply::{Hello, SeqRange},
         topic::Lane,
         window::Window,
     },
@@ -32,7 +32,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 /// A batch HQ asks for is taken for lost when it was sent longer ago than this; a younger one may have crossed the question.
 const CROSSING: Duration = Duration::from_secs(2);
