@@ -211,14 +211,21 @@ impl Beautician {
         let stands = |s: &Value| s["state"] != "voided" && s["state"] != "cancelled";
         let Some(scan) = scans.find(|s| s["phase"] == phase.as_str() && stands(s)) else {
             let visit = text(view, "/id")?;
-            self.post(&format!("visits/{visit}/scans"), Some(view), json!({"phase": phase.as_str()})).await?;
-            return Ok(Some(Turn::Did(format!("began the {phase} scan"))));
+            let what = format!("began the {phase} scan");
+            return match self.post(&format!("visits/{visit}/scans"), Some(view), json!({"phase": phase.as_str()})).await
+            {
+                Ok(_) => Ok(Some(Turn::Did(what))),
+                Err(trouble) => self.again(trouble, &what).map(Some),
+            };
         };
         let id = text(scan, "/id")?;
         match scan["state"].as_str().unwrap_or_default() {
             "paused" => {
-                self.post(&format!("scans/{id}/resume"), Some(view), json!({})).await?;
-                Ok(Some(Turn::Did(format!("resumed the {phase} scan"))))
+                let what = format!("resumed the {phase} scan");
+                match self.post(&format!("scans/{id}/resume"), Some(view), json!({})).await {
+                    Ok(_) => Ok(Some(Turn::Did(what))),
+                    Err(trouble) => self.again(trouble, &what).map(Some),
+                }
             }
             "running" => self.measure(view, scan, phase).await.map(Some),
             _ => Ok(None),
@@ -244,8 +251,12 @@ impl Beautician {
         if let Some(photograph) = self.next_photograph(scan, phase) {
             return self.photograph(view, &photograph).await;
         }
-        self.post(&format!("scans/{id}/finish"), Some(view), json!({})).await?;
-        Ok(Turn::Did(format!("finished the {phase} scan")))
+        let what = format!("finished the {phase} scan");
+        match self.post(&format!("scans/{id}/finish"), Some(view), json!({})).await {
+            Ok(_) => Ok(Turn::Did(what)),
+            // A call that was given up may be carried out yet: seen in the next turn.
+            Err(trouble) => self.again(trouble, &what),
+        }
     }
 
     /// A device that gave no value, is away or busy is asked again, within reason.
@@ -283,7 +294,7 @@ impl Beautician {
         Ok(Turn::Did(format!("{phase}: photograph, {pose}")))
     }
 
-    async fn conclude(&self, view: &Value) -> Result<Turn, Trouble> {
+    async fn conclude(&mut self, view: &Value) -> Result<Turn, Trouble> {
         let visit = text(view, "/id")?;
         let drawn: Vec<&str> =
             view["comparisons"].as_array().into_iter().flatten().filter_map(|c| c["baseline"].as_str()).collect();
@@ -291,8 +302,10 @@ impl Beautician {
             self.post(&format!("visits/{visit}/comparison"), Some(view), json!({"baseline": baseline})).await?;
             return Ok(Turn::Did(format!("compared ({baseline})")));
         }
-        self.post(&format!("visits/{visit}/close"), Some(view), json!({"staff": "b-07"})).await?;
-        Ok(Turn::Did("closed the visit".to_owned()))
+        match self.post(&format!("visits/{visit}/close"), Some(view), json!({"staff": "b-07"})).await {
+            Ok(_) => Ok(Turn::Did("closed the visit".to_owned())),
+            Err(trouble) => self.again(trouble, "closing the visit"),
+        }
     }
 
     pub(super) async fn get(&self, call: &str) -> Result<Value, Trouble> {

@@ -43,7 +43,7 @@ fn fits(item: &Item, field: &Field) -> bool {
 pub(super) fn usual_mean(field: &ValueField) -> f64 {
     let raw = match field.form.width {
         Width::U8 | Width::I8 => 100.0,
-        width if width.sort() == Sort::Float || width.bytes().is_none() => 25.0,
+        width if matches!(width.sort(), Sort::Float | Sort::MedFloat) || width.bytes().is_none() => 25.0,
         _ => 300.0,
     };
     raw * field.scale + field.offset

@@ -295,7 +295,7 @@ impl Writer<'_> {
             }
         };
         faults::point("store.batch.begun");
-        let tx = Tx { sql: &sql, source: *source, news, remembered };
+        let tx = Tx { sql: &sql, source, news, remembered };
         while ran.len() < GROUP
             && let Some(mut job) = queue.next()
         {

@@ -144,10 +144,10 @@ impl Part {
 
 impl<'l> Campaign<'l> {
     pub fn new(log: &'l Log, mistake: Option<Mistake>) -> Self {
-        let mut promised = log.promised().clone();
-        if mistake == Some(Mistake::Answer) {
-            promised = promised_too_early(log, promised);
-        }
+        let promised = match mistake {
+            Some(Mistake::Answer) => promised_too_early(log),
+            _ => log.promised().clone(),
+        };
         Self { log, mistake, promised }
     }
 
@@ -264,7 +264,7 @@ impl<'l> Campaign<'l> {
 }
 
 /// Each promise as if it had been made before the last commit before it was synced.
-fn promised_too_early(log: &Log, promised: BTreeMap<usize, Facts>) -> BTreeMap<usize, Facts> {
+fn promised_too_early(log: &Log) -> BTreeMap<usize, Facts> {
     let (mut names, mut before_sync) = (HashMap::new(), 0);
     let mut early: BTreeMap<usize, Facts> = BTreeMap::new();
     for (place, record) in log.records().iter().enumerate() {
@@ -274,7 +274,7 @@ fn promised_too_early(log: &Log, promised: BTreeMap<usize, Facts>) -> BTreeMap<u
             Op::Sync if names.get(&key).is_some_and(|name| name.ends_with("-wal")) => before_sync = place - 1,
             _ => {}
         }
-        if let Some(facts) = promised.get(&place) {
+        if let Some(facts) = log.promised().get(&place) {
             early.entry(before_sync).or_default().extend(facts.clone());
         }
     }

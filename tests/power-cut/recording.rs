@@ -148,6 +148,7 @@ impl House {
     }
 
     /// A page that shows the live events: what they tell must be durable when they leave. Ends with the daemon.
+    #[expect(clippy::disallowed_methods, reason = "ends with the daemon it listens to")]
     fn listen(&self) {
         let address = format!("{}/api/v1/events", self.stage.address());
         tokio::spawn(async move {

@@ -116,7 +116,8 @@ pub async fn all_arrives(headquarters: &Headquarters, store: &Store) -> Counts {
             rows.retain(|row| row.epoch == epoch);
             rows.sort_by_key(|row| row.seq);
             let held: Vec<(u64, String)> = rows.into_iter().map(|row| (row.seq, row.body)).collect();
-            assert!(held == sent, "HQ holds exactly what the outbox sent");
+            let other = held.iter().zip(&sent).find(|(held, sent)| held != sent);
+            assert!(held == sent, "HQ holds exactly what the outbox sent, but first: {other:#?}");
             let counts = ledger.counts().ok()?.remove(0);
             assert_eq!(counts.duplicates, 0, "{counts:?}");
             Some(counts)

@@ -104,9 +104,14 @@ impl Seen {
     /// A person has to act: it cannot be opened by a gateway, or it cannot be told from another.
     #[must_use]
     pub fn needs_someone(&self) -> bool {
-        let held = self.state == State::Busy && !self.held_by.iter().any(Holder::is_gateway);
+        let held = self.state == State::Busy && !in_good_hands(&self.held_by);
         held || matches!(self.state, State::Forbidden | State::Absent | State::Fault) || !self.alike.is_empty()
     }
+}
+
+/// Held by a gateway, and by nobody who would take bytes away from it.
+fn in_good_hands(held_by: &[Holder]) -> bool {
+    !held_by.is_empty() && held_by.iter().all(Holder::is_gateway)
 }
 
 /// What is known before looking.
@@ -329,5 +334,21 @@ fn alike(seen: &mut [Seen]) {
             .enumerate()
             .filter(|(other, kind)| *other != at && !kind.3 && kind.1 == *usb && kind.2 == *protocol);
         one.alike = twins.map(|(_, kind)| kind.0.clone()).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_in_good_hands_with_a_gateway_alone() {
+        let held_by = |names: &[&str]| -> Vec<Holder> {
+            names.iter().zip(1..).map(|(name, pid)| Holder { name: (*name).to_owned(), pid }).collect()
+        };
+        assert!(in_good_hands(&held_by(&["skinlink"])));
+        assert!(!in_good_hands(&held_by(&["screen", "skinlink"])), "the other takes bytes away");
+        assert!(!in_good_hands(&held_by(&["screen"])));
+        assert!(!in_good_hands(&[]), "whoever it is, nobody knows");
     }
 }
