@@ -2,7 +2,7 @@
 //!
 //! By path, by the serial number of its USB adapter, by the USB ids of its protocol file; and where a serial number is
 //! configured that no adapter shows, by asking: each port that may be it is opened and asked who is there. A port that
-//! another [[device]] names is never asked, and the same ports are not asked again and again.
+//! another `[[device]]` names is never asked, and the same ports are not asked again and again.
 //!
 //! After a failure it waits until something is plugged in, or for a while: looking costs hundreds of system calls, and who
 //! holds a port does not tell when he lets go of it.

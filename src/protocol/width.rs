@@ -1,6 +1,6 @@
 //! Widths: how a number or text stands on the wire, in both directions.
 //!
-//! What needs more than its bytes (scale, codes, precision) is in [`super::value`].
+//! What needs more than its bytes (scale, codes, precision) is in `value.rs`.
 
 use crate::domain::word::words;
 
