@@ -8,7 +8,7 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup failed: %s\n' "$*" >&2; exit 1; }
 
 # --- system packages -------------------------------------------------------------------------------------------------
-packages=(mosquitto mosquitto-clients postgresql libssl-dev pkg-config gcc make python3 python3-venv python3-pip)
+packages=(mosquitto mosquitto-clients postgresql libssl-dev libdbus-1-dev dbus-daemon pkg-config gcc make python3 python3-venv python3-pip)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

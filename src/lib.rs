@@ -10,7 +10,8 @@
 //! - [`worker`] the inference process: pictures and models in, scores out, under limits
 //! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
 //! - [`ports`] the seams to devices and to HQ's broker
-//! - [`adapters`] the real sides: serial lines, where and when devices are plugged in, MQTT, certificates, ONNX Runtime
+//! - [`adapters`] the real sides: serial lines, the air (Bluetooth), where and when devices are plugged in, MQTT, certificates,
+//!   ONNX Runtime
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
 //! - [`hq`] headquarters' receiver, a composition root of its own

@@ -30,6 +30,15 @@ pub enum LinkError {
         "the device at {port} calls itself {found:?}, configured is {wanted:?}; plug the right one in, or correct serial_number"
     )]
     Stranger { port: String, wanted: String, found: String },
+    /// In the air the neighbour's device looks the same: without a configured address none is taken, not even the only one.
+    #[error("heard: {}; write the right one's address as address in [[device]]", .candidates.join(" · "))]
+    NoAddress { candidates: Vec<String> },
+    /// Nothing is heard of it in the air: switched off, empty or too far away.
+    #[error("{what} is not heard; switch it on and bring it near")]
+    Unheard { what: String },
+    /// Bluetooth itself does not work here; the sentence says what is missing and what to do.
+    #[error("{0}")]
+    NoRadio(String),
     #[error("link fault: {0}")]
     Io(#[from] io::Error),
 }
@@ -58,6 +67,18 @@ impl LinkError {
             Self::Stranger { .. } => (
                 "插上的不是配置中的那台设备：请换回原来的设备，或请技术人员修改配置。",
                 "This is not the device that was configured: plug that one in, or ask the technician to correct the configuration.",
+            ),
+            Self::NoAddress { .. } => (
+                "收到无线设备信号，但配置中没有写明是哪一台：请技术人员在配置中填写设备地址。",
+                "A device is heard, but the configuration does not say that it is ours: the technician writes its address there.",
+            ),
+            Self::Unheard { .. } => (
+                "收不到设备的无线信号：请开机并靠近网关；若电量不足请先充电，之后会自动恢复。",
+                "The device is not heard: switch it on and bring it near the gateway, charge it if it is empty. It resumes by itself.",
+            ),
+            Self::NoRadio(_) => (
+                "网关的蓝牙不可用：请检查蓝牙适配器；若仍出错请联系技术人员。",
+                "The gateway's Bluetooth does not work: check its adapter, else call the technician.",
             ),
             Self::Io(_) => (
                 "设备连接出错：请重新插拔；若仍出错请联系技术人员。",

@@ -71,7 +71,7 @@ fn the_files_example_of_a_device_is_understood() {
         .lines()
         .skip_while(|line| *line != "[[station]]")
         .take_while(|line| *line != "[mqtt]")
-        .filter(|line| !line.contains("path ="))
+        .filter(|line| !line.contains("path =") && !line.contains("address ="))
         .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line)))
         .collect();
     let config = parse(&format!("[store]\nid = \"s\"\ngateway = \"g\"\ndata = \"d\"\n{text}")).unwrap();
@@ -184,7 +184,7 @@ fn values_that_cannot_be_meant_are_refused_with_what_could() {
         ("[[device]]\nstation = \"chair-1\"\nprotocol = \"p\"\nbaud = 1", "device.baud: 1 is outside 50 to 4000000"),
         (
             "[[device]]\nstation = \"chair-1\"\nprotocol = \"p\"\npath = \"/a\"\nserial_number = \"b\"",
-            "stands beside serial_number",
+            "keep one of path, serial_number and address",
         ),
     ] {
         let found = complaints(more);
@@ -196,7 +196,7 @@ fn values_that_cannot_be_meant_are_refused_with_what_could() {
 #[test]
 fn two_devices_cannot_be_the_same_one() {
     let device = "[[device]]\nstation = \"chair-1\"\nprotocol = \"p\"\n";
-    for port in ["path = \"/dev/a\"\n", "serial_number = \"7\"\n"] {
+    for port in ["path = \"/dev/a\"\n", "serial_number = \"7\"\n", "address = \"F0:F1:F2:F3:F4:F5\"\n"] {
         let found = complaints(&format!("{device}{port}{device}{port}"));
         assert!(found.len() == 1 && found[0].contains("another [[device]] has the same"), "{found:?}");
     }

@@ -47,8 +47,10 @@ struct Gateway {
 impl Gateway {
     fn start(machine: &Machine, wanted: By, plugged: Option<Plugged>, station: mpsc::Sender<Observation>) -> Self {
         let mut spec = (*spec()).clone();
-        spec.serial.usb = vec![PROBE];
-        let (spec, line) = (Arc::new(spec.clone()), spec.serial);
+        let mut line = spec.serial.take().expect("a serial line");
+        line.usb = vec![PROBE];
+        spec.serial = Some(line.clone());
+        let spec = Arc::new(spec);
         let (handle, device) = Device::new(Arc::clone(&spec), station);
         let what = Recognise { discovery: machine.discovery(), wanted, others: Vec::new(), spec, line };
         let opener = Arc::new(Mutex::new(Opener::new(what, plugged)));

@@ -42,7 +42,8 @@ fn processor_ms() -> i64 {
 fn serve(name: &Path, plugged: &Plugged, station: mpsc::Sender<Observation>, stop: &CancellationToken) -> DeviceHandle {
     let (spec, discovery, wanted) = (spec(), Discovery::system(), By::Path(name.to_owned()));
     let (handle, device) = Device::new(Arc::clone(&spec), station);
-    let what = Recognise { discovery, wanted, others: Vec::new(), line: spec.serial.clone(), spec };
+    let line = spec.serial.clone().expect("a serial line");
+    let what = Recognise { discovery, wanted, others: Vec::new(), line, spec };
     let opener = Arc::new(Mutex::new(Opener::new(what, Some(plugged.clone()))));
     let open = move || {
         let opener = Arc::clone(&opener);

@@ -171,7 +171,8 @@ async fn a_port_that_another_program_holds_is_named_and_taken_once_it_is_free() 
     let (station, _inbox) = queue();
     let name = folder.path().join("probe");
     let _probe = Probe::plug_in(&name, "LP-1", Wire::Clean);
-    let other = soon("open", SerialLink::open(&name, &spec().serial)).await.unwrap();
+    let line = spec().serial.clone().unwrap();
+    let other = soon("open", SerialLink::open(&name, &line)).await.unwrap();
     let served = serve(&name, station);
     let state = served.until("a fault", |state| state.last_fault.is_some()).await;
     let fault = state.last_fault.unwrap();

@@ -61,7 +61,8 @@ impl Table {
         let (sender, inbox) = observation::queue();
         let (handle, task) = Device::new(Arc::clone(&spec), sender);
         let (discovery, wanted) = (Discovery::system(), By::Path(port));
-        let what = Recognise { discovery, wanted, others: Vec::new(), line: spec.serial.clone(), spec };
+        let line = spec.serial.clone().expect("a serial line");
+        let what = Recognise { discovery, wanted, others: Vec::new(), line, spec };
         let opener = Arc::new(Mutex::new(Opener::new(what, None)));
         let stop = CancellationToken::new();
         let open = move || {

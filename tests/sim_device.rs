@@ -34,9 +34,10 @@ struct Gateway {
 
 impl Gateway {
     async fn open(path: &Path, spec: &Arc<Spec>) -> Self {
+        let line = spec.serial.as_ref().expect("a serial line");
         let link = timeout(LIMIT, async {
             loop {
-                match SerialLink::open(path, &spec.serial).await {
+                match SerialLink::open(path, line).await {
                     Ok(link) => return link,
                     Err(_) => tokio::task::yield_now().await,
                 }

@@ -13,7 +13,10 @@ use skinlink::{
     app::recognise::{Opener, Recognise},
     domain::{Region, metric::MetricId},
     ports::{LinkError, Opened},
-    protocol::{Event, Request, Role, Spec},
+    protocol::{
+        Event, Request, Role, Spec,
+        spec::{FlowControl, Parity, Serial},
+    },
     sim::{Fault, Faults, Setup, SimDevice, SimHandle, Simulated, serve},
     tasks::{
         device::{Device, DeviceHandle, DeviceState},
@@ -63,6 +66,11 @@ fn is_guarded(spec: &Spec) -> bool {
 /// in its bytes says so.
 fn may_mix_measurements(spec: &Spec, fault: Fault) -> bool {
     fault == Fault::Late && !spec.arrays.is_empty() && !spec.messages.iter().any(|shape| shape.has(Role::Request))
+}
+
+/// A pseudo-terminal in the place of the air, for a device that has no line of its own.
+fn plain() -> Serial {
+    Serial { baud: 115_200, data_bits: 8, parity: Parity::None, stop_bits: 1, flow: FlowControl::None, usb: Vec::new() }
 }
 
 fn tells_its_serial(spec: &Spec) -> bool {
@@ -126,7 +134,7 @@ async fn gateway(
         discovery: Discovery::system(),
         wanted: By::Path(port.to_owned()),
         others: Vec::new(),
-        line: spec.serial.clone(),
+        line: spec.serial.clone().unwrap_or_else(plain),
         spec: Arc::clone(&spec),
     };
     let wanted = tells_its_serial(&spec).then(|| SERIAL.to_owned());

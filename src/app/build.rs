@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     adapters::{
+        ble::{self, Air},
         discovery::Discovery,
         hotplug::{Plugged, Watcher},
         mqtt::{self, MqttSettings},
@@ -16,7 +17,7 @@ use crate::{
     },
     analysis::regions::FaceRegions,
     clock,
-    config::{self, Config, Measures},
+    config::{self, Config, Measures, Port},
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
@@ -62,6 +63,17 @@ pub struct App {
 /// A device on its way to being open.
 type Opening = Pin<Box<dyn Future<Output = Result<Opened<SerialLink>, LinkError>> + Send>>;
 
+/// Through the air, if that is how a configured device is reached.
+#[must_use]
+pub fn in_the_air(device: &config::Device, spec: &Spec) -> Option<ble::Pinned> {
+    let address = match &device.port {
+        Port::Address(address) => Some(address.clone()),
+        Port::UsbIds if spec.serial.is_none() => None,
+        Port::Path(_) | Port::UsbSerial(_) | Port::UsbIds => return None,
+    };
+    Some(ble::Pinned { address, ble: spec.ble.clone()? })
+}
+
 /// Builds everything `config` asks for and starts its tasks; they end when `stop` is cancelled.
 ///
 /// # Errors
@@ -85,7 +97,8 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
         Ok(())
     });
     let plugged = watch_plugs(&config, &mut tasks, stop);
-    let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged };
+    let air = start_air(&config, &protocols.sound, &mut tasks, stop);
+    let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged, air };
     let stations = house.stations(&store, &live, &mut tasks, stop)?;
     let sync_status = start_sync(&config, &store, &mut tasks, stop);
     let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
@@ -125,13 +138,25 @@ fn named(config: &Config, metrics: &[Metric], protocols: &catalogue::Protocols) 
             "a [[device]] names the protocol {id}, which {folder} does not have; see `skinlink protocol list`"
         );
     }
+    for device in &config.devices {
+        let Some(spec) = protocols.sound.get(&device.protocol) else { continue };
+        let (key, lacks) = match device.port {
+            Port::Address(_) if spec.ble.is_none() => ("address", "ble"),
+            Port::Path(_) | Port::UsbSerial(_) if spec.serial.is_none() => ("path or serial_number", "serial"),
+            _ => continue,
+        };
+        anyhow::bail!(
+            "a [[device]] has {key}, but its protocol {} has no [transport.{lacks}]; take the key out",
+            spec.id
+        );
+    }
     Ok(())
 }
 
 /// Starts the watch over what is plugged in; without it missing devices are looked for by the clock.
 fn watch_plugs(config: &Config, tasks: &mut Tasks, stop: &CancellationToken) -> Option<Plugged> {
     let named = config.devices.iter().filter_map(|device| match &device.port {
-        config::Port::Path(path) => Some(path.parent()?.to_owned()),
+        Port::Path(path) => Some(path.parent()?.to_owned()),
         _ => None,
     });
     let watching = Watcher::new(Discovery::system().folders().into_iter().chain(named));
@@ -147,6 +172,24 @@ fn watch_plugs(config: &Config, tasks: &mut Tasks, stop: &CancellationToken) -> 
         Ok(())
     });
     Some(plugged)
+}
+
+/// Opens the air, where a device wants it: elsewhere Bluetooth costs nothing and need not be there.
+fn start_air(
+    config: &Config,
+    specs: &BTreeMap<String, Arc<Spec>>,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> Option<Air> {
+    let wanted = |device: &config::Device| in_the_air(device, specs.get(&device.protocol)?);
+    config.devices.iter().find_map(wanted)?;
+    let (air, task) = ble::air();
+    let stop = stop.clone();
+    tasks.start("air", async move {
+        task.run(stop).await;
+        Ok(())
+    });
+    Some(air)
 }
 
 fn open_store(settings: &config::Store) -> anyhow::Result<Store> {
@@ -175,6 +218,7 @@ struct House<'a> {
     metrics: Arc<[Metric]>,
     specs: &'a BTreeMap<String, Arc<Spec>>,
     plugged: Option<Plugged>,
+    air: Option<Air>,
 }
 
 impl House<'_> {
@@ -218,11 +262,7 @@ impl House<'_> {
                         task
                     }
                 };
-                let (opener, stop) = (self.opener(device, spec), stop.clone());
-                tasks.start(format!("device {}", device.protocol), async move {
-                    task.run(opener, stop).await;
-                    Ok(())
-                });
+                self.start(task, device, spec, tasks, stop);
             }
             let settings = station::Settings {
                 id: chair.id.clone(),
@@ -238,26 +278,50 @@ impl House<'_> {
         Ok(handles)
     }
 
+    /// Starts a device's task on the way by which it is reached.
+    fn start(
+        &self,
+        task: Device,
+        device: &config::Device,
+        spec: &Arc<Spec>,
+        tasks: &mut Tasks,
+        stop: &CancellationToken,
+    ) {
+        let (name, stop) = (format!("device {}", device.protocol), stop.clone());
+        if let (Some(pinned), Some(air)) = (in_the_air(device, spec), &self.air) {
+            let opener = ble::opener(air.clone(), pinned);
+            tasks.start(name, async move {
+                task.run(opener, stop).await;
+                Ok(())
+            });
+        } else if let Some(opener) = self.opener(device, spec) {
+            tasks.start(name, async move {
+                task.run(opener, stop).await;
+                Ok(())
+            });
+        }
+    }
+
     fn plan(&self) -> Vec<crate::domain::scan::Step> {
         let scan = &self.config.scan;
         plan::plan(&scan.metrics, &scan.regions, scan.repeats)
     }
 
-    /// Finds and opens a device, whenever its task asks.
-    fn opener(&self, device: &config::Device, spec: &Arc<Spec>) -> impl FnMut() -> Opening + Send + 'static {
+    /// Finds and opens a device, whenever its task asks; `None` where its protocol has no serial line.
+    fn opener(&self, device: &config::Device, spec: &Arc<Spec>) -> Option<impl FnMut() -> Opening + Send + 'static> {
+        let mut line = spec.serial.clone()?;
         let others = self.config.devices.iter().filter(|other| *other != device);
         let others =
             others.filter_map(|other| Some(recognised_by(&other.port, self.specs.get(&other.protocol)?))).collect();
-        let mut line = spec.serial.clone();
         line.baud = device.baud.unwrap_or(line.baud);
         let wanted = recognised_by(&device.port, spec);
         let what = Recognise { discovery: Discovery::system(), wanted, others, spec: Arc::clone(spec), line };
         // One task calls it, one call at a time; the lock only says so to the compiler.
         let opener = Arc::new(Mutex::new(Opener::new(what, self.plugged.clone())));
-        move || {
+        Some(move || {
             let opener = Arc::clone(&opener);
-            Box::pin(async move { opener.lock().await.open().await })
-        }
+            Box::pin(async move { opener.lock().await.open().await }) as Opening
+        })
     }
 
     fn about(&self) -> anyhow::Result<About> {

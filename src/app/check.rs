@@ -7,7 +7,11 @@ use super::{
     runtime,
 };
 use crate::{
-    adapters::{discovery::Discovery, pki::TlsFiles},
+    adapters::{
+        ble::{self, Pinned, Wanted},
+        discovery::Discovery,
+        pki::TlsFiles,
+    },
     cli::{self, exit},
     clock,
     config::{Config, Device, Mqtt, Port},
@@ -178,8 +182,17 @@ fn port(device: &Device, all: &[Device], protocols: Option<&catalogue::Protocols
     let Some(spec) = sound(&device.protocol) else {
         return Row::fault(&what, "its protocol is not among the sound ones", "see the rows of the protocols");
     };
+    if let Some(pinned) = super::build::in_the_air(device, spec) {
+        return air(&what, pinned);
+    }
+    let Some(mut line) = spec.serial.clone().filter(|_| !matches!(device.port, Port::Address(_))) else {
+        return Row::fault(
+            &what,
+            "its protocol is not for this way of connecting",
+            "device.address is for [transport.ble], device.path and device.serial_number for [transport.serial]",
+        );
+    };
     let others = all.iter().filter(|other| *other != device);
-    let mut line = spec.serial.clone();
     line.baud = device.baud.unwrap_or(line.baud);
     let recognise = Recognise {
         discovery: Discovery::system(),
@@ -215,6 +228,18 @@ fn unopened(what: &str, port: &Port, error: &LinkError) -> Row {
         _ => String::new(),
     };
     Row::fault(what, format!("{error}{}", held.concat()), format!("{}\n{}{key}", advice.zh, advice.en))
+}
+
+/// Listens for a device in the air, as long as it may take to be heard.
+fn air(what: &str, pinned: Pinned) -> Row {
+    let wanted = Wanted { address: pinned.address, advertises: pinned.ble.advertises };
+    match super::block_on_any(ble::listen_for(wanted)).map_err(LinkError::from).and_then(|heard| heard) {
+        Ok(sighting) => Row::good(what, format!("{} is heard by {}", sighting.address, sighting.adapter)),
+        Err(error) => {
+            let advice = error.advice();
+            Row::fault(what, error.to_string(), format!("{}\n{}", advice.zh, advice.en))
+        }
+    }
 }
 
 fn runtime(config: &Config) -> Row {

@@ -40,7 +40,9 @@ pub fn recognised_by(port: &config::Port, spec: &Spec) -> By {
     match port {
         config::Port::Path(path) => By::Path(path.clone()),
         config::Port::UsbSerial(serial) => By::UsbSerial(serial.clone()),
-        config::Port::UsbIds => By::UsbIds(spec.serial.usb.clone()),
+        // In the air nothing is plugged in.
+        config::Port::Address(_) => By::UsbIds(Vec::new()),
+        config::Port::UsbIds => By::UsbIds(spec.usb().to_vec()),
     }
 }
 
@@ -146,7 +148,7 @@ impl Recognise {
 
     async fn candidates(&self) -> Result<Vec<Port>, LinkError> {
         let Self { discovery, others, spec, .. } = self.clone();
-        let looked = tokio::task::spawn_blocking(move || discovery.candidates(&spec.serial.usb, &others)).await;
+        let looked = tokio::task::spawn_blocking(move || discovery.candidates(spec.usb(), &others)).await;
         Ok(looked.map_err(io::Error::other)?)
     }
 

@@ -104,6 +104,8 @@ pub enum Port {
     Path(PathBuf),
     /// The USB adapter with this serial number, wherever it is plugged in.
     UsbSerial(String),
+    /// In the air, the device with this address: `F0:F1:F2:F3:F4:F5`.
+    Address(String),
     /// Any USB device with the numbers of the protocol file.
     UsbIds,
 }

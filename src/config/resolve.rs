@@ -110,9 +110,9 @@ impl Desk<'_> {
                 let what = format!("no [[station]] has the id {station}; known are {}", known.join(", "));
                 self.reader.complain(station_at, "device.station", what);
             }
-            let port = self.port(filled(device.path), filled(device.serial_number));
+            let port = self.port(filled(device.path), filled(device.serial_number), filled(device.address));
             if port != Port::UsbIds && ports.contains(&port) {
-                self.reader.complain(line, "device", "another [[device]] has the same path or serial_number");
+                self.reader.complain(line, "device", "another [[device]] has the same path, serial_number or address");
             }
             ports.push(port.clone());
             let baud = device.baud.map(|baud| self.number(Some(baud), 0, 50..=4_000_000));
@@ -127,16 +127,29 @@ impl Desk<'_> {
         devices
     }
 
-    fn port(&mut self, path: Option<At<String>>, serial: Option<At<String>>) -> Port {
-        match (path, serial) {
-            (Some(path), Some(_)) => {
-                self.reader
-                    .complain_at(&path, "stands beside serial_number; keep the one by which the device is known");
-                Port::Path(self.base.join(path.value))
+    fn port(&mut self, path: Option<At<String>>, serial: Option<At<String>>, address: Option<At<String>>) -> Port {
+        if let Some(extra) = serial
+            .as_ref()
+            .filter(|_| path.is_some())
+            .or(address.as_ref().filter(|_| path.is_some() || serial.is_some()))
+        {
+            let what =
+                "stands beside another; keep one of path, serial_number and address, by which the device is known";
+            self.reader.complain_at(extra, what);
+        }
+        match (path, serial, address) {
+            (Some(path), _, _) => Port::Path(self.base.join(path.value)),
+            (None, Some(serial), _) => Port::UsbSerial(serial.value),
+            (None, None, Some(address)) => {
+                let written = address.value.to_ascii_uppercase();
+                let groups: Vec<&str> = written.split(':').collect();
+                let hex = |group: &&str| group.len() == 2 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if groups.len() != 6 || !groups.iter().all(hex) {
+                    self.reader.complain_at(&address, "is no Bluetooth address; write it as F0:F1:F2:F3:F4:F5");
+                }
+                Port::Address(written)
             }
-            (Some(path), None) => Port::Path(self.base.join(path.value)),
-            (None, Some(serial)) => Port::UsbSerial(serial.value),
-            (None, None) => Port::UsbIds,
+            (None, None, None) => Port::UsbIds,
         }
     }
 

@@ -8,6 +8,7 @@
 //! bytes → [`framer`] → payload → [`decode`] → items → [`session`] → events, and the other way round by [`encode`].
 //! The words of a protocol file are explained in `docs/contracts/protocol-file.md`.
 
+pub mod air;
 pub mod checksum;
 pub mod colour;
 pub mod decode;

@@ -3,11 +3,13 @@
 //! Made from the same vocabularies that the parser reads (widths, roles, checksums, framings), so that a new word is in it by
 //! itself. A new *key* has to be added here; a test compares the keys with those the parser asks for.
 
+mod air;
 mod field;
 mod flow;
 mod framing;
 
 use super::spec::{FlowControl, Formula, Parity};
+use air::ble;
 use field::{codes, field};
 use flow::flow;
 use framing::framing;
@@ -36,7 +38,7 @@ fn file() -> Value {
             ("version", "Grows when a value would come out differently.", text()),
             ("title", "What the device is called.", label()),
             ("source", "Where this was learnt: manual, revision, page, capture.", text()),
-            ("transport", "How it is connected.", table(&["serial"], &[("serial", "A serial line.", serial())])),
+            ("transport", "How it is connected: one of these or both.", transport()),
             ("framing", "How frames of the device lie on the wire.", framing()),
             ("command_framing", "The same for the gateway's frames, where they differ.", framing()),
             ("codes", "The house's words and the device's codes: [codes.region] forehead = 1.", codes()),
@@ -49,6 +51,12 @@ fn file() -> Value {
             ("metric", "Every metric the device gives.", list(&metric())),
         ],
     )
+}
+
+fn transport() -> Value {
+    let mut transport = table(&[], &[("serial", "A serial line.", serial()), ("ble", "Bluetooth Low Energy.", ble())]);
+    transport["minProperties"] = 1.into();
+    transport
 }
 
 fn serial() -> Value {

@@ -4,10 +4,11 @@
 mod table;
 
 use super::{
+    air::{Advertises, Ble, Characteristic, shown},
     flow::{Step, Unasked},
     framing::{Checksum, Framing, Kind, Part, Written},
     item::hex_words,
-    spec::Spec,
+    spec::{Serial, Spec},
     stuffing::Stuffing,
     vector::{Meaning, Vector, Words},
 };
@@ -72,7 +73,19 @@ fn said(meaning: &Meaning) -> String {
 fn head(page: &mut String, spec: &Spec) {
     line!(page, "# {} · {}\n", spec.title.zh, spec.title.en);
     line!(page, "`{}` version {}. Source: {}.\n", spec.id, spec.version, spec.source);
-    let serial = &spec.serial;
+    if let Some(serial) = &spec.serial {
+        serial_line(page, serial);
+    }
+    if let Some(ble) = &spec.ble {
+        air(page, ble);
+    }
+    line!(page, "Frame of the device: {}.\n", frame(&spec.framing));
+    if spec.command_framing != spec.framing {
+        line!(page, "Frame of the gateway: {}.\n", frame(&spec.command_framing));
+    }
+}
+
+fn serial_line(page: &mut String, serial: &Serial) {
     let usb: Vec<String> = serial.usb.iter().map(|id| format!("{:04X}:{:04X}", id.vendor, id.product)).collect();
     line!(
         page,
@@ -84,10 +97,21 @@ fn head(page: &mut String, spec: &Spec) {
         serial.flow,
         if usb.is_empty() { "id not known".to_owned() } else { usb.join(", ") },
     );
-    line!(page, "Frame of the device: {}.\n", frame(&spec.framing));
-    if spec.command_framing != spec.framing {
-        line!(page, "Frame of the gateway: {}.\n", frame(&spec.command_framing));
+}
+
+fn air(page: &mut String, ble: &Ble) {
+    let Advertises { service, name, manufacturer } = &ble.advertises;
+    let mut signs = Vec::new();
+    signs.extend(service.map(|uuid| format!("service {}", shown(uuid))));
+    signs.extend(name.as_ref().map(|name| format!("a name that begins with `{name}`")));
+    signs.extend(manufacturer.map(|company| format!("data of manufacturer {company:04X}")));
+    line!(page, "Bluetooth: advertises {}.\n", signs.join(", "));
+    line!(page, "| characteristic | role |\n| --- | --- |");
+    for Characteristic { uuid, role, write } in &ble.characteristics {
+        let how = write.map(|write| format!(", written {write}")).unwrap_or_default();
+        line!(page, "| {} | {role}{how} |", shown(*uuid));
     }
+    line!(page, "");
 }
 
 fn frame(framing: &Framing) -> String {

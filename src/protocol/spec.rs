@@ -3,6 +3,7 @@
 //! [`Spec::parse`] is the door. Everything is looked up by the names the file uses.
 
 use super::{
+    air::Ble,
     field::Shape,
     flow::{Flow, Measure},
     framing::Framing,
@@ -95,7 +96,10 @@ pub struct Spec {
     pub title: Label,
     /// Where this was learnt.
     pub source: String,
-    pub serial: Serial,
+    /// Over a serial line; `None`: never. At least one of the two is there.
+    pub serial: Option<Serial>,
+    /// Through the air; `None`: never.
+    pub ble: Option<Ble>,
     /// Device to gateway.
     pub framing: Framing,
     /// Gateway to device.
@@ -110,6 +114,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// USB ids by which it is recognised; empty without a serial line of its own.
+    #[must_use]
+    pub fn usb(&self) -> &[UsbId] {
+        self.serial.as_ref().map_or(&[], |serial| &serial.usb)
+    }
     #[must_use]
     pub fn message(&self, name: &str) -> Option<&Shape> {
         self.messages.iter().find(|shape| shape.name == name)

@@ -201,7 +201,8 @@ pub fn serve_as(spec: Arc<Spec>, name: &Path, station: mpsc::Sender<Observation>
 
 async fn open(spec: Arc<Spec>, name: PathBuf) -> Result<Opened<SerialLink>, LinkError> {
     let found = Discovery::system().find(&By::Path(name), &[])?;
-    let link = SerialLink::open(&found.node, &spec.serial).await?;
+    let line = spec.serial.as_ref().expect("a serial line");
+    let link = SerialLink::open(&found.node, line).await?;
     Ok(Opened { link, serial: found.serial, port: found.node.display().to_string(), wanted: None })
 }
 

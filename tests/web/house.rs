@@ -142,7 +142,8 @@ impl Building {
 
         let (sender, observations) = observation::queue();
         let (device, task) = Device::new(Arc::clone(&self.spec), sender);
-        let (name, serial, ended) = (self.folder.path().join("analyser"), self.spec.serial.clone(), stop.clone());
+        let serial = self.spec.serial.clone().expect("a serial line");
+        let (name, ended) = (self.folder.path().join("analyser"), stop.clone());
         work.spawn(task.run(
             move || {
                 let (name, serial) = (name.clone(), serial.clone());

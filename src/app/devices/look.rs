@@ -15,7 +15,7 @@ use crate::{
     config::{self, Config},
     domain::device::DeviceIdentity,
     ports::LinkError,
-    protocol::Spec,
+    protocol::{Spec, spec::Serial},
 };
 use serde::Serialize;
 use std::{
@@ -164,7 +164,7 @@ impl Surroundings {
 
     async fn on_usb(&self, port: &Port, all: &[Port], ask: bool) -> Seen {
         let usb = discovery::shown(port.usb);
-        let lists = |spec: &&Arc<Spec>| spec.serial.usb.contains(&port.usb);
+        let lists = |spec: &&Arc<Spec>| spec.usb().contains(&port.usb);
         let likely: Vec<_> = self.protocols.values().filter(lists).cloned().collect();
         let why = format!("its file lists USB {usb}");
         let unique = discovery::name(port, all);
@@ -180,11 +180,12 @@ impl Surroundings {
 
     /// A port without USB: nothing shows what it is. Asking tries every protocol that can be asked.
     async fn named(&self, path: &Path, ask: bool) -> Seen {
+        let askable = |spec: &&Arc<Spec>| spec.serial.is_some() && !spec.flow.identify.is_empty();
         let here = |by: &By| matches!(by, By::Path(known) if discovery::same_node(known, path));
         let configured = self.configured(here);
         let likely = match &configured {
             Some(configured) => self.protocols.get(&configured.protocol).into_iter().cloned().collect(),
-            None if ask => self.protocols.values().filter(|spec| !spec.flow.identify.is_empty()).cloned().collect(),
+            None if ask => self.protocols.values().filter(askable).cloned().collect(),
             None => Vec::new(),
         };
         let mut seen = self.at(path, likely, "you named the port", ask).await;
@@ -197,7 +198,7 @@ impl Surroundings {
 
     async fn at(&self, node: &Path, likely: Vec<Arc<Spec>>, why: &str, ask: bool) -> Seen {
         let mut taken_for = Vec::new();
-        let line = likely.first().map_or(super::plain(), |spec| spec.serial.clone());
+        let line = likely.first().map_or_else(super::plain, |spec| line_of(spec));
         let (mut link, mut fault) = match SerialLink::open(node, &line).await {
             Ok(link) => (Some(link), None),
             Err(fault) => (None, Some(fault)),
@@ -284,13 +285,18 @@ async fn ask_at(
 
 /// A port that was just closed may take a moment until it can be opened again.
 async fn reopen(node: &Path, spec: &Spec) -> Result<SerialLink, LinkError> {
+    let line = line_of(spec);
     for _ in 0..5 {
-        if let Ok(link) = SerialLink::open(node, &spec.serial).await {
+        if let Ok(link) = SerialLink::open(node, &line).await {
             return Ok(link);
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    SerialLink::open(node, &spec.serial).await
+    SerialLink::open(node, &line).await
+}
+
+fn line_of(spec: &Spec) -> Serial {
+    spec.serial.clone().unwrap_or_else(super::plain)
 }
 
 fn stable_path(seen: &Seen) -> PathBuf {

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     cli::{self, exit},
-    protocol::spec::{FlowControl, Parity, Serial},
+    protocol::spec::{FlowControl, Parity, Serial, Spec},
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use look::Surroundings;
 use std::time::Duration;
 
@@ -43,8 +43,7 @@ async fn record(options: &cli::Record) -> anyhow::Result<u8> {
         Some(protocol) => Some(ProtocolFile::find(protocol, &options.folder.protocols).read()?),
         None => None,
     };
-    let mut serial = spec.as_ref().map_or(plain(), |spec| spec.serial.clone());
-    serial.baud = options.baud.unwrap_or(serial.baud);
+    let serial = line(spec.as_deref(), options.baud)?;
     let head = head(spec.as_deref(), serial.baud, &options.port);
     let recorder = Recorder::begin(&options.into, &head);
     let recorder = recorder.with_context(|| format!("cannot begin the recording {}", options.into.display()))?;
@@ -67,8 +66,7 @@ async fn record(options: &cli::Record) -> anyhow::Result<u8> {
 pub async fn try_protocol(options: &cli::Try) -> anyhow::Result<u8> {
     let mut file = ProtocolFile::find(&options.file, &options.folder.protocols);
     let spec = file.read()?;
-    let mut serial = spec.serial.clone();
-    serial.baud = options.baud.unwrap_or(serial.baud);
+    let serial = line(Some(&spec), options.baud)?;
     let watch = Watch {
         port: options.port.clone(),
         serial,
@@ -79,6 +77,18 @@ pub async fn try_protocol(options: &cli::Try) -> anyhow::Result<u8> {
         acknowledges: options.acknowledge,
     };
     watch.run().await
+}
+
+/// The line of the protocol, else a plain one; a rate is never guessed for a device that is only in the air.
+fn line(spec: Option<&Spec>, baud: Option<u32>) -> anyhow::Result<Serial> {
+    let mut serial = match spec {
+        None => plain(),
+        Some(Spec { serial: Some(serial), .. }) => serial.clone(),
+        Some(_) if baud.is_some() => plain(),
+        Some(spec) => bail!("{} has no [transport.serial]; give the rate of this port with --baud", spec.id),
+    };
+    serial.baud = baud.unwrap_or(serial.baud);
+    Ok(serial)
 }
 
 fn limit(seconds: Option<f64>) -> anyhow::Result<Option<Duration>> {

@@ -1,6 +1,7 @@
 //! From the text of `protocol.toml` to a [`Spec`], with every complaint at once. Each part of the file has its reader here;
 //! [`references`] then checks that every name used is one that is defined.
 
+mod air;
 mod codes;
 mod fields;
 mod flow;
@@ -9,6 +10,7 @@ mod references;
 mod shape;
 
 use super::{
+    air::Ble,
     reader::{Complaints, Reader, SpecFaults, table_of},
     spec::{ArraySpec, DeclaredMetric, Derived, DeviceError, FlowControl, Formula, Parity, Serial, Spec, UsbId},
 };
@@ -39,6 +41,7 @@ impl Spec {
         let complaints = Complaints::default();
         let spec = spec(id, &Reader::new("", &table, &complaints));
         references::check(&spec, &complaints);
+        air::check(&spec, &complaints);
         complaints.settle(file, spec).map_err(|faults| faults.located(text))
     }
 }
@@ -70,12 +73,14 @@ fn spec(id: &str, file: &Reader<'_>) -> Spec {
     codes.complain_of_unused(file);
     shape::know(&mut framing, &messages, file, "framing");
     shape::know(&mut command_framing, &commands, file, if own { "command_framing" } else { "framing" });
+    let (serial, ble) = transport(file);
     Spec {
         id: id.to_owned(),
         version: file.text("version"),
         title: file.label("title"),
         source: file.text("source"),
-        serial: serial(file),
+        serial,
+        ble,
         messages,
         commands,
         framing,
@@ -88,20 +93,21 @@ fn spec(id: &str, file: &Reader<'_>) -> Spec {
     }
 }
 
-fn serial(file: &Reader<'_>) -> Serial {
-    let transport = file.table("transport");
-    let serial = transport.as_ref().and_then(|transport| transport.table("serial"));
-    let Some(serial) = serial else {
-        file.complain("transport.serial", "is missing; write [transport.serial] with baud = 115200");
-        return Serial {
-            baud: 0,
-            data_bits: 8,
-            parity: Parity::None,
-            stop_bits: 1,
-            flow: FlowControl::None,
-            usb: Vec::new(),
-        };
+/// The serial line and the air; at least one is there.
+fn transport(file: &Reader<'_>) -> (Option<Serial>, Option<Ble>) {
+    let Some(transport) = file.table("transport") else {
+        file.complain("transport", "is missing; write [transport.serial] with baud = 115200, or [transport.ble]");
+        return (None, None);
     };
+    let serial = transport.table("serial").map(|table| serial(&table));
+    let ble = transport.table("ble").map(|table| air::read(&table));
+    if serial.is_none() && ble.is_none() {
+        transport.complain("serial", "is missing; write [transport.serial] with baud = 115200, or [transport.ble]");
+    }
+    (serial, ble)
+}
+
+fn serial(serial: &Reader<'_>) -> Serial {
     let usb = serial.texts("usb").into_iter().filter_map(|text| {
         let id = usb_id(&text);
         if id.is_none() {
