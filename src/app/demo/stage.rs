@@ -48,6 +48,8 @@ pub struct Stage {
     gateway_tls: TlsFiles,
     /// Further lines of the configuration's `[scan]`, for tests.
     pub scan: String,
+    /// Protocols whose device is reached through the air, with its address, instead of at its port; for tests.
+    pub in_the_air: Vec<(&'static str, String)>,
     /// Where the models are; the project's own unless a test wants others.
     pub models: PathBuf,
     /// Set for every process started from now on; for tests that order deaths.
@@ -81,6 +83,7 @@ impl Stage {
             hq_tls,
             gateway_tls,
             scan: String::new(),
+            in_the_air: Vec::new(),
             environment: Vec::new(),
         };
         stage.start_receiver()?;
@@ -200,8 +203,12 @@ impl Stage {
         let devices: String = plant::DEVICES
             .iter()
             .map(|device| {
-                let port = shown(&self.device_port(device.protocol));
-                format!("[[device]]\nstation = \"{STATION}\"\nprotocol = \"{}\"\npath = {port}\n", device.protocol)
+                let air = self.in_the_air.iter().find(|(protocol, _)| *protocol == device.protocol);
+                let place = match air {
+                    Some((_, address)) => format!("address = \"{address}\""),
+                    None => format!("path = {}", shown(&self.device_port(device.protocol))),
+                };
+                format!("[[device]]\nstation = \"{STATION}\"\nprotocol = \"{}\"\n{place}\n", device.protocol)
             })
             .collect();
         let text = format!(
