@@ -85,11 +85,28 @@ fn open_meant(path: &Path, builder: &tokio_serial::SerialPortBuilder) -> Result<
 
 /// Whether the node `opened` is the one that `path` means now.
 fn is_meant(path: &Path, opened: &Metadata) -> bool {
-    let (Ok(name), Ok(leads_to)) = (fs::symlink_metadata(path), fs::metadata(path)) else { return false };
+    let (Some(name), Ok(leads_to)) = (last_link(path), fs::metadata(path)) else { return false };
     let changed = |about: &Metadata| (about.ctime(), about.ctime_nsec());
     let another = (leads_to.dev(), leads_to.ino()) != (opened.dev(), opened.ino());
     let reused = PSEUDO_TERMINALS.contains(&major(opened.rdev())) && changed(opened) > changed(&name);
     !another && !reused
+}
+
+/// The link that names the node itself: the others before it may be older, they name that link and not the node. A path
+/// that is no link names itself.
+fn last_link(path: &Path) -> Option<Metadata> {
+    let mut path = path.to_owned();
+    // As many links as Linux follows: path_resolution(7).
+    for _ in 0..40 {
+        let about = fs::symlink_metadata(&path).ok()?;
+        let Ok(target) = fs::read_link(&path) else { return Some(about) };
+        let next = path.parent().unwrap_or(Path::new("/")).join(target);
+        if !fs::symlink_metadata(&next).is_ok_and(|next| next.is_symlink()) {
+            return Some(about);
+        }
+        path = next;
+    }
+    None
 }
 
 /// Major numbers of Unix 98 pseudo-terminals: Linux, Documentation/admin-guide/devices.txt.
@@ -173,6 +190,32 @@ impl Drop for SerialLink {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::{os::unix::fs::symlink, thread::sleep, time::Duration};
+
+    /// A user named a simulator's link in a link of their own. The simulator makes its terminal and its link anew after
+    /// every close, the user's link stays: the first opening was granted, every later one was refused.
+    #[test]
+    fn an_old_link_to_a_link_that_is_made_anew_goes_on_meaning_the_device() {
+        let folder = tempfile::tempdir().unwrap();
+        let [users, simulators] = ["users", "simulators"].map(|name| folder.path().join(name));
+        symlink(&simulators, &users).unwrap();
+        for _ in 0..2 {
+            sleep(Duration::from_millis(20));
+            let pair = nix::pty::openpty(None, None).unwrap();
+            let node = nix::unistd::ttyname(&pair.slave).unwrap();
+            sleep(Duration::from_millis(20));
+            let _ = fs::remove_file(&simulators);
+            symlink(&node, &simulators).unwrap();
+            assert!(is_meant(&users, &fs::metadata(&node).unwrap()));
+        }
+        // The other way round: the simulator is gone, its link is left, and the number means somebody else's terminal.
+        let node = fs::read_link(&simulators).unwrap();
+        sleep(Duration::from_millis(20));
+        // The lowest free number is given next: it is among these, or whoever else asked meanwhile has it.
+        let strangers = std::iter::repeat_with(|| nix::pty::openpty(None, None).unwrap()).take(64);
+        let _strangers = strangers.collect::<Vec<_>>();
+        assert!(!is_meant(&users, &fs::metadata(&node).unwrap()));
+    }
 
     #[test]
     fn a_name_that_changed_hands_while_it_was_opened_does_not_mean_what_was_opened() {
@@ -180,7 +223,7 @@ mod tests {
         let [ours, other, name] = ["ours", "other", "name"].map(|file| folder.path().join(file));
         fs::write(&ours, "").unwrap();
         fs::write(&other, "").unwrap();
-        std::os::unix::fs::symlink(&ours, &name).unwrap();
+        symlink(&ours, &name).unwrap();
         assert!(is_meant(&name, &fs::metadata(&ours).unwrap()));
         assert!(!is_meant(&name, &fs::metadata(&other).unwrap()));
         let opened = fs::metadata(&ours).unwrap();

@@ -27,7 +27,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -57,7 +57,8 @@ pub struct Watch {
 pub struct ProtocolFile {
     path: PathBuf,
     id: String,
-    saved: Option<SystemTime>,
+    /// As it was read last. The text, not its time: an editor may save a file twice within one tick of the clock.
+    seen: Option<String>,
 }
 
 impl ProtocolFile {
@@ -68,7 +69,7 @@ impl ProtocolFile {
         let path = candidates.into_iter().find(|file| file.is_file()).unwrap_or_else(|| path.to_owned());
         let folder = fs::canonicalize(&path).ok().and_then(|path| Some(path.parent()?.file_name()?.to_owned()));
         let id = folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Self { path, id, saved: None }
+        Self { path, id, seen: None }
     }
 
     /// Reads it; the error shows the lines that are wrong.
@@ -76,18 +77,14 @@ impl ProtocolFile {
     /// # Errors
     /// Unreadable, or all that is wrong with it.
     pub fn read(&mut self) -> anyhow::Result<Arc<Spec>> {
-        self.saved = self.changed();
         let text = catalogue::read(&self.path)?;
         let spec = Spec::parse_file(&self.path.display().to_string(), &self.id, &text);
+        self.seen = Some(text);
         Ok(Arc::new(spec.map_err(|faults| anyhow::anyhow!("{}", faults.with_lines()))?))
     }
 
-    fn changed(&self) -> Option<SystemTime> {
-        fs::metadata(&self.path).and_then(|about| about.modified()).ok()
-    }
-
     fn is_stale(&self) -> bool {
-        self.changed().is_some_and(|at| Some(at) != self.saved)
+        fs::read_to_string(&self.path).is_ok_and(|text| Some(&text) != self.seen.as_ref())
     }
 }
 

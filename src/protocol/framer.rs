@@ -11,6 +11,7 @@ use super::{
     item::hex_words,
     stuffing::Stuffing,
 };
+use memchr::memmem;
 use std::ops::Range;
 
 /// Finds frames in a stream of bytes.
@@ -24,6 +25,8 @@ pub struct Framer {
     overlong: bool,
     /// A payload that does not lie in one piece in its frame.
     scratch: Vec<u8>,
+    /// Which bytes begin a control frame: every byte of a line is asked.
+    begins_control: [bool; 256],
 }
 
 /// What a look at the bytes found.
@@ -49,7 +52,11 @@ enum Payload {
 impl Framer {
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self { framing, buffer: Vec::new(), skipped: 0, overlong: false, scratch: Vec::new() }
+        let mut begins_control = [false; 256];
+        for first in framing.control.iter().filter_map(|control| control.first()) {
+            begins_control[usize::from(*first)] = true;
+        }
+        Self { framing, buffer: Vec::new(), skipped: 0, overlong: false, scratch: Vec::new(), begins_control }
     }
 
     /// Takes bytes and hands every payload and every fault to `sink`, in order.
@@ -147,8 +154,8 @@ impl Framer {
         if bytes.is_empty() {
             return Look::Incomplete;
         }
-        if let Some(control) = self.framing.control.iter().find(|control| bytes.starts_with(control)) {
-            return Look::Frame(control.len(), Payload::Within(0..control.len()));
+        if let Some(control) = self.control_at(bytes) {
+            return Look::Frame(control, Payload::Within(0..control));
         }
         match (self.framing.kind, self.framing.stuffing) {
             (Kind::Delimited, _) => self.look_for_line(from),
@@ -228,6 +235,21 @@ impl Framer {
         }
     }
 
+    /// The length of the control frame that begins here.
+    fn control_at(&self, bytes: &[u8]) -> Option<usize> {
+        let begins = bytes.first().is_some_and(|first| self.begins_control[usize::from(*first)]);
+        let control = self.framing.control.iter().filter(|_| begins).find(|control| bytes.starts_with(control));
+        control.map(Vec::len)
+    }
+
+    /// Where a control frame stands inside a line: the line was cut off, for its text holds none.
+    fn control_within(&self, line: &[u8]) -> Option<usize> {
+        if self.framing.control.is_empty() {
+            return None;
+        }
+        (1..line.len()).find(|at| self.control_at(&line[*at..]).is_some())
+    }
+
     fn look_for_line(&mut self, from: usize) -> Look {
         // Garbage before a line that has a start mark is cut off; without one the checksum tells.
         if !self.framing.start.is_empty() {
@@ -236,12 +258,13 @@ impl Framer {
                 garbage => return Look::Fault(garbage, None),
             }
         }
-        let Self { framing, buffer, .. } = self;
-        let (bytes, end) = (&buffer[from..], &framing.end);
-        let at = bytes.windows(end.len()).position(|window| window == end);
-        if let Some(cut) = control_within(framing, &bytes[..at.unwrap_or(bytes.len())]) {
+        let line = &self.buffer[from..];
+        let at = first_of(line, &self.framing.end);
+        if let Some(cut) = self.control_within(&line[..at.unwrap_or(line.len())]) {
             return Look::Fault(cut, None);
         }
+        let Self { framing, buffer, .. } = self;
+        let (bytes, end) = (&buffer[from..], &framing.end);
         let Some(at) = at else {
             return self.without_end(from, end_len(&self.framing));
         };
@@ -253,9 +276,7 @@ impl Framer {
             return Look::Frame(total, Payload::None);
         }
         // A line that was cut off by the next one: begin with that.
-        let start = &framing.start;
-        let begins = bytes[..at].windows(start.len().max(1)).rposition(|window| window == start.as_slice());
-        match begins.filter(|_| !start.is_empty()) {
+        match last_of(&bytes[..at], &framing.start) {
             Some(begins) if begins > 0 => Look::Fault(begins, None),
             _ if total > framing.max_frame() => {
                 Look::Fault(total, Some(FrameError::TooLong { found: at, most: framing.max_payload }))
@@ -319,10 +340,18 @@ impl Framer {
     }
 }
 
-/// Where a control frame stands inside a line: the line was cut off, for its text holds none.
-fn control_within(framing: &Framing, line: &[u8]) -> Option<usize> {
-    let here = |at: &usize| framing.control.iter().any(|control| line[*at..].starts_with(control));
-    if framing.control.is_empty() { None } else { (1..line.len()).find(here) }
+/// Where a mark stands first; most are one byte.
+fn first_of(bytes: &[u8], mark: &[u8]) -> Option<usize> {
+    if let [byte] = mark { memchr::memchr(*byte, bytes) } else { memmem::find(bytes, mark) }
+}
+
+/// Where a mark stands last; nowhere if there is no mark.
+fn last_of(bytes: &[u8], mark: &[u8]) -> Option<usize> {
+    match mark {
+        [] => None,
+        [byte] => memchr::memrchr(*byte, bytes),
+        mark => memmem::rfind(bytes, mark),
+    }
 }
 
 fn end_len(framing: &Framing) -> usize {

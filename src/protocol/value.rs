@@ -66,9 +66,12 @@ fn raw(form: Form, source: Source<'_>) -> Result<Raw<'_>, String> {
 
 /// Printable ASCII without the padding round it.
 pub(super) fn text(bytes: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(bytes).ok().map(|text| text.trim_matches([' ', '\0']));
-    text.filter(|text| text.bytes().all(|byte| (0x20..0x7F).contains(&byte)))
-        .ok_or_else(|| format!("{} is no printable text", hex_words(&bytes[..bytes.len().min(SHOWN)])))
+    let is_padding = |byte: &u8| matches!(byte, b' ' | 0);
+    let from = bytes.iter().position(|byte| !is_padding(byte)).unwrap_or(bytes.len());
+    let to = bytes.iter().rposition(|byte| !is_padding(byte)).map_or(from, |last| last + 1);
+    let printable = bytes[from..to].iter().all(|byte| (0x20..0x7F).contains(byte));
+    let text = if printable { std::str::from_utf8(&bytes[from..to]).ok() } else { None };
+    text.ok_or_else(|| format!("{} is no printable text", hex_words(&bytes[..bytes.len().min(SHOWN)])))
 }
 
 fn digits(text: &str, radix: u32) -> Result<i128, String> {

@@ -349,12 +349,15 @@ mod tests {
 
     #[test]
     fn a_port_is_in_good_hands_with_a_gateway_alone() {
-        let held_by = |names: &[&str]| -> Vec<Holder> {
-            names.iter().zip(1..).map(|(name, pid)| Holder { name: (*name).to_owned(), pid }).collect()
+        let holder = |words: &str| {
+            let (name, command) = words.split_once(' ').map_or((words, None), |(name, command)| (name, Some(command)));
+            Holder { name: name.to_owned(), pid: 1, command: command.map(Into::into) }
         };
-        assert!(in_good_hands(&held_by(&["skinlink"])));
-        assert!(!in_good_hands(&held_by(&["screen", "skinlink"])), "the other takes bytes away");
+        let held_by = |all: &[&str]| -> Vec<Holder> { all.iter().copied().map(holder).collect() };
+        assert!(in_good_hands(&held_by(&["skinlink run"])));
+        assert!(!in_good_hands(&held_by(&["screen", "skinlink run"])), "the other takes bytes away");
         assert!(!in_good_hands(&held_by(&["screen"])));
+        assert!(!in_good_hands(&held_by(&["skinlink protocol"])), "who tries a file takes bytes away as well");
         assert!(!in_good_hands(&[]), "whoever it is, nobody knows");
     }
 }
