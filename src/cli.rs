@@ -320,7 +320,7 @@ pub struct NewProtocol {
     /// USB vendor and product, as lsusb prints them: 1a86:7523.
     #[arg(long, value_name = "ID")]
     pub usb: Option<String>,
-    /// How frames lie on the wire: delimited, start-length-end, fixed-length.
+    /// How frames lie on the wire: delimited, start-length-end, fixed-length, cobs, slip, escaped, silence.
     #[arg(long, value_name = "KIND")]
     pub framing: Option<String>,
     /// First bytes of a frame in hex: "A5 5A"; none for lines of text.
@@ -335,13 +335,13 @@ pub struct NewProtocol {
     /// Last bytes: in hex, or for lines of text as \r\n.
     #[arg(long, value_name = "BYTES")]
     pub end: Option<String>,
-    /// Between the columns of a line.
+    /// Between the columns of a line; empty where there are none.
     #[arg(long, value_name = "CHARACTER")]
     pub separator: Option<String>,
     /// Checksum: none, sum8, xor8, lrc or a name of the CRC catalogue such as CRC-16/MODBUS.
     #[arg(long, value_name = "NAME")]
     pub checksum: Option<String>,
-    /// How the message with the value begins: payload bytes in hex, or the first column of a line.
+    /// How the message with the value begins: payload bytes in hex, or the first column of a line; -: with nothing of its own.
     #[arg(long, value_name = "BYTES")]
     pub matches: Option<String>,
     /// What it measures, by its id in config/metrics.toml.

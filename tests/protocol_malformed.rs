@@ -8,9 +8,10 @@
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
 use skinlink::protocol::{
-    Complaint, Event, FrameError, Input, Output, Session, Spec, Vector,
+    Complaint, Event, FrameError, Input, Item, Output, Session, Spec, Vector,
+    checksum::Algorithm,
     framer::Framer,
-    framing::{Framing, Part},
+    framing::{Framing, Kind, Part},
     item::Decoded,
     vector::Meaning,
 };
@@ -45,6 +46,8 @@ fn protocols() -> Vec<(Spec, Vec<Vector>)> {
 struct Side<'s> {
     spec: &'s Spec,
     to_device: bool,
+    /// The message that the vector is; one that begins with nothing of its own is known by its question.
+    awaited: &'s str,
 }
 
 impl Side<'_> {
@@ -53,16 +56,37 @@ impl Side<'_> {
     }
 
     fn decode(&self, payload: &[u8]) -> Result<Decoded, FrameError> {
-        if self.to_device { self.spec.decode_command(payload) } else { self.spec.decode_message(payload) }
+        if self.to_device {
+            self.spec.decode_command(payload)
+        } else {
+            self.spec.decode_reply(payload, &[self.awaited])
+        }
     }
 
-    fn all(&self, bytes: &[u8]) -> Vec<Result<Decoded, FrameError>> {
-        let (mut framer, mut results) = (Framer::new(self.framing().clone()), Vec::new());
+    fn framer(&self) -> Framer {
+        let mut framer = Framer::new(self.framing().clone());
+        framer.expect(if self.to_device { None } else { self.spec.bare_bytes(&[self.awaited]) });
+        framer
+    }
+
+    /// What these bytes hold, one behind the other; where only a question tells what an answer is, a question and the pause
+    /// before it lie between them.
+    fn all(&self, parts: &[&[u8]]) -> Vec<Result<Decoded, FrameError>> {
+        let (mut framer, mut results) = (self.framer(), Vec::new());
         let mut sink =
             |result: Result<&[u8], FrameError>| results.push(result.and_then(|payload| self.decode(payload)));
-        framer.feed(bytes, &mut sink);
+        for part in parts {
+            framer.feed(part, &mut sink);
+            if self.is_bare() {
+                framer.give_up(&mut sink);
+            }
+        }
         framer.give_up(&mut sink);
         results
+    }
+
+    fn is_bare(&self) -> bool {
+        !self.to_device && self.framing().kind == Kind::Silence && self.spec.bare_bytes(&[self.awaited]).is_some()
     }
 
     /// Whether a checksum guards the frame: control frames stand as they are.
@@ -77,8 +101,20 @@ impl Side<'_> {
         found == original || (open && found.items == original.items)
     }
 
+    /// A sum does not see a zero byte vanish, and where marks are bytes like others one changed byte can make a mark of it:
+    /// a command may become another then. It is the device's own weakness; a value must not come of it even so.
+    fn counts(&self, found: &Decoded) -> bool {
+        let sum = self.framing().checksum.is_some_and(|checksum| !matches!(checksum.algorithm, Algorithm::Crc(_)));
+        let has_value = || found.items.iter().any(|item| matches!(item, Item::Value { .. } | Item::Text { .. }));
+        !(sum && self.framing().stuffing.is_some()) || has_value()
+    }
+
     fn sound(&self, bytes: &[u8]) -> Vec<Decoded> {
-        self.all(bytes).into_iter().flatten().collect()
+        self.in_turn(&[bytes])
+    }
+
+    fn in_turn(&self, parts: &[&[u8]]) -> Vec<Decoded> {
+        self.all(parts).into_iter().flatten().collect()
     }
 }
 
@@ -87,11 +123,12 @@ fn sound_frames(mut check: impl FnMut(&Side<'_>, &Vector, &Decoded)) {
     let mut count = 0;
     for (spec, vectors) in protocols() {
         for vector in &vectors {
-            let to_device = matches!(vector.meaning, Meaning::Command { .. });
-            if !to_device && !matches!(vector.meaning, Meaning::Message { .. }) {
-                continue;
-            }
-            let side = Side { spec: &spec, to_device };
+            let (to_device, awaited) = match &vector.meaning {
+                Meaning::Command { name, .. } => (true, name),
+                Meaning::Message { name, .. } => (false, name),
+                _ => continue,
+            };
+            let side = Side { spec: &spec, to_device, awaited };
             let decoded = side.sound(&vector.bytes);
             assert_eq!(decoded.len(), 1, "{vector}");
             check(&side, vector, &decoded[0]);
@@ -122,8 +159,8 @@ fn every_changed_byte_loses_the_frame_and_never_changes_it() {
             for change in 1..=u8::MAX {
                 let mut bytes = vector.bytes.clone();
                 bytes[at] ^= change;
-                for found in side.sound(&bytes) {
-                    assert!(side.same(&found, original), "{vector}: byte {at} ^ {change:#x} made {found:?}");
+                for found in side.sound(&bytes).iter().filter(|found| side.counts(found)) {
+                    assert!(side.same(found, original), "{vector}: byte {at} ^ {change:#x} made {found:?}");
                 }
             }
         }
@@ -148,7 +185,7 @@ fn behind_every_spoilt_frame_the_gateway_is_in_step_again() {
         for spoilt in cut.chain(changed) {
             let after_a_pause = [side.sound(&spoilt), side.sound(&vector.bytes)].concat();
             assert_eq!(after_a_pause.last(), Some(original), "{vector} behind {spoilt:02X?} and a pause");
-            let at_once = side.sound(&[spoilt.as_slice(), &vector.bytes, &vector.bytes].concat());
+            let at_once = side.in_turn(&[&spoilt, &vector.bytes, &vector.bytes]);
             assert_eq!(at_once.last(), Some(original), "{vector} behind {spoilt:02X?}");
             if guarded {
                 let other = at_once.iter().find(|found| !side.same(found, original));
@@ -163,7 +200,7 @@ fn every_frame_is_found_in_slices_of_every_size() {
     sound_frames(|side, vector, original| {
         let twice = [vector.bytes.as_slice(), vector.bytes.as_slice()].concat();
         for size in 1..=twice.len() {
-            let (mut framer, mut found) = (Framer::new(side.framing().clone()), Vec::new());
+            let (mut framer, mut found) = (side.framer(), Vec::new());
             for slice in twice.chunks(size) {
                 framer.feed(slice, &mut |result| found.push(result.and_then(|payload| side.decode(payload))));
             }
@@ -179,11 +216,8 @@ fn behind_garbage_of_every_length_the_next_frames_are_found() {
     sound_frames(|side, vector, original| {
         let mut rng = fastrand::Rng::with_seed(0x5EED);
         for length in 0..200 {
-            let mut bytes: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
-            for _ in 0..3 {
-                bytes.extend(&vector.bytes);
-            }
-            let found = side.sound(&bytes);
+            let garbage: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
+            let found = side.in_turn(&[&garbage, &vector.bytes, &vector.bytes, &vector.bytes]);
             let same = found.iter().filter(|found| *found == original).count();
             assert!(same >= 2, "{vector}: {same} of 3 found behind {length} bytes (seed 0x5EED, found {found:?})");
         }
@@ -195,11 +229,9 @@ fn behind_garbage_of_every_length_the_next_frames_are_found() {
 fn behind_every_piece_of_a_frame_the_next_frames_are_found() {
     sound_frames(|side, vector, original| {
         for length in 0..vector.bytes.len() {
-            let mut bytes = vector.bytes[..length].to_vec();
-            for _ in 0..3 {
-                bytes.extend(&vector.bytes);
-            }
-            let same = side.sound(&bytes).iter().filter(|found| *found == original).count();
+            let piece = &vector.bytes[..length];
+            let found = side.in_turn(&[piece, &vector.bytes, &vector.bytes, &vector.bytes]);
+            let same = found.iter().filter(|found| *found == original).count();
             assert!(same >= 2, "{vector}: {same} of 3 found behind its own first {length} bytes");
         }
     });
@@ -287,7 +319,7 @@ fn a_framer_holds_at_most_two_frames_of_whatever_is_fed() {
 fn behind_bytes_without_end_and_a_pause_the_next_frame_is_found() {
     sound_frames(|side, vector, original| {
         for filler in [0x01, 0x02, 0x3F, 0xA5, 0xFF] {
-            let (mut framer, mut found) = (Framer::new(side.framing().clone()), Vec::new());
+            let (mut framer, mut found) = (side.framer(), Vec::new());
             let mut sink =
                 |result: Result<&[u8], FrameError>| found.extend(result.and_then(|payload| side.decode(payload)));
             framer.feed(&[filler; 40_000], &mut sink);

@@ -160,7 +160,12 @@ fn the_page_of_a_protocol_names_every_message_field_and_fault() {
             assert!(known, "{}: {} is not on its page", spec.id, field.name());
         }
         for error in &spec.errors {
-            assert!(page.contains(&error.advice.zh) && page.contains(&error.advice.en), "{}: {}", spec.id, error.code);
+            assert!(
+                page.contains(&error.advice.zh) && page.contains(&error.advice.en),
+                "{}: {}",
+                spec.id,
+                error.sign.word()
+            );
         }
         println!("{page}");
     }

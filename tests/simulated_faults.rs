@@ -15,6 +15,7 @@ use skinlink::{
     ports::{LinkError, Opened},
     protocol::{
         Event, Request, Role, Spec,
+        field::{Field, Shape},
         spec::{FlowControl, Parity, Serial},
     },
     sim::{Fault, Faults, Setup, SimDevice, SimHandle, Simulated, serve},
@@ -78,6 +79,16 @@ fn tells_its_serial(spec: &Spec) -> bool {
     replies.into_iter().any(|shape| shape.has(Role::Serial))
 }
 
+/// As the device tells it: in a field for a number stand the digits alone.
+fn serial_of(spec: &Spec) -> &'static str {
+    let fields = spec.messages.iter().flat_map(Shape::all_fields);
+    let is_number = |field: &Field| match field {
+        Field::Text { role: Role::Serial, form } => form.limits().is_some(),
+        _ => false,
+    };
+    if fields.into_iter().any(is_number) { "417" } else { SERIAL }
+}
+
 /// What one case came to.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -137,7 +148,7 @@ async fn gateway(
         line: spec.serial.clone().unwrap_or_else(plain),
         spec: Arc::clone(&spec),
     };
-    let wanted = tells_its_serial(&spec).then(|| SERIAL.to_owned());
+    let wanted = tells_its_serial(&spec).then(|| serial_of(&spec).to_owned());
     let opener = Arc::new(Mutex::new(Opener::new(what, None)));
     let open = move || {
         let (opener, wanted) = (Arc::clone(&opener), wanted.clone());
@@ -182,7 +193,7 @@ async fn station(
         // Until it is answered, or for as long as a button needs; a device that is away is asked again.
         let until = Instant::now() + Duration::from_secs(2);
         while let Ok(Some(Observation { device, event })) = tokio::time::timeout_at(until, inbox.recv()).await {
-            if tells_its_serial(spec) && device.serial != SERIAL {
+            if tells_its_serial(spec) && device.serial != serial_of(spec) {
                 return Err(format!("a value under the name {:?}", device.serial));
             }
             match event {

@@ -92,7 +92,7 @@ pub fn protocols(folder: &Path) -> Result<Protocols, CatalogueError> {
 }
 
 fn protocol(id: &str, path: &Path) -> Result<Spec, BrokenProtocol> {
-    Ok(Spec::parse(id, &read(path)?)?)
+    Ok(Spec::parse_file(&path.display().to_string(), id, &read(path)?)?)
 }
 
 /// The vectors of one protocol: file name without ending, and text; by name.

@@ -15,7 +15,7 @@ use std::{
 };
 use tokio::time::sleep_until;
 
-/// A frame that stops in the middle is shown after this, not only when the next one begins.
+/// A line of text that stops in the middle is shown after this, not only when the next one begins.
 const SHOW_AFTER: Duration = Duration::from_millis(700);
 
 /// What passed on the line.
@@ -39,6 +39,8 @@ pub struct Line {
     listings: Option<[Listing; 2]>,
     /// Nothing is kept here: a device that is told that its value is safe would forget it.
     acknowledges: bool,
+    /// A frame that pauses longer is given up; lines wait for their end.
+    gap: Option<Duration>,
     last: Instant,
 }
 
@@ -48,7 +50,8 @@ impl Line {
     pub fn new(link: SerialLink, spec: Option<&Arc<Spec>>, acknowledges: bool) -> Self {
         let listings = spec.map(|spec| [Side::Device, Side::Gateway].map(|side| Listing::new(Arc::clone(spec), side)));
         let session = spec.map(|spec| Session::new(Arc::clone(spec), now()));
-        Self { link, session, listings, acknowledges, last: now() }
+        let gap = spec.filter(|spec| !spec.framing.is_text()).map(|spec| spec.framing.gap);
+        Self { link, session, listings, acknowledges, gap, last: now() }
     }
 
     /// Goes on with another reading of the same line: the file has changed. The conversation begins anew.
@@ -81,7 +84,7 @@ impl Line {
                 self.quiet(show);
                 return Err(error);
             }
-            None if now() >= self.last + SHOW_AFTER => self.quiet(show),
+            None if now() >= self.last + self.gap.unwrap_or(SHOW_AFTER) => self.quiet(show),
             None => {}
         }
         if let Some(session) = &mut self.session {
@@ -104,7 +107,7 @@ impl Line {
     /// Lets the session do all it has to do; says when it wants to be woken.
     async fn settle(&mut self, show: &mut impl FnMut(Passed)) -> Result<Instant, LinkError> {
         let begun = self.listings.iter().flatten().any(Listing::is_waiting);
-        let look = if begun { self.last + SHOW_AFTER } else { now() + Duration::from_secs(60) };
+        let look = if begun { self.last + self.gap.unwrap_or(SHOW_AFTER) } else { now() + Duration::from_secs(60) };
         loop {
             let Some(session) = &mut self.session else { return Ok(look) };
             match session.poll_output() {
@@ -126,13 +129,22 @@ impl Line {
     }
 
     fn take(&mut self, side: Side, bytes: &[u8], show: &mut impl FnMut(Passed)) {
+        // Cut as the session cuts: what stopped before the pause is over.
+        if self.gap.is_some_and(|gap| now() >= self.last + gap) {
+            self.quiet(show);
+        }
         self.last = now();
         show(Passed::Bytes(side, bytes.to_vec()));
         match &mut self.listings {
             None => show(Passed::Raw(side, bytes.to_vec())),
             Some([device, gateway]) => {
-                let listing = if side == Side::Device { device } else { gateway };
-                listing.feed(bytes).into_iter().for_each(|row| show(Passed::Row(side, row)));
+                let listing = if side == Side::Device { &mut *device } else { gateway };
+                for row in listing.feed(bytes) {
+                    if let (Side::Gateway, Ok(command)) = (side, &row.meaning) {
+                        device.asked(&command.name);
+                    }
+                    show(Passed::Row(side, row));
+                }
             }
         }
     }

@@ -3,7 +3,10 @@
 use super::{catalogue, devices, new_protocol, print::say};
 use crate::{
     cli::{Protocol, ProtocolFolder, Vectors, exit},
-    protocol::{Spec, Vector, check_vector, harvest::harvest, recording::Recording, schema::schema, show},
+    domain::metric::MetricId,
+    protocol::{
+        Spec, Vector, check_vector, harvest::harvest, proof::unproved, recording::Recording, schema::schema, show,
+    },
 };
 use anyhow::{Context, bail};
 use std::{
@@ -68,8 +71,14 @@ pub fn sound<'a>(found: &'a catalogue::Protocols, id: &str) -> anyhow::Result<&'
     }
 }
 
+/// Where the metrics of an installation stand, from its folder.
+const METRICS: &str = "config/metrics.toml";
+
 fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
     let found = catalogue::protocols(folder)?;
+    let beside = folder.parent().unwrap_or(Path::new("")).join(METRICS);
+    let metrics: Vec<MetricId> =
+        catalogue::metrics_file(&beside).map_or_else(|_| Vec::new(), |all| all.into_iter().map(|one| one.id).collect());
     let chosen: Vec<(&str, &Spec)> = match only {
         Some(id) => vec![(id, sound(&found, id)?)],
         None => found.sound.iter().map(|(id, spec)| (id.as_str(), spec.as_ref())).collect(),
@@ -87,9 +96,14 @@ fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
             );
             faults += 1;
         }
+        let mut read = Vec::new();
         for (name, text) in vectors {
             let verdict = match Vector::parse(&name, &text) {
-                Ok(vector) => check_vector(spec, &vector).map_err(|fault| fault.to_string()),
+                Ok(vector) => {
+                    let verdict = check_vector(spec, &vector).map_err(|fault| fault.to_string());
+                    read.push(vector);
+                    verdict
+                }
                 Err(faults) => Err(faults.with_lines()),
             };
             match verdict {
@@ -99,6 +113,14 @@ fn test(folder: &Path, only: Option<&str>) -> anyhow::Result<u8> {
                     faults += 1;
                 }
             }
+        }
+        for open in if read.is_empty() { Vec::new() } else { unproved(spec, &read) } {
+            say!("{id}: not proved yet: {open}");
+        }
+        for metric in
+            spec.metrics.iter().map(|metric| &metric.id).filter(|id| !metrics.is_empty() && !metrics.contains(id))
+        {
+            say!("{id}: {metric} is no metric of {METRICS}; if the word is right, add a [[metric]] there");
         }
     }
     Ok(if faults == 0 { exit::OK } else { exit::FAULT })

@@ -125,7 +125,8 @@ struct Seen {
 struct Show {
     began: Instant,
     seen: Seen,
-    /// The last frame of the device: what is not acknowledged comes again and again.
+    /// The device sends again what is not acknowledged: its last frame is shown once.
+    repeats: bool,
     last: Vec<u8>,
     recorder: Option<Recorder>,
     fault: Option<io::Error>,
@@ -143,7 +144,7 @@ impl Show {
             Passed::Row(side, row) => {
                 let count = if row.meaning.is_ok() { &mut self.seen.understood } else { &mut self.seen.not_understood };
                 *count += usize::from(side == Side::Device);
-                let again = side == Side::Device && row.meaning.is_ok() && row.bytes == self.last;
+                let again = self.repeats && side == Side::Device && row.meaning.is_ok() && row.bytes == self.last;
                 if again {
                     say!("{}", layout.again(at));
                 } else {
@@ -177,6 +178,7 @@ impl Watch {
         let mut show = Show {
             began: Instant::now(),
             seen: Seen::default(),
+            repeats: self.spec.as_ref().is_some_and(|spec| spec.flow.acknowledge.is_some()),
             last: Vec::new(),
             recorder: self.recorder.take(),
             fault: None,

@@ -7,7 +7,7 @@ use super::{
     item::{Decoded, Item, NoValue, Role, hex_words},
     spec::Spec,
     value::{self, SHOWN, Source},
-    width::Form,
+    width::{Form, Sort},
 };
 use crate::domain::metric::MetricId;
 
@@ -17,7 +17,15 @@ impl Spec {
     /// # Errors
     /// [`FrameError`] when the payload is no message of this protocol.
     pub fn decode_message(&self, payload: &[u8]) -> Result<Decoded, FrameError> {
-        decode(&self.messages, &self.framing, payload)
+        self.decode_reply(payload, &[])
+    }
+
+    /// What the device said while these messages were awaited: one that begins with nothing is known by its question.
+    ///
+    /// # Errors
+    /// [`FrameError`] when the payload is no message of this protocol, or answers another question.
+    pub fn decode_reply(&self, payload: &[u8], awaited: &[&str]) -> Result<Decoded, FrameError> {
+        decode(&self.messages, &self.framing, payload, awaited)
     }
 
     /// What the gateway said; the simulated device's side.
@@ -25,13 +33,23 @@ impl Spec {
     /// # Errors
     /// [`FrameError`] when the payload is no command of this protocol.
     pub fn decode_command(&self, payload: &[u8]) -> Result<Decoded, FrameError> {
-        decode(&self.commands, &self.command_framing, payload)
+        decode(&self.commands, &self.command_framing, payload, &[])
     }
 }
 
-fn decode(shapes: &[Shape], framing: &Framing, payload: &[u8]) -> Result<Decoded, FrameError> {
+fn decode<'s>(
+    shapes: &'s [Shape],
+    framing: &Framing,
+    payload: &[u8],
+    awaited: &'s [&str],
+) -> Result<Decoded, FrameError> {
     let mut misfit = None;
-    for shape in shapes {
+    let known = shapes.iter().filter(|shape| !shape.is_bare());
+    for shape in known.chain(bare(shapes, framing, awaited)) {
+        // What begins like a known message and is none is no other's either.
+        if shape.is_bare() && misfit.is_some() {
+            break;
+        }
         let Some(supply) = begins(shape, framing, payload) else { continue };
         match fits(shape, framing, &supply) {
             Ok(()) => return Walk::new(shape, framing, payload, supply).all(),
@@ -43,12 +61,22 @@ fn decode(shapes: &[Shape], framing: &Framing, payload: &[u8]) -> Result<Decoded
         .unwrap_or_else(|| FrameError::UnknownMessage { begins: hex_words(&payload[..payload.len().min(SHOWN)]) }))
 }
 
+/// Messages without a beginning that may be meant: the only one there is, or those that are awaited.
+fn bare<'s>(shapes: &'s [Shape], framing: &Framing, awaited: &'s [&str]) -> impl Iterator<Item = &'s Shape> {
+    let all = || shapes.iter().filter(|shape| shape.is_bare());
+    let alone = framing.kind != Kind::Silence && all().nth(1).is_none();
+    all().filter(move |shape| alone || awaited.contains(&shape.name.as_str()))
+}
+
 /// What is left for the fields of a shape that begins like the payload.
 fn begins<'p>(shape: &Shape, framing: &Framing, payload: &'p [u8]) -> Option<Supply<'p>> {
     let Some(separator) = framing.separator.filter(|_| !framing.control.iter().any(|control| control == payload))
     else {
         return payload.strip_prefix(shape.matches.as_slice()).map(Supply::Bytes);
     };
+    if shape.is_bare() {
+        return Some(Supply::Columns { rest: Some(payload), separator });
+    }
     let first = payload.iter().position(|byte| *byte == separator).unwrap_or(payload.len());
     let rest = payload.get(first + 1..);
     (payload[..first] == shape.matches).then_some(Supply::Columns { rest, separator })
@@ -258,7 +286,10 @@ impl<'p> Walk<'p> {
             }
             Field::Value(field) => self.value(field, source)?,
             Field::Number { role, form } => self.number(*role, value::whole(*form, source)?),
-            Field::Text { role, .. } => Item::Text { role: *role, text: value::text(bytes)?.to_owned() },
+            Field::Text { role, form } if form.width.sort() == Sort::Ascii => {
+                Item::Text { role: *role, text: value::text(bytes)?.to_owned() }
+            }
+            Field::Text { role, form } => Item::Text { role: *role, text: value::whole(*form, source)?.to_string() },
             Field::Bytes { role, .. } => Item::Bytes { role: *role, bytes: bytes.to_vec() },
             Field::Region { form, codes } => Item::Region(value::coded(*form, source, codes)?),
             Field::Status { form, codes, of } => {

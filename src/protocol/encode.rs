@@ -9,6 +9,7 @@ use super::{
     item::{Item, NoValue, Role},
     spec::Spec,
     value::{self, Put},
+    width::Sort,
 };
 use crate::domain::{Region, metric::MetricId};
 
@@ -53,6 +54,7 @@ fn frame(shape: &Shape, framing: &Framing, items: &[Item]) -> Result<Vec<u8>, En
         items,
         unused: items.iter().collect(),
         payload: shape.matches.clone(),
+        begun: !shape.is_bare(),
         presence: 0,
         count: 0,
         bits: None,
@@ -75,6 +77,8 @@ struct Writing<'i> {
     /// Those that no field has taken yet.
     unused: Vec<&'i Item>,
     payload: Vec<u8>,
+    /// A column stands before the next one.
+    begun: bool,
     presence: u64,
     count: usize,
     /// The bits of a packed field so far.
@@ -106,7 +110,7 @@ fn idle(field: &Field) -> Option<Put> {
     match field {
         Field::Bytes { role: Role::Unknown, length } => Some(Put::Bytes(vec![0; length.unwrap_or(0)])),
         Field::Number { role: Role::Mode, form } => value::put_whole(0, *form),
-        Field::Text { role: Role::Mode, form } => value::put_text("-", *form),
+        Field::Text { role: Role::Mode, form } if form.width.sort() == Sort::Ascii => value::put_text("-", *form),
         _ => None,
     }
 }
@@ -129,7 +133,7 @@ impl<'i> Writing<'i> {
                 (0..times).try_for_each(|_| self.fields(fields))
             }
             Field::Column(fields) => {
-                self.payload.extend(self.framing.separator);
+                self.separate();
                 fields.iter().try_for_each(|field| self.leaf(field))
             }
             Field::Packed { width, fields } => {
@@ -142,11 +146,16 @@ impl<'i> Writing<'i> {
             Field::Always { .. } => self.take(field).map(|_| ()),
             leaf => {
                 if self.bits.is_none() {
-                    self.payload.extend(self.framing.separator);
+                    self.separate();
                 }
                 self.leaf(leaf)
             }
         }
+    }
+
+    fn separate(&mut self) {
+        let separator = self.framing.separator.filter(|_| std::mem::replace(&mut self.begun, true));
+        self.payload.extend(separator);
     }
 
     fn leaf(&mut self, field: &'i Field) -> Result<(), EncodeError> {
@@ -240,7 +249,12 @@ impl<'i> Writing<'i> {
             (Field::Value(field), Item::Value { value, metric, .. }) => value::put_value(field, value)
                 .or_else(|| if self.is_doubted(metric) { value::put_nothing(field) } else { None }),
             (Field::Number { form, .. }, Item::Number { value, .. }) => value::put_whole(i128::from(*value), *form),
-            (Field::Text { form, .. }, Item::Text { text, .. }) => value::put_text(text, *form),
+            (Field::Text { form, .. }, Item::Text { text, .. }) if form.width.sort() == Sort::Ascii => {
+                value::put_text(text, *form)
+            }
+            (Field::Text { form, .. }, Item::Text { text, .. }) => {
+                text.parse().ok().and_then(|number: u64| value::put_whole(i128::from(number), *form))
+            }
             (Field::Bytes { length, .. }, Item::Bytes { bytes, .. }) => {
                 length.is_none_or(|length| length == bytes.len()).then(|| Put::Bytes(bytes.clone()))
             }

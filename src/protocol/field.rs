@@ -251,7 +251,7 @@ pub fn any_field(fields: &[Field], test: &impl Fn(&Field) -> bool) -> bool {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
     pub name: String,
-    /// First bytes of the payload; in lines with a separator the first column.
+    /// First bytes of the payload; in lines with a separator the first column. None: see [`Shape::is_bare`].
     pub matches: Vec<u8>,
     pub fields: Vec<Field>,
     /// Bytes of the payload behind `matches`, or columns behind the first; `None` where that differs from frame to frame.
@@ -267,6 +267,13 @@ impl Shape {
         let measures = |field: &Field| matches!(field, Field::Value(_) | Field::Always { .. } | Field::Array { .. });
         let measures = any_field(&fields, &measures);
         Self { name, matches, fields, extent, measures }
+    }
+
+    /// Nothing at its beginning says what it is. It is taken where no other fits, and known by the question it answers where
+    /// a file has several, or where its frames are known by their messages.
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.matches.is_empty()
     }
 
     #[must_use]

@@ -89,6 +89,41 @@ pub struct Flow {
     pub picture: Option<PictureFlow>,
 }
 
+impl Flow {
+    /// Every conversation there is.
+    pub fn conversations(&self) -> impl Iterator<Item = &[Step]> {
+        let alive = self.keep_alive.as_ref().map(|alive| alive.steps.as_slice());
+        let measures = self.measure.iter().map(|measure| measure.steps.as_slice());
+        [self.identify.as_slice(), self.set_clock.as_slice()].into_iter().chain(alive).chain(measures)
+    }
+
+    /// The steps of the first conversation that sends `command`, from there on.
+    #[must_use]
+    pub fn steps_after(&self, command: &str) -> Option<&[Step]> {
+        self.conversations().find_map(|steps| {
+            let at = steps.iter().position(|step| step.send.as_deref() == Some(command))?;
+            Some(&steps[at..])
+        })
+    }
+}
+
+impl Flow {
+    /// Messages that may answer `command`, whatever conversation it belongs to.
+    #[must_use]
+    pub fn replies_to(&self, command: &str) -> Vec<&str> {
+        let asks = |step: &Step| step.send.as_deref() == Some(command);
+        let asked = self.conversations().flat_map(|steps| (0..steps.len()).map(move |at| &steps[at..]));
+        asked.filter(|steps| steps.first().is_some_and(asks)).flat_map(awaited).collect()
+    }
+}
+
+/// Messages that may come now: those of the first step, and of what follows without another command.
+#[must_use]
+pub fn awaited(steps: &[Step]) -> Vec<&str> {
+    let open = steps.iter().enumerate().take_while(|(at, step)| *at == 0 || step.send.is_none());
+    open.flat_map(|(_, step)| step.reply.iter().map(String::as_str)).collect()
+}
+
 impl Default for Flow {
     fn default() -> Self {
         Self {

@@ -25,6 +25,10 @@ pub struct Framer {
     overlong: bool,
     /// A payload that does not lie in one piece in its frame.
     scratch: Vec<u8>,
+    /// Where one mark begins and ends frames: it has been seen since the last silence. What stands before the first is none.
+    marked: bool,
+    /// The size of an answer that says nothing of itself, while one is awaited.
+    awaited: Option<usize>,
     /// Which bytes begin a control frame: every byte of a line is asked.
     begins_control: [bool; 256],
 }
@@ -56,7 +60,21 @@ impl Framer {
         for first in framing.control.iter().filter_map(|control| control.first()) {
             begins_control[usize::from(*first)] = true;
         }
-        Self { framing, buffer: Vec::new(), skipped: 0, overlong: false, scratch: Vec::new(), begins_control }
+        Self {
+            framing,
+            buffer: Vec::new(),
+            skipped: 0,
+            overlong: false,
+            scratch: Vec::new(),
+            marked: false,
+            awaited: None,
+            begins_control,
+        }
+    }
+
+    /// For `silence`: a payload of so many bytes that begins with nothing known is awaited, or none.
+    pub fn expect(&mut self, payload_bytes: Option<usize>) {
+        self.awaited = payload_bytes;
     }
 
     /// Takes bytes and hands every payload and every fault to `sink`, in order.
@@ -82,6 +100,7 @@ impl Framer {
     /// The line has fallen silent: what has begun ends here or is given up, and others are looked for inside it.
     pub fn give_up(&mut self, sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
         self.overlong = false;
+        self.marked = false;
         if self.ended_by_silence(sink) {
             return;
         }
@@ -170,7 +189,8 @@ impl Framer {
         let Self { framing, buffer, .. } = self;
         let fits = |start: &[u8]| buffer[at..].iter().zip(start).all(|(found, wanted)| found == wanted);
         if framing.kind == Kind::Silence {
-            return framing.known.iter().any(|known| fits(&known.begins)) || framing.control.iter().any(|c| fits(c));
+            let known = framing.known.iter().map(|known| &known.begins).chain(&framing.control);
+            return self.awaited.is_some() || known.into_iter().any(|begins| fits(begins));
         }
         fits(&framing.start) || framing.control.iter().any(|control| fits(control))
     }
@@ -223,7 +243,7 @@ impl Framer {
         let Self { framing, buffer, .. } = self;
         let bytes = &buffer[from..];
         let known = framing.known.iter().find(|known| bytes.starts_with(&known.begins));
-        match known.map(|known| known.bytes) {
+        match known.map(|known| known.bytes).or(self.awaited.map(Some)) {
             Some(Some(payload)) if bytes.len() >= payload + framing.tail() => {
                 let total = payload + framing.tail();
                 self.opened(from, total)
@@ -306,12 +326,17 @@ impl Framer {
 
     fn look_for_mark(&mut self, from: usize, stuffing: Stuffing) -> Look {
         let bytes = &self.buffer[from..];
-        let Some(at) = bytes.iter().position(|byte| *byte == stuffing.end()) else {
+        let Some(at) = memchr::memchr(stuffing.end(), bytes) else {
             return self.without_end(from, 1);
         };
+        let marked = std::mem::replace(&mut self.marked, true);
         if std::mem::take(&mut self.overlong) {
             return Look::Fault(at + 1, None);
         }
+        if at > 0 && !marked && stuffing.has_one_mark() {
+            return Look::Fault(at, None);
+        }
+        let bytes = &self.buffer[from..];
         let mut between = &bytes[..at];
         if let Some(start) = stuffing.start().filter(|start| *start != stuffing.end()) {
             match between.iter().rposition(|byte| *byte == start) {

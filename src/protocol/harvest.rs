@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::Arc,
+    time::Duration,
 };
 
 /// So many bytes stand on a line of a vector.
@@ -20,11 +21,20 @@ const BYTES_A_LINE: usize = 16;
 #[must_use]
 pub fn harvest(spec: &Arc<Spec>, recording: &Recording) -> BTreeMap<String, String> {
     let mut found = Found { seen: BTreeSet::new(), files: BTreeMap::new(), head: &recording.head };
-    let mut listings = [Side::Device, Side::Gateway].map(|side| (side, Listing::new(Arc::clone(spec), side)));
+    let [mut device, mut gateway] = [Side::Device, Side::Gateway].map(|side| Listing::new(Arc::clone(spec), side));
+    let mut before = Duration::ZERO;
     for piece in &recording.pieces {
-        let Some((side, listing)) = listings.iter_mut().find(|(side, _)| *side == piece.from) else { continue };
-        let rows = listing.feed(&piece.bytes);
-        rows.into_iter().for_each(|row| found.add(*side, &row));
+        if piece.at.saturating_sub(before) >= spec.framing.gap && !spec.framing.is_text() {
+            device.quiet().iter().for_each(|row| found.add(Side::Device, row));
+        }
+        before = piece.at;
+        let listing = if piece.from == Side::Device { &mut device } else { &mut gateway };
+        for row in listing.feed(&piece.bytes) {
+            found.add(piece.from, &row);
+            if let (Side::Gateway, Ok(command)) = (piece.from, &row.meaning) {
+                device.asked(&command.name);
+            }
+        }
     }
     found.files
 }
@@ -47,8 +57,8 @@ impl Found<'_> {
             }
             // What the gateway sends is right by construction, or not this protocol's at all.
             (Err(_), Side::Gateway) => return,
-            // A frame that does not end was cut by the end of the recording, or by its beginning.
-            (Err(fault), Side::Device) if row.bytes.is_empty() || fault.word() == "unfinished" => return,
+            // Its bytes stand in another row already.
+            (Err(_), Side::Device) if row.bytes.is_empty() => return,
             (Err(fault), Side::Device) => (format!("broken-{}", fault.word().replace('_', "-")), side),
         };
         if self.seen.insert(format!("{kind:?} {name}")) {
@@ -61,7 +71,7 @@ impl Found<'_> {
 
 fn text(head: &Head, side: Side, row: &Row) -> String {
     let mut text = String::new();
-    let source = format!("recorded {} at {}; compare the values with the device's display", head.began, head.port);
+    let source = format!("recorded {}; compare the values with the device's display", head.began);
     let lines: Vec<String> = row.bytes.chunks(BYTES_A_LINE).map(hex_words).collect();
     let _ = writeln!(text, "source = {source:?}\nbytes = \"\"\"\n{}\n\"\"\"", lines.join("\n"));
     match &row.meaning {

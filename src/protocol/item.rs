@@ -58,10 +58,12 @@ pub enum NoValue {
     OverRange,
     /// The device refused, with its own code.
     DeviceError {
-        code: u64,
+        code: String,
     },
     /// No answer after all retries.
     NoReply,
+    /// Something came after the question, and nothing of it was an answer that the file knows.
+    NotUnderstood,
     /// The device has no such metric, or no code for this region.
     NotMeasuredHere,
     /// The gateway gave the request up.
@@ -78,6 +80,7 @@ impl NoValue {
             Self::OverRange => "over_range",
             Self::DeviceError { .. } => "device_error",
             Self::NoReply => "no_reply",
+            Self::NotUnderstood => "not_understood",
             Self::NotMeasuredHere => "not_measured_here",
             Self::Cancelled => "cancelled",
         }

@@ -35,13 +35,22 @@ pub struct Listing {
     pending: Vec<u8>,
     /// Bytes of refused frames: they stand in a row, and the framer will call them garbage once more.
     shown: usize,
+    /// What the last question asks for.
+    awaited: Vec<String>,
 }
 
 impl Listing {
     #[must_use]
     pub fn new(spec: Arc<Spec>, side: Side) -> Self {
         let framing = if side == Side::Device { &spec.framing } else { &spec.command_framing };
-        Self { framer: Framer::new(framing.clone()), spec, side, pending: Vec::new(), shown: 0 }
+        Self { framer: Framer::new(framing.clone()), spec, side, pending: Vec::new(), shown: 0, awaited: Vec::new() }
+    }
+
+    /// The gateway has sent this command: what comes now may be its answer.
+    pub fn asked(&mut self, command: &str) {
+        self.awaited = self.spec.flow.replies_to(command).into_iter().map(str::to_owned).collect();
+        let awaited: Vec<&str> = self.awaited.iter().map(String::as_str).collect();
+        self.framer.expect(self.spec.bare_bytes(&awaited));
     }
 
     /// The rows that `bytes` complete.
@@ -98,9 +107,9 @@ impl Listing {
                 // All but the first byte, which it has dropped.
                 Err(_) => self.shown += bytes.len().saturating_sub(1),
             }
-            let spec = &self.spec;
+            let (spec, awaited) = (&self.spec, self.awaited.iter().map(String::as_str).collect::<Vec<_>>());
             let meaning = result.and_then(|payload| match self.side {
-                Side::Device => spec.decode_message(&payload),
+                Side::Device => spec.decode_reply(&payload, &awaited),
                 Side::Gateway => spec.decode_command(&payload),
             });
             rows.push(Row { bytes, meaning });

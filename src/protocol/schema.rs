@@ -79,7 +79,11 @@ fn shape() -> Value {
         &["name"],
         &[
             ("name", "Its name in this file and in vectors.", text()),
-            ("match", "How the payload begins, in hex; in lines with a separator the first column.", text()),
+            (
+                "match",
+                "How the payload begins: hex, in delimited framing text; with a separator the first column.",
+                text(),
+            ),
             ("field", "Fields in wire order, behind the match.", list(&field())),
         ],
     )
@@ -87,9 +91,10 @@ fn shape() -> Value {
 
 fn error() -> Value {
     table(
-        &["code", "advice"],
+        &["advice"],
         &[
-            ("code", "As the device reports it.", whole(0, i64::from(u32::MAX))),
+            ("code", "As the device reports it in a field with role = \"error\".", field::code()),
+            ("message", "Or the message that says it as a whole.", text()),
             ("advice", "What the beautician is to do, not what the device feels.", label()),
         ],
     )

@@ -153,8 +153,10 @@ fn stuffing(stuffing: Option<Stuffing>) -> Option<String> {
     Some(match stuffing? {
         Stuffing::Cobs => "COBS, ended by `00`, of".to_owned(),
         Stuffing::Slip => "SLIP between `C0` of".to_owned(),
-        Stuffing::Escaped { start, end, escape, xor } => {
-            format!("between `{start:02X}` and `{end:02X}`, escaped by `{escape:02X}` and xor `{xor:02X}`,")
+        Stuffing::Escaped { start, end, escape, xor, others } => {
+            let others: Vec<String> = others.iter().flatten().map(|byte| format!("`{byte:02X}`")).collect();
+            let too = if others.is_empty() { String::new() } else { format!(" (also {})", others.join(", ")) };
+            format!("between `{start:02X}` and `{end:02X}`, escaped by `{escape:02X}` and xor `{xor:02X}`{too},")
         }
     })
 }
@@ -239,7 +241,7 @@ fn tail(page: &mut String, spec: &Spec) {
     if !spec.errors.is_empty() {
         line!(page, "## Faults it reports\n\n| code | what the beautician is told |\n| --- | --- |");
         for error in &spec.errors {
-            line!(page, "| {} | {} {} |", error.code, error.advice.zh, error.advice.en);
+            line!(page, "| {} | {} {} |", error.sign.word(), error.advice.zh, error.advice.en);
         }
         line!(page, "");
     }

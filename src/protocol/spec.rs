@@ -4,7 +4,7 @@
 
 use super::{
     air::Ble,
-    field::Shape,
+    field::{Code, Shape},
     flow::{Flow, Measure},
     framing::Framing,
 };
@@ -52,10 +52,30 @@ pub struct Serial {
     pub usb: Vec<UsbId>,
 }
 
+/// How a device says that something is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// A code in the field with the role `error`.
+    Code(Code),
+    /// A message that says nothing else.
+    Message(String),
+}
+
+impl Sign {
+    /// As it is named in logs and vectors.
+    #[must_use]
+    pub fn word(&self) -> String {
+        match self {
+            Self::Code(Code::Number(code)) => code.to_string(),
+            Self::Code(Code::Text(word)) | Self::Message(word) => word.clone(),
+        }
+    }
+}
+
 /// A fault the device reports, with what the beautician is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceError {
-    pub code: u64,
+    pub sign: Sign,
     pub advice: Label,
 }
 
@@ -138,7 +158,20 @@ impl Spec {
     }
     /// What to tell the beautician about the device's error `code`.
     #[must_use]
-    pub fn advice(&self, code: u64) -> Option<&Label> {
-        self.errors.iter().find(|error| error.code == code).map(|error| &error.advice)
+    pub fn advice(&self, code: &str) -> Option<&Label> {
+        self.errors.iter().find(|error| error.sign.word() == code).map(|error| &error.advice)
+    }
+
+    /// The error that a message of this name is as a whole.
+    #[must_use]
+    pub fn error_said_by(&self, message: &str) -> Option<&DeviceError> {
+        self.errors.iter().find(|error| matches!(&error.sign, Sign::Message(name) if name == message))
+    }
+
+    /// Bytes of the first of these messages that begins with nothing.
+    #[must_use]
+    pub fn bare_bytes(&self, awaited: &[&str]) -> Option<usize> {
+        let bare = self.messages.iter().filter(|shape| shape.is_bare());
+        bare.filter(|shape| awaited.contains(&shape.name.as_str())).find_map(|shape| shape.extent)
     }
 }

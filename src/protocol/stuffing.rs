@@ -9,9 +9,13 @@ pub enum Stuffing {
     Cobs,
     /// `C0` at both ends; inside `DB DC` for `C0`, `DB DD` for `DB`.
     Slip,
-    /// Inside, `escape` and the byte xor'ed for each of the three marks.
-    Escaped { start: u8, end: u8, escape: u8, xor: u8 },
+    /// Inside, `escape` and the byte xor'ed for each of the three marks, and for others that the device never sends bare
+    /// (XON and XOFF in SHDLC).
+    Escaped { start: u8, end: u8, escape: u8, xor: u8, others: [Option<u8>; MOST_OTHERS] },
 }
+
+/// So many bytes beside the marks may be escaped.
+pub const MOST_OTHERS: usize = 4;
 
 const SLIP_END: u8 = 0xC0;
 const SLIP_ESCAPE: u8 = 0xDB;
@@ -41,6 +45,15 @@ impl Stuffing {
         }
     }
 
+    /// Whether the same byte must stand before and behind a frame. (SLIP allows it to be left out before.)
+    #[must_use]
+    pub const fn has_one_mark(self) -> bool {
+        match self {
+            Self::Escaped { start, end, .. } => start == end,
+            Self::Cobs | Self::Slip => false,
+        }
+    }
+
     /// The longest frame there can be around so many bytes, marks included.
     #[must_use]
     pub const fn most(self, inside: usize) -> usize {
@@ -65,10 +78,10 @@ impl Stuffing {
                     }
                 }
             }
-            Self::Escaped { start, end, escape, xor } => {
+            Self::Escaped { start, end, escape, xor, others } => {
                 frame.push(start);
                 for byte in inside {
-                    if [start, end, escape].contains(byte) {
+                    if [start, end, escape].contains(byte) || others.contains(&Some(*byte)) {
                         frame.extend([escape, byte ^ xor]);
                     } else {
                         frame.push(*byte);
@@ -90,9 +103,10 @@ impl Stuffing {
                 let plain = |code| SLIP_PAIRS.iter().find(|(known, _)| *known == code).map(|(_, plain)| *plain);
                 unescape(between, SLIP_ESCAPE, plain, inside)
             }
-            Self::Escaped { start, end, escape, xor } => {
-                let plain = |code: u8| Some(code ^ xor).filter(|byte| [start, end, escape].contains(byte));
-                unescape(between, escape, plain, inside)
+            Self::Escaped { start, end, escape, xor, others } => {
+                let is_escaped = |byte: &u8| [start, end, escape].contains(byte) || others.contains(&Some(*byte));
+                unescape(between, escape, |code| Some(code ^ xor).filter(is_escaped), inside)
+                    && !between.iter().any(|byte| others.contains(&Some(*byte)))
             }
         }
     }
@@ -145,12 +159,34 @@ fn unescape(between: &[u8], escape: u8, plain: impl Fn(u8) -> Option<u8>, inside
 mod tests {
     use super::*;
 
-    const ALL: [Stuffing; 4] = [
+    const NONE: [Option<u8>; MOST_OTHERS] = [None; MOST_OTHERS];
+
+    const ALL: [Stuffing; 5] = [
         Stuffing::Cobs,
         Stuffing::Slip,
-        Stuffing::Escaped { start: 0x7E, end: 0x7E, escape: 0x7D, xor: 0x20 },
-        Stuffing::Escaped { start: 0x02, end: 0x03, escape: 0x1B, xor: 0x80 },
+        Stuffing::Escaped { start: 0x7E, end: 0x7E, escape: 0x7D, xor: 0x20, others: NONE },
+        Stuffing::Escaped { start: 0x02, end: 0x03, escape: 0x1B, xor: 0x80, others: NONE },
+        SHDLC,
     ];
+
+    const SHDLC: Stuffing = Stuffing::Escaped {
+        start: 0x7E,
+        end: 0x7E,
+        escape: 0x7D,
+        xor: 0x20,
+        others: [Some(0x11), Some(0x13), None, None],
+    };
+
+    /// A thermometer that never sends XON and XOFF bare could not be read at room temperature: half of its frames hold an
+    /// escaped 11 or 13, and were dropped as written by nobody.
+    #[test]
+    fn bytes_that_are_no_marks_are_escaped_where_the_device_does_so() {
+        let inside = [0x10, 0x11, 0x12, 0x13, 0x7D];
+        let frame = SHDLC.wrap(&inside);
+        assert_eq!(frame, [0x7E, 0x10, 0x7D, 0x31, 0x12, 0x7D, 0x33, 0x7D, 0x5D, 0x7E]);
+        assert_eq!(back(SHDLC, &frame), Some(inside.to_vec()));
+        assert_eq!(back(SHDLC, &[0x7E, 0x11, 0x7E]), None, "it never sends that bare");
+    }
 
     /// What lies between the marks, and what comes out of it.
     fn back(stuffing: Stuffing, frame: &[u8]) -> Option<Vec<u8>> {
@@ -164,8 +200,8 @@ mod tests {
         let mut dice = fastrand::Rng::with_seed(3);
         for stuffing in ALL {
             for length in 0..700 {
-                let marks = [0, 0xC0, 0xDB, 0x7E, 0x7D, 0x02, 0x03, 0x1B];
-                let byte = |dice: &mut fastrand::Rng| if dice.bool() { dice.u8(..) } else { marks[dice.usize(..8)] };
+                let marks = [0, 0xC0, 0xDB, 0x7E, 0x7D, 0x02, 0x03, 0x1B, 0x11, 0x13];
+                let byte = |dice: &mut fastrand::Rng| if dice.bool() { dice.u8(..) } else { marks[dice.usize(..10)] };
                 let inside: Vec<u8> = (0..length).map(|_| byte(&mut dice)).collect();
                 let frame = stuffing.wrap(&inside);
                 let body = &frame[usize::from(stuffing.start().is_some())..frame.len() - 1];

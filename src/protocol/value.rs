@@ -204,6 +204,9 @@ pub(super) fn put_value(field: &ValueField, value: &Result<Quantity, NoValue>) -
         return put_code(code, field.form);
     }
     if let Some(beyond) = beyond(field, reason) {
+        if field.form.width == Width::Decimal {
+            return put_text(&Quantity::new(beyond, field.decimals.unwrap_or(1))?.to_string(), field.form);
+        }
         return put_number((beyond - field.offset) / field.scale, field.form);
     }
     match (field.form.width.sort(), reason) {

@@ -8,13 +8,17 @@ use super::{
     encode::EncodeError,
     fault::FrameError,
     field::{Field, Shape, any_field},
+    flow,
     framer::Framer,
     framing::{Framing, Kind, Written},
     item::{Decoded, Item},
     reader::{Complaints, Reader, SpecFaults, table_of},
     spec::Spec,
 };
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// The words of one item or value.
 pub type Words = BTreeMap<String, String>;
@@ -133,17 +137,24 @@ fn words(file: &Reader<'_>, key: &'static str) -> Vec<Words> {
 pub fn check_vector(spec: &Spec, vector: &Vector) -> Result<(), VectorFault> {
     match &vector.meaning {
         Meaning::Message { name, items } => {
-            let decoded = one(&spec.framing, &vector.bytes, |payload| spec.decode_message(payload))?;
+            let awaited = [name.as_str()];
+            let decode = |bytes: &[u8]| {
+                let results = frames(&spec.framing, spec.bare_bytes(&awaited), bytes);
+                one(results, |payload| spec.decode_reply(payload, &awaited))
+            };
+            let decoded = decode(&vector.bytes)?;
             same(name, items, &decoded)?;
             let again = spec.encode_message(&decoded.name, &decoded.items);
-            let back = |bytes: &[u8]| one(&spec.framing, bytes, |payload| spec.decode_message(payload)).ok();
+            let back = |bytes: &[u8]| decode(bytes).ok();
             encoded_back(spec.message(&decoded.name), &spec.framing, &vector.bytes, again, &decoded, back)
         }
         Meaning::Command { name, items } => {
-            let decoded = one(&spec.command_framing, &vector.bytes, |payload| spec.decode_command(payload))?;
+            let decode =
+                |bytes: &[u8]| one(frames(&spec.command_framing, None, bytes), |payload| spec.decode_command(payload));
+            let decoded = decode(&vector.bytes)?;
             same(name, items, &decoded)?;
             let again = spec.encode_command(&decoded.name, &decoded.items);
-            let back = |bytes: &[u8]| one(&spec.command_framing, bytes, |payload| spec.decode_command(payload)).ok();
+            let back = |bytes: &[u8]| decode(bytes).ok();
             encoded_back(spec.command(&decoded.name), &spec.command_framing, &vector.bytes, again, &decoded, back)
         }
         Meaning::Measured(expected) => measured(spec, &vector.bytes, expected),
@@ -170,20 +181,18 @@ pub fn check_all(spec: &Spec, vectors: &[Vector]) -> Vec<String> {
 
 type Results = Vec<Result<Vec<u8>, FrameError>>;
 
-fn frames(framing: &Framing, bytes: &[u8]) -> Results {
+/// `awaited`: the size of an answer that begins with nothing.
+fn frames(framing: &Framing, awaited: Option<usize>, bytes: &[u8]) -> Results {
     let (mut framer, mut results) = (Framer::new(framing.clone()), Results::new());
+    framer.expect(awaited);
     let mut keep = |result: Result<&[u8], FrameError>| results.push(result.map(<[u8]>::to_vec));
     framer.feed(bytes, &mut keep);
     framer.give_up(&mut keep);
     results
 }
 
-fn one(
-    framing: &Framing,
-    bytes: &[u8],
-    decode: impl Fn(&[u8]) -> Result<Decoded, FrameError>,
-) -> Result<Decoded, VectorFault> {
-    let results: Result<Vec<Vec<u8>>, FrameError> = frames(framing, bytes).into_iter().collect();
+fn one(results: Results, decode: impl Fn(&[u8]) -> Result<Decoded, FrameError>) -> Result<Decoded, VectorFault> {
+    let results: Result<Vec<Vec<u8>>, FrameError> = results.into_iter().collect();
     match results.map_err(VectorFault::Frame)?.as_slice() {
         [payload] => decode(payload).map_err(VectorFault::Frame),
         other => Err(VectorFault::Frames(other.len())),
@@ -232,8 +241,9 @@ fn is_loose(field: &Field) -> bool {
 fn measured(spec: &Spec, bytes: &[u8], expected: &[Words]) -> Result<(), VectorFault> {
     let mut assembler = Assembler::default();
     let mut found: Vec<Words> = Vec::new();
-    for result in frames(&spec.framing, bytes) {
-        let decoded = result.and_then(|payload| spec.decode_message(&payload)).map_err(VectorFault::Frame)?;
+    let awaited: Vec<&str> = spec.flow.measure.iter().flat_map(|measure| flow::awaited(&measure.steps)).collect();
+    for result in frames(&spec.framing, spec.bare_bytes(&awaited), bytes) {
+        let decoded = result.and_then(|payload| spec.decode_reply(&payload, &awaited)).map_err(VectorFault::Frame)?;
         let values = assembler.take(spec, &decoded, None).values;
         found.extend(values.into_iter().map(|value| {
             let item = Item::Value {
@@ -251,22 +261,29 @@ fn measured(spec: &Spec, bytes: &[u8], expected: &[Words]) -> Result<(), VectorF
     Err(VectorFault::Differs { expected: shown("measured", expected), found: shown("measured", &found) })
 }
 
+/// Whatever was asked, the bytes must become no message.
 fn refused(spec: &Spec, bytes: &[u8], word: &str) -> Result<(), VectorFault> {
-    let results =
-        frames(&spec.framing, bytes).into_iter().map(|result| result.and_then(|payload| spec.decode_message(&payload)));
-    let results: Vec<_> = results.collect();
+    let bare = spec.messages.iter().filter(|shape| shape.is_bare()).map(|shape| vec![shape.name.as_str()]);
+    let questions = std::iter::once(Vec::new()).chain(bare);
+    let results: Vec<_> = questions.flat_map(|awaited| heard(spec, &awaited, bytes)).collect();
     let refused = results.iter().any(|result| result.as_ref().is_err_and(|fault| fault.word() == word));
     if refused && results.iter().all(Result::is_err) {
         return Ok(());
     }
-    let found: Vec<String> = results
+    let found: BTreeSet<String> = results
         .iter()
         .map(|result| match result {
             Ok(decoded) => format!("message {}", decoded.name),
             Err(fault) => fault.word().to_owned(),
         })
         .collect();
-    Err(VectorFault::NotRefused { expected: word.to_owned(), found: found.join(", ") })
+    let found = found.into_iter().collect::<Vec<_>>().join(", ");
+    Err(VectorFault::NotRefused { expected: word.to_owned(), found })
+}
+
+fn heard(spec: &Spec, awaited: &[&str], bytes: &[u8]) -> Vec<Result<Decoded, FrameError>> {
+    let results = frames(&spec.framing, spec.bare_bytes(awaited), bytes).into_iter();
+    results.map(|result| result.and_then(|payload| spec.decode_reply(&payload, awaited))).collect()
 }
 
 fn shown(name: &str, items: &[Words]) -> String {

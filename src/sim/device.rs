@@ -17,6 +17,8 @@ use crate::{
         framer::Framer,
         framing::Framing,
         item::Decoded,
+        spec::Sign,
+        width::Form,
     },
 };
 use std::{
@@ -233,7 +235,7 @@ impl SimDevice {
             self.chunks_wanted(command);
         } else if spec.flow.picture.as_ref().is_some_and(|flow| flow.done == command.name) {
             self.picture = None;
-        } else if let Some(steps) = steps_after(&spec, &command.name) {
+        } else if let Some(steps) = spec.flow.steps_after(&command.name) {
             self.arrays.asked(&spec, &command.name);
             self.answer(command, steps);
         }
@@ -283,12 +285,23 @@ impl SimDevice {
     }
 
     fn refused(&mut self, tag: u64) -> bool {
-        let refusal = self.spec.messages.iter().find(|shape| shape.has(Role::Error)).map(|shape| shape.name.clone());
-        let number = |role, value| Item::Number { role, value };
-        if let Some(name) = &refusal {
-            self.say(name, &[number(Role::Request, tag), number(Role::Error, LIFTED)]);
-        }
-        refusal.is_some()
+        let spec = self.spec.clone();
+        let with_code = spec.messages.iter().find(|shape| shape.has(Role::Error)).map(|shape| shape.name.as_str());
+        let as_message = spec.errors.iter().find_map(|error| match &error.sign {
+            Sign::Message(name) => Some(name.as_str()),
+            Sign::Code(_) => None,
+        });
+        let Some(name) = with_code.or(as_message) else { return false };
+        let word = spec.errors.iter().find_map(|error| match &error.sign {
+            Sign::Code(Code::Text(word)) => Some(word.clone()),
+            _ => None,
+        });
+        let code = match word {
+            Some(text) => Item::Text { role: Role::Error, text },
+            None => Item::Number { role: Role::Error, value: LIFTED },
+        };
+        self.say(name, &[Item::Number { role: Role::Request, value: tag }, code]);
+        true
     }
 
     fn pressed(&mut self, metric: &MetricId, region: Region) {
@@ -360,7 +373,11 @@ impl SimDevice {
         };
         self.placed = Some((place.0, place.1, place.2, offset));
         let value = mean + offset + repeat_sd * normal(&mut self.rng);
-        Quantity::new(value.max(0.0), decimals(field)).ok_or(NoValue::Absent)
+        let (least, most) = field.range.unwrap_or((0.0, f64::MAX));
+        // The ledger says what the wire can say.
+        let steps = ((value.clamp(least, most) - field.offset) / field.scale).round();
+        let value = if field.form.limits().is_some() { steps * field.scale + field.offset } else { value };
+        Quantity::new(value.clamp(least, most), decimals(field)).ok_or(NoValue::Absent)
     }
 
     /// What it says of itself, in whatever message has a field for it.
@@ -374,10 +391,17 @@ impl SimDevice {
     /// As much of a text as the protocol has places for.
     fn cut(&self, wanted: Role, text: &str) -> String {
         let fields = self.spec.messages.iter().flat_map(Shape::all_fields);
-        let places = fields.filter_map(|field| match field {
-            Field::Text { role, form } if *role == wanted => form.length,
+        let forms = fields.filter_map(|field| match field {
+            Field::Text { role, form } if *role == wanted => Some(*form),
             _ => None,
         });
+        let forms: Vec<Form> = forms.collect();
+        if let Some((_, most)) = forms.iter().find_map(|form| form.limits()) {
+            // A number: the text's digits, as far as they fit.
+            let number: i128 = text.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0);
+            return (number % (most + 1)).to_string();
+        }
+        let places = forms.iter().filter_map(|form| form.length);
         text.chars().take(places.min().unwrap_or(text.len())).collect()
     }
 
@@ -434,18 +458,6 @@ impl SimDevice {
             self.say(&flow.chunk, &items);
         }
     }
-}
-
-/// The steps from the one on that sends `command`.
-fn steps_after<'s>(spec: &'s Spec, command: &str) -> Option<&'s [Step]> {
-    let flow = &spec.flow;
-    let alive = flow.keep_alive.as_ref().map(|alive| alive.steps.as_slice());
-    let all = [flow.identify.as_slice(), flow.set_clock.as_slice()].into_iter().chain(alive);
-    let mut all = all.chain(flow.measure.iter().map(|measure| measure.steps.as_slice()));
-    all.find_map(|steps| {
-        let at = steps.iter().position(|step| step.send.as_deref() == Some(command))?;
-        Some(&steps[at..])
-    })
 }
 
 /// The counter after `last`, beginning anew where its field is full.

@@ -17,6 +17,8 @@ pub(super) fn fill(shape: &Shape, items: &mut Vec<Item>, at: Region) {
             // Which parts follow, and how many, is read off the items when they are written.
             Field::Number { role: Role::Presence | Role::Count, .. } => continue,
             Field::Number { role, .. } => Item::Number { role: *role, value: 0 },
+            // A number that is read as text is 0.
+            Field::Text { role, form } if form.limits().is_some() => Item::Text { role: *role, text: "0".to_owned() },
             Field::Text { role, .. } => Item::Text { role: *role, text: String::new() },
             Field::Bytes { role, length } => Item::Bytes { role: *role, bytes: vec![0; length.unwrap_or(0)] },
             Field::Region { codes, .. } => Item::Region(codes.first().map_or(at, |(region, _)| *region)),
@@ -39,8 +41,26 @@ fn fits(item: &Item, field: &Field) -> bool {
     }
 }
 
-/// The mean of a metric of which nothing was planted: well inside what its field can hold.
+/// What skin and room usually show, in the units of config/metrics.toml; other units are left to [`usual_mean`]'s guess.
+const USUAL: &[(&str, &str, f64)] = &[
+    ("ph", "", 5.4),
+    ("temperature", "°C", 32.5),
+    ("ambient-temperature", "°C", 23.0),
+    ("ambient-humidity", "%", 45.0),
+    ("lightness", "", 65.0),
+];
+
+/// The mean of a metric of which nothing was planted: usual, else well inside what its field can hold.
 pub(super) fn usual_mean(field: &ValueField) -> f64 {
+    let usual = USUAL.iter().find(|(metric, unit, _)| *metric == field.metric.as_str() && *unit == &*field.unit);
+    let fits = |mean: f64| {
+        let raw = (mean - field.offset) / field.scale;
+        field.form.limits().is_none_or(|(least, most)| (least as f64..=most as f64).contains(&raw))
+            && field.range.is_none_or(|(least, most)| (least..=most).contains(&mean))
+    };
+    if let Some((.., mean)) = usual.filter(|(.., mean)| fits(*mean)) {
+        return *mean;
+    }
     let raw = match field.form.width {
         Width::U8 | Width::I8 => 100.0,
         width if matches!(width.sort(), Sort::Float | Sort::MedFloat) || width.bytes().is_none() => 25.0,

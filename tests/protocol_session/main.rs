@@ -194,7 +194,7 @@ fn a_lifted_probe_is_refused_with_what_to_do() {
     table.identify();
     table.device_input(SimInput::Lift(true));
     let Event::Refused { reason, advice, .. } = table.ask(1, "moisture", Region::Chin) else { panic!("not refused") };
-    assert_eq!(reason, NoValue::DeviceError { code: 1 });
+    assert_eq!(reason, NoValue::DeviceError { code: "1".to_owned() });
     assert!(advice.en.contains("touch the skin again") && !advice.zh.is_empty());
     let mut pen = Table::set(&spec("moist-line"), Setup::new("", 4), Faults::NONE);
     pen.identify();

@@ -13,8 +13,14 @@ fn a_new_protocol_is_sound_up_to_its_vectors() {
     let folder = tempfile::tempdir().unwrap();
     let answers =
         ["--title-zh", "我的水分笔", "--title-en", "My moisture pen", "--source", "manual, page 3", "--command", "?"];
+    // Nobody is there to be asked: defaults are taken on demand only, and told.
+    let (code, _, stderr) = new(folder.path(), &answers);
+    assert!(code == 1 && stderr.contains("no terminal to ask in"), "{stderr}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let answers = [answers.as_slice(), &["--yes"]].concat();
     let (code, said, stderr) = new(folder.path(), &answers);
     assert!(code == 0 && said.contains("protocol try my-pen"), "{said}{stderr}");
+    assert!(said.contains("taken by default") && said.contains("between the columns of a line 分隔符: ,"), "{said}");
     let file = fs::read_to_string(folder.path().join("my-pen/protocol.toml")).unwrap();
     assert!(file.starts_with("#:schema ") && file.contains("我的水分笔"), "{file}");
     let place = folder.path().to_str().unwrap();
@@ -29,16 +35,30 @@ fn a_new_protocol_is_sound_up_to_its_vectors() {
 fn answers_that_make_no_file_are_told_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     for (wrong, told) in [
-        (["--framing", "morse"], "delimited, start-length-end, fixed-length"),
+        (["--framing", "morse"], "start-length-end, fixed-length, delimited"),
         (["--baud", "fast"], "whole number"),
         (["--checksum", "crc16"], "CRC-16"),
         (["--width", "u17"], "u16be"),
         (["--usb", "keyboard"], "1A86:7523"),
     ] {
-        let (code, _, stderr) = new(folder.path(), &wrong);
+        let (code, _, stderr) = new(folder.path(), &[wrong.as_slice(), &["--yes"]].concat());
         assert!(code == 1 && stderr.contains(told), "{wrong:?}: {stderr}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{wrong:?} wrote something");
     }
+}
+
+/// Only three kinds of frames could be begun; for the others people invented start bytes and threw them away again.
+#[test]
+fn every_kind_of_frame_can_be_begun() {
+    for kind in ["delimited", "start-length-end", "fixed-length", "cobs", "slip", "escaped", "silence"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said, stderr) = new(folder.path(), &["--framing", kind, "--yes"]);
+        assert!(code == 0, "{kind}: {said}{stderr}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let bare = ["--framing", "silence", "--matches", "-", "--command", "01", "--yes"];
+    let (code, said, stderr) = new(folder.path(), &bare);
+    assert!(code == 0, "{said}{stderr}");
 }
 
 /// The file as someone left it: four mistakes, each told with its line, a mark and a remedy.

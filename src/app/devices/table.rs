@@ -62,7 +62,7 @@ fn paragraph(text: &mut String, port: &Seen, layout: Layout) {
     }
     if port.taken_for.is_empty() {
         say(
-            "taken for nothing: no protocol file lists it. Name it in a [[device]], or write a file: skinlink protocol new",
+            "taken for nothing: no protocol file lists its USB id. Name it in a [[device]], or write a file: skinlink protocol new",
         );
     }
     match &port.configured {

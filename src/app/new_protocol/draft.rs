@@ -98,6 +98,17 @@ baud = {baud}
             if !self.separator.is_empty() {
                 let _ = writeln!(file, "separator = {}                   # between columns", quoted(&self.separator));
             }
+        } else if matches!(self.framing.as_str(), "cobs" | "slip") {
+            let _ = writeln!(file, "max_payload = 64");
+        } else if self.framing == "silence" {
+            let _ = writeln!(file, "max_payload = 64                     # where a message has no fixed length");
+            let _ = writeln!(file, "# gap_ms = 300                      # a frame that pauses longer is given up");
+        } else if self.framing == "escaped" {
+            let _ = writeln!(file, "start = {:?}\nend = {:?}", self.start, self.end);
+            let _ = writeln!(file, "escape = \"7D\"                      # before a byte that would be a mark");
+            let _ =
+                writeln!(file, "xor = \"20\"                         # what that byte is changed by\nmax_payload = 64");
+            let _ = writeln!(file, "# also_escaped = \"11 13\"            # others that are escaped too");
         } else {
             let _ = writeln!(file, "start = {:?}                       # frames are found again by it", self.start);
             if self.framing == "start-length-end" {
@@ -139,6 +150,10 @@ baud = {baud}
         let unit = if unit.is_empty() { String::new() } else { format!(", unit = {unit:?}") };
         let float = if width.starts_with("f32") { ", decimals = 1" } else { "" };
         let absent = if self.is_text() { "absent = \"---\"" } else { "absent = 0xFFFF" };
+        let begins = match matches.is_empty() {
+            true => "# match = \"…\"                       # it begins with nothing of its own".to_owned(),
+            false => format!("match = {matches:?}                       # how its payload begins"),
+        };
         let _ = write!(
             file,
             "
@@ -146,7 +161,7 @@ baud = {baud}
 
 [[message]]
 name  = \"value\"
-match = {matches:?}                       # how its payload begins
+{begins}
 field = [
   # {{ skip = 2 }},                    # bytes (or columns) that mean nothing
   # {{ role = \"counter\", width = \"{}\" }},    # the device's own running number

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     adapters::discovery::{self, Discovery},
     cli::{NewProtocol, exit},
-    protocol::Spec,
+    protocol::{Spec, framing::Kind},
 };
 use anyhow::{Context, bail};
 use draft::Draft;
@@ -25,18 +25,25 @@ use std::{
 /// # Errors
 /// When the folder is there already, or the answers make no sound file: then nothing is written.
 pub fn command(answers: &NewProtocol) -> anyhow::Result<u8> {
-    let ask = !answers.yes && io::stdin().is_terminal();
-    let mut asked = Asked { ask, protocols: &answers.protocols };
+    let ask = !answers.yes;
+    if ask && !io::stdin().is_terminal() {
+        bail!("there is no terminal to ask in; give the answers as flags, and --yes for the defaults of all others");
+    }
+    let mut asked = Asked { ask, protocols: &answers.protocols, defaults: Vec::new() };
     let draft = questions(answers, &mut asked)?;
     let folder = answers.protocols.join(&draft.id);
     if folder.exists() {
         bail!("{} is there already; choose another id, or edit that file", folder.display());
     }
     let text = draft.file();
-    if let Err(faults) = Spec::parse(&draft.id, &text) {
+    let file = folder.join("protocol.toml");
+    if let Err(faults) = Spec::parse_file(&file.display().to_string(), &draft.id, &text) {
         bail!("these answers make no sound file; nothing was written:\n{}", faults.with_lines());
     }
     write(&folder, &draft, &text)?;
+    if !asked.defaults.is_empty() {
+        say!("Nobody answered; taken by default 未回答，采用默认值：\n  {}\n", asked.defaults.join("\n  "));
+    }
     let (id, folder) = (&draft.id, folder.display());
     say!("{folder}/protocol.toml and NOTES.md are written.\n\nWhat comes next 下一步：");
     say!("  1. skinlink protocol show {id}\n     tables to lay beside the manual; correct the file");
@@ -63,6 +70,8 @@ fn write(folder: &Path, draft: &Draft, text: &str) -> anyhow::Result<()> {
 struct Asked<'a> {
     ask: bool,
     protocols: &'a Path,
+    /// What was taken without anybody's answer.
+    defaults: Vec<String>,
 }
 
 impl Asked<'_> {
@@ -80,7 +89,12 @@ impl Asked<'_> {
         loop {
             let answer = if self.ask { prompt(question, default)? } else { default.to_owned() };
             match fits(&answer) {
-                Ok(()) => return Ok(answer),
+                Ok(()) => {
+                    if !self.ask && !answer.is_empty() {
+                        self.defaults.push(format!("{question}: {answer}"));
+                    }
+                    return Ok(answer);
+                }
                 Err(why) if self.ask => say!("  {why}"),
                 Err(why) => bail!("{question}: {why}"),
             }
@@ -125,6 +139,11 @@ fn whole(answer: &str) -> Result<(), String> {
     answer.parse::<u32>().map(drop).map_err(|_| "write a whole number".to_owned())
 }
 
+fn hex_bytes(answer: &str) -> Result<(), String> {
+    let digits: String = answer.split_whitespace().collect();
+    hex::decode(digits).map(drop).map_err(|_| "write bytes in hex, as A5 5A".to_owned())
+}
+
 fn name(answer: &str) -> Result<(), String> {
     let fits = !answer.is_empty()
         && answer.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -151,31 +170,49 @@ fn questions(given: &NewProtocol, asked: &mut Asked<'_>) -> anyhow::Result<Draft
     let usb = asked.answer(given.usb.as_ref(), "USB id, where it has its own (lsusb)", &plugged_in(), anything)?;
     let framing = asked.answer(
         given.framing.as_ref(),
-        "frames: delimited (lines of text), start-length-end, fixed-length 帧格式",
+        "frames: delimited (lines of text), start-length-end, fixed-length, cobs, slip, escaped, silence 帧格式",
         "delimited",
-        one_of(&["delimited", "start-length-end", "fixed-length"]),
+        one_of(Kind::WORDS),
     )?;
     let text = framing == "delimited";
+    let (marked, escaped) = (matches!(framing.as_str(), "start-length-end" | "fixed-length"), framing == "escaped");
+    let bytes = |answer: &str| if text { Ok(()) } else { hex_bytes(answer) };
     let when = |wanted: bool, flag: &Option<String>, question: &str, default: &str, asked: &mut Asked<'_>| match wanted
     {
         true => asked.answer(flag.as_ref(), question, default, anything),
         false => Ok(String::new()),
     };
-    let start = when(!text, &given.start, "first bytes of a frame in hex 帧头", "AA", asked)?;
+    let start = match marked || escaped {
+        true => asked.answer(
+            given.start.as_ref(),
+            "first bytes of a frame in hex 帧头",
+            if escaped { "7E" } else { "AA" },
+            hex_bytes,
+        )?,
+        false => String::new(),
+    };
     let length =
         when(framing == "start-length-end", &given.length, "width of the length: u8, u16be, u16le", "u8", asked)?;
     let frame_bytes = when(framing == "fixed-length", &given.frame_bytes, "bytes of a whole frame 帧长", "16", asked)?;
-    let end = when(true, &given.end, "last bytes of a frame 帧尾", if text { "\\r\\n" } else { "" }, asked)?;
+    let ends = if text {
+        "\\r\\n"
+    } else if escaped {
+        "7E"
+    } else {
+        ""
+    };
+    let end = match text || marked || escaped {
+        true => asked.answer(given.end.as_ref(), "last bytes of a frame 帧尾", ends, bytes)?,
+        false => String::new(),
+    };
     let separator = when(text, &given.separator, "between the columns of a line 分隔符", ",", asked)?;
     let checksum =
         when(true, &given.checksum, "checksum: none, sum8, xor8, lrc, CRC-16/MODBUS, … 校验", "none", asked)?;
-    let matches = when(
-        true,
-        &given.matches,
-        "the message with the value begins with (hex; in lines the first column)",
-        if text { "M" } else { "01" },
-        asked,
-    )?;
+    let begins = "the message with the value begins with (hex; in lines the first column); -: with nothing of its own, \
+                  it is known by the question";
+    let nothing = |answer: &str| if answer == "-" { Ok(()) } else { bytes(answer) };
+    let matches = asked.answer(given.matches.as_ref(), begins, if text { "M" } else { "01" }, nothing)?;
+    let matches = if matches == "-" { String::new() } else { matches };
     let metric = asked.answer(
         given.metric.as_ref(),
         "what it measures, as in config/metrics.toml 测量项目",

@@ -177,7 +177,7 @@ fn form(table: &Reader<'_>, context: &Context<'_>) -> Option<Form> {
         Some(("width", format!("{width} is binary; a line of text has digits, hex, decimal or ascii")))
     } else if width.bytes().is_some() && length.is_some() {
         Some(("length", format!("{width} has its own length; leave it out")))
-    } else if width.bytes().is_none() && length.is_none() && !context.text {
+    } else if width.bytes().is_none() && length.is_none() && !context.text && width != Width::Ascii {
         let unit = if width.is_bits() { "bits" } else { "bytes" };
         Some(("length", format!("is missing: how many {unit} does this {width} take?")))
     } else if (width.is_bits() && length > Some(63)) || (width == Width::Bcd && length > Some(8)) {
@@ -298,12 +298,10 @@ fn role(table: &Reader<'_>, context: &Context<'_>) -> Option<Field> {
         }
         Role::Serial | Role::Probe | Role::Firmware => {
             let form = form(table, context)?;
-            if form.width != Width::Ascii {
-                table.complain("width", format!("{role} is text: width = \"ascii\""));
-            }
+            let form = if form.width == Width::Ascii { form } else { unsigned(table, form)? };
             Some(Field::Text { role, form })
         }
-        Role::Mode => {
+        Role::Mode | Role::Error => {
             let form = form(table, context)?;
             if form.width == Width::Ascii {
                 Some(Field::Text { role, form })
@@ -346,7 +344,8 @@ fn unsigned(table: &Reader<'_>, form: Form) -> Option<Form> {
     if matches!(form.width.sort(), Sort::Unsigned | Sort::Digits | Sort::Hex | Sort::Bcd) {
         return Some(form);
     }
-    table.complain("width", format!("{} cannot hold this; use an unsigned width, digits or hex", form.width));
+    let wanted = if form.width.is_text() { "digits or hex" } else { "an unsigned width such as u16be" };
+    table.complain("width", format!("{} cannot hold this; use {wanted}", form.width));
     None
 }
 

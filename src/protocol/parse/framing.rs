@@ -4,7 +4,7 @@ use crate::protocol::{
     checksum::Algorithm,
     framing::{Checksum, Framing, Kind, Order, Part, Written},
     reader::{Reader, nearest},
-    stuffing::Stuffing,
+    stuffing::{MOST_OTHERS, Stuffing},
     width::Width,
 };
 use std::time::Duration;
@@ -147,7 +147,15 @@ fn escaped(table: &Reader<'_>) -> Option<Stuffing> {
             "must turn each mark into a byte that is no mark, and escape must differ from start and end",
         );
     }
-    Some(Stuffing::Escaped { start, end, escape, xor })
+    let also = if table.has("also_escaped") { hex(table, "also_escaped") } else { Vec::new() };
+    let mut others = [None; MOST_OTHERS];
+    others.iter_mut().zip(&also).for_each(|(place, byte)| *place = Some(*byte));
+    let taken = |byte: &u8| marks.contains(byte) || marks.contains(&(byte ^ xor)) || also.contains(&(byte ^ xor));
+    if also.len() > MOST_OTHERS || also.iter().any(taken) {
+        let problem = format!("must be up to {MOST_OTHERS} bytes in hex that are no marks, such as \"11 13\"");
+        table.complain("also_escaped", problem);
+    }
+    Some(Stuffing::Escaped { start, end, escape, xor, others })
 }
 
 fn delimited(table: &Reader<'_>, framing: &mut Framing) {

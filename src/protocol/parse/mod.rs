@@ -11,8 +11,9 @@ mod shape;
 
 use super::{
     air::Ble,
+    field::Code,
     reader::{Complaints, Reader, SpecFaults, table_of},
-    spec::{ArraySpec, DeclaredMetric, Derived, DeviceError, FlowControl, Formula, Parity, Serial, Spec, UsbId},
+    spec::{ArraySpec, DeclaredMetric, Derived, DeviceError, FlowControl, Formula, Parity, Serial, Sign, Spec, UsbId},
 };
 use crate::domain::metric::{MetricId, Repeatability};
 use codes::Codes;
@@ -132,8 +133,24 @@ fn usb_id(text: &str) -> Option<UsbId> {
 }
 
 fn device_error(table: &Reader<'_>) -> DeviceError {
-    let code = table.within("code", 0, i64::from(u32::MAX)) as u64;
-    DeviceError { code, advice: table.label("advice") }
+    let code = table.get("code").map(|value| {
+        let code = codes::code(value).filter(|code| !matches!(code, Code::Number(..0)));
+        code.unwrap_or_else(|| {
+            table.complain("code", format!("{value} must be a whole number, 0 or more, or text in quotes"));
+            Code::Number(0)
+        })
+    });
+    let sign = match (code, table.opt_text("message")) {
+        (Some(code), None) => Sign::Code(code),
+        (None, Some(message)) => Sign::Message(message),
+        (code, message) => {
+            let both = "write either code, as a field with role = \"error\" has it, or message, the name of the message \
+                        that says it";
+            table.complain("code", both);
+            code.map(Sign::Code).or(message.map(Sign::Message)).unwrap_or(Sign::Code(Code::Number(0)))
+        }
+    };
+    DeviceError { sign, advice: table.label("advice") }
 }
 
 fn array(table: &Reader<'_>) -> ArraySpec {

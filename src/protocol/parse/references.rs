@@ -3,10 +3,11 @@
 use crate::domain::metric::MetricId;
 use crate::protocol::{
     field::{Field, Shape, Times, ValueField},
-    flow::Step,
+    flow::{Step, awaited},
+    framing::Kind,
     item::Role,
     reader::{Complaints, nearest},
-    spec::{Formula, Spec},
+    spec::{DeviceError, Formula, Sign, Spec},
 };
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ pub(super) fn check(spec: &Spec, complaints: &Complaints) {
     arrays(spec, complaints);
     errors(spec, complaints);
     fields(spec, complaints);
+    bare(spec, complaints);
     acknowledge(spec, complaints);
     picture(spec, complaints);
 }
@@ -126,16 +128,52 @@ fn arrays(spec: &Spec, complaints: &Complaints) {
 
 fn errors(spec: &Spec, complaints: &Complaints) {
     let reports = spec.messages.iter().any(|shape| shape.has(Role::Error));
-    if reports && spec.errors.is_empty() {
+    let by_code = |error: &DeviceError| matches!(error.sign, Sign::Code(_));
+    if reports && !spec.errors.iter().any(by_code) {
         complaints
             .add("error", "the device reports errors; add [[error]] tables with code and advice for the beautician");
     }
-    if !reports && !spec.errors.is_empty() {
-        complaints.add("error", "no message has a field with role = \"error\"; add it or remove the [[error]] tables");
+    if !reports && spec.errors.iter().any(by_code) {
+        complaints.add(
+            "error",
+            "no message has a field with role = \"error\"; add it, name the message that says it (message = \"…\"), or \
+             remove the [[error]] tables",
+        );
     }
     for (at, error) in spec.errors.iter().enumerate() {
-        if spec.errors[..at].iter().any(|other| other.code == error.code) {
-            complaints.add(format!("error[{at}].code"), format!("{} stands twice", error.code));
+        let key = if by_code(error) { "code" } else { "message" };
+        if let Sign::Message(name) = &error.sign
+            && known(complaints, &format!("error[{at}].message"), "message", name, &spec.messages)
+            && spec.message(name).is_some_and(|shape| shape.measures)
+        {
+            complaints.add(format!("error[{at}].message"), format!("{name:?} brings values; an error brings none"));
+        }
+        if spec.errors[..at].iter().any(|other| other.sign == error.sign) {
+            complaints.add(format!("error[{at}].{key}"), format!("{} stands twice", error.sign.word()));
+        }
+    }
+}
+
+/// A message that begins with nothing is known by the question.
+fn bare(spec: &Spec, complaints: &Complaints) {
+    let bare: Vec<&Shape> = spec.messages.iter().filter(|shape| shape.is_bare()).collect();
+    let asked = bare.len() > 1 || spec.framing.kind == Kind::Silence;
+    let replies: Vec<&str> =
+        spec.flow.conversations().flatten().flat_map(|step| &step.reply).map(String::as_str).collect();
+    for shape in bare.iter().filter(|shape| asked && !replies.contains(&shape.name.as_str())) {
+        let problem =
+            "without `match` it is known only by its question; name it as the reply of a step, or give it a match";
+        complaints.add(format!("message {:?}.match", shape.name), problem);
+    }
+    for steps in spec.flow.conversations() {
+        for at in 0..steps.len() {
+            let awaited = awaited(&steps[at..]);
+            let meant: Vec<&str> =
+                bare.iter().map(|shape| shape.name.as_str()).filter(|name| awaited.contains(name)).collect();
+            if let [one, other, ..] = meant.as_slice() {
+                let problem = format!("{other:?} cannot be told from {one:?}: one question is answered by both");
+                complaints.add(format!("message {other:?}.match"), problem);
+            }
         }
     }
 }

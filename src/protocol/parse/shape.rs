@@ -15,7 +15,8 @@ pub(super) fn read(file: &Reader<'_>, key: &'static str, framing: &Framing, code
     let mut shapes: Vec<Shape> = Vec::new();
     let tables = file.tables(key);
     for table in &tables {
-        let shape = shape(table, framing, codes, tables.len() == 1);
+        let may_be_bare = tables.len() == 1 || key == "message";
+        let shape = shape(table, framing, codes, may_be_bare);
         if let Some(twin) = shapes.iter().find(|other| other.name == shape.name) {
             table.complain("name", format!("{:?} stands twice; every {key} needs its own name", twin.name));
         }
@@ -23,14 +24,21 @@ pub(super) fn read(file: &Reader<'_>, key: &'static str, framing: &Framing, code
             let problem = format!("cannot be told from {:?}, which begins alike and may be as long", twin.name);
             table.complain("match", problem);
         }
+        // In bytes any value may look like the beginning of another message; a line of text shows what it is.
+        let one_sided = |other: &&Shape| other.is_bare() != shape.is_bare() && !framing.is_text();
+        if let Some(other) = shapes.iter().find(one_sided) {
+            let problem =
+                format!("either all messages have one or none: the bytes of one may begin like {:?}", other.name);
+            table.complain("match", problem);
+        }
         shapes.push(shape);
     }
     shapes
 }
 
-fn shape(table: &Reader<'_>, framing: &Framing, codes: &Codes, alone: bool) -> Shape {
+fn shape(table: &Reader<'_>, framing: &Framing, codes: &Codes, may_be_bare: bool) -> Shape {
     let name = table.text("name");
-    let matches = begins(table, framing, alone);
+    let matches = begins(table, framing, may_be_bare);
     let control = framing.control.contains(&matches);
     let context = Context::of(framing, codes);
     let fields: Vec<Field> = fields::read(table, "field", &context);
@@ -42,24 +50,33 @@ fn shape(table: &Reader<'_>, framing: &Framing, codes: &Codes, alone: bool) -> S
     if limited && !control && least > framing.max_payload {
         table.complain("field", format!("takes {least} bytes, the framing allows {}", framing.max_payload));
     }
-    Shape::new(name, matches, fields, framing.separator.is_some() && !control)
+    let shape = Shape::new(name, matches, fields, framing.separator.is_some() && !control);
+    if shape.is_bare() && framing.kind == Kind::Silence && shape.extent.is_none_or(|bytes| bytes == 0) {
+        table.complain("field", "without `match` it needs fields of a fixed length: nothing else says where it ends");
+    }
+    if shape.is_bare() && !framing.is_text() && !framing.control.is_empty() {
+        table.complain("match", "is missing: its bytes may begin like a control frame");
+    }
+    shape
 }
 
-fn begins(table: &Reader<'_>, framing: &Framing, alone: bool) -> Vec<u8> {
+fn begins(table: &Reader<'_>, framing: &Framing, may_be_bare: bool) -> Vec<u8> {
     let bytes = if framing.is_text() {
         table.opt_text("match").unwrap_or_default().into_bytes()
     } else {
         framing::hex(table, "match")
     };
-    let may_be_empty = alone && framing.kind != Kind::Silence && framing.separator.is_none();
-    if bytes.is_empty() && !may_be_empty {
-        table.complain("match", "needs the first bytes of the payload in hex (or the first column of a line)");
+    if bytes.is_empty() && !may_be_bare {
+        table.complain("match", "is missing: only what a device says can be known by its question");
     }
     bytes
 }
 
 /// Two that begin alike are told apart by their length, where that is fixed.
 fn confusable(one: &Shape, other: &Shape, framing: &Framing) -> bool {
+    if one.is_bare() || other.is_bare() {
+        return false;
+    }
     let alike = if framing.separator.is_some() {
         one.matches == other.matches
     } else {
@@ -89,14 +106,15 @@ pub(super) fn know(framing: &mut Framing, shapes: &[Shape], file: &Reader<'_>, k
         let bytes = shape.extent.map(|extent| extent + shape.matches.len());
         Known { begins: shape.matches.clone(), bytes }
     };
-    let shapes = shapes.iter().filter(|shape| !framing.control.contains(&shape.matches));
-    framing.known = shapes.map(known).collect();
+    let shapes = || shapes.iter().filter(|shape| !framing.control.contains(&shape.matches));
+    let bare = shapes().filter_map(|shape| shape.extent.filter(|_| shape.is_bare())).max();
+    framing.known = shapes().filter(|shape| !shape.is_bare()).map(known).collect();
     if framing.max_payload == 0 && framing.known.iter().any(|known| known.bytes.is_none()) {
         file.complain_at(
             format!("{key}.max_payload"),
             "is missing: a message has no fixed length; how long can it be?",
         );
     }
-    let longest = framing.known.iter().filter_map(|known| known.bytes).max();
+    let longest = framing.known.iter().filter_map(|known| known.bytes).chain(bare).max();
     framing.max_payload = framing.max_payload.max(longest.unwrap_or(1));
 }

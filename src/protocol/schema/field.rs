@@ -110,7 +110,7 @@ pub(super) fn codes() -> Value {
 }
 
 /// A raw number or text.
-fn code() -> Value {
+pub(super) fn code() -> Value {
     json!({ "type": ["integer", "string"] })
 }
 

@@ -24,6 +24,11 @@ pub(super) fn framing() -> Value {
             ),
             ("end", "Last bytes in hex, or the end of a line; one byte for escaped.", text()),
             ("escape", "For escaped: the byte before one that would be a mark, such as 7D.", hex_byte()),
+            (
+                "also_escaped",
+                "For escaped: up to four bytes that are no marks and are escaped too, such as 11 13.",
+                text(),
+            ),
             ("xor", "For escaped: what an escaped byte is changed by, such as 20.", hex_byte()),
             ("separator", "Between the columns of a line: one character.", text()),
             ("max_payload", "Longest payload in bytes (120 for delimited).", whole(1, 16_384)),

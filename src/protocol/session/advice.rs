@@ -6,7 +6,7 @@ use crate::protocol::{NoValue, Spec};
 /// What happened and what to do, in both languages.
 pub(super) fn advice(spec: &Spec, reason: &NoValue) -> Label {
     let (zh, en) = match reason {
-        NoValue::DeviceError { code } => match spec.advice(*code) {
+        NoValue::DeviceError { code } => match spec.advice(code) {
             Some(label) => return label.clone(),
             None => {
                 let zh = format!("分析仪报告故障 {code}，请查看说明书后重新测量。");
@@ -29,6 +29,11 @@ pub(super) fn advice(spec: &Spec, reason: &NoValue) -> Label {
         NoValue::NoReply => (
             "分析仪没有应答，请检查连线与电源后重新测量。",
             "The analyser does not answer; check its cable and power, then measure again.",
+        ),
+        NoValue::NotUnderstood => (
+            "分析仪有应答，但与其协议文件不符；请重新测量，若再次出现，请安装人员核对型号与波特率。",
+            "The analyser answers, but not as its protocol file says; measure again. If it repeats, have the installer check \
+             model and baud rate.",
         ),
         NoValue::NotMeasuredHere => (
             "这台分析仪不能在此部位测量该项目，请换一项或跳过。",

@@ -25,9 +25,9 @@ struct Heard {
 }
 
 impl Heard {
-    fn of(spec: &Spec, result: Result<&[u8], FrameError>) -> Result<Self, FrameError> {
+    fn of(spec: &Spec, awaited: &[&str], result: Result<&[u8], FrameError>) -> Result<Self, FrameError> {
         let payload = result?;
-        let decoded = spec.decode_message(payload)?;
+        let decoded = spec.decode_reply(payload, awaited)?;
         let counts = spec.flow.acknowledge.is_some() || decoded.number(Role::Counter).is_some();
         Ok(Self { decoded, payload: if counts { payload.to_vec() } else { Vec::new() } })
     }
@@ -44,13 +44,16 @@ impl Session {
         }
         self.last_byte = self.now;
         let (spec, mut heard) = (self.spec.clone(), Vec::new());
-        self.framer.feed(bytes, &mut |result| heard.push(Heard::of(&spec, result)));
+        let awaited = self.talk.as_ref().map_or_else(Vec::new, |talk| talk.awaits(&spec));
+        self.framer.expect(spec.bare_bytes(&awaited));
+        self.framer.feed(bytes, &mut |result| heard.push(Heard::of(&spec, &awaited, result)));
         self.heard(heard);
     }
 
     pub(super) fn frame_stopped(&mut self) {
         let (spec, mut heard) = (self.spec.clone(), Vec::new());
-        self.framer.give_up(&mut |result| heard.push(Heard::of(&spec, result)));
+        let awaited = self.talk.as_ref().map_or_else(Vec::new, |talk| talk.awaits(&spec));
+        self.framer.give_up(&mut |result| heard.push(Heard::of(&spec, &awaited, result)));
         self.heard(heard);
     }
 
@@ -64,9 +67,17 @@ impl Session {
                     if let Some(command) = refuse.take_if(|_| fault.spoilt_a_frame()) {
                         self.send(&command, &[]);
                     }
+                    self.misheard();
                     self.event(Event::BadFrame(fault));
                 }
             }
+        }
+    }
+
+    /// The device speaks, but this is no answer: "does not answer" would send people to its cable.
+    fn misheard(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.misheard = true;
         }
     }
 
@@ -86,13 +97,21 @@ impl Session {
             .is_some_and(|flow| flow.announce == decoded.name || flow.chunk == decoded.name)
         {
             self.picture_part(decoded);
-        } else if let Some(code) = decoded.number(Role::Error) {
+        } else if let Some(code) = self.error_in(decoded) {
             self.device_error(decoded, code);
         } else if self.spec.message(&decoded.name).is_some_and(|shape| shape.measures) {
             self.values(decoded, payload);
         } else if let Some(step) = self.awaited(decoded) {
             self.replied(step, decoded);
+        } else {
+            self.misheard();
         }
+    }
+
+    fn error_in(&self, decoded: &Decoded) -> Option<String> {
+        let number = decoded.number(Role::Error).map(|code| code.to_string());
+        let said = || self.spec.error_said_by(&decoded.name).map(|error| error.sign.word());
+        number.or_else(|| decoded.text(Role::Error).map(str::to_owned)).or_else(said)
     }
 
     /// The step of the conversation that this message ends, if it is meant for it.
@@ -120,6 +139,8 @@ impl Session {
             Some(Talk { purpose: Purpose::Measure { request, .. }, values, without, .. }) => {
                 self.measured_for(&request, Taken { values, without }, decoded);
             }
+            // A device that is asked by the clock: nobody waits for the values, and they are as good.
+            Some(Talk { values, .. }) if !values.is_empty() => self.report(None, values, decoded.flags(), decoded),
             _ => {}
         }
     }
@@ -137,7 +158,7 @@ impl Session {
         }));
     }
 
-    fn device_error(&mut self, decoded: &Decoded, code: u64) {
+    fn device_error(&mut self, decoded: &Decoded, code: String) {
         let reason = NoValue::DeviceError { code };
         let token = match &self.talk {
             Some(Talk { purpose: Purpose::Measure { request, tag }, .. })

@@ -224,6 +224,7 @@ impl Session {
             step: 0,
             tries: 0,
             deadline: self.now,
+            misheard: false,
             sent: Vec::new(),
             values: Vec::new(),
             without: Vec::new(),
@@ -237,6 +238,7 @@ impl Session {
         let Some(step) = talk.steps(&self.spec).get(talk.step) else { return };
         talk.deadline = self.now + step.timeout;
         talk.tries = 0;
+        talk.misheard = false;
         let Some(name) = &step.send else { return };
         let items = items_of(&talk.purpose);
         let (waits, last) = (!step.reply.is_empty(), talk.step + 1 == talk.steps(&self.spec).len());
@@ -281,12 +283,13 @@ impl Session {
             self.outputs.push_back(Output::Transmit(talk.sent.clone()));
             return;
         }
+        let reason = if talk.misheard { NoValue::NotUnderstood } else { NoValue::NoReply };
         match self.talk.take().map(|talk| talk.purpose) {
-            Some(Purpose::Measure { request, .. }) => self.refuse(Some(request.token), NoValue::NoReply),
+            Some(Purpose::Measure { request, .. }) => self.refuse(Some(request.token), reason),
             Some(Purpose::Identify) => {
                 self.fell_silent(IDENTIFY_AGAIN_AFTER);
                 if let Some(request) = self.waiting.take() {
-                    self.refuse(Some(request.token), NoValue::NoReply);
+                    self.refuse(Some(request.token), reason);
                 }
             }
             Some(Purpose::KeepAlive) => self.fell_silent(Duration::ZERO),

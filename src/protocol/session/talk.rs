@@ -4,7 +4,10 @@ use super::surface::Request;
 use crate::domain::metric::MetricId;
 use crate::domain::reading::MeasuredValue;
 use crate::protocol::NoValue;
-use crate::protocol::{flow::Step, spec::Spec};
+use crate::protocol::{
+    flow::{self, Step},
+    spec::Spec,
+};
 use std::time::Instant;
 
 /// What a conversation is for.
@@ -29,6 +32,8 @@ pub(super) struct Talk {
     pub(super) step: usize,
     pub(super) tries: u32,
     pub(super) deadline: Instant,
+    /// Something came since the step began that is no answer to it.
+    pub(super) misheard: bool,
     /// The last frame sent, for another try.
     pub(super) sent: Vec<u8>,
     /// What its frames have given so far.
@@ -44,6 +49,11 @@ impl Talk {
             Purpose::KeepAlive => spec.flow.keep_alive.as_ref().map_or(&[], |alive| &alive.steps),
             Purpose::Measure { request, .. } => spec.measure(&request.metric).map_or(&[], |measure| &measure.steps),
         }
+    }
+
+    /// Messages that would be an answer now.
+    pub(super) fn awaits<'s>(&self, spec: &'s Spec) -> Vec<&'s str> {
+        flow::awaited(self.steps(spec).get(self.step..).unwrap_or_default())
     }
 
     /// The step that a message of this name ends: this one or a later one that needs no command of ours before it, since a

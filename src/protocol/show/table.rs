@@ -12,17 +12,21 @@ use std::fmt::Write;
 pub(super) fn shapes(page: &mut String, title: &str, shapes: &[Shape], framing: &Framing) {
     line!(page, "## {title}\n");
     for shape in shapes {
-        let begins =
-            if framing.is_text() { shape.matches.escape_ascii().to_string() } else { hex_words(&shape.matches) };
-        line!(page, "### {} · `{begins}`\n", shape.name);
+        let begins = match framing.is_text() {
+            _ if shape.is_bare() => "begins with nothing of its own".to_owned(),
+            true => format!("`{}`", shape.matches.escape_ascii()),
+            false => format!("`{}`", hex_words(&shape.matches)),
+        };
+        line!(page, "### {} · {begins}\n", shape.name);
         if shape.fields.is_empty() {
             continue;
         }
         let columns = framing.separator.is_some();
-        let place = if columns { "column" } else { "payload byte" };
+        let place = if columns { "column" } else { "payload byte, from 0" };
         line!(page, "| {place} | width | field |\n| --- | --- | --- |");
         let mut rows = Rows { page, columns };
-        rows.fields(&shape.fields, Some(if columns { 1 } else { shape.matches.len() }), "");
+        let first = if columns { usize::from(!shape.is_bare()) } else { shape.matches.len() };
+        rows.fields(&shape.fields, Some(first), "");
         line!(page, "");
     }
 }

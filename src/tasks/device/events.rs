@@ -106,9 +106,11 @@ impl Device {
     fn settle(&mut self, event: &Event) {
         let fault = match event {
             Event::Measured(_) | Event::Picture { .. } => None,
-            Event::Refused { reason: NoValue::NoReply | NoValue::DeviceError { .. }, advice, .. } => {
-                Some(advice.clone())
-            }
+            Event::Refused {
+                reason: NoValue::NoReply | NoValue::NotUnderstood | NoValue::DeviceError { .. },
+                advice,
+                ..
+            } => Some(advice.clone()),
             _ => return,
         };
         self.state.send_if_modified(|state| {
