@@ -1,6 +1,8 @@
 //! Devices that answer a bare number: what it is, only the question says. And devices that say what is wrong in words, or
 //! are asked by the clock. Bytes are written here by hand, after the devices' own papers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
+
 use skinlink::{
     domain::{Region, metric::MetricId},
     protocol::{Event, Input, NoValue, Output, Request, Session, Spec},
