@@ -27,9 +27,13 @@ struct Line {
 
 impl Line {
     fn to(id: &str) -> Self {
+        Self::by(id, &text(id))
+    }
+
+    fn by(id: &str, text: &str) -> Self {
         #[expect(clippy::disallowed_methods, reason = "an instant to count from; nothing waits for it")]
         let now = Instant::now();
-        let spec = Spec::parse(id, &text(id)).unwrap_or_else(|faults| panic!("\n{faults}"));
+        let spec = Spec::parse(id, text).unwrap_or_else(|faults| panic!("\n{faults}"));
         let mut line = Self { session: Session::new(Arc::new(spec), now), now, sent: Vec::new(), events: Vec::new() };
         line.settle();
         line
@@ -127,17 +131,46 @@ fn what_comes_when_nothing_was_asked_is_no_answer() {
     assert_eq!(line.measured(), [(Some(7), vec!["temperature 33.7 °C".to_owned()])]);
 }
 
-/// Half an answer, a pause, the whole answer to the second try: the halves must not make a number.
+/// Half an answer at any moment, the whole answer to the second try just behind it: the halves made 28.5 °C.
 #[test]
-fn half_an_answer_is_given_up_before_the_next_question() {
+fn half_an_answer_is_forgotten_with_the_next_question() {
+    for at in (0..=490).step_by(10) {
+        let mut line = Line::to("optris-ct");
+        line.hear(&[0x01, 0xE2, 0x40]);
+        line.ask("temperature");
+        line.events();
+        line.wait(Duration::from_millis(at));
+        line.hear(&[0x05]);
+        line.wait(Duration::from_millis(510 - at));
+        line.hear(&[0x05, 0x39]);
+        assert_eq!(line.measured(), [(Some(7), vec!["temperature 33.7 °C".to_owned()])], "half at {at} ms");
+    }
+}
+
+/// A byte too many behind the answer that names the device shifted every answer behind it.
+#[test]
+fn a_stray_byte_behind_an_answer_is_no_part_of_the_next() {
     let mut line = Line::to("optris-ct");
-    line.hear(&[0x01, 0xE2, 0x40]);
-    line.ask("temperature");
+    line.hear(&[0x01, 0xE2, 0x40, 0x05]);
     line.events();
-    line.hear(&[0x05]);
-    line.wait(Duration::from_millis(600));
-    line.hear(&[0x05, 0x3A]);
-    assert_eq!(line.measured(), [(Some(7), vec!["temperature 33.8 °C".to_owned()])]);
+    line.ask("temperature");
+    line.hear(&[0x05, 0x39]);
+    assert_eq!(line.measured(), [(Some(7), vec!["temperature 33.7 °C".to_owned()])]);
+}
+
+/// Two answers in one slice: the second was read as long as the first was awaited, and lay in the tray as the device's own.
+#[test]
+fn of_two_answers_that_come_together_the_second_is_dropped() {
+    let taken = text("optris-ct").replace("unasked  = \"dropped\"", "unasked  = \"taken\"");
+    assert!(taken.contains("\"taken\""));
+    let mut line = Line::by("optris-ct", &taken);
+    line.hear(&[0x01, 0xE2, 0x40]);
+    line.events();
+    line.hear(&[0x05, 0x39]);
+    assert_eq!(line.measured(), []);
+    line.ask("temperature");
+    line.hear(&[0x05, 0x39, 0x05, 0x3A]);
+    assert_eq!(line.measured(), [(Some(7), vec!["temperature 33.7 °C".to_owned()])]);
 }
 
 #[test]
@@ -193,6 +226,32 @@ fn an_answer_that_the_file_does_not_know_is_told_from_none() {
     assert_eq!(line.refused().0, NoValue::NoReply);
 }
 
+/// The wrong end of a line, the wrong baud rate: bytes come, and never make a frame.
+#[test]
+fn bytes_that_never_become_a_frame_are_no_silence() {
+    let other_end = text("ezo-ph").replacen("end         = \"\\r\"", "end         = \"\\r\\n\"", 1);
+    let mut line = Line::by("ezo-ph", &other_end);
+    line.ask("ph");
+    line.hear(b"*OK\r");
+    line.wait(Duration::from_secs(4));
+    assert_eq!(line.refused().0, NoValue::NotUnderstood);
+    let mut line = Line::to("derma-reference");
+    line.ask("moisture");
+    line.hear(&[0xF8, 0x80, 0x78, 0x00]);
+    line.wait(Duration::from_secs(30));
+    assert_eq!(line.refused().0, NoValue::NotUnderstood);
+}
+
+/// Asked who it is the circuit said that its supply is too low; whoever waited for a value was sent to its cable.
+#[test]
+fn an_error_while_it_is_asked_who_it_is_is_handed_on() {
+    let mut line = Line::to("ezo-ph");
+    line.ask("ph");
+    line.hear(b"*UV\r");
+    line.wait(Duration::from_secs(4));
+    assert_eq!(line.refused().0, NoValue::DeviceError { code: "supply-too-low".to_owned() });
+}
+
 /// Values of a room sensor that is asked by the clock vanished as soon as the step named the answer it waits for.
 #[test]
 fn what_is_asked_by_the_clock_is_told_as_what_comes_by_itself() {
@@ -212,6 +271,25 @@ fn what_is_asked_by_the_clock_is_told_as_what_comes_by_itself() {
     assert_eq!(line.measured(), [(None, expected.map(str::to_owned).to_vec())]);
 }
 
+/// The room sensor has no value yet, or has broken down: it answers, and is not called silent, and its own advice stands.
+#[test]
+fn an_error_is_an_answer_to_what_the_clock_asks() {
+    for (answer, code) in [([0x20, 0x00, 0xDC], "32"), ([0x44, 0x00, 0xB8], "68")] {
+        let mut line = Line::to("sensirion-sfa30");
+        line.hear(&[0x7E, 0x00, 0x00, 0x00, 0x00, 0xFF, 0x7E]);
+        let marking = [b"\x7E\x00\xD0\x00\x7D\x31".as_slice(), b"20365C629F073BE1", &[0x00, 0xA2, 0x7E]].concat();
+        line.hear(&marking);
+        line.wait(Duration::from_millis(60_050));
+        line.hear(&[0x7E, 0x00, 0x00, 0x43, 0x00, 0xBC, 0x7E]);
+        line.events();
+        line.hear(&[[0x7E, 0x00, 0x03].as_slice(), &answer, &[0x7E]].concat());
+        line.wait(Duration::from_secs(5));
+        let events = line.events();
+        let told = |event: &Event| matches!(event, Event::Refused { token: None, reason: NoValue::DeviceError { code: found }, .. } if found == code);
+        assert!(events.iter().any(told) && !events.contains(&Event::Silent), "{events:?}");
+    }
+}
+
 /// What a file may not say, each with the sentence that tells.
 #[test]
 fn what_could_not_be_told_apart_is_told_to_the_author() {
@@ -222,7 +300,11 @@ fn what_could_not_be_told_apart_is_told_to_the_author() {
             "name  = \"serial-number\"\nmatch = \"0E\"",
             "either all messages have one or none",
         ),
-        ("reply = \"serial-number\"", "reply = [\"serial-number\", \"target\"]", "one question is answered by both"),
+        (
+            "reply = \"serial-number\"",
+            "reply = [\"serial-number\", \"target\"]",
+            "\"read-serial-number\" is answered by both",
+        ),
         ("width = \"u24be\"", "width = \"ascii\"", "needs fields of a fixed length"),
         (
             "send = \"read-serial-number\", reply = \"serial-number\"",
@@ -230,6 +312,12 @@ fn what_could_not_be_told_apart_is_told_to_the_author() {
             "known only by its question",
         ),
         ("match = \"0E\"", "", "only what a device says can be known by its question"),
+        ("gap_ms = 200", "gap_ms = 500", "half an answer would become part of the next"),
+        (
+            "metrics = [\"temperature\"]",
+            "metrics = [\"ambient-temperature\"]\nsteps = [{ send = \"read-target\", reply = \"serial-number\", timeout_ms = 500 }]\n[[flow.measure]]\nmetrics = [\"temperature\"]",
+            "\"read-target\" is answered by both",
+        ),
     ];
     for (from, to, sentence) in cases {
         assert!(optris.contains(from), "{from}");

@@ -1,5 +1,7 @@
 //! Who holds a port open: so that "busy" names whom to close. Reads `/proc`; another user's programs show only to root.
 
+use crate::cli::Cli;
+use clap::CommandFactory;
 use serde::Serialize;
 use std::{
     fmt, fs,
@@ -60,6 +62,8 @@ fn named(pid: u32) -> Holder {
     let name = name.trim().to_owned();
     let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = words.split(|byte| *byte == 0).skip(1).map(String::from_utf8_lossy);
-    let command = words.into_iter().find(|word| !word.starts_with('-')).filter(|_| name == "skinlink");
+    let commands = Cli::command();
+    let is_command = |word: &str| commands.get_subcommands().any(|command| command.get_name() == word);
+    let command = words.into_iter().find(|word| is_command(word)).filter(|_| name == "skinlink");
     Holder { name, pid, command: command.map(Into::into) }
 }

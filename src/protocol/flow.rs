@@ -97,6 +97,14 @@ impl Flow {
         [self.identify.as_slice(), self.set_clock.as_slice()].into_iter().chain(alive).chain(measures)
     }
 
+    /// Messages that may answer `command`, whatever conversation it belongs to.
+    #[must_use]
+    pub fn replies_to(&self, command: &str) -> Vec<&str> {
+        let asks = |step: &Step| step.send.as_deref() == Some(command);
+        let asked = self.conversations().flat_map(|steps| (0..steps.len()).map(move |at| &steps[at..]));
+        asked.filter(|steps| steps.first().is_some_and(asks)).flat_map(awaited).collect()
+    }
+
     /// The steps of the first conversation that sends `command`, from there on.
     #[must_use]
     pub fn steps_after(&self, command: &str) -> Option<&[Step]> {
@@ -104,16 +112,6 @@ impl Flow {
             let at = steps.iter().position(|step| step.send.as_deref() == Some(command))?;
             Some(&steps[at..])
         })
-    }
-}
-
-impl Flow {
-    /// Messages that may answer `command`, whatever conversation it belongs to.
-    #[must_use]
-    pub fn replies_to(&self, command: &str) -> Vec<&str> {
-        let asks = |step: &Step| step.send.as_deref() == Some(command);
-        let asked = self.conversations().flat_map(|steps| (0..steps.len()).map(move |at| &steps[at..]));
-        asked.filter(|steps| steps.first().is_some_and(asks)).flat_map(awaited).collect()
     }
 }
 

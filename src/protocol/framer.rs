@@ -25,7 +25,7 @@ pub struct Framer {
     overlong: bool,
     /// A payload that does not lie in one piece in its frame.
     scratch: Vec<u8>,
-    /// Where one mark begins and ends frames: it has been seen since the last silence. What stands before the first is none.
+    /// Where one mark begins and ends frames: it has been seen since something was given up. What stands before is no frame.
     marked: bool,
     /// The size of an answer that says nothing of itself, while one is awaited.
     awaited: Option<usize>,
@@ -104,7 +104,8 @@ impl Framer {
         if self.ended_by_silence(sink) {
             return;
         }
-        let marked = self.framing.kind == Kind::Delimited || self.framing.stuffing.is_some();
+        // Where every byte may begin a frame, one lost byte would be told as many.
+        let marked = self.framing.kind == Kind::Delimited || self.framing.stuffing.is_some() || self.awaited.is_some();
         while !self.buffer.is_empty() {
             let held = self.buffer.len();
             if marked || self.begins(0) {

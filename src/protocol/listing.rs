@@ -67,6 +67,9 @@ impl Listing {
 
     /// Nothing more comes: what has begun is given up.
     pub fn quiet(&mut self) -> Vec<Row> {
+        if self.pending.is_empty() {
+            return Vec::new();
+        }
         let (mut found, mut rows) = (Vec::new(), Vec::new());
         self.framer.give_up(&mut |result| found.push(result.map(<[u8]>::to_vec)));
         self.take(found, &mut rows);
@@ -112,6 +115,10 @@ impl Listing {
                 Side::Device => spec.decode_reply(&payload, &awaited),
                 Side::Gateway => spec.decode_command(&payload),
             });
+            if meaning.as_ref().is_ok_and(|said| self.spec.is_known_by_its_question(&said.name)) {
+                self.awaited.clear();
+                self.framer.expect(None);
+            }
             rows.push(Row { bytes, meaning });
         }
     }

@@ -6,7 +6,7 @@ use super::{
     air::Ble,
     field::{Code, Shape},
     flow::{Flow, Measure},
-    framing::Framing,
+    framing::{Framing, Kind},
 };
 use crate::domain::{
     metric::{Label, MetricId, Repeatability},
@@ -166,6 +166,14 @@ impl Spec {
     #[must_use]
     pub fn error_said_by(&self, message: &str) -> Option<&DeviceError> {
         self.errors.iter().find(|error| matches!(&error.sign, Sign::Message(name) if name == message))
+    }
+
+    /// Nothing in the message itself says what it is, and no other rule does.
+    #[must_use]
+    pub fn is_known_by_its_question(&self, message: &str) -> bool {
+        let mut bare = self.messages.iter().filter(|shape| shape.is_bare());
+        let several = self.framing.kind == Kind::Silence || bare.clone().nth(1).is_some();
+        several && bare.any(|shape| shape.name == message)
     }
 
     /// Bytes of the first of these messages that begins with nothing.

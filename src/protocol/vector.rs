@@ -8,7 +8,7 @@ use super::{
     encode::EncodeError,
     fault::FrameError,
     field::{Field, Shape, any_field},
-    flow,
+    flow::Measure,
     framer::Framer,
     framing::{Framing, Kind, Written},
     item::{Decoded, Item},
@@ -241,7 +241,11 @@ fn is_loose(field: &Field) -> bool {
 fn measured(spec: &Spec, bytes: &[u8], expected: &[Words]) -> Result<(), VectorFault> {
     let mut assembler = Assembler::default();
     let mut found: Vec<Words> = Vec::new();
-    let awaited: Vec<&str> = spec.flow.measure.iter().flat_map(|measure| flow::awaited(&measure.steps)).collect();
+    let metric = expected.first().and_then(|words| words.get("metric"));
+    let of_it =
+        |measure: &&Measure| measure.metrics.iter().any(|one| metric.is_some_and(|metric| metric == one.as_str()));
+    let steps = spec.flow.measure.iter().filter(of_it).flat_map(|measure| &measure.steps);
+    let awaited: Vec<&str> = steps.flat_map(|step| &step.reply).map(String::as_str).collect();
     for result in frames(&spec.framing, spec.bare_bytes(&awaited), bytes) {
         let decoded = result.and_then(|payload| spec.decode_reply(&payload, &awaited)).map_err(VectorFault::Frame)?;
         let values = assembler.take(spec, &decoded, None).values;
@@ -263,9 +267,12 @@ fn measured(spec: &Spec, bytes: &[u8], expected: &[Words]) -> Result<(), VectorF
 
 /// Whatever was asked, the bytes must become no message.
 fn refused(spec: &Spec, bytes: &[u8], word: &str) -> Result<(), VectorFault> {
-    let bare = spec.messages.iter().filter(|shape| shape.is_bare()).map(|shape| vec![shape.name.as_str()]);
-    let questions = std::iter::once(Vec::new()).chain(bare);
-    let results: Vec<_> = questions.flat_map(|awaited| heard(spec, &awaited, bytes)).collect();
+    let bare = spec.messages.iter().filter(|shape| shape.is_bare());
+    let mut questions: Vec<Vec<&str>> = bare.map(|shape| vec![shape.name.as_str()]).collect();
+    if questions.is_empty() {
+        questions.push(Vec::new());
+    }
+    let results: Vec<_> = questions.iter().flat_map(|awaited| heard(spec, awaited, bytes)).collect();
     let refused = results.iter().any(|result| result.as_ref().is_err_and(|fault| fault.word() == word));
     if refused && results.iter().all(Result::is_err) {
         return Ok(());

@@ -298,7 +298,10 @@ fn role(table: &Reader<'_>, context: &Context<'_>) -> Option<Field> {
         }
         Role::Serial | Role::Probe | Role::Firmware => {
             let form = form(table, context)?;
-            let form = if form.width == Width::Ascii { form } else { unsigned(table, form)? };
+            if form.width.is_text() && form.width != Width::Ascii {
+                table.complain("width", format!("{role} in text is ascii: leading zeros belong to it"));
+            }
+            let form = if form.width.is_text() { form } else { unsigned(table, form)? };
             Some(Field::Text { role, form })
         }
         Role::Mode | Role::Error => {

@@ -3,7 +3,7 @@
 use crate::domain::metric::MetricId;
 use crate::protocol::{
     field::{Field, Shape, Times, ValueField},
-    flow::{Step, awaited},
+    flow::Step,
     framing::Kind,
     item::Role,
     reader::{Complaints, nearest},
@@ -148,7 +148,7 @@ fn errors(spec: &Spec, complaints: &Complaints) {
         {
             complaints.add(format!("error[{at}].message"), format!("{name:?} brings values; an error brings none"));
         }
-        if spec.errors[..at].iter().any(|other| other.sign == error.sign) {
+        if spec.errors[..at].iter().any(|other| other.sign.word() == error.sign.word()) {
             complaints.add(format!("error[{at}].{key}"), format!("{} stands twice", error.sign.word()));
         }
     }
@@ -165,15 +165,28 @@ fn bare(spec: &Spec, complaints: &Complaints) {
             "without `match` it is known only by its question; name it as the reply of a step, or give it a match";
         complaints.add(format!("message {:?}.match", shape.name), problem);
     }
-    for steps in spec.flow.conversations() {
-        for at in 0..steps.len() {
-            let awaited = awaited(&steps[at..]);
-            let meant: Vec<&str> =
-                bare.iter().map(|shape| shape.name.as_str()).filter(|name| awaited.contains(name)).collect();
-            if let [one, other, ..] = meant.as_slice() {
-                let problem = format!("{other:?} cannot be told from {one:?}: one question is answered by both");
-                complaints.add(format!("message {other:?}.match"), problem);
-            }
+    for command in &spec.commands {
+        let replies = spec.flow.replies_to(&command.name);
+        let meant: Vec<&str> =
+            bare.iter().map(|shape| shape.name.as_str()).filter(|name| replies.contains(name)).collect();
+        if let [one, other, ..] = meant.as_slice() {
+            let problem = format!("{other:?} cannot be told from {one:?}: {:?} is answered by both", command.name);
+            complaints.add(format!("message {other:?}.match"), problem);
+        }
+    }
+    let gap = spec.framing.gap;
+    for step in
+        spec.flow.conversations().flatten().filter(|step| spec.framing.kind == Kind::Silence && step.timeout <= gap)
+    {
+        if let Some(shape) = bare.iter().find(|shape| step.reply.contains(&shape.name)) {
+            let problem = format!(
+                "{} ms must be less than the timeout_ms of the step that waits for {:?} ({} ms): half an answer would become \
+                 part of the next",
+                gap.as_millis(),
+                shape.name,
+                step.timeout.as_millis()
+            );
+            complaints.add("framing.gap_ms", problem);
         }
     }
 }

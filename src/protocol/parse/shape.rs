@@ -15,8 +15,7 @@ pub(super) fn read(file: &Reader<'_>, key: &'static str, framing: &Framing, code
     let mut shapes: Vec<Shape> = Vec::new();
     let tables = file.tables(key);
     for table in &tables {
-        let may_be_bare = tables.len() == 1 || key == "message";
-        let shape = shape(table, framing, codes, may_be_bare);
+        let shape = shape(table, framing, codes, key == "message");
         if let Some(twin) = shapes.iter().find(|other| other.name == shape.name) {
             table.complain("name", format!("{:?} stands twice; every {key} needs its own name", twin.name));
         }
@@ -55,7 +54,7 @@ fn shape(table: &Reader<'_>, framing: &Framing, codes: &Codes, may_be_bare: bool
         table.complain("field", "without `match` it needs fields of a fixed length: nothing else says where it ends");
     }
     if shape.is_bare() && !framing.is_text() && !framing.control.is_empty() {
-        table.complain("match", "is missing: its bytes may begin like a control frame");
+        table.complain("match", "is missing: the bytes of a number may begin like one of the control frames");
     }
     shape
 }

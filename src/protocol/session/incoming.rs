@@ -14,6 +14,7 @@ use crate::protocol::{
     FrameError, Spec,
     derive::Taken,
     flow::Unasked,
+    framing::Kind,
     item::{Decoded, NoValue, Role},
     picture::{Incoming, Next},
 };
@@ -43,11 +44,23 @@ impl Session {
             self.frame_stopped();
         }
         self.last_byte = self.now;
+        self.came_instead(NoValue::NotUnderstood);
         let (spec, mut heard) = (self.spec.clone(), Vec::new());
         let awaited = self.talk.as_ref().map_or_else(Vec::new, |talk| talk.awaits(&spec));
         self.framer.expect(spec.bare_bytes(&awaited));
         self.framer.feed(bytes, &mut |result| heard.push(Heard::of(&spec, &awaited, result)));
         self.heard(heard);
+    }
+
+    /// Where only the question tells what an answer is, nothing that came before the question may be a part of it.
+    pub(super) fn forget_what_came(&mut self) {
+        let awaited = self.talk.as_ref().map_or_else(Vec::new, |talk| talk.awaits(&self.spec));
+        if self.spec.framing.kind == Kind::Silence && self.spec.bare_bytes(&awaited).is_some() {
+            let mut faults = Vec::new();
+            self.framer.expect(None);
+            self.framer.give_up(&mut |result| faults.extend(result.err()));
+            faults.into_iter().for_each(|fault| self.event(Event::BadFrame(fault)));
+        }
     }
 
     pub(super) fn frame_stopped(&mut self) {
@@ -67,23 +80,26 @@ impl Session {
                     if let Some(command) = refuse.take_if(|_| fault.spoilt_a_frame()) {
                         self.send(&command, &[]);
                     }
-                    self.misheard();
                     self.event(Event::BadFrame(fault));
                 }
             }
         }
     }
 
-    /// The device speaks, but this is no answer: "does not answer" would send people to its cable.
-    fn misheard(&mut self) {
+    /// The device speaks: if no answer comes of it, "does not answer" would send people to its cable.
+    fn came_instead(&mut self, what: NoValue) {
         if let Some(talk) = &mut self.talk {
-            talk.misheard = true;
+            talk.instead = Some(what);
         }
     }
 
     fn message(&mut self, decoded: &Decoded, payload: &[u8]) {
         if self.silent && self.spec.flow.identify.is_empty() {
             self.identified(None);
+        }
+        // Two answers came together: the first one ended the question by which the second was read.
+        if self.spec.is_known_by_its_question(&decoded.name) && self.awaited(decoded).is_none() {
+            return;
         }
         let answers = self.spec.clone();
         for answer in answers.flow.answers.iter().filter(|answer| answer.to == decoded.name) {
@@ -103,8 +119,6 @@ impl Session {
             self.values(decoded, payload);
         } else if let Some(step) = self.awaited(decoded) {
             self.replied(step, decoded);
-        } else {
-            self.misheard();
         }
     }
 
@@ -135,13 +149,15 @@ impl Session {
             return;
         }
         match self.talk.take() {
-            Some(Talk { purpose: Purpose::Identify, .. }) => self.identified(Some(decoded)),
+            Some(Talk { purpose: Purpose::Identify, values, without, .. }) => {
+                self.identified(Some(decoded));
+                self.measured_by_the_way(Taken { values, without }, decoded);
+            }
             Some(Talk { purpose: Purpose::Measure { request, .. }, values, without, .. }) => {
                 self.measured_for(&request, Taken { values, without }, decoded);
             }
-            // A device that is asked by the clock: nobody waits for the values, and they are as good.
-            Some(Talk { values, .. }) if !values.is_empty() => self.report(None, values, decoded.flags(), decoded),
-            _ => {}
+            Some(Talk { values, without, .. }) => self.measured_by_the_way(Taken { values, without }, decoded),
+            None => {}
         }
     }
 
@@ -168,9 +184,12 @@ impl Session {
             }
             _ => None,
         };
-        if token.is_some() {
+        // An error is an answer to whatever the clock asks; who it is it still has to say.
+        let asked_by_the_clock = |talk: &Talk| matches!(talk.purpose, Purpose::KeepAlive | Purpose::SetClock { .. });
+        if token.is_some() || self.talk.as_ref().is_some_and(asked_by_the_clock) {
             self.talk = None;
         }
+        self.came_instead(reason.clone());
         self.refuse(token, reason);
     }
 
@@ -179,12 +198,15 @@ impl Session {
         // Without an acknowledge the device has nothing to wait for: it never sends again.
         let again = counter.filter(|_| self.spec.flow.acknowledge.is_some());
         let verdict = again.map_or(Verdict::Report, |counter| self.seen.came(self.now, counter, payload));
+        let awaited = self.awaited(decoded);
         match (verdict, counter) {
-            (Verdict::UnderWay, _) => return,
-            (Verdict::Acknowledge, Some(counter)) => return self.acknowledge(counter),
+            (Verdict::UnderWay, _) => return self.told_before(awaited, decoded),
+            (Verdict::Acknowledge, Some(counter)) => {
+                self.acknowledge(counter);
+                return self.told_before(awaited, decoded);
+            }
             _ => {}
         }
-        let awaited = self.awaited(decoded);
         if awaited.is_none() && self.spec.flow.unasked == Unasked::Dropped {
             return;
         }
@@ -201,6 +223,26 @@ impl Session {
             }
             _ => self.measured_unasked(taken, decoded),
         }
+    }
+
+    /// The same measurement again: nothing new, but to the clock's question it is an answer.
+    fn told_before(&mut self, awaited: Option<usize>, decoded: &Decoded) {
+        let asked = self.talk.as_ref().is_some_and(|talk| matches!(talk.purpose, Purpose::KeepAlive));
+        if let Some(step) = awaited.filter(|_| asked) {
+            self.replied(step, decoded);
+        }
+    }
+
+    /// Values of a conversation that nobody waits for: the clock asked, or the device said them with its name.
+    fn measured_by_the_way(&mut self, taken: Taken, last: &Decoded) {
+        let Taken { values, mut without } = taken;
+        let reason = without.pop().map(|(_, reason)| reason);
+        match (values.is_empty(), reason) {
+            (true, None) => return,
+            (true, Some(reason)) => self.refuse(None, reason),
+            (false, _) => {}
+        }
+        self.report(None, values, last.flags(), last);
     }
 
     /// The conversation of `request` has ended; the last frame says counter, time and flags.

@@ -214,17 +214,18 @@ impl Session {
 
     fn begin_measure(&mut self, request: Request) {
         self.tag = self.tag % u64::from(u8::MAX) + 1;
-        self.assembler.clear();
         self.begin(Purpose::Measure { request, tag: self.tag });
     }
 
     fn begin(&mut self, purpose: Purpose) {
+        // Parts of an array belong to one conversation.
+        self.assembler.clear();
         self.talk = Some(Talk {
             purpose,
             step: 0,
             tries: 0,
             deadline: self.now,
-            misheard: false,
+            instead: None,
             sent: Vec::new(),
             values: Vec::new(),
             without: Vec::new(),
@@ -238,19 +239,21 @@ impl Session {
         let Some(step) = talk.steps(&self.spec).get(talk.step) else { return };
         talk.deadline = self.now + step.timeout;
         talk.tries = 0;
-        talk.misheard = false;
+        talk.instead = None;
         let Some(name) = &step.send else { return };
         let items = items_of(&talk.purpose);
         let (waits, last) = (!step.reply.is_empty(), talk.step + 1 == talk.steps(&self.spec).len());
         match self.spec.encode_command(name, &items) {
             Ok(frame) => {
                 talk.sent.clone_from(&frame);
+                // Without a reply the next step is under way at once.
+                talk.step += usize::from(!waits && !last);
+                self.forget_what_came();
                 self.outputs.push_back(Output::Transmit(frame));
             }
             Err(fault) => return self.cannot_ask(&fault),
         }
         if !waits && !last {
-            talk.step += 1;
             self.enter_step();
         } else if !waits {
             self.nothing_awaited();
@@ -280,10 +283,12 @@ impl Session {
         if talk.tries < step.retries {
             talk.tries += 1;
             talk.deadline = self.now + step.timeout;
-            self.outputs.push_back(Output::Transmit(talk.sent.clone()));
+            let again = talk.sent.clone();
+            self.forget_what_came();
+            self.outputs.push_back(Output::Transmit(again));
             return;
         }
-        let reason = if talk.misheard { NoValue::NotUnderstood } else { NoValue::NoReply };
+        let reason = talk.instead.clone().unwrap_or(NoValue::NoReply);
         match self.talk.take().map(|talk| talk.purpose) {
             Some(Purpose::Measure { request, .. }) => self.refuse(Some(request.token), reason),
             Some(Purpose::Identify) => {

@@ -32,8 +32,8 @@ pub(super) struct Talk {
     pub(super) step: usize,
     pub(super) tries: u32,
     pub(super) deadline: Instant,
-    /// Something came since the step began that is no answer to it.
-    pub(super) misheard: bool,
+    /// What came since the step began and is no answer to it; none: nothing came.
+    pub(super) instead: Option<NoValue>,
     /// The last frame sent, for another try.
     pub(super) sent: Vec<u8>,
     /// What its frames have given so far.
