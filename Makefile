@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
+.PHONY: help ble-lab fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
 	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
+	@echo 'make ble-lab   the gateway on a real Bluetooth stack in an emulated machine, in full (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
@@ -51,6 +52,9 @@ kills:
 
 fleet:
 	SKINLINK_FLEET=long cargo test --release --test fleet -- --nocapture
+
+ble-lab: setup
+	SKINLINK_BLE_LAB=long cargo test --test ble-lab -- --nocapture
 
 power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture
