@@ -10,7 +10,7 @@
 use skinlink::protocol::{
     Complaint, Event, FrameError, Input, Output, Session, Spec, Vector,
     framer::Framer,
-    framing::{Framing, Part},
+    framing::{Framing, Kind, Part},
     item::Decoded,
     vector::Meaning,
 };
@@ -63,6 +63,20 @@ impl Side<'_> {
         framer.feed(bytes, &mut sink);
         framer.give_up(&mut sink);
         results
+    }
+
+    /// Whether frames come as the radio delivers them, each by itself.
+    fn keeps_edges(&self) -> bool {
+        self.framing().kind == Kind::Notification
+    }
+
+    /// What is sound of pieces that come one behind the other: on a line nothing tells where one ends.
+    fn behind_one_another(&self, pieces: &[&[u8]]) -> Vec<Decoded> {
+        if self.keeps_edges() {
+            pieces.iter().flat_map(|piece| self.sound(piece)).collect()
+        } else {
+            self.sound(&pieces.concat())
+        }
     }
 
     /// Whether a checksum guards the frame: control frames stand as they are.
@@ -148,7 +162,7 @@ fn behind_every_spoilt_frame_the_gateway_is_in_step_again() {
         for spoilt in cut.chain(changed) {
             let after_a_pause = [side.sound(&spoilt), side.sound(&vector.bytes)].concat();
             assert_eq!(after_a_pause.last(), Some(original), "{vector} behind {spoilt:02X?} and a pause");
-            let at_once = side.sound(&[spoilt.as_slice(), &vector.bytes, &vector.bytes].concat());
+            let at_once = side.behind_one_another(&[&spoilt, &vector.bytes, &vector.bytes]);
             assert_eq!(at_once.last(), Some(original), "{vector} behind {spoilt:02X?}");
             if guarded {
                 let other = at_once.iter().find(|found| !side.same(found, original));
@@ -161,6 +175,10 @@ fn behind_every_spoilt_frame_the_gateway_is_in_step_again() {
 #[test]
 fn every_frame_is_found_in_slices_of_every_size() {
     sound_frames(|side, vector, original| {
+        // Nobody cuts a notification: half a value is another message, and is refused as such.
+        if side.keeps_edges() {
+            return;
+        }
         let twice = [vector.bytes.as_slice(), vector.bytes.as_slice()].concat();
         for size in 1..=twice.len() {
             let (mut framer, mut found) = (Framer::new(side.framing().clone()), Vec::new());
@@ -179,11 +197,8 @@ fn behind_garbage_of_every_length_the_next_frames_are_found() {
     sound_frames(|side, vector, original| {
         let mut rng = fastrand::Rng::with_seed(0x5EED);
         for length in 0..200 {
-            let mut bytes: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
-            for _ in 0..3 {
-                bytes.extend(&vector.bytes);
-            }
-            let found = side.sound(&bytes);
+            let garbage: Vec<u8> = (0..length).map(|_| rng.u8(..)).collect();
+            let found = side.behind_one_another(&[&garbage, &vector.bytes, &vector.bytes, &vector.bytes]);
             let same = found.iter().filter(|found| *found == original).count();
             assert!(same >= 2, "{vector}: {same} of 3 found behind {length} bytes (seed 0x5EED, found {found:?})");
         }
@@ -195,11 +210,8 @@ fn behind_garbage_of_every_length_the_next_frames_are_found() {
 fn behind_every_piece_of_a_frame_the_next_frames_are_found() {
     sound_frames(|side, vector, original| {
         for length in 0..vector.bytes.len() {
-            let mut bytes = vector.bytes[..length].to_vec();
-            for _ in 0..3 {
-                bytes.extend(&vector.bytes);
-            }
-            let same = side.sound(&bytes).iter().filter(|found| *found == original).count();
+            let pieces = [&vector.bytes[..length], &vector.bytes, &vector.bytes, &vector.bytes];
+            let same = side.behind_one_another(&pieces).iter().filter(|found| *found == original).count();
             assert!(same >= 2, "{vector}: {same} of 3 found behind its own first {length} bytes");
         }
     });

@@ -130,6 +130,7 @@ fn frame(framing: &Framing) -> String {
         (Kind::FixedLength, _) => format!("payload of {} bytes", framing.max_payload),
         (Kind::Delimited, Some(separator)) => format!("line with columns between `{}`", separator as char),
         (Kind::Delimited, None) => "line".to_owned(),
+        (Kind::Notification, _) => "one notification: the number of its characteristic, then its value".to_owned(),
         (Kind::Silence, _) => {
             format!("payload known by its first bytes, up to {} bytes, then silence", framing.max_payload)
         }

@@ -70,9 +70,10 @@ pub async fn one_pen() {
         lab.radio.pen(0, |pen| pen.on = true);
         longest = longest.max(lab.visit(0, BACK_WITHIN).await);
     }
+    // An attempt that fails on the way is made again; each round needs one.
     let connected = lab.radio.pen(0, |pen| pen.connections) - connections;
-    assert_eq!(connected, rounds as usize, "a connection a round");
-    tell(&format!("connected, measured, disconnected {rounds} times, the longest"), longest, lab.held());
+    assert!(connected >= rounds as usize, "{connected} connections in {rounds} rounds");
+    tell(&format!("{rounds} rounds, {connected} connections, the longest round"), longest, lab.held());
 
     if number("LAB_MINUTES_AWAY") > 0 {
         // BlueZ forgets a device half a minute after it went.

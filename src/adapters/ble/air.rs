@@ -47,6 +47,8 @@ pub struct Sighting {
     pub address: String,
     /// `hci0`.
     pub adapter: String,
+    /// How strongly it was heard, in dBm.
+    pub signal_dbm: Option<i16>,
 }
 
 pub(super) enum Question {

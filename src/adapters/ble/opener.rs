@@ -78,10 +78,10 @@ async fn open(air: &Air, device: &Pinned, sighting: Sighting) -> Result<Opened<B
         () = gone.cancelled() => return Err(LinkError::Unheard { what: sighting.address }),
         connected = connect(&sighting, &device.ble) => connected?,
     };
-    let Sighting { peripheral: _, lifeline, address, adapter } = sighting;
+    let Sighting { peripheral: _, lifeline, address, adapter, signal_dbm } = sighting;
     let port = format!("{adapter} {address}");
     let link = BleLink::new(connected, address.clone(), lifeline, gone);
-    Ok(Opened { link, serial: address, port, wanted: None })
+    Ok(Opened { link, serial: address, port, wanted: None, signal_dbm })
 }
 
 /// Ends what is left of an earlier connection, on every adapter.

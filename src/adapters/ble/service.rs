@@ -282,7 +282,8 @@ impl Service {
                 waiting.push(seeker);
             } else if seeker.wanted.address.is_some() {
                 let (peripheral, lifeline) = (peripheral.clone(), lifeline.clone());
-                let sighting = Sighting { peripheral, lifeline, address: address.clone(), adapter: name.clone() };
+                let (address, adapter, signal_dbm) = (address.clone(), name.clone(), properties.rssi);
+                let sighting = Sighting { peripheral, lifeline, address, adapter, signal_dbm };
                 let _ = seeker.answer.send(Ok(sighting));
             } else {
                 let name = properties.local_name.as_deref().unwrap_or("no name");

@@ -20,7 +20,11 @@ pub(super) fn ble() -> Value {
         &["uuid", "role"],
         &[
             ("uuid", "The characteristic.", uuid()),
-            ("role", "Written to (command), or sends by itself (notify, indicate).", one_of(AirRole::WORDS)),
+            (
+                "role",
+                "Written to (command), sends by itself (notify, indicate), or is read at each connection (read).",
+                one_of(AirRole::WORDS),
+            ),
             ("write", "Whether its radio answers a command; only for the role command.", one_of(Write::WORDS)),
         ],
     );

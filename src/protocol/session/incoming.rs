@@ -74,6 +74,11 @@ impl Session {
         if self.silent && self.spec.flow.identify.is_empty() {
             self.identified(None);
         }
+        if let Some(percent) = decoded.number(Role::Battery).and_then(|percent| u8::try_from(percent).ok())
+            && percent <= 100
+        {
+            self.event(Event::Battery(percent));
+        }
         let answers = self.spec.clone();
         for answer in answers.flow.answers.iter().filter(|answer| answer.to == decoded.name) {
             self.send(&answer.send, &[]);

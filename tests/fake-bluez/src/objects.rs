@@ -248,9 +248,9 @@ pub(crate) async fn show_services(connection: &Connection, world: &World, addres
             world: world.clone(),
             address: address.to_owned(),
             service: service.clone(),
+            value: gatt.value.clone(),
             gatt,
             mtu: sensor.mtu,
-            value: Vec::new(),
         };
         server.at(path, characteristic).await?;
     }

@@ -13,12 +13,25 @@ pub struct Gatt {
     pub uuid: String,
     /// In BlueZ's words: `notify`, `write`, `write-without-response`, …
     pub flags: Vec<String>,
+    /// What it holds, for whoever reads it.
+    pub value: Vec<u8>,
 }
 
 impl Gatt {
     #[must_use]
     pub fn new(uuid: &str, flags: &[&str]) -> Self {
-        Self { uuid: uuid.to_lowercase(), flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
+        Self {
+            uuid: uuid.to_lowercase(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            value: Vec::new(),
+        }
+    }
+
+    /// The same, holding this value.
+    #[must_use]
+    pub fn holding(mut self, value: &[u8]) -> Self {
+        self.value = value.to_vec();
+        self
     }
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test may panic and starts what it watches")]
 
 mod room;
+mod standards;
 mod story;
 mod whole_scan;
 

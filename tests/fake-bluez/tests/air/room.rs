@@ -92,7 +92,7 @@ pub struct Room {
     pub world: World,
     pub daemon: Daemon,
     pub device: DeviceHandle,
-    inbox: mpsc::Receiver<Observation>,
+    pub inbox: mpsc::Receiver<Observation>,
     token: u64,
 }
 
@@ -107,18 +107,29 @@ impl Room {
 
     /// A bus and nobody on it.
     pub async fn without_bluetooth(folder: PathBuf, address: Option<&str>) -> Self {
+        let (room, written) = Self::with(folder, spec(), sensor(ADDRESS), address).await;
+        tokio::spawn(probe(ADDRESS.to_owned(), written, Arc::clone(&room.daemon)));
+        room
+    }
+
+    /// The same with another device, whose inbox is given along.
+    pub async fn with(
+        folder: PathBuf,
+        spec: Arc<Spec>,
+        sensor: Sensor,
+        address: Option<&str>,
+    ) -> (Self, mpsc::UnboundedReceiver<Written>) {
         let bus = Bus::start(&folder).await;
         let (world, daemon) = (World::default(), Daemon::default());
-        let written = world.add(sensor(ADDRESS));
-        tokio::spawn(probe(ADDRESS.to_owned(), written, Arc::clone(&daemon)));
+        let written = world.add(sensor);
         let (station, inbox) = observation::queue();
-        let (device, task) = Device::new(spec(), station);
+        let (device, task) = Device::new(Arc::clone(&spec), station);
         let (air, owner) = ble::air();
-        let pinned = Pinned { address: address.map(str::to_owned), ble: spec().ble.clone().expect("it has one") };
+        let pinned = Pinned { address: address.map(str::to_owned), ble: spec.ble.clone().expect("it has one") };
         let stop = CancellationToken::new();
         tokio::spawn(owner.run(stop.clone()));
         tokio::spawn(task.run(ble::opener(air, pinned), stop));
-        Self { bus, world, daemon, device, inbox, token: 0 }
+        (Self { bus, world, daemon, device, inbox, token: 0 }, written)
     }
 
     pub async fn start_bluetoothd(&mut self) {
