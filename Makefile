@@ -62,7 +62,7 @@ power-cuts:
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	for target in frames session protocol_file vector_file; do \
+	for target in frames session advertisements protocol_file vector_file; do \
 	  mkdir -p fuzz/found/$$target; \
 	  cargo fuzz run --fuzz-dir fuzz -s none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
 	    -max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -timeout=10 -rss_limit_mb=1024 -max_len=4096 || exit 1; \

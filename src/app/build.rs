@@ -20,7 +20,7 @@ use crate::{
     config::{self, Config, Measures, Port},
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
-    protocol::Spec,
+    protocol::{Spec, bthome},
     store::{Escrow, Options, Store, StoreError, StoreKey},
     sync::topic::Lane,
     tasks::{
@@ -72,6 +72,24 @@ pub fn in_the_air(device: &config::Device, spec: &Spec) -> Option<ble::Pinned> {
         Port::Path(_) | Port::UsbSerial(_) | Port::UsbIds => return None,
     };
     Some(ble::Pinned { address, ble: spec.ble.clone()? })
+}
+
+/// A device that is never connected, with its key.
+///
+/// # Errors
+/// Where the key's file cannot be read, or holds no key.
+fn only_heard(device: &config::Device, spec: &Arc<Spec>) -> anyhow::Result<Option<ble::Overheard>> {
+    let broadcasts = spec.ble.as_ref().is_some_and(|ble| ble.broadcast.is_some());
+    let (true, Port::Address(address)) = (broadcasts, &device.port) else { return Ok(None) };
+    let key = match &device.key_file {
+        None => None,
+        Some(path) => {
+            let text = catalogue::read(path)?;
+            let key = bthome::Key::parse(&text);
+            Some(key.with_context(|| format!("{} holds no key; write its 32 hex digits", path.display()))?)
+        }
+    };
+    Ok(Some(ble::Overheard { address: address.clone(), key, spec: Arc::clone(spec) }))
 }
 
 /// Builds everything `config` asks for and starts its tasks; they end when `stop` is cancelled.
@@ -262,7 +280,7 @@ impl House<'_> {
                         task
                     }
                 };
-                self.start(task, device, spec, tasks, stop);
+                self.start(task, device, spec, tasks, stop)?;
             }
             let settings = station::Settings {
                 id: chair.id.clone(),
@@ -286,8 +304,16 @@ impl House<'_> {
         spec: &Arc<Spec>,
         tasks: &mut Tasks,
         stop: &CancellationToken,
-    ) {
+    ) -> anyhow::Result<()> {
         let (name, stop) = (format!("device {}", device.protocol), stop.clone());
+        if let (Some(overheard), Some(air)) = (only_heard(device, spec)?, &self.air) {
+            let listener = ble::listener(air.clone(), overheard);
+            tasks.start(name, async move {
+                task.run(listener, stop).await;
+                Ok(())
+            });
+            return Ok(());
+        }
         if let (Some(pinned), Some(air)) = (in_the_air(device, spec), &self.air) {
             let opener = ble::opener(air.clone(), pinned);
             tasks.start(name, async move {
@@ -300,6 +326,7 @@ impl House<'_> {
                 Ok(())
             });
         }
+        Ok(())
     }
 
     fn plan(&self) -> Vec<crate::domain::scan::Step> {

@@ -32,6 +32,14 @@ words! {
     pub enum Write as "way to write" { WithResponse = "with-response", WithoutResponse = "without-response" }
 }
 
+words! {
+    /// What a device says in its advertisements, without being connected.
+    pub enum Broadcast as "kind of broadcast" {
+        /// [`super::bthome`]: each object is a message, which begins with FC D2 and the object's number.
+        BtHome = "bthome-2",
+    }
+}
+
 /// One characteristic the protocol uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Characteristic {
@@ -69,6 +77,8 @@ impl Advertises {
 pub struct Ble {
     pub advertises: Advertises,
     pub characteristics: Vec<Characteristic>,
+    /// It is never connected: all it has to say stands in its advertisements.
+    pub broadcast: Option<Broadcast>,
     /// Each notification is a frame and begins with the number of its characteristic ([`number`]).
     pub numbered: bool,
 }

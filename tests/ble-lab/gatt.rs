@@ -72,11 +72,12 @@ impl Gatt {
                 (AirRole::Command, _) => WRITE_REQUEST,
                 (AirRole::Notify, _) => NOTIFY,
                 (AirRole::Indicate, _) => INDICATE,
+                (AirRole::Read, _) => READ,
             };
             let handle = gatt.characteristic(properties, &wire(characteristic.uuid), &[]);
             if characteristic.role == AirRole::Command {
                 gatt.command = handle;
-            } else {
+            } else if characteristic.role != AirRole::Read {
                 gatt.sends = handle;
             }
         }

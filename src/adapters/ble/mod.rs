@@ -18,6 +18,7 @@
 //! pairs either: the fake has none, and the laboratory's controller refuses it.
 
 pub mod air;
+mod broadcast;
 mod bus;
 mod connect;
 mod link;
@@ -28,5 +29,6 @@ pub mod trouble;
 pub mod watchdog;
 
 pub use air::{Air, AirTask, Sighting, Wanted, air, listen_for};
+pub use broadcast::{BroadcastLink, Overheard, listener};
 pub use link::BleLink;
 pub use opener::{Pinned, opener};

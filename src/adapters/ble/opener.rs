@@ -67,7 +67,8 @@ async fn find(air: &Air, device: &Pinned) -> Result<Sighting, LinkError> {
     if let Some(address) = &device.address {
         release(air, address).await;
     }
-    air.find(Wanted { address: device.address.clone(), advertises: device.ble.advertises.clone() }).await
+    let (address, advertises) = (device.address.clone(), device.ble.advertises.clone());
+    air.find(Wanted { address, advertises, broadcast: device.ble.broadcast.is_some() }).await
 }
 
 async fn open(air: &Air, device: &Pinned, sighting: Sighting) -> Result<Opened<BleLink>, LinkError> {

@@ -1,7 +1,8 @@
 //! `[transport.ble]`.
 
 use crate::protocol::{
-    air::{Advertises, AirRole, Ble, Characteristic, Write, number, shown, uuid_of},
+    air::{Advertises, AirRole, Ble, Broadcast, Characteristic, Write, number, shown, uuid_of},
+    bthome,
     framing::Kind,
     reader::{Complaints, Reader},
     spec::Spec,
@@ -18,6 +19,12 @@ pub(super) fn check(spec: &Spec, complaints: &Complaints) {
         complaints.add("command_framing.kind", "notification stands only beside [framing] kind = \"notification\"");
     }
     let Some(ble) = &spec.ble else { return };
+    if ble.broadcast.is_some() && (!numbered || !ble.characteristics.is_empty()) {
+        complaints.add(
+            "transport.ble.broadcast",
+            "is for a device that is never connected: leave characteristic out, and write framing kind = \"notification\"",
+        );
+    }
     if numbered {
         numbers(spec, ble, complaints);
     } else if ble.readable().next().is_some() {
@@ -34,6 +41,16 @@ pub(super) fn check(spec: &Spec, complaints: &Complaints) {
 
 /// Each message says which characteristic it is from, and each characteristic is understood.
 fn numbers(spec: &Spec, ble: &Ble, complaints: &Complaints) {
+    if ble.broadcast.is_some() {
+        let begins = bthome::SERVICE.to_be_bytes();
+        for message in
+            spec.messages.iter().filter(|message| message.matches.len() != 3 || message.matches[..2] != begins)
+        {
+            let problem = "must be FC D2 and the number of an object, such as \"FC D2 02\"";
+            complaints.add(format!("message {:?}.match", message.name), problem);
+        }
+        return;
+    }
     let heard: Vec<(String, Vec<u8>)> =
         ble.sending().chain(ble.readable()).map(|one| (shown(one.uuid), number(one.uuid))).collect();
     for message in &spec.messages {
@@ -67,7 +84,9 @@ pub(super) fn read(table: &Reader<'_>) -> Ble {
     if commands > 1 {
         table.complain("characteristic", "only one can have the role command");
     }
-    if !characteristics.iter().any(|one| matches!(one.role, AirRole::Notify | AirRole::Indicate)) {
+    let broadcast = table.opt_word::<Broadcast>("broadcast");
+    if broadcast.is_none() && !characteristics.iter().any(|one| matches!(one.role, AirRole::Notify | AirRole::Indicate))
+    {
         table.complain(
             "characteristic",
             "needs one with the role notify or indicate: nothing would be heard of the device",
@@ -78,7 +97,7 @@ pub(super) fn read(table: &Reader<'_>) -> Ble {
             table.complain("characteristic", format!("{} is listed twice", shown(one.uuid)));
         }
     }
-    Ble { advertises, characteristics, numbered: false }
+    Ble { advertises, characteristics, broadcast, numbered: false }
 }
 
 fn advertises(signs: &Reader<'_>) -> Advertises {

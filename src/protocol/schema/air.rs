@@ -1,7 +1,7 @@
 //! `[transport.ble]`.
 
 use super::{list, one_of, table};
-use crate::protocol::air::{AirRole, Write};
+use crate::protocol::air::{AirRole, Broadcast, Write};
 use serde_json::{Value, json};
 
 pub(super) fn ble() -> Value {
@@ -29,9 +29,10 @@ pub(super) fn ble() -> Value {
         ],
     );
     table(
-        &["advertises", "characteristic"],
+        &["advertises"],
         &[
             ("advertises", "How it is recognised in the air; all that is stated must fit.", advertises),
+            ("broadcast", "What it says in its advertisements, where it is never connected.", one_of(Broadcast::WORDS)),
             ("characteristic", "Those that carry the bytes; one has the role command at most.", list(&characteristic)),
         ],
     )

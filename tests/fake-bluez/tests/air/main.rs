@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test may panic and starts what it watches")]
 
+mod broadcast;
 mod room;
 mod standards;
 mod story;

@@ -1,10 +1,11 @@
 //! A treatment room with one probe in the air: private bus, bluetoothd, the gateway's own device task, and the probe, which is
 //! written from its manual and not with our codec.
 
+use crate::standards::told;
 use skinlink::{
-    adapters::ble::{self, Pinned},
+    adapters::ble::{self, Overheard, Pinned},
     domain::{Region, metric::MetricId},
-    protocol::{Event, Measurement, Request, Spec},
+    protocol::{Event, Measurement, Request, Spec, bthome::Key},
     tasks::{
         device::{Device, DeviceHandle, DeviceState},
         observation::{self, Observation},
@@ -186,6 +187,56 @@ impl Room {
                 _ => {}
             }
         }
+    }
+}
+
+/// A room with a device that only advertises.
+pub struct Heard {
+    pub bus: Bus,
+    pub world: World,
+    device: DeviceHandle,
+    inbox: mpsc::Receiver<Observation>,
+}
+
+impl Heard {
+    /// A bus and nobody on it.
+    pub async fn open(folder: PathBuf, spec: Arc<Spec>, sensor: Sensor, address: &str, key: Option<Key>) -> Self {
+        let bus = Bus::start(&folder).await;
+        let world = World::default();
+        let _inbox = world.add(sensor);
+        let (station, inbox) = observation::queue();
+        let (device, task) = Device::new(Arc::clone(&spec), station);
+        let (air, owner) = ble::air();
+        let stop = CancellationToken::new();
+        tokio::spawn(owner.run(stop.clone()));
+        let overheard = Overheard { address: address.to_owned(), key, spec };
+        tokio::spawn(task.run(ble::listener(air, overheard), stop));
+        Self { bus, world, device, inbox }
+    }
+
+    /// The next values.
+    pub async fn measured(&mut self, limit: Duration) -> Vec<String> {
+        loop {
+            let observed = timeout(limit, self.inbox.recv()).await;
+            let state = self.device.state().borrow().clone();
+            match observed.unwrap_or_else(|_| panic!("nothing within {limit:?}: {state:?}")).expect("runs").event {
+                Event::Measured(measured) => return told(&measured),
+                _ => continue,
+            }
+        }
+    }
+
+    /// Nothing was measured meanwhile.
+    pub fn nothing_more(&mut self) {
+        while let Ok(Observation { event, .. }) = self.inbox.try_recv() {
+            assert!(!matches!(event, Event::Measured(_)), "{event:?}");
+        }
+    }
+
+    pub async fn until(&self, what: &str, wanted: impl FnMut(&DeviceState) -> bool) -> DeviceState {
+        let mut state = self.device.state();
+        let found = timeout(BACK_WITHIN, state.wait_for(wanted)).await;
+        found.unwrap_or_else(|_| panic!("{what}: not within {BACK_WITHIN:?}")).expect("the task lives").clone()
     }
 }
 

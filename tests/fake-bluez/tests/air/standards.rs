@@ -18,13 +18,13 @@ fn sig(number: &str) -> String {
     format!("0000{}-0000-1000-8000-00805f9b34fb", number.to_lowercase())
 }
 
-fn catalogued(id: &str) -> Arc<Spec> {
+pub fn catalogued(id: &str) -> Arc<Spec> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../firmware-protocols").join(id);
     let text = fs::read_to_string(folder.join("protocol.toml")).expect("a protocol of the catalogue");
     Arc::new(Spec::parse(id, &text).unwrap_or_else(|faults| panic!("{faults}")))
 }
 
-fn sensor(service: &str, characteristics: Vec<Gatt>) -> Sensor {
+pub fn sensor(service: &str, characteristics: Vec<Gatt>) -> Sensor {
     Sensor { address: ADDRESS.into(), name: "Standard".into(), service: sig(service), characteristics, mtu: 23 }
 }
 
@@ -47,7 +47,7 @@ impl Room {
     }
 }
 
-fn told(measured: &Measurement) -> Vec<String> {
+pub fn told(measured: &Measurement) -> Vec<String> {
     let values = measured.values.iter();
     values.map(|value| format!("{} {} {}", value.metric, value.value, value.unit)).collect()
 }
