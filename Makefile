@@ -70,6 +70,7 @@ fuzz:
 
 bench: setup
 	cargo bench --bench limits --bench decode
+	cargo bench -p skinlink-fake-bluez --bench streams
 
 # TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
 bench-peers: setup

@@ -174,6 +174,9 @@ pub struct Look {
     /// Ask each device who it is. Bytes of a protocol go only to ports that it may be behind.
     #[arg(long)]
     pub ask: bool,
+    /// Listen to the air instead: what advertises over Bluetooth, for 8 s.
+    #[arg(long, conflicts_with_all = ["ask", "port"])]
+    pub air: bool,
     /// Look at this port too: one that is not on USB, or a simulated one. May be repeated.
     #[arg(long, value_name = "PATH")]
     pub port: Vec<PathBuf>,

@@ -25,6 +25,7 @@ mod link;
 mod opener;
 mod seat;
 mod service;
+mod survey;
 pub mod trouble;
 pub mod watchdog;
 
@@ -32,3 +33,4 @@ pub use air::{Air, AirTask, Sighting, Wanted, air, listen_for};
 pub use broadcast::{BroadcastLink, Overheard, listener};
 pub use link::BleLink;
 pub use opener::{Pinned, opener};
+pub use survey::{Heard, survey};

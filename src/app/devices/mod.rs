@@ -1,5 +1,6 @@
 //! `skinlink devices`: what is plugged in, what each would be taken for and why, and how to configure it; and `record`.
 
+mod air;
 mod look;
 mod table;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub fn command(options: &cli::Devices) -> anyhow::Result<u8> {
     match &options.command {
         Some(cli::DevicesCommand::Record(record)) => super::block_on_listening(self::record(record)),
+        None if options.look.air => super::block_on_any(air::show(&options.look))?,
         None => super::block_on_listening(show(&options.look)),
     }
 }

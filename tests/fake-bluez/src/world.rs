@@ -174,6 +174,13 @@ impl World {
         self.state().bodies.get(address).is_some_and(|body| body.connected)
     }
 
+    /// Whether someone hears what this characteristic sends.
+    #[must_use]
+    pub fn is_subscribed(&self, address: &str, uuid: &str) -> bool {
+        let subscribed = |body: &Body| body.connected && body.notifying.iter().any(|notifying| notifying == uuid);
+        self.state().bodies.get(address).is_some_and(subscribed)
+    }
+
     #[must_use]
     pub fn is_scanning(&self) -> bool {
         self.state().scanning

@@ -5,11 +5,12 @@ use crate::{
     story::alone,
 };
 use skinlink::{
+    adapters::ble,
     domain::{Region, metric::MetricId},
     protocol::{Event, Measurement, Request, Spec},
     tasks::observation::Observation,
 };
-use skinlink_fake_bluez::{Gatt, Sensor};
+use skinlink_fake_bluez::{Bluetoothd, Bus, Gatt, Sensor, World};
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
@@ -104,5 +105,33 @@ fn a_room_sensor_tells_temperature_and_humidity_apart() {
         room.until("the short one is counted", Duration::from_secs(5), |state| state.bad_frames == 1).await;
         room.sends("2A6F", &[0xA8, 0x11]).await;
         assert_eq!(told(&room.measured().await), ["ambient-humidity 45.20 %"]);
+    });
+}
+
+/// For people: what is in the air, and where nothing can be heard, why.
+#[test]
+fn what_is_in_the_air_is_listed_with_what_makes_it_known() {
+    alone("standards::what_is_in_the_air_is_listed_with_what_makes_it_known", async |folder| {
+        let bus = Bus::start(&folder).await;
+        let missing = ble::survey(Duration::from_millis(10)).await.expect_err("no bluetoothd");
+        assert!(missing.to_string().contains("install bluez"), "{missing}");
+        let world = World::default();
+        let _inbox = world.add(sensor("1809", Vec::new()));
+        let quiet = Sensor { address: "F0:F1:F2:F3:F4:F6".into(), ..sensor("181A", Vec::new()) };
+        let _other = world.add(quiet);
+        world.switch("F0:F1:F2:F3:F4:F6", false);
+        let _daemon = Bluetoothd::start(&bus, &world).await;
+        let heard = ble::survey(Duration::from_millis(500)).await.expect("it listens");
+        let [one] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!(
+            (one.address.as_str(), one.adapter.as_str(), one.name.as_deref()),
+            (ADDRESS, "hci0", Some("Standard"))
+        );
+        let thermometer = catalogued("health-thermometer").ble.clone().expect("the air");
+        assert!(
+            thermometer.advertises.fits(&one.services, one.name.as_deref(), one.companies.iter().copied()),
+            "{one:?}"
+        );
+        assert!(!world.calls().iter().any(|call| call.starts_with("Connect")), "nobody is touched");
     });
 }
