@@ -274,8 +274,11 @@ pub struct Try {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
-    #[arg(long, value_name = "PATH")]
-    pub port: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "address")]
+    pub port: Option<PathBuf>,
+    /// Or in the air: its Bluetooth address, F0:F1:F2:F3:F4:F5.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["port", "baud"])]
+    pub address: Option<String>,
     /// Bits per second, where it differs from the protocol file.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
     pub baud: Option<u32>,

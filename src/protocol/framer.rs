@@ -55,7 +55,7 @@ impl Framer {
 
     /// Takes bytes and hands every payload and every fault to `sink`, in order.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
-        if self.framing.kind == Kind::Notification {
+        if self.keeps_edges() {
             // The radio keeps its edges: what comes together is one, and nothing is held.
             let most = self.framing.max_payload;
             return match bytes.len() {
@@ -68,6 +68,12 @@ impl Framer {
             self.buffer.extend_from_slice(slice);
             self.look(sink);
         }
+    }
+
+    /// Whether what is fed at once is one frame, and nothing else.
+    #[must_use]
+    pub fn keeps_edges(&self) -> bool {
+        self.framing.kind == Kind::Notification
     }
 
     /// Whether a frame has begun and not ended: if nothing more comes within the framing's gap, call [`Self::give_up`].

@@ -7,6 +7,7 @@ mod broadcast;
 mod room;
 mod standards;
 mod story;
+mod tools;
 mod whole_scan;
 
 use room::{ADDRESS, BACK_WITHIN, NOTIFY, Room, sensor};

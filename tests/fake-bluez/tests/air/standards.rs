@@ -15,7 +15,7 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// A UUID of the SIG in BlueZ's writing.
-fn sig(number: &str) -> String {
+pub fn sig(number: &str) -> String {
     format!("0000{}-0000-1000-8000-00805f9b34fb", number.to_lowercase())
 }
 
