@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
+.PHONY: help ble-lab fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
 	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
+	@echo 'make ble-lab   the gateway on a real Bluetooth stack in an emulated machine, in full (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
@@ -52,13 +53,16 @@ kills:
 fleet:
 	SKINLINK_FLEET=long cargo test --release --test fleet -- --nocapture
 
+ble-lab: setup
+	SKINLINK_BLE_LAB=long cargo test --test ble-lab -- --nocapture
+
 power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture
 
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	for target in frames session protocol_file vector_file; do \
+	for target in frames session advertisements protocol_file vector_file; do \
 	  mkdir -p fuzz/found/$$target; \
 	  cargo fuzz run --fuzz-dir fuzz -s none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
 	    -max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -timeout=10 -rss_limit_mb=1024 -max_len=4096 || exit 1; \
@@ -66,6 +70,7 @@ fuzz:
 
 bench: setup
 	cargo bench --bench limits --bench decode
+	cargo bench -p skinlink-fake-bluez --bench streams
 
 # TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
 bench-peers: setup

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything skinlink needs beside Rust, on Debian 12: system packages by apt, the pinned ONNX Runtime under target/,
-# the demo's rendered photographs. Safe to run again: each step looks first. Called by `make demo` and `make test`.
+# the guest of the Bluetooth laboratory, the demo's rendered photographs. Safe to run again: each step looks first. Called by `make demo` and `make test`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,6 +9,10 @@ fail() { printf 'setup failed: %s\n' "$*" >&2; exit 1; }
 
 # --- system packages -------------------------------------------------------------------------------------------------
 packages=(mosquitto mosquitto-clients postgresql libssl-dev libdbus-1-dev dbus-daemon pkg-config gcc make python3 python3-venv python3-pip)
+if [ "$(uname -m)" = x86_64 ]; then
+    # The Bluetooth laboratory: an emulated machine, and what runs in it.
+    packages+=(qemu-system-x86 bluez busybox-static)
+fi
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
@@ -67,6 +71,16 @@ else
     rm -rf "$work"
     trap - EXIT
     say "ONNX Runtime 1.28.0 verified and unpacked to $library"
+fi
+
+# --- the guest of the Bluetooth laboratory: a kernel that is fetched and unpacked, never installed --------------------
+if [ "$(uname -m)" = x86_64 ]; then
+    log=$(mktemp)
+    tests/ble-lab/guest.py base "${CARGO_TARGET_DIR:-target}/ble-lab" >"$log" 2>&1 || fail "$(tail -n 1 "$log")"
+    say "$(tail -n 1 "$log")"
+    rm -f "$log"
+else
+    say "no Bluetooth laboratory on $(uname -m): its guest is x86-64"
 fi
 
 # --- rendered photographs for the demo and the tests -----------------------------------------------------------------

@@ -174,6 +174,9 @@ pub struct Look {
     /// Ask each device who it is. Bytes of a protocol go only to ports that it may be behind.
     #[arg(long)]
     pub ask: bool,
+    /// Listen to the air instead: what advertises over Bluetooth, for 8 s.
+    #[arg(long, conflicts_with_all = ["ask", "port"])]
+    pub air: bool,
     /// Look at this port too: one that is not on USB, or a simulated one. May be repeated.
     #[arg(long, value_name = "PATH")]
     pub port: Vec<PathBuf>,
@@ -271,8 +274,11 @@ pub struct Try {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
-    #[arg(long, value_name = "PATH")]
-    pub port: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "address")]
+    pub port: Option<PathBuf>,
+    /// Or in the air: its Bluetooth address, F0:F1:F2:F3:F4:F5.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["port", "baud"])]
+    pub address: Option<String>,
     /// Bits per second, where it differs from the protocol file.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
     pub baud: Option<u32>,

@@ -99,6 +99,8 @@ pub struct Opened<L> {
     pub port: String,
     /// The serial number it must call itself by, where it is known by that alone.
     pub wanted: Option<String>,
+    /// How strongly it was heard, in dBm; `None` on a wire.
+    pub signal_dbm: Option<i16>,
 }
 
 /// A connected device: bytes both ways. Slices are cut anywhere; framing never trusts their edges.

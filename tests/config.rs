@@ -71,13 +71,23 @@ fn the_files_example_of_a_device_is_understood() {
         .lines()
         .skip_while(|line| *line != "[[station]]")
         .take_while(|line| *line != "[mqtt]")
-        .filter(|line| !line.contains("path =") && !line.contains("address ="))
+        .filter(|line| ["path =", "address =", "key_file ="].iter().all(|key| !line.contains(key)))
         .map(|line| format!("{}\n", line.strip_prefix("# ").unwrap_or(line)))
         .collect();
     let config = parse(&format!("[store]\nid = \"s\"\ngateway = \"g\"\ndata = \"d\"\n{text}")).unwrap();
     let device = &config.devices[0];
     assert_eq!((device.station.as_str(), device.protocol.as_str()), ("chair-1", "derma-reference"));
     assert_eq!((&device.port, device.baud), (&Port::UsbSerial("DR-0417".into()), Some(115_200)));
+}
+
+#[test]
+fn the_key_of_a_sensor_in_the_air_is_a_file_of_its_own() {
+    let device = "[[device]]\nstation = \"chair-1\"\nprotocol = \"bthome-room\"\n";
+    let config = parse(&with(&format!("{device}address = \"54:48:e6:8f:80:a5\"\nkey_file = \"room.key\""))).unwrap();
+    assert_eq!(config.devices[0].port, Port::Address("54:48:E6:8F:80:A5".into()));
+    assert!(config.devices[0].key_file.as_ref().is_some_and(|path| path.is_absolute() && path.ends_with("room.key")));
+    let wired = parse(&with(&format!("{device}path = \"/dev/ttyUSB0\"\nkey_file = \"room.key\""))).unwrap_err();
+    assert!(wired.to_string().contains("key_file: is for a device in the air"), "{wired}");
 }
 
 #[test]

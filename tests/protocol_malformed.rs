@@ -77,7 +77,7 @@ impl Side<'_> {
             |result: Result<&[u8], FrameError>| results.push(result.and_then(|payload| self.decode(payload)));
         for part in parts {
             framer.feed(part, &mut sink);
-            if self.is_bare() {
+            if self.is_bare() || self.keeps_edges() {
                 framer.give_up(&mut sink);
             }
         }
@@ -87,6 +87,11 @@ impl Side<'_> {
 
     fn is_bare(&self) -> bool {
         !self.to_device && self.framing().kind == Kind::Silence && self.spec.bare_bytes(&[self.awaited]).is_some()
+    }
+
+    /// Whether frames come as the radio delivers them, each by itself.
+    fn keeps_edges(&self) -> bool {
+        self.framing().kind == Kind::Notification
     }
 
     /// Whether a checksum guards the frame: control frames stand as they are.
@@ -198,6 +203,10 @@ fn behind_every_spoilt_frame_the_gateway_is_in_step_again() {
 #[test]
 fn every_frame_is_found_in_slices_of_every_size() {
     sound_frames(|side, vector, original| {
+        // Nobody cuts a notification: half a value is another message, and is refused as such.
+        if side.keeps_edges() {
+            return;
+        }
         let twice = [vector.bytes.as_slice(), vector.bytes.as_slice()].concat();
         for size in 1..=twice.len() {
             let (mut framer, mut found) = (side.framer(), Vec::new());

@@ -17,13 +17,14 @@ use salon::Salon;
 use skinlink::{
     clock,
     domain::{Region, capture::Format, consent::Purpose},
+    hq::ledger::Ledger,
     ports::UplinkError,
     store::Store,
     sync::image_lane::{Role, SLICE},
-    tasks::sync::Connection,
+    tasks::sync::{Connection, SyncSettings},
 };
 use std::{num::NonZeroU64, time::Duration};
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 #[tokio::test]
 async fn a_visit_recorded_without_network_arrives_once_the_broker_is_back() {
@@ -51,6 +52,24 @@ async fn a_visit_recorded_without_network_arrives_once_the_broker_is_back() {
             (ledger.status_of("sh-001-g1").ok()? == Some("offline".into())).then_some(())
         })
         .await;
+}
+
+/// A battery that empties is told without waiting for the next connection.
+#[tokio::test]
+async fn what_a_gateway_says_of_itself_is_told_again_when_it_changes() {
+    let headquarters = Headquarters::start().await;
+    let salon = Salon::new().await;
+    let (tell, about) = watch::channel("{\"devices\":[{\"battery_percent\":87}]}".to_owned());
+    let settings = SyncSettings { about, ..settings() };
+    let running = Running::start_with(&salon.store, headquarters.connector(&address()), settings);
+    let says = async |wanted: &'static str| {
+        let look = |ledger: &Ledger| ledger.about_of("sh-001-g1").ok()?.filter(|about| about.contains(wanted));
+        headquarters.eventually(wanted, look).await
+    };
+    says("\"battery_percent\":87").await;
+    tell.send_replace("{\"devices\":[{\"battery_percent\":12}]}".to_owned());
+    says("\"battery_percent\":12").await;
+    running.stop().await;
 }
 
 #[tokio::test]

@@ -10,6 +10,15 @@ fn main() {
         fs::create_dir_all(&folder).expect("the corpus can be written");
         fs::write(folder.join(name), bytes).expect("the corpus can be written");
     };
+    // Plain with a packet number, plain with its address, encrypted: published packets.
+    for (name, packet) in [
+        ("plain", "400009015d025d0903b718"),
+        ("address", "42b2188d38c1a404138a01"),
+        ("encrypted", "41a47266c95f730011223378237214"),
+    ] {
+        let packet = hex::decode(packet).expect("hex");
+        put("advertisements", name, &[&[packet.len() as u8], packet.as_slice()].concat());
+    }
     for (at, device) in CATALOGUE.iter().enumerate() {
         let id = &device.spec.id;
         let stream: Vec<u8> = device.vectors.iter().flat_map(|vector| vector.bytes.clone()).collect();

@@ -1,6 +1,7 @@
 //! From a configuration to running tasks: opens the store, reads the catalogues, connects the handles.
 
 use super::{
+    about::{self, Watched},
     catalogue,
     recognise::{Opener, Recognise, recognised_by},
     runtime,
@@ -20,7 +21,7 @@ use crate::{
     config::{self, Config, Measures, Port},
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
-    protocol::Spec,
+    protocol::{Spec, bthome},
     store::{Escrow, Options, Store, StoreError, StoreKey},
     sync::topic::Lane,
     tasks::{
@@ -74,6 +75,24 @@ pub fn in_the_air(device: &config::Device, spec: &Spec) -> Option<ble::Pinned> {
     Some(ble::Pinned { address, ble: spec.ble.clone()? })
 }
 
+/// A device that is never connected, with its key.
+///
+/// # Errors
+/// Where the key's file cannot be read, or holds no key.
+fn only_heard(device: &config::Device, spec: &Arc<Spec>) -> anyhow::Result<Option<ble::Overheard>> {
+    let broadcasts = spec.ble.as_ref().is_some_and(|ble| ble.broadcast.is_some());
+    let (true, Port::Address(address)) = (broadcasts, &device.port) else { return Ok(None) };
+    let key = match &device.key_file {
+        None => None,
+        Some(path) => {
+            let text = catalogue::read(path)?;
+            let key = bthome::Key::parse(&text);
+            Some(key.with_context(|| format!("{} holds no key; write its 32 hex digits", path.display()))?)
+        }
+    };
+    Ok(Some(ble::Overheard { address: address.clone(), key, spec: Arc::clone(spec) }))
+}
+
 /// Builds everything `config` asks for and starts its tasks; they end when `stop` is cancelled.
 ///
 /// # Errors
@@ -99,8 +118,9 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     let plugged = watch_plugs(&config, &mut tasks, stop);
     let air = start_air(&config, &protocols.sound, &mut tasks, stop);
     let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged, air };
-    let stations = house.stations(&store, &live, &mut tasks, stop)?;
-    let sync_status = start_sync(&config, &store, &mut tasks, stop);
+    let mut watched = Vec::new();
+    let stations = house.stations(&store, &live, &mut watched, &mut tasks, stop)?;
+    let sync_status = start_sync(&config, &store, watched, &mut tasks, stop);
     let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
     let judges = Judges {
         metrics: Arc::clone(&metrics),
@@ -226,6 +246,7 @@ impl House<'_> {
         &self,
         store: &Store,
         live: &crate::tasks::live::Live,
+        watched: &mut Vec<Watched>,
         tasks: &mut Tasks,
         stop: &CancellationToken,
     ) -> anyhow::Result<Vec<StationHandle>> {
@@ -238,15 +259,21 @@ impl House<'_> {
                     warn!(protocol = device.protocol, "no such protocol; the device is left out until there is");
                     continue;
                 };
+                let mut watch = |state| {
+                    let (station, protocol) = (chair.id.clone(), spec.id.clone());
+                    watched.push(Watched { station, protocol, state });
+                };
                 let task = match device.measures {
                     Measures::Customers => {
                         let (handle, task) = Device::new(Arc::clone(spec), sender.clone());
+                        watch(handle.state());
                         fitted.push(Fitted { handle, protocol: spec.id.clone(), title: spec.title.clone() });
                         task
                     }
                     Measures::Store => {
                         let (sender, observations) = mpsc::channel(measurements::QUEUE);
                         let (handle, task) = Device::new(Arc::clone(spec), sender);
+                        watch(handle.state());
                         let measurements = Measurements {
                             station: chair.id.as_str().into(),
                             device: handle,
@@ -262,7 +289,7 @@ impl House<'_> {
                         task
                     }
                 };
-                self.start(task, device, spec, tasks, stop);
+                self.start(task, device, spec, tasks, stop)?;
             }
             let settings = station::Settings {
                 id: chair.id.clone(),
@@ -286,8 +313,16 @@ impl House<'_> {
         spec: &Arc<Spec>,
         tasks: &mut Tasks,
         stop: &CancellationToken,
-    ) {
+    ) -> anyhow::Result<()> {
         let (name, stop) = (format!("device {}", device.protocol), stop.clone());
+        if let (Some(overheard), Some(air)) = (only_heard(device, spec)?, &self.air) {
+            let listener = ble::listener(air.clone(), overheard);
+            tasks.start(name, async move {
+                task.run(listener, stop).await;
+                Ok(())
+            });
+            return Ok(());
+        }
         if let (Some(pinned), Some(air)) = (in_the_air(device, spec), &self.air) {
             let opener = ble::opener(air.clone(), pinned);
             tasks.start(name, async move {
@@ -300,6 +335,7 @@ impl House<'_> {
                 Ok(())
             });
         }
+        Ok(())
     }
 
     fn plan(&self) -> Vec<crate::domain::scan::Step> {
@@ -378,6 +414,7 @@ fn start_analysis(
 fn start_sync(
     config: &Config,
     store: &Store,
+    devices: Vec<Watched>,
     tasks: &mut Tasks,
     stop: &CancellationToken,
 ) -> watch::Receiver<Headquarters> {
@@ -397,15 +434,18 @@ fn start_sync(
         receive_maximum: 64,
         arrived_capacity: ARRIVED,
     });
-    let about = serde_json::json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
-        "devices": config.devices.iter().map(|device| &device.protocol).collect::<Vec<_>>(),
+    let (tell, about) = watch::channel(about::text(config, &devices));
+    tasks.start("about", {
+        let (config, stop) = (config.clone(), stop.clone());
+        async move {
+            about::run(config, devices, tell, stop).await;
+            Ok(())
+        }
     });
     let settings = SyncSettings {
         address: address.clone(),
         sync: config.sync.clone(),
-        about: about.to_string(),
+        about,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let (status, mut watched) = watch::channel(SyncStatus::default());

@@ -232,7 +232,8 @@ fn unopened(what: &str, port: &Port, error: &LinkError) -> Row {
 
 /// Listens for a device in the air, as long as it may take to be heard.
 fn air(what: &str, pinned: Pinned) -> Row {
-    let wanted = Wanted { address: pinned.address, advertises: pinned.ble.advertises };
+    let broadcast = pinned.ble.broadcast.is_some();
+    let wanted = Wanted { address: pinned.address, advertises: pinned.ble.advertises, broadcast };
     match super::block_on_any(ble::listen_for(wanted)).map_err(LinkError::from).and_then(|heard| heard) {
         Ok(sighting) => Row::good(what, format!("{} is heard by {}", sighting.address, sighting.adapter)),
         Err(error) => {

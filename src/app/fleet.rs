@@ -204,7 +204,7 @@ impl SimStore {
                 resend_after: Duration::from_secs(5),
                 image_rate: None,
             },
-            about: "{\"simulated\":true}".to_owned(),
+            about: watch::channel("{\"simulated\":true}".to_owned()).1,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let (sender, status) = watch::channel(SyncStatus::default());

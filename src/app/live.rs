@@ -1,8 +1,7 @@
-//! A line listened to and spoken on while people look: `protocol try` and `devices record`. Runs a protocol session over a
-//! serial link and hands everything that passes to whoever shows or keeps it.
+//! A device listened to and spoken to while people look: `protocol try` and `devices record`. Runs a protocol session over a
+//! link and hands everything that passes to whoever shows or keeps it.
 
 use crate::{
-    adapters::serial::SerialLink,
     ports::{Link, LinkError},
     protocol::{
         Event, Input, Output, Request, Session, Spec,
@@ -33,8 +32,8 @@ pub enum Passed {
 
 /// One open line.
 #[derive(Debug)]
-pub struct Line {
-    link: SerialLink,
+pub struct Line<L> {
+    link: L,
     session: Option<Session>,
     listings: Option<[Listing; 2]>,
     /// Nothing is kept here: a device that is told that its value is safe would forget it.
@@ -44,10 +43,10 @@ pub struct Line {
     last: Instant,
 }
 
-impl Line {
+impl<L: Link> Line<L> {
     /// Without `spec` it only listens. Values are acknowledged only where `acknowledges`: the device forgets them then.
     #[must_use]
-    pub fn new(link: SerialLink, spec: Option<&Arc<Spec>>, acknowledges: bool) -> Self {
+    pub fn new(link: L, spec: Option<&Arc<Spec>>, acknowledges: bool) -> Self {
         let listings = spec.map(|spec| [Side::Device, Side::Gateway].map(|side| Listing::new(Arc::clone(spec), side)));
         let session = spec.map(|spec| Session::new(Arc::clone(spec), now()));
         let gap = spec.filter(|spec| !spec.framing.is_text()).map(|spec| spec.framing.gap);

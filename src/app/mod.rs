@@ -1,5 +1,6 @@
 //! Composition root: the only place that names every other module. Builds the daemon from a configuration and runs it.
 
+mod about;
 mod build;
 pub mod catalogue;
 mod check;

@@ -109,7 +109,13 @@ impl Opener {
             (Err(other), _) => Err(other),
             (Ok(found), _) => {
                 let link = SerialLink::open(&found.node, &self.what.line).await?;
-                Ok(Opened { link, serial: found.serial, port: found.node.display().to_string(), wanted: None })
+                Ok(Opened {
+                    link,
+                    serial: found.serial,
+                    port: found.node.display().to_string(),
+                    wanted: None,
+                    signal_dbm: None,
+                })
             }
         }
     }
@@ -125,7 +131,13 @@ impl Opener {
             match self.what.ask(&port).await {
                 Ok((link, Some(identity))) if identity.serial == serial => {
                     let port = port.node.display().to_string();
-                    return Ok(Opened { link, serial: serial.to_owned(), port, wanted: Some(serial.to_owned()) });
+                    return Ok(Opened {
+                        link,
+                        serial: serial.to_owned(),
+                        port,
+                        wanted: Some(serial.to_owned()),
+                        signal_dbm: None,
+                    });
                 }
                 Ok(_) => self.asked.push((port, Instant::now())),
                 // Our own other device is behind it.

@@ -104,6 +104,7 @@ impl Layout {
                 )
             }
             Event::Refused { reason, advice, .. } => format!("= no value ({reason}): {} {}", advice.zh, advice.en),
+            Event::Battery(percent) => format!("= battery {percent} %"),
             Event::Silent => "= the device does not answer; it is asked again 设备没有应答".to_owned(),
             Event::Picture { bytes, .. } => format!("= a picture of {} bytes", bytes.len()),
             Event::Busy { .. } => "= it is measuring already".to_owned(),

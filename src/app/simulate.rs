@@ -11,7 +11,7 @@ use super::{
 use crate::{
     adapters::mqtt,
     cli::{self, exit},
-    protocol::{Spec, recording::Recording},
+    protocol::{Spec, framing::Kind, recording::Recording},
     sim::{
         Replay,
         device::{Setup, SimDevice},
@@ -20,7 +20,7 @@ use crate::{
     },
     sync::topic::Address,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     fs::File,
@@ -69,6 +69,9 @@ async fn many(options: &cli::Fleet) -> anyhow::Result<u8> {
 async fn one(options: &cli::Simulate) -> anyhow::Result<u8> {
     let protocol = options.protocol.as_deref().context("name a protocol; see `skinlink protocol list`")?;
     let spec = spec(options, protocol)?;
+    if spec.framing.kind == Kind::Notification {
+        bail!("{protocol} sends notifications, and a pseudo-terminal does not keep them apart; it has no simulator");
+    }
     let device = SimDevice::new(spec, Setup::new(&options.serial, options.seed), Instant::now().into_std());
     let (handle, mut simulated) = Simulated::with_faults(device, options.faults, options.seed);
     if let Some(path) = &options.ledger {

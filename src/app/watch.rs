@@ -9,13 +9,17 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    adapters::serial::SerialLink,
+    adapters::{
+        ble::{self, Air, Pinned},
+        serial::SerialLink,
+    },
     cli::exit,
     clock,
     domain::{Region, metric::MetricId},
-    ports::LinkError,
+    ports::{Link, LinkError},
     protocol::{
         Request, Spec,
+        air::Ble,
         listing::Side,
         recording::{Head, Piece},
         spec::Serial,
@@ -26,6 +30,7 @@ use std::{
     fs::{self, File},
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
@@ -33,15 +38,22 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     time::{Instant, interval, sleep},
 };
+use tokio_util::sync::CancellationToken;
 
 /// How soon a device that came back, or a file that was saved, is noticed.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// A line to be watched.
+/// How the device is reached.
+#[derive(Debug, Clone)]
+pub enum Way {
+    Line { port: PathBuf, serial: Serial },
+    Air { address: String, ble: Ble },
+}
+
+/// A device to be watched.
 #[derive(Debug)]
 pub struct Watch {
-    pub port: PathBuf,
-    pub serial: Serial,
+    pub way: Way,
     pub spec: Option<Arc<Spec>>,
     /// Read again when it changes.
     pub file: Option<ProtocolFile>,
@@ -190,24 +202,62 @@ impl Watch {
                 None => std::future::pending().await,
             }
         };
+        let (air, owner) = ble::air();
+        // While one handle is held it ends only when it is told to.
+        let held = air.clone();
+        let stop = CancellationToken::new();
+        let mut owner = pin!(owner.run(stop.clone()));
         tokio::select! {
             () = signals.stop_requested() => {}
             () = ended => {}
-            broken = self.watch(&mut show) => broken?,
+            // Does nothing until a device in the air is wanted.
+            () = &mut owner => {}
+            broken = self.watch(air, &mut show) => broken?,
         }
+        stop.cancel();
+        drop(held);
+        // It lets go of the device, so that it is free for others.
+        owner.await;
         summary(&show);
         Ok(exit::OK)
     }
 
+    async fn watch(&mut self, air: Air, show: &mut Show) -> anyhow::Result<()> {
+        match self.way.clone() {
+            Way::Line { port, serial } => {
+                let open = format!("= {} is open at {} baud", port.display(), serial.baud);
+                let link = || async { SerialLink::open(&port, &serial).await };
+                self.watch_by(link, &open, show).await
+            }
+            Way::Air { address, ble } => {
+                let open = format!("= {address} is connected");
+                let mut opener = ble::opener(air, Pinned { address: Some(address), ble });
+                let link = || {
+                    let opening = opener();
+                    async { opening.await.map(|opened| opened.link) }
+                };
+                self.watch_by(link, &open, show).await
+            }
+        }
+    }
+
     /// Ends only with a fault of the recording.
-    async fn watch(&mut self, show: &mut Show) -> anyhow::Result<()> {
+    async fn watch_by<L: Link, F>(
+        &mut self,
+        mut link: impl FnMut() -> F,
+        open: &str,
+        show: &mut Show,
+    ) -> anyhow::Result<()>
+    where
+        F: Future<Output = Result<L, LinkError>>,
+    {
         let mut input = Input::open().await;
         let mut told = String::new();
         loop {
-            match SerialLink::open(&self.port, &self.serial).await {
+            match link().await {
                 Ok(link) => {
                     told.clear();
-                    show.note(&format!("= {} is open at {} baud", self.port.display(), self.serial.baud));
+                    show.note(open);
                     let lost = self.converse(link, show, &mut input).await?;
                     tell(show, &mut told, &lost);
                 }
@@ -217,7 +267,7 @@ impl Watch {
         }
     }
 
-    async fn converse(&mut self, link: SerialLink, show: &mut Show, input: &mut Input) -> anyhow::Result<LinkError> {
+    async fn converse<L: Link>(&mut self, link: L, show: &mut Show, input: &mut Input) -> anyhow::Result<LinkError> {
         let mut line = Line::new(link, self.spec.as_ref(), self.acknowledges);
         let (mut look, mut token) = (interval(LOOK), 0);
         loop {

@@ -93,6 +93,8 @@ pub struct Device {
     pub protocol: String,
     /// How it is recognised.
     pub port: Port,
+    /// The key of a sensor that encrypts what it advertises: 32 hex digits.
+    pub key_file: Option<PathBuf>,
     /// Bits per second, where it differs from the protocol file.
     pub baud: Option<u32>,
 }

@@ -32,7 +32,7 @@ table! {
 }
 
 table! {
-    Device { station: String, measures: String, protocol: String, path: String, serial_number: String, address: String, baud: u64 }
+    Device { station: String, measures: String, protocol: String, path: String, serial_number: String, address: String, key_file: String, baud: u64 }
 }
 
 table! {

@@ -115,12 +115,17 @@ impl Desk<'_> {
                 self.reader.complain(line, "device", "another [[device]] has the same path, serial_number or address");
             }
             ports.push(port.clone());
+            let key_file = filled(device.key_file);
+            if let Some(at) = key_file.as_ref().filter(|_| !matches!(port, Port::Address(_))) {
+                self.reader.complain_at(at, "is for a device in the air; give its address too, or leave key_file out");
+            }
             let baud = device.baud.map(|baud| self.number(Some(baud), 0, 50..=4_000_000));
             devices.push(Device {
                 station,
                 measures,
                 protocol: self.name(device.protocol, line, "device.protocol"),
                 port,
+                key_file: key_file.map(|at| self.base.join(at.value)),
                 baud: baud.and_then(|baud| u32::try_from(baud).ok()),
             });
         }

@@ -288,6 +288,16 @@ impl Ledger {
         Ok(status.into_iter().next().flatten())
     }
 
+    /// What a gateway last said of itself.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn about_of(&self, gateway: &str) -> Result<Option<String>, HqError> {
+        let sql = "SELECT about FROM gateways WHERE gateway = ?1";
+        let about = self.query(sql, values![gateway], |row| row.get::<Option<String>>(0))?;
+        Ok(about.into_iter().next().flatten())
+    }
+
     /// All pictures ever offered.
     ///
     /// # Errors

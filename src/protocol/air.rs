@@ -1,7 +1,9 @@
 //! `[transport.ble]`: how a device is recognised in the air, and which of its characteristics carry what.
 //!
 //! Bluetooth Low Energy carries bytes like a line does: commands are written to one characteristic, answers come as
-//! notifications of others. Where a notification is cut means nothing; the framing finds the frames.
+//! notifications of others. Where a notification is cut means nothing; the framing finds the frames. With the framing
+//! `notification` each one is a frame and says by its first bytes which characteristic it is from, so that several are told
+//! apart.
 //!
 //! Source: Bluetooth Core Specification 5.4, Vol 3 Part G (GATT); Assigned Numbers for the 16-bit UUIDs.
 
@@ -20,12 +22,22 @@ words! {
         Notify = "notify",
         /// It sends by itself and waits until the radio says that it arrived.
         Indicate = "indicate",
+        /// It is read once after each connection; a device may be without it.
+        Read = "read",
     }
 }
 
 words! {
     /// Whether the device's radio says that a command arrived.
     pub enum Write as "way to write" { WithResponse = "with-response", WithoutResponse = "without-response" }
+}
+
+words! {
+    /// What a device says in its advertisements, without being connected.
+    pub enum Broadcast as "kind of broadcast" {
+        /// [`super::bthome`]: each object is a message, which begins with FC D2 and the object's number.
+        BtHome = "bthome-2",
+    }
 }
 
 /// One characteristic the protocol uses.
@@ -65,6 +77,10 @@ impl Advertises {
 pub struct Ble {
     pub advertises: Advertises,
     pub characteristics: Vec<Characteristic>,
+    /// It is never connected: all it has to say stands in its advertisements.
+    pub broadcast: Option<Broadcast>,
+    /// Each notification is a frame and begins with the number of its characteristic ([`number`]).
+    pub numbered: bool,
 }
 
 impl Ble {
@@ -76,7 +92,13 @@ impl Ble {
 
     /// Those that send by themselves.
     pub fn sending(&self) -> impl Iterator<Item = &Characteristic> {
-        self.characteristics.iter().filter(|characteristic| characteristic.role != AirRole::Command)
+        let sends = |role| matches!(role, AirRole::Notify | AirRole::Indicate);
+        self.characteristics.iter().filter(move |characteristic| sends(characteristic.role))
+    }
+
+    /// Those that are read after each connection.
+    pub fn readable(&self) -> impl Iterator<Item = &Characteristic> {
+        self.characteristics.iter().filter(|characteristic| characteristic.role == AirRole::Read)
     }
 }
 
@@ -88,6 +110,13 @@ pub fn uuid_of(text: &str) -> Option<Uuid> {
         return Some(Uuid::from_u128(SIG_BASE | u128::from(short) << 96));
     }
     (text.len() == 36).then(|| Uuid::parse_str(text).ok()).flatten()
+}
+
+/// The bytes by which a numbered notification says whose it is: as [`shown`], without the dashes.
+#[must_use]
+pub fn number(uuid: Uuid) -> Vec<u8> {
+    let bytes = uuid.as_bytes();
+    if shown(uuid).len() == 4 { bytes[2..4].to_vec() } else { bytes.to_vec() }
 }
 
 /// As a protocol file writes it: the SIG's by their four digits, others whole.

@@ -1,6 +1,7 @@
 //! Bytes → payloads.
 //!
-//! Slices from the link are cut anywhere; the framer never trusts their edges. After a frame that does not hold it drops one
+//! Slices from the link are cut anywhere; the framer never trusts their edges (those of notifications apart, which the radio
+//! itself keeps). After a frame that does not hold it drops one
 //! byte and looks for the next start inside what it had taken for a frame, so nothing sound is lost behind garbage; where
 //! marks cannot appear inside a frame it goes on behind the mark. It holds at most two frames' worth of bytes, whatever is
 //! fed. Payloads are lent, not given: nothing is allocated for a frame.
@@ -79,10 +80,25 @@ impl Framer {
 
     /// Takes bytes and hands every payload and every fault to `sink`, in order.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut impl FnMut(Result<&[u8], FrameError>)) {
+        if self.keeps_edges() {
+            // The radio keeps its edges: what comes together is one, and nothing is held.
+            let most = self.framing.max_payload;
+            return match bytes.len() {
+                0 => {}
+                found if found > most => sink(Err(FrameError::TooLong { found, most })),
+                _ => sink(Ok(bytes)),
+            };
+        }
         for slice in bytes.chunks(self.framing.max_frame().max(1)) {
             self.buffer.extend_from_slice(slice);
             self.look(sink);
         }
+    }
+
+    /// Whether what is fed at once is one frame, and nothing else.
+    #[must_use]
+    pub fn keeps_edges(&self) -> bool {
+        self.framing.kind == Kind::Notification
     }
 
     /// Whether a frame has begun and not ended: if nothing more comes within the framing's gap, call [`Self::give_up`].

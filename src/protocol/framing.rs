@@ -3,7 +3,8 @@
 //! Parts in wire order: start, type, length, payload, checksum, end; or start, type, length, payload, end, checksum where the
 //! file says `after = "end"`. The type counts as the beginning of the payload. In frames that are stuffed (COBS, SLIP, escape
 //! bytes) there are payload and checksum between the marks. Where neither start nor length says what a frame is
-//! (`silence`), the first bytes of the messages and their fields do.
+//! (`silence`), the first bytes of the messages and their fields do. A notification is a frame as it stands: the payload is the
+//! number of its characteristic (two bytes for those of the SIG, 16 for others, as a protocol file writes them), then the value.
 
 use super::{checksum::Algorithm, stuffing::Stuffing, width::Width};
 use crate::domain::word::words;
@@ -26,6 +27,8 @@ words! {
         Escaped = "escaped",
         /// Known by the message's own first bytes and fields; a silence ends what is left (Modbus RTU).
         Silence = "silence",
+        /// One notification of a device in the air: the number of its characteristic, then its value.
+        Notification = "notification",
     }
 }
 

@@ -56,10 +56,12 @@ impl Listing {
     /// The rows that `bytes` complete.
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Row> {
         let mut rows = Vec::new();
-        for byte in bytes {
-            self.pending.push(*byte);
+        // Notifications keep their edges; of a stream each frame is wanted with its own bytes.
+        let size = if self.framer.keeps_edges() { bytes.len().max(1) } else { 1 };
+        for piece in bytes.chunks(size) {
+            self.pending.extend(piece);
             let mut found = Vec::new();
-            self.framer.feed(&[*byte], &mut |result| found.push(result.map(<[u8]>::to_vec)));
+            self.framer.feed(piece, &mut |result| found.push(result.map(<[u8]>::to_vec)));
             self.take(found, &mut rows);
         }
         rows

@@ -9,6 +9,7 @@
 //! The words of a protocol file are explained in `docs/contracts/protocol-file.md`.
 
 pub mod air;
+pub mod bthome;
 pub mod checksum;
 pub mod colour;
 pub mod decode;

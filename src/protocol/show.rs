@@ -106,6 +106,9 @@ fn air(page: &mut String, ble: &Ble) {
     signs.extend(name.as_ref().map(|name| format!("a name that begins with `{name}`")));
     signs.extend(manufacturer.map(|company| format!("data of manufacturer {company:04X}")));
     line!(page, "Bluetooth: advertises {}.\n", signs.join(", "));
+    if let Some(broadcast) = ble.broadcast {
+        return line!(page, "It is never connected; its advertisements are read as {broadcast}.\n");
+    }
     line!(page, "| characteristic | role |\n| --- | --- |");
     for Characteristic { uuid, role, write } in &ble.characteristics {
         let how = write.map(|write| format!(", written {write}")).unwrap_or_default();
@@ -130,6 +133,7 @@ fn frame(framing: &Framing) -> String {
         (Kind::FixedLength, _) => format!("payload of {} bytes", framing.max_payload),
         (Kind::Delimited, Some(separator)) => format!("line with columns between `{}`", separator as char),
         (Kind::Delimited, None) => "line".to_owned(),
+        (Kind::Notification, _) => "one notification: the number of its characteristic, then its value".to_owned(),
         (Kind::Silence, _) => {
             format!("payload known by its first bytes, up to {} bytes, then silence", framing.max_payload)
         }

@@ -186,7 +186,7 @@ impl SimDevice {
     }
 
     /// Numbers of the measurements it still sends again.
-    pub(super) fn unconfirmed(&self) -> impl Iterator<Item = u64> {
+    pub fn unconfirmed(&self) -> impl Iterator<Item = u64> {
         self.sent.iter().filter(|sent| sent.again.is_some()).map(|sent| sent.counter)
     }
 

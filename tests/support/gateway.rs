@@ -33,7 +33,7 @@ pub fn settings() -> SyncSettings {
             resend_after: Duration::from_secs(3),
             image_rate: None,
         },
-        about: "{\"version\":\"test\"}".into(),
+        about: watch::channel("{\"version\":\"test\"}".into()).1,
         version: "test".into(),
     }
 }

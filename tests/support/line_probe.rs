@@ -203,7 +203,7 @@ async fn open(spec: Arc<Spec>, name: PathBuf) -> Result<Opened<SerialLink>, Link
     let found = Discovery::system().find(&By::Path(name), &[])?;
     let line = spec.serial.as_ref().expect("a serial line");
     let link = SerialLink::open(&found.node, line).await?;
-    Ok(Opened { link, serial: found.serial, port: found.node.display().to_string(), wanted: None })
+    Ok(Opened { link, serial: found.serial, port: found.node.display().to_string(), wanted: None, signal_dbm: None })
 }
 
 impl Served {

@@ -154,6 +154,7 @@ impl Building {
                         serial: "usb".to_owned(),
                         port: "analyser".to_owned(),
                         wanted: None,
+                        signal_dbm: None,
                     })
                 }
             },

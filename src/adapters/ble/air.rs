@@ -18,6 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+use uuid::Uuid;
 
 /// Questions under way: each device asks one at a time.
 const QUESTIONS: usize = 32;
@@ -28,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(10);
 /// Without a configured address candidates are gathered so long.
 const GATHER: Duration = Duration::from_secs(4);
 
+/// Advertisements held for a listener that is slow.
+const OVERHEARD: usize = 64;
+
 /// Without D-Bus it is tried again after this; the asker waits meanwhile.
 const BUS_AGAIN: Duration = Duration::from_secs(2);
 
@@ -37,6 +41,22 @@ pub struct Wanted {
     /// `F0:F1:F2:F3:F4:F5`; without it candidates are only named: in the air the neighbour's device looks the same.
     pub address: Option<String>,
     pub advertises: Advertises,
+    /// It only advertises, and names its service nowhere but in its data: everything has to be listened to.
+    pub broadcast: bool,
+}
+
+/// Service data of a device that is listened to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Advertisement {
+    pub data: Vec<u8>,
+}
+
+/// Somebody who listens to a device that is never connected.
+pub(super) struct Listener {
+    pub address: String,
+    /// Whose data.
+    pub service: Uuid,
+    pub told: mpsc::Sender<Advertisement>,
 }
 
 /// A device that was heard this moment.
@@ -47,10 +67,13 @@ pub struct Sighting {
     pub address: String,
     /// `hci0`.
     pub adapter: String,
+    /// How strongly it was heard, in dBm.
+    pub signal_dbm: Option<i16>,
 }
 
 pub(super) enum Question {
     Find { wanted: Wanted, answer: oneshot::Sender<Result<Sighting, LinkError>> },
+    Listen { listener: Listener },
     Adapters { answer: oneshot::Sender<Vec<(Adapter, Lifeline)>> },
     Guard { device: PeripheralId, gone: CancellationToken },
 }
@@ -63,7 +86,8 @@ pub struct Air(mpsc::Sender<Question>);
 #[must_use]
 pub fn air() -> (Air, AirTask) {
     let (sender, questions) = mpsc::channel(QUESTIONS);
-    let task = AirTask { questions, seekers: Vec::new(), guards: HashMap::new(), told: String::new() };
+    let task =
+        AirTask { questions, seekers: Vec::new(), guards: HashMap::new(), listeners: Vec::new(), told: String::new() };
     (Air(sender), task)
 }
 
@@ -93,6 +117,20 @@ impl Air {
         let stopped = || LinkError::NoRadio("the gateway is stopping".to_owned());
         self.0.send(Question::Find { wanted, answer }).await.map_err(|_| stopped())?;
         found.await.map_err(|_| stopped())?
+    }
+
+    /// What the device with this address advertises from now on; the channel closes when the radio is lost. Who does not keep
+    /// up misses some: they come again.
+    pub(super) async fn listen(
+        &self,
+        address: String,
+        service: Uuid,
+    ) -> Result<mpsc::Receiver<Advertisement>, LinkError> {
+        let (told, advertisements) = mpsc::channel(OVERHEARD);
+        let listener = Listener { address, service, told };
+        let asked = self.0.send(Question::Listen { listener }).await;
+        asked.map_err(|_| LinkError::NoRadio("the gateway is stopping".to_owned()))?;
+        Ok(advertisements)
     }
 
     /// The adapters in use now.
@@ -128,6 +166,7 @@ pub struct AirTask {
     pub(super) questions: mpsc::Receiver<Question>,
     pub(super) seekers: Vec<Seeker>,
     pub(super) guards: HashMap<PeripheralId, CancellationToken>,
+    pub(super) listeners: Vec<Listener>,
     /// What kept the radio from working when it was last looked at; empty while it works.
     pub(super) told: String,
 }
@@ -177,6 +216,8 @@ impl AirTask {
         match question {
             Question::Find { wanted, answer } => self.seek(wanted, answer),
             Question::Guard { gone, .. } => gone.cancel(),
+            // It looks for its device anew, and is told then.
+            Question::Listen { listener } => drop(listener),
             // Nobody to let go of.
             Question::Adapters { answer } => return drop(answer.send(Vec::new())),
         }
@@ -198,6 +239,7 @@ impl AirTask {
     /// Nothing holds any more: links are over, and whoever looks for a device begins anew, by letting go of it first (the
     /// kernel may still hold its link, and then it would never be heard).
     pub(super) fn all_gone(&mut self) {
+        self.listeners.clear();
         for (_, gone) in self.guards.drain() {
             gone.cancel();
         }
@@ -219,8 +261,11 @@ impl AirTask {
     }
 
     /// The services to scan for; empty where anyone looks for something else than a service.
-    pub(super) fn services(&self) -> Vec<uuid::Uuid> {
+    pub(super) fn services(&self) -> Vec<Uuid> {
         let mut services = Vec::new();
+        if !self.listeners.is_empty() || self.seekers.iter().any(|seeker| seeker.wanted.broadcast) {
+            return services;
+        }
         for seeker in &self.seekers {
             let Some(service) = seeker.wanted.advertises.service else { return Vec::new() };
             if !services.contains(&service) {

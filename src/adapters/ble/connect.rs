@@ -4,7 +4,7 @@
 use super::{air::Sighting, bus::Lifeline, trouble::Trouble};
 use crate::{
     ports::LinkError,
-    protocol::air::{Ble, Write, shown},
+    protocol::air::{Ble, Write, number, shown},
 };
 use btleplug::{
     api::{Characteristic, Peripheral as _, ValueNotification, WriteType},
@@ -13,6 +13,7 @@ use btleplug::{
 use futures_util::Stream;
 use std::{io, pin::Pin, time::Duration};
 use tokio::time::sleep;
+use tracing::debug;
 
 /// A device that was heard a moment ago answers within a second; one at the edge of reach needs some tries of the radio.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -23,6 +24,7 @@ const DISCONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Services and characteristics of a large device over a weak link.
 const DISCOVER_LIMIT: Duration = Duration::from_secs(10);
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(5);
+const READ_LIMIT: Duration = Duration::from_secs(5);
 
 /// BlueZ may say that services are known before it shows them: looked at again so often, at this pace.
 const DISCOVER_TRIES: u32 = 10;
@@ -41,6 +43,10 @@ pub(super) type Notifications = Pin<Box<dyn Stream<Item = ValueNotification> + S
 pub(super) struct Connected {
     pub peripheral: Peripheral,
     pub notifications: Notifications,
+    /// What was read, as if it had been notified.
+    pub read: Vec<Vec<u8>>,
+    /// What is heard begins with the number of its characteristic.
+    pub numbered: bool,
     /// Where commands go, how, and how many bytes at once.
     pub command: Option<(Characteristic, WriteType)>,
     pub write_size: usize,
@@ -48,7 +54,7 @@ pub(super) struct Connected {
 
 /// Connects to what was sighted and subscribes to all that sends.
 pub(super) async fn connect(sighting: &Sighting, ble: &Ble) -> Result<Connected, LinkError> {
-    let Sighting { peripheral, lifeline, address, adapter: _ } = sighting;
+    let Sighting { peripheral, lifeline, address, .. } = sighting;
     let connected = attempt(peripheral, lifeline, ble).await;
     if connected.is_err() {
         // BlueZ goes on trying otherwise, and every later attempt is refused as already in progress.
@@ -92,9 +98,21 @@ async fn attempt(peripheral: &Peripheral, lifeline: &Lifeline, ble: &Ble) -> Res
     for sending in ble.sending() {
         lifeline.within(SUBSCRIBE_LIMIT, peripheral.subscribe(&find(sending.uuid)?)).await?;
     }
+    let readable: Vec<&Characteristic> =
+        ble.readable().filter_map(|wanted| found.iter().find(|one| one.uuid == wanted.uuid)).collect();
+    let mut read = Vec::new();
+    for characteristic in readable {
+        match lifeline.within(READ_LIMIT, peripheral.read(characteristic)).await {
+            Ok(value) => read.push([number(characteristic.uuid), value].concat()),
+            Err(Trouble::NoBus) => return Err(Trouble::NoBus.into()),
+            // What a device does not let be read it is without: its values do not wait for that.
+            Err(trouble) => debug!(characteristic = shown(characteristic.uuid), ?trouble, "not read"),
+        }
+    }
     // A longer write would be refused, or sent by a procedure that small devices do not have.
     let write_size = usize::from(peripheral.mtu()).saturating_sub(3).clamp(LEAST_WRITE, LONGEST_WRITE);
-    Ok(Connected { peripheral: peripheral.clone(), notifications, command, write_size })
+    let (peripheral, numbered) = (peripheral.clone(), ble.numbered);
+    Ok(Connected { peripheral, notifications, read, numbered, command, write_size })
 }
 
 async fn discover(peripheral: &Peripheral, lifeline: &Lifeline) -> Result<Vec<Characteristic>, Trouble> {

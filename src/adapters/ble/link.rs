@@ -7,13 +7,16 @@ use super::{
     bus::Lifeline,
     connect::{Connected, Notifications},
 };
-use crate::ports::{Link, LinkError};
+use crate::{
+    ports::{Link, LinkError},
+    protocol::air::number,
+};
 use btleplug::{
-    api::{Characteristic, Peripheral as _, WriteType},
+    api::{Characteristic, Peripheral as _, ValueNotification, WriteType},
     platform::Peripheral,
 };
 use futures_util::StreamExt as _;
-use std::{fmt, io, time::Duration};
+use std::{collections::VecDeque, fmt, io, time::Duration};
 use tokio::{
     sync::mpsc,
     task::JoinHandle,
@@ -38,6 +41,8 @@ pub struct BleLink {
     address: String,
     command: Option<(Characteristic, WriteType)>,
     write_size: usize,
+    /// What was read when it was connected; comes before all else.
+    read: VecDeque<Vec<u8>>,
     arrived: mpsc::Receiver<Vec<u8>>,
     /// Of one notification, what the last caller's buffer had no room for.
     rest: Vec<u8>,
@@ -57,12 +62,14 @@ impl fmt::Debug for BleLink {
 
 impl BleLink {
     pub(super) fn new(connected: Connected, address: String, lifeline: Lifeline, gone: CancellationToken) -> Self {
-        let Connected { peripheral, notifications, command, write_size } = connected;
+        let Connected { peripheral, notifications, read, numbered, command, write_size } = connected;
         let (sender, arrived) = mpsc::channel(HELD);
-        let drain = Drain { peripheral: peripheral.clone(), lifeline: lifeline.clone(), gone: gone.clone(), sender };
+        let (one, life, over) = (peripheral.clone(), lifeline.clone(), gone.clone());
+        let drain = Drain { peripheral: one, lifeline: life, gone: over, numbered, sender };
         #[expect(clippy::disallowed_methods, reason = "the library's queue has no bound; this ends with its link")]
         let drain = tokio::spawn(drain.run(notifications));
-        Self { peripheral, lifeline, address, command, write_size, arrived, rest: Vec::new(), gone, drain }
+        let (read, rest) = (read.into(), Vec::new());
+        Self { peripheral, lifeline, address, command, write_size, read, arrived, rest, gone, drain }
     }
 
     fn lost(&self) -> LinkError {
@@ -96,10 +103,10 @@ impl Link for BleLink {
     async fn recv(&mut self, buffer: &mut [u8]) -> Result<usize, LinkError> {
         if self.rest.is_empty() {
             // What arrived before the loss still counts.
-            match self.arrived.recv().await {
-                Some(bytes) => self.rest = bytes,
-                None => return Err(self.lost()),
-            }
+            self.rest = match self.read.pop_front() {
+                Some(bytes) => bytes,
+                None => self.arrived.recv().await.ok_or_else(|| self.lost())?,
+            };
         }
         let count = self.rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&self.rest[..count]);
@@ -120,12 +127,14 @@ struct Drain {
     peripheral: Peripheral,
     lifeline: Lifeline,
     gone: CancellationToken,
+    /// What is heard begins with the number of its characteristic.
+    numbered: bool,
     sender: mpsc::Sender<Vec<u8>>,
 }
 
 impl Drain {
     async fn run(self, mut notifications: Notifications) {
-        let Self { peripheral, lifeline, gone, sender } = self;
+        let Self { peripheral, lifeline, gone, numbered, sender } = self;
         let mut ask = interval_at(Instant::now() + ASK_EVERY, ASK_EVERY);
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -133,9 +142,10 @@ impl Drain {
                 () = gone.cancelled() => return,
                 () = lifeline.gone() => break,
                 arrived = notifications.next() => match arrived {
-                    Some(notification) if notification.value.is_empty() => {}
-                    Some(notification) => {
-                        if sender.try_send(notification.value).is_err() {
+                    Some(ValueNotification { value, .. }) if value.is_empty() => {}
+                    Some(ValueNotification { uuid, value, .. }) => {
+                        let bytes = if numbered { [number(uuid), value].concat() } else { value };
+                        if sender.try_send(bytes).is_err() {
                             tracing::warn!("a device in the air is {HELD} notifications ahead; it is disconnected");
                             break;
                         }

@@ -67,7 +67,8 @@ async fn find(air: &Air, device: &Pinned) -> Result<Sighting, LinkError> {
     if let Some(address) = &device.address {
         release(air, address).await;
     }
-    air.find(Wanted { address: device.address.clone(), advertises: device.ble.advertises.clone() }).await
+    let (address, advertises) = (device.address.clone(), device.ble.advertises.clone());
+    air.find(Wanted { address, advertises, broadcast: device.ble.broadcast.is_some() }).await
 }
 
 async fn open(air: &Air, device: &Pinned, sighting: Sighting) -> Result<Opened<BleLink>, LinkError> {
@@ -78,10 +79,10 @@ async fn open(air: &Air, device: &Pinned, sighting: Sighting) -> Result<Opened<B
         () = gone.cancelled() => return Err(LinkError::Unheard { what: sighting.address }),
         connected = connect(&sighting, &device.ble) => connected?,
     };
-    let Sighting { peripheral: _, lifeline, address, adapter } = sighting;
+    let Sighting { peripheral: _, lifeline, address, adapter, signal_dbm } = sighting;
     let port = format!("{adapter} {address}");
     let link = BleLink::new(connected, address.clone(), lifeline, gone);
-    Ok(Opened { link, serial: address, port, wanted: None })
+    Ok(Opened { link, serial: address, port, wanted: None, signal_dbm })
 }
 
 /// Ends what is left of an earlier connection, on every adapter.

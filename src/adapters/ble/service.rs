@@ -1,7 +1,7 @@
 //! The air over one connection to the bus: adapters, their scans and events, who is looked for and who is connected.
 
 use super::{
-    air::{AirTask, Question, Seeker, Sighting},
+    air::{Advertisement, AirTask, Question, Seeker, Sighting},
     bus::{Bus, CALL_LIMIT},
     seat::{Seat, address_of, name_of},
     trouble::Trouble,
@@ -73,7 +73,10 @@ impl Service {
         turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut daemon = self.bus.daemon.clone();
         loop {
-            let busy = !task.seekers.is_empty() || !task.guards.is_empty() || !self.seats.is_empty();
+            let busy = !task.listeners.is_empty()
+                || !task.seekers.is_empty()
+                || !task.guards.is_empty()
+                || !self.seats.is_empty();
             let heard = heard(&mut self.seats);
             tokio::select! {
                 biased;
@@ -96,6 +99,11 @@ impl Service {
     pub async fn take(&mut self, question: Question, task: &mut AirTask) {
         match question {
             Question::Find { wanted, answer } => task.seek(wanted, answer),
+            Question::Listen { listener } => {
+                task.listeners.push(listener);
+                // What was heard before it listened counts too: many sensors speak once a minute.
+                self.recall(task).await;
+            }
             Question::Adapters { answer } => {
                 if self.seats.is_empty() {
                     self.count(task).await;
@@ -130,7 +138,8 @@ impl Service {
         let now = Instant::now();
         task.seekers.retain(|seeker| !seeker.answer.is_closed());
         task.guards.retain(|_, gone| !gone.is_cancelled());
-        if task.seekers.is_empty() {
+        task.listeners.retain(|listener| !listener.told.is_closed());
+        if task.seekers.is_empty() && task.listeners.is_empty() {
             if now > self.wanted_until + LINGER {
                 for seat in &mut self.seats {
                     seat.rest(&self.bus).await;
@@ -254,7 +263,35 @@ impl Service {
         if fresh {
             seat.watchdog.heard();
         }
+        self.overheard(at, &id, fresh, task).await;
         self.sighted(at, &id, fresh, task).await;
+    }
+
+    /// What devices that are listened to have last said.
+    async fn recall(&mut self, task: &mut AirTask) {
+        for at in 0..self.seats.len() {
+            let (adapter, lifeline) = (self.seats[at].adapter.clone(), self.bus.lifeline.clone());
+            let Ok(known) = lifeline.within(CALL_LIMIT, adapter.peripherals()).await else { continue };
+            for peripheral in known {
+                self.overheard(at, &peripheral.id(), false, task).await;
+            }
+        }
+    }
+
+    /// Hands what a device says without being connected to whoever listens to it.
+    async fn overheard(&mut self, at: usize, id: &PeripheralId, fresh: bool, task: &mut AirTask) {
+        let Some(address) = address_of(id) else { return };
+        let Some(listener) = task.listeners.iter().find(|listener| listener.address == address) else { return };
+        let (adapter, lifeline) = (self.seats[at].adapter.clone(), &self.bus.lifeline);
+        let Ok(peripheral) = lifeline.within(CALL_LIMIT, adapter.peripheral(id)).await else { return };
+        let Ok(Some(properties)) = lifeline.within(CALL_LIMIT, peripheral.properties()).await else { return };
+        if !fresh && properties.rssi.is_none() {
+            return;
+        }
+        if let Some(data) = properties.service_data.get(&listener.service) {
+            // One that is missed comes again.
+            let _ = listener.told.try_send(Advertisement { data: data.clone() });
+        }
     }
 
     /// Hands a device that was heard to whoever looks for it.
@@ -271,10 +308,11 @@ impl Service {
         if !fresh && properties.rssi.is_none() {
             return;
         }
+        // Those that only advertise name their service nowhere but in its data.
+        let services: Vec<_> = properties.services.iter().chain(properties.service_data.keys()).copied().collect();
         let companies = || properties.manufacturer_data.keys().copied();
         let fits = |seeker: &mut Seeker| {
-            wanted(seeker)
-                && seeker.wanted.advertises.fits(&properties.services, properties.local_name.as_deref(), companies())
+            wanted(seeker) && seeker.wanted.advertises.fits(&services, properties.local_name.as_deref(), companies())
         };
         let mut waiting = Vec::new();
         for mut seeker in std::mem::take(&mut task.seekers) {
@@ -282,7 +320,8 @@ impl Service {
                 waiting.push(seeker);
             } else if seeker.wanted.address.is_some() {
                 let (peripheral, lifeline) = (peripheral.clone(), lifeline.clone());
-                let sighting = Sighting { peripheral, lifeline, address: address.clone(), adapter: name.clone() };
+                let (address, adapter, signal_dbm) = (address.clone(), name.clone(), properties.rssi);
+                let sighting = Sighting { peripheral, lifeline, address, adapter, signal_dbm };
                 let _ = seeker.answer.send(Ok(sighting));
             } else {
                 let name = properties.local_name.as_deref().unwrap_or("no name");

@@ -1,12 +1,13 @@
 //! `skinlink devices`: what is plugged in, what each would be taken for and why, and how to configure it; and `record`.
 
+mod air;
 mod look;
 mod table;
 
 use super::{
     catalogue,
     print::say,
-    watch::{ProtocolFile, Recorder, Watch, head},
+    watch::{ProtocolFile, Recorder, Watch, Way, head},
 };
 use crate::{
     cli::{self, exit},
@@ -23,6 +24,7 @@ use std::time::Duration;
 pub fn command(options: &cli::Devices) -> anyhow::Result<u8> {
     match &options.command {
         Some(cli::DevicesCommand::Record(record)) => super::block_on_listening(self::record(record)),
+        None if options.look.air => super::block_on_any(air::show(&options.look))?,
         None => super::block_on_listening(show(&options.look)),
     }
 }
@@ -48,8 +50,7 @@ async fn record(options: &cli::Record) -> anyhow::Result<u8> {
     let recorder = Recorder::begin(&options.into, &head);
     let recorder = recorder.with_context(|| format!("cannot begin the recording {}", options.into.display()))?;
     let watch = Watch {
-        port: options.port.clone(),
-        serial,
+        way: Way::Line { port: options.port.clone(), serial },
         spec,
         file: None,
         recorder: Some(recorder),
@@ -66,10 +67,19 @@ async fn record(options: &cli::Record) -> anyhow::Result<u8> {
 pub async fn try_protocol(options: &cli::Try) -> anyhow::Result<u8> {
     let mut file = ProtocolFile::find(&options.file, &options.folder.protocols);
     let spec = file.read()?;
-    let serial = line(Some(&spec), options.baud)?;
+    let way = match (&options.port, &options.address) {
+        (Some(port), _) => Way::Line { port: port.clone(), serial: line(Some(&spec), options.baud)? },
+        (None, Some(address)) => match &spec.ble {
+            Some(ble) if ble.broadcast.is_none() => {
+                Way::Air { address: address.to_ascii_uppercase(), ble: ble.clone() }
+            }
+            Some(_) => bail!("{} is never connected; `skinlink devices --air` shows whether it is heard", spec.id),
+            None => bail!("{} has no [transport.ble]; try it at its --port", spec.id),
+        },
+        (None, None) => bail!("name the device: --port or --address"),
+    };
     let watch = Watch {
-        port: options.port.clone(),
-        serial,
+        way,
         spec: Some(spec),
         file: Some(file),
         recorder: None,

@@ -1,7 +1,9 @@
 //! `[transport.ble]`.
 
 use crate::protocol::{
-    air::{Advertises, AirRole, Ble, Characteristic, Write, uuid_of},
+    air::{Advertises, AirRole, Ble, Broadcast, Characteristic, Write, number, shown, uuid_of},
+    bthome,
+    framing::Kind,
     reader::{Complaints, Reader},
     spec::Spec,
 };
@@ -9,10 +11,62 @@ use uuid::Uuid;
 
 /// What is to be sent needs a characteristic to be written to.
 pub(super) fn check(spec: &Spec, complaints: &Complaints) {
+    let numbered = spec.framing.kind == Kind::Notification;
+    if numbered && (spec.serial.is_some() || spec.ble.is_none()) {
+        complaints.add("framing.kind", "notification is for the air alone: [transport.ble] without [transport.serial]");
+    }
+    if spec.command_framing.kind == Kind::Notification && !numbered {
+        complaints.add("command_framing.kind", "notification stands only beside [framing] kind = \"notification\"");
+    }
     let Some(ble) = &spec.ble else { return };
+    if ble.broadcast.is_some() && (!numbered || !ble.characteristics.is_empty()) {
+        complaints.add(
+            "transport.ble.broadcast",
+            "is for a device that is never connected: leave characteristic out, and write framing kind = \"notification\"",
+        );
+    }
+    if numbered {
+        numbers(spec, ble, complaints);
+    } else if ble.readable().next().is_some() {
+        complaints.add(
+            "transport.ble.characteristic",
+            "the role read is for framing kind = \"notification\": in a stream nobody could tell what was read",
+        );
+    }
     if ble.command().is_none() && !spec.commands.is_empty() {
         complaints
             .add("transport.ble.characteristic", "needs one with the role command: the file has commands to send");
+    }
+}
+
+/// Each message says which characteristic it is from, and each characteristic is understood.
+fn numbers(spec: &Spec, ble: &Ble, complaints: &Complaints) {
+    if ble.broadcast.is_some() {
+        let begins = bthome::SERVICE.to_be_bytes();
+        for message in
+            spec.messages.iter().filter(|message| message.matches.len() != 3 || message.matches[..2] != begins)
+        {
+            let problem = "must be FC D2 and the number of an object, such as \"FC D2 02\"";
+            complaints.add(format!("message {:?}.match", message.name), problem);
+        }
+        return;
+    }
+    let heard: Vec<(String, Vec<u8>)> =
+        ble.sending().chain(ble.readable()).map(|one| (shown(one.uuid), number(one.uuid))).collect();
+    for message in &spec.messages {
+        if !heard.iter().any(|(_, number)| message.matches.starts_with(number)) {
+            let known: Vec<&str> = heard.iter().map(|(name, _)| name.as_str()).collect();
+            complaints.add(
+                format!("message {:?}.match", message.name),
+                format!("must begin with the number of a characteristic that is heard: {}", known.join(", ")),
+            );
+        }
+    }
+    for (name, number) in &heard {
+        if !spec.messages.iter().any(|message| message.matches.starts_with(number)) {
+            complaints
+                .add("transport.ble.characteristic", format!("no message begins with {name}; leave it out or add one"));
+        }
     }
 }
 
@@ -30,7 +84,9 @@ pub(super) fn read(table: &Reader<'_>) -> Ble {
     if commands > 1 {
         table.complain("characteristic", "only one can have the role command");
     }
-    if characteristics.len() == commands {
+    let broadcast = table.opt_word::<Broadcast>("broadcast");
+    if broadcast.is_none() && !characteristics.iter().any(|one| matches!(one.role, AirRole::Notify | AirRole::Indicate))
+    {
         table.complain(
             "characteristic",
             "needs one with the role notify or indicate: nothing would be heard of the device",
@@ -38,10 +94,10 @@ pub(super) fn read(table: &Reader<'_>) -> Ble {
     }
     for (at, one) in characteristics.iter().enumerate() {
         if characteristics[..at].iter().any(|other| other.uuid == one.uuid && other.role == one.role) {
-            table.complain("characteristic", format!("{} is listed twice", crate::protocol::air::shown(one.uuid)));
+            table.complain("characteristic", format!("{} is listed twice", shown(one.uuid)));
         }
     }
-    Ble { advertises, characteristics }
+    Ble { advertises, characteristics, broadcast, numbered: false }
 }
 
 fn advertises(signs: &Reader<'_>) -> Advertises {
@@ -70,7 +126,7 @@ fn characteristic(table: &Reader<'_>) -> Option<Characteristic> {
         (AirRole::Command, None) => {
             table.complain("write", "is missing; write \"with-response\" or \"without-response\"")
         }
-        (AirRole::Notify | AirRole::Indicate, Some(_)) => {
+        (AirRole::Notify | AirRole::Indicate | AirRole::Read, Some(_)) => {
             table.complain("write", "is for the role command; leave it out")
         }
         _ => {}
@@ -163,6 +219,38 @@ mod tests {
         for (transport, wanted) in mistakes {
             let faults = parse(transport).unwrap_err();
             assert!(faults.contains(wanted), "{transport}: {wanted:?} is missing in:\n{faults}");
+        }
+    }
+
+    #[test]
+    fn notifications_say_whose_they_are_and_each_is_understood() {
+        let file = |transport: &str, framing: &str, matches: &str| {
+            let text = format!(
+                "schema = 1\nid = \"pen\"\nversion = \"1\"\ntitle = {{ zh = \"x\", en = \"x\" }}\nsource = \"s\"\n{transport}\
+                 [framing]\n{framing}\n[[message]]\nname = \"m\"\nmatch = \"{matches}\"\n\
+                 field = [{{ metric = \"moisture\", width = \"u8\", unit = \"%\" }}]\n[[metric]]\nid = \"moisture\"\n"
+            );
+            Spec::parse("pen", &text).map_err(|faults| faults.to_string())
+        };
+        let ble = "[transport.ble]\nadvertises = { service = \"181A\" }\n";
+        let one = format!("{ble}characteristic = [{{ uuid = \"2A6F\", role = \"notify\" }}]\n");
+        let kind = "kind = \"notification\"";
+        assert!(file(&one, kind, "2A 6F").unwrap().ble.unwrap().numbered);
+        let two = format!(
+            "{ble}characteristic = [{{ uuid = \"2A6F\", role = \"notify\" }}, {{ uuid = \"2A19\", role = \"read\" }}]\n"
+        );
+        let line = format!("[transport.serial]\nbaud = 9600\n{one}");
+        let stream = "kind = \"fixed-length\"\nstart = \"AA\"\nframe_bytes = 4";
+        let mistakes = [
+            (&one, kind, "2A 6E", "must begin with the number of a characteristic that is heard: 2A6F"),
+            (&two, kind, "2A 6F", "no message begins with 2A19; leave it out or add one"),
+            (&line, kind, "2A 6F", "notification is for the air alone"),
+            (&two, stream, "01", "the role read is for framing kind = \"notification\""),
+            (&one, "kind = \"notification\"\nstart = \"AA\"", "2A 6F", "framing.start: is no key of this table"),
+        ];
+        for (transport, framing, matches, wanted) in mistakes {
+            let faults = file(transport, framing, matches).unwrap_err();
+            assert!(faults.contains(wanted), "{wanted:?} is missing in:\n{faults}");
         }
     }
 }

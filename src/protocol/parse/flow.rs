@@ -50,8 +50,9 @@ fn steps(table: &Reader<'_>, key: &'static str) -> Vec<Step> {
         Step { send, reply, timeout, retries: step.opt_within("retries", 0, 20).unwrap_or(0) as u32 }
     });
     let steps: Vec<Step> = steps.collect();
-    if steps.first().is_some_and(|first| first.send.is_none()) {
-        table.complain(key, "the first step must send something");
+    if steps.first().is_some_and(|first| first.send.is_none() && first.retries > 0) {
+        table
+            .complain(key, "the first step has nothing to send again; let it send something, or leave its retries out");
     }
     steps
 }

@@ -18,6 +18,9 @@ const DEFAULT_GAP: Duration = Duration::from_millis(300);
 /// Longest line that needs no `max_payload` of its own.
 const DEFAULT_LINE: usize = 120;
 
+/// The number of a characteristic and the longest value it can have (Core 5.4, Vol 3 Part F, 3.2.9).
+const LONGEST_NOTIFICATION: usize = 16 + 512;
+
 pub(super) fn read(file: &Reader<'_>, key: &'static str) -> Framing {
     let Some(table) = file.table(key) else {
         file.complain(key, "is missing; write [framing] with kind = \"start-length-end\"");
@@ -35,11 +38,15 @@ pub(super) fn read(file: &Reader<'_>, key: &'static str) -> Framing {
         Kind::Cobs => framing.stuffing = Some(Stuffing::Cobs),
         Kind::Slip => framing.stuffing = Some(Stuffing::Slip),
         Kind::Escaped => framing.stuffing = escaped(&table),
+        Kind::Notification => framing.max_payload = LONGEST_NOTIFICATION,
         // Its messages say how long it can be, those without a fixed length apart.
         Kind::Silence => framing.max_payload = table.opt_within("max_payload", 1, MOST_PAYLOAD).unwrap_or(0),
     }
     if matches!(kind, Kind::Cobs | Kind::Slip | Kind::Escaped) {
         framing.max_payload = table.within("max_payload", 1, MOST_PAYLOAD);
+    }
+    if kind == Kind::Notification {
+        return framing;
     }
     if kind != Kind::Delimited
         && let Some(gap) = table.opt_within("gap_ms", 10, 10_000)

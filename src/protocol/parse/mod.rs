@@ -12,6 +12,7 @@ mod shape;
 use super::{
     air::Ble,
     field::Code,
+    framing::Kind,
     reader::{Complaints, Reader, SpecFaults, table_of},
     spec::{ArraySpec, DeclaredMetric, Derived, DeviceError, FlowControl, Formula, Parity, Serial, Sign, Spec, UsbId},
 };
@@ -74,7 +75,10 @@ fn spec(id: &str, file: &Reader<'_>) -> Spec {
     codes.complain_of_unused(file);
     shape::know(&mut framing, &messages, file, "framing");
     shape::know(&mut command_framing, &commands, file, if own { "command_framing" } else { "framing" });
-    let (serial, ble) = transport(file);
+    let (serial, mut ble) = transport(file);
+    if let Some(ble) = &mut ble {
+        ble.numbered = framing.kind == Kind::Notification;
+    }
     Spec {
         id: id.to_owned(),
         version: file.text("version"),

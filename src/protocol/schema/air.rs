@@ -1,7 +1,7 @@
 //! `[transport.ble]`.
 
 use super::{list, one_of, table};
-use crate::protocol::air::{AirRole, Write};
+use crate::protocol::air::{AirRole, Broadcast, Write};
 use serde_json::{Value, json};
 
 pub(super) fn ble() -> Value {
@@ -20,14 +20,19 @@ pub(super) fn ble() -> Value {
         &["uuid", "role"],
         &[
             ("uuid", "The characteristic.", uuid()),
-            ("role", "Written to (command), or sends by itself (notify, indicate).", one_of(AirRole::WORDS)),
+            (
+                "role",
+                "Written to (command), sends by itself (notify, indicate), or is read at each connection (read).",
+                one_of(AirRole::WORDS),
+            ),
             ("write", "Whether its radio answers a command; only for the role command.", one_of(Write::WORDS)),
         ],
     );
     table(
-        &["advertises", "characteristic"],
+        &["advertises"],
         &[
             ("advertises", "How it is recognised in the air; all that is stated must fit.", advertises),
+            ("broadcast", "What it says in its advertisements, where it is never connected.", one_of(Broadcast::WORDS)),
             ("characteristic", "Those that carry the bytes; one has the role command at most.", list(&characteristic)),
         ],
     )

@@ -97,6 +97,11 @@ impl Session {
         if self.silent && self.spec.flow.identify.is_empty() {
             self.identified(None);
         }
+        if let Some(percent) = decoded.number(Role::Battery).and_then(|percent| u8::try_from(percent).ok())
+            && percent <= 100
+        {
+            self.event(Event::Battery(percent));
+        }
         // Two answers came together: the first one ended the question by which the second was read.
         if self.spec.is_known_by_its_question(&decoded.name) && self.awaited(decoded).is_none() {
             return;

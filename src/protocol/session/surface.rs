@@ -54,6 +54,8 @@ pub enum Event {
     /// The device said who it is; `serial` is empty where the protocol has no identify. Comes again after a silence.
     Identified(DeviceIdentity),
     Measured(Measurement),
+    /// How full its battery is, in percent.
+    Battery(u8),
     /// No value, and what to do about it. Token `None`: nobody had asked.
     Refused {
         token: Option<u64>,

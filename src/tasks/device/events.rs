@@ -71,6 +71,7 @@ impl Device {
                     self.tell(&identity, event);
                 }
             }
+            Event::Battery(percent) => self.state.send_modify(|state| state.battery_percent = Some(percent)),
             Event::BadFrame(error) => {
                 debug!(protocol = self.spec.id, %error, "bad frame");
                 call.bad_in_a_row = call.bad_in_a_row.saturating_add(1);

@@ -40,6 +40,10 @@ pub struct DeviceState {
     pub port: String,
     /// Unreadable frames since the start.
     pub bad_frames: u64,
+    /// As it last said; it may have said so before it went.
+    pub battery_percent: Option<u8>,
+    /// How strongly it was heard when it was last found, in dBm; only of devices in the air.
+    pub signal_dbm: Option<i16>,
 }
 
 #[derive(Debug)]

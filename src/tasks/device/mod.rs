@@ -76,6 +76,8 @@ impl Device {
             metrics: spec.metrics.iter().map(|metric| metric.id.clone()).collect(),
             port: String::new(),
             bad_frames: 0,
+            battery_percent: None,
+            signal_dbm: None,
         });
         let device = Self {
             spec,
@@ -101,6 +103,7 @@ impl Device {
         while let Some(opened) = self.while_away(open(), &stop).await {
             let fault = match opened {
                 Ok(opened) => {
+                    self.state.send_modify(|state| state.signal_dbm = opened.signal_dbm);
                     let mut call = Call::new(opened.serial, opened.wanted);
                     match self.serve(opened.link, &opened.port, &mut call, &stop).await {
                         Ended::Stopped => break,

@@ -30,6 +30,10 @@ pub struct DeviceView {
     /// Its name and how it is.
     pub zh: String,
     pub en: String,
+    /// As it last said.
+    pub battery_percent: Option<u8>,
+    /// How strongly it was heard when it was found, in dBm; only of devices in the air.
+    pub signal_dbm: Option<i16>,
 }
 
 impl Fitted {
@@ -41,6 +45,8 @@ impl Fitted {
             protocol: self.protocol.clone(),
             serial: state.identity.map(|identity| identity.serial).unwrap_or_default(),
             state: word,
+            battery_percent: state.battery_percent,
+            signal_dbm: state.signal_dbm,
             zh: format!("{} {zh}", self.title.zh),
             en: format!("{}: {en}", self.title.en),
         }

@@ -34,7 +34,7 @@ impl Station {
                 tracing::warn!(serial = device.serial, bytes = bytes.len(), "a device sent a picture; not taken in");
             }
             // Shown through the device's state.
-            Event::Identified(_) | Event::Silent | Event::BadFrame(_) => {}
+            Event::Identified(_) | Event::Battery(_) | Event::Silent | Event::BadFrame(_) => {}
         }
     }
 

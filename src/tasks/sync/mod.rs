@@ -39,8 +39,8 @@ const HELD_WELL: Duration = Duration::from_secs(30);
 pub struct SyncSettings {
     pub address: Address,
     pub sync: Sync,
-    /// Self-description, JSON, published retained on every connect; nothing personal.
-    pub about: String,
+    /// Self-description, JSON, published retained on every connect and whenever it changes; nothing personal.
+    pub about: watch::Receiver<String>,
     /// Of the daemon.
     pub version: String,
 }

@@ -89,6 +89,7 @@ pub(super) async fn run(
     stop: &CancellationToken,
 ) -> Result<End, StoreError> {
     let mut outbox = store.outbox_changed();
+    let mut about = settings.about.clone();
     let mut session = Session {
         store,
         settings,
@@ -103,13 +104,14 @@ pub(super) async fn run(
         confirmed: None,
         redactions: store.redactions(),
         pictures_owed: store.pictures_owed(),
-        first: [(Lane::Status, b"online".to_vec()), (Lane::About, settings.about.clone().into_bytes())].into(),
+        first: [(Lane::Status, b"online".to_vec()), (Lane::About, about.borrow_and_update().clone().into_bytes())]
+            .into(),
         greeting: Greeting::new(),
         ready: None,
         errands: HashMap::new(),
         token: 0,
     };
-    let end = session.converse(uplink, &mut outbox, stop).await?;
+    let end = session.converse(uplink, &mut outbox, &mut about, stop).await?;
     session.heard.record(store).await?;
     Ok(end)
 }
@@ -119,6 +121,7 @@ impl Session<'_> {
         &mut self,
         uplink: Uplink,
         outbox: &mut watch::Receiver<u64>,
+        about: &mut watch::Receiver<String>,
         stop: &CancellationToken,
     ) -> Result<End, StoreError> {
         let Uplink { publish, mut arrived, mut driver } = uplink;
@@ -148,6 +151,11 @@ impl Session<'_> {
                     }
                     let last = *outbox.borrow_and_update();
                     self.grown(last);
+                }
+                // Without anyone to tell of changes, this branch is passed over.
+                Ok(()) = about.changed() => {
+                    let now = about.borrow_and_update().clone();
+                    self.first.push_back((Lane::About, now.into_bytes()));
                 }
                 () = sleep_until(wake_at), if self.ready.is_none() => {}
             }

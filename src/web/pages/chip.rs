@@ -12,6 +12,9 @@ pub struct Chip {
     pub detail: String,
 }
 
+/// From here on a battery is to be charged before the next customer.
+const LOW: u8 = 15;
+
 const GOOD: &str =
     r#"<svg viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="5.5" fill="currentColor"/></svg>"#;
 const WAIT: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><circle cx="7" cy="7" r="5" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="3 2.2"/></svg>"#;
@@ -35,5 +38,16 @@ pub fn device(lang: Lang, device: &DeviceView) -> Chip {
     } else {
         said.to_owned()
     };
-    Chip { class, sign, words, detail: format!("{said} {}", device.serial) }
+    let mut detail = format!("{said} {}", device.serial);
+    if let Some(percent) = device.battery_percent {
+        detail += &format!(" · {} {percent} %", lang.pick("电量", "battery"));
+    }
+    if let Some(dbm) = device.signal_dbm {
+        detail += &format!(" · {} {dbm} dBm", lang.pick("信号", "signal"));
+    }
+    // Whoever has to charge it sees so without looking for it.
+    let low = device.battery_percent.filter(|percent| *percent <= LOW);
+    let words =
+        low.map_or(words.clone(), |percent| format!("{words} · {} {percent} %", lang.pick("电量低", "battery low")));
+    Chip { class, sign, words, detail }
 }

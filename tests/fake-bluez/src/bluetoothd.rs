@@ -130,6 +130,10 @@ async fn show_device(connection: &Connection, world: &World, address: &str, powe
     if heard {
         device.rssi.store(if pulse.is_multiple_of(2) { -50 } else { -51 }, SeqCst);
         let _ = device.r_s_s_i_changed(found.signal_emitter()).await;
+        // As BlueZ: only what is not as it was before.
+        if world.take_new(address) {
+            let _ = device.service_data_changed(found.signal_emitter()).await;
+        }
     } else if !world.is_scanning() {
         device.rssi.store(NOT_HEARD, SeqCst);
     }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use zbus::{
     Connection, interface,
     object_server::SignalEmitter,
-    zvariant::{OwnedObjectPath, OwnedValue},
+    zvariant::{OwnedObjectPath, OwnedValue, Value},
 };
 
 type Options = HashMap<String, OwnedValue>;
@@ -183,9 +183,16 @@ impl Device {
             .filter(|rssi| *rssi != NOT_HEARD)
             .ok_or_else(|| zbus::fdo::Error::UnknownProperty("RSSI".to_owned()))
     }
+    /// Whoever advertises data of a service does not list that service, too: there is no room.
     #[zbus(property, name = "UUIDs")]
     fn uuids(&self) -> Vec<String> {
-        vec![self.of(|body| body.sensor.service.clone())]
+        self.of(|body| if body.said.is_empty() { vec![body.sensor.service.clone()] } else { Vec::new() })
+    }
+    #[zbus(property)]
+    pub(crate) fn service_data(&self) -> HashMap<String, OwnedValue> {
+        let (service, said) = self.of(|body| (body.sensor.service.clone(), body.said.clone()));
+        let value = || OwnedValue::try_from(Value::from(said.clone())).expect("bytes are a value");
+        if said.is_empty() { HashMap::new() } else { HashMap::from([(service, value())]) }
     }
     #[zbus(property)]
     fn adapter(&self) -> OwnedObjectPath {
@@ -248,9 +255,9 @@ pub(crate) async fn show_services(connection: &Connection, world: &World, addres
             world: world.clone(),
             address: address.to_owned(),
             service: service.clone(),
+            value: gatt.value.clone(),
             gatt,
             mtu: sensor.mtu,
-            value: Vec::new(),
         };
         server.at(path, characteristic).await?;
     }

@@ -13,12 +13,25 @@ pub struct Gatt {
     pub uuid: String,
     /// In BlueZ's words: `notify`, `write`, `write-without-response`, …
     pub flags: Vec<String>,
+    /// What it holds, for whoever reads it.
+    pub value: Vec<u8>,
 }
 
 impl Gatt {
     #[must_use]
     pub fn new(uuid: &str, flags: &[&str]) -> Self {
-        Self { uuid: uuid.to_lowercase(), flags: flags.iter().map(|flag| (*flag).to_owned()).collect() }
+        Self {
+            uuid: uuid.to_lowercase(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            value: Vec::new(),
+        }
+    }
+
+    /// The same, holding this value.
+    #[must_use]
+    pub fn holding(mut self, value: &[u8]) -> Self {
+        self.value = value.to_vec();
+        self
     }
 }
 
@@ -50,6 +63,10 @@ pub(crate) struct Body {
     pub on: bool,
     pub connected: bool,
     pub notifying: Vec<String>,
+    /// Data of its service in its advertisements.
+    pub said: Vec<u8>,
+    /// It was said and not yet shown.
+    pub new: bool,
     pub inbox: mpsc::UnboundedSender<Written>,
 }
 
@@ -99,7 +116,8 @@ impl World {
     pub fn add(&self, sensor: Sensor) -> mpsc::UnboundedReceiver<Written> {
         let (inbox, written) = mpsc::unbounded_channel();
         let address = sensor.address.clone();
-        let body = Body { sensor, on: true, connected: false, notifying: Vec::new(), inbox };
+        let body =
+            Body { sensor, on: true, connected: false, notifying: Vec::new(), said: Vec::new(), new: false, inbox };
         self.change(|state| state.bodies.insert(address, body));
         written
     }
@@ -110,6 +128,16 @@ impl World {
             if let Some(body) = state.bodies.get_mut(address) {
                 body.on = on;
                 body.connected &= on;
+            }
+        });
+    }
+
+    /// A device says this of its service in every advertisement from now on.
+    pub fn says(&self, address: &str, data: &[u8]) {
+        self.change(|state| {
+            if let Some(body) = state.bodies.get_mut(address) {
+                body.new = body.said != data;
+                body.said = data.to_vec();
             }
         });
     }
@@ -146,6 +174,13 @@ impl World {
         self.state().bodies.get(address).is_some_and(|body| body.connected)
     }
 
+    /// Whether someone hears what this characteristic sends.
+    #[must_use]
+    pub fn is_subscribed(&self, address: &str, uuid: &str) -> bool {
+        let subscribed = |body: &Body| body.connected && body.notifying.iter().any(|notifying| notifying == uuid);
+        self.state().bodies.get(address).is_some_and(subscribed)
+    }
+
     #[must_use]
     pub fn is_scanning(&self) -> bool {
         self.state().scanning
@@ -159,6 +194,11 @@ impl World {
                 return;
             }
         }
+    }
+
+    /// Whether it says something that was not shown before. Does not wake the radio.
+    pub(crate) fn take_new(&self, address: &str) -> bool {
+        self.state().bodies.get_mut(address).is_some_and(|body| std::mem::take(&mut body.new))
     }
 
     /// Writes a call down; `Some`: what to answer instead of doing it.

@@ -3,8 +3,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test may panic and starts what it watches")]
 
+mod broadcast;
 mod room;
+mod standards;
 mod story;
+mod tools;
 mod whole_scan;
 
 use room::{ADDRESS, BACK_WITHIN, NOTIFY, Room, sensor};

@@ -1,10 +1,11 @@
 //! A treatment room with one probe in the air: private bus, bluetoothd, the gateway's own device task, and the probe, which is
 //! written from its manual and not with our codec.
 
+use crate::standards::told;
 use skinlink::{
-    adapters::ble::{self, Pinned},
+    adapters::ble::{self, Overheard, Pinned},
     domain::{Region, metric::MetricId},
-    protocol::{Event, Measurement, Request, Spec},
+    protocol::{Event, Measurement, Request, Spec, bthome::Key},
     tasks::{
         device::{Device, DeviceHandle, DeviceState},
         observation::{self, Observation},
@@ -92,7 +93,7 @@ pub struct Room {
     pub world: World,
     pub daemon: Daemon,
     pub device: DeviceHandle,
-    inbox: mpsc::Receiver<Observation>,
+    pub inbox: mpsc::Receiver<Observation>,
     token: u64,
 }
 
@@ -107,18 +108,29 @@ impl Room {
 
     /// A bus and nobody on it.
     pub async fn without_bluetooth(folder: PathBuf, address: Option<&str>) -> Self {
+        let (room, written) = Self::with(folder, spec(), sensor(ADDRESS), address).await;
+        tokio::spawn(probe(ADDRESS.to_owned(), written, Arc::clone(&room.daemon)));
+        room
+    }
+
+    /// The same with another device, whose inbox is given along.
+    pub async fn with(
+        folder: PathBuf,
+        spec: Arc<Spec>,
+        sensor: Sensor,
+        address: Option<&str>,
+    ) -> (Self, mpsc::UnboundedReceiver<Written>) {
         let bus = Bus::start(&folder).await;
         let (world, daemon) = (World::default(), Daemon::default());
-        let written = world.add(sensor(ADDRESS));
-        tokio::spawn(probe(ADDRESS.to_owned(), written, Arc::clone(&daemon)));
+        let written = world.add(sensor);
         let (station, inbox) = observation::queue();
-        let (device, task) = Device::new(spec(), station);
+        let (device, task) = Device::new(Arc::clone(&spec), station);
         let (air, owner) = ble::air();
-        let pinned = Pinned { address: address.map(str::to_owned), ble: spec().ble.clone().expect("it has one") };
+        let pinned = Pinned { address: address.map(str::to_owned), ble: spec.ble.clone().expect("it has one") };
         let stop = CancellationToken::new();
         tokio::spawn(owner.run(stop.clone()));
         tokio::spawn(task.run(ble::opener(air, pinned), stop));
-        Self { bus, world, daemon, device, inbox, token: 0 }
+        (Self { bus, world, daemon, device, inbox, token: 0 }, written)
     }
 
     pub async fn start_bluetoothd(&mut self) {
@@ -175,6 +187,56 @@ impl Room {
                 _ => {}
             }
         }
+    }
+}
+
+/// A room with a device that only advertises.
+pub struct Heard {
+    pub bus: Bus,
+    pub world: World,
+    device: DeviceHandle,
+    inbox: mpsc::Receiver<Observation>,
+}
+
+impl Heard {
+    /// A bus and nobody on it.
+    pub async fn open(folder: PathBuf, spec: Arc<Spec>, sensor: Sensor, address: &str, key: Option<Key>) -> Self {
+        let bus = Bus::start(&folder).await;
+        let world = World::default();
+        let _inbox = world.add(sensor);
+        let (station, inbox) = observation::queue();
+        let (device, task) = Device::new(Arc::clone(&spec), station);
+        let (air, owner) = ble::air();
+        let stop = CancellationToken::new();
+        tokio::spawn(owner.run(stop.clone()));
+        let overheard = Overheard { address: address.to_owned(), key, spec };
+        tokio::spawn(task.run(ble::listener(air, overheard), stop));
+        Self { bus, world, device, inbox }
+    }
+
+    /// The next values.
+    pub async fn measured(&mut self, limit: Duration) -> Vec<String> {
+        loop {
+            let observed = timeout(limit, self.inbox.recv()).await;
+            let state = self.device.state().borrow().clone();
+            match observed.unwrap_or_else(|_| panic!("nothing within {limit:?}: {state:?}")).expect("runs").event {
+                Event::Measured(measured) => return told(&measured),
+                _ => continue,
+            }
+        }
+    }
+
+    /// Nothing was measured meanwhile.
+    pub fn nothing_more(&mut self) {
+        while let Ok(Observation { event, .. }) = self.inbox.try_recv() {
+            assert!(!matches!(event, Event::Measured(_)), "{event:?}");
+        }
+    }
+
+    pub async fn until(&self, what: &str, wanted: impl FnMut(&DeviceState) -> bool) -> DeviceState {
+        let mut state = self.device.state();
+        let found = timeout(BACK_WITHIN, state.wait_for(wanted)).await;
+        found.unwrap_or_else(|_| panic!("{what}: not within {BACK_WITHIN:?}")).expect("the task lives").clone()
     }
 }
 

@@ -27,12 +27,12 @@ const MTU: u16 = 65;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-fn project() -> PathBuf {
+pub fn project() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the project")
 }
 
 /// The daemon's program lies beside the tests' folder; the tests of one `cargo test` are built before any is run.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let tests = env::current_exe().expect("this very program");
     let program = tests.ancestors().nth(2).expect("target/<profile>/deps/<test>").join("skinlink");
     assert!(program.exists(), "{} is missing: `cargo build` makes it", program.display());
