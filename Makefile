@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
+.PHONY: help fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-hq bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
+	@echo 'make bench-hq  what headquarters takes in a second, on SQLite and PostgreSQL, beside a bare loader and a script'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
 	@echo 'make release   optimised programs with their own OpenSSL'
 
@@ -66,6 +67,11 @@ fuzz:
 
 bench: setup
 	cargo bench --bench limits --bench decode
+
+# The script beside it needs two packages of the distribution.
+bench-hq: setup
+	@python3 -c 'import paho.mqtt, psycopg2' 2>/dev/null || $(if $(filter 0,$(shell id -u)),,sudo) apt-get install -y -qq --no-install-recommends python3-paho-mqtt python3-psycopg2
+	cargo bench --bench hq
 
 # TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
 bench-peers: setup

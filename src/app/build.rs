@@ -14,6 +14,7 @@ use crate::{
         mqtt::{self, MqttSettings},
         pki::TlsFiles,
         serial::SerialLink,
+        upload,
     },
     analysis::regions::FaceRegions,
     clock,
@@ -401,12 +402,14 @@ fn start_sync(
         "version": env!("CARGO_PKG_VERSION"),
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": config.devices.iter().map(|device| &device.protocol).collect::<Vec<_>>(),
+        "uploads": [crate::sync::upload::PUT],
     });
     let settings = SyncSettings {
         address: address.clone(),
         sync: config.sync.clone(),
         about: about.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        uploader: Some(upload::uploader()),
     };
     let (status, mut watched) = watch::channel(SyncStatus::default());
     let (store, stop) = (store.clone(), stop.clone());

@@ -206,6 +206,7 @@ impl SimStore {
             },
             about: "{\"simulated\":true}".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            uploader: None,
         };
         let (sender, status) = watch::channel(SyncStatus::default());
         let stop = CancellationToken::new();

@@ -6,6 +6,8 @@ use super::{
         Place,
         engine::{Engine, FromCell, Row, Value, only, values},
     },
+    filing,
+    shelf::Shelves,
     stores::Standing,
 };
 use crate::sync::{envelope::Event, payload, ranges::RangeSet};
@@ -286,6 +288,14 @@ impl Ledger {
         let sql = "SELECT status FROM gateways WHERE gateway = ?1";
         let status = self.query(sql, values![gateway], |row| row.get::<Option<String>>(0))?;
         Ok(status.into_iter().next().flatten())
+    }
+
+    /// A verified picture, opened.
+    ///
+    /// # Errors
+    /// The database's or the shelf's.
+    pub fn picture_bytes(&self, shelves: &Shelves, name: (&str, &str, &str)) -> Result<Option<Vec<u8>>, HqError> {
+        filing::open(&mut **self.0.borrow_mut(), shelves, name)
     }
 
     /// All pictures ever offered.

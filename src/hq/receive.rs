@@ -5,8 +5,10 @@ use super::{
     HqError,
     database::{Addressed, Arrived, Database, Hole, Place},
     holes::Holes,
+    images::Rules,
     records::Turn,
     replies::Replies,
+    shelf::Shelves,
 };
 use crate::{
     clock,
@@ -14,7 +16,7 @@ use crate::{
     ports::{Connector, FromBroker, Uplink, UplinkError},
     sync::{backoff::Backoff, reply::Reply, topic::Address},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -65,8 +67,8 @@ pub fn subscriptions() -> Vec<String> {
 #[derive(Debug, Clone)]
 pub struct Opener {
     pub place: Place,
-    pub data: PathBuf,
-    pub max_image_bytes: u64,
+    pub shelves: Arc<Shelves>,
+    pub rules: Rules,
 }
 
 impl Opener {
@@ -74,8 +76,8 @@ impl Opener {
     async fn open(self, stop: &CancellationToken) -> Result<Option<Database>, HqError> {
         let mut backoff = Backoff::new(FIRST_REST, LONGEST_REST);
         loop {
-            let Self { place, data, max_image_bytes } = self.clone();
-            let opened = tokio::task::spawn_blocking(move || Database::at(&place, &data, max_image_bytes)).await;
+            let Self { place, shelves, rules } = self.clone();
+            let opened = tokio::task::spawn_blocking(move || Database::with(&place, shelves, rules)).await;
             match opened.map_err(|_| HqError::Stopped)? {
                 Err(fault) if fault.passes() => {
                     let wait = backoff.next(fastrand::f64());
@@ -298,6 +300,11 @@ impl Receiver {
             Err(fault) if fault.passes() => {
                 self.again(work, &fault);
                 return Ok(());
+            }
+            // Facts wait for a shelf that is away: what is to be erased or read there comes with the next turn.
+            Err(fault @ (HqError::Objects { .. } | HqError::NoBucket)) if matches!(work, Work::Keep) => {
+                warn!(%fault, "facts wait for the object store");
+                self.keep = Instant::now() + LONGEST_REST;
             }
             Err(fault) => return Err(fault),
         }

@@ -35,6 +35,7 @@ pub fn settings() -> SyncSettings {
         },
         about: "{\"version\":\"test\"}".into(),
         version: "test".into(),
+        uploader: None,
     }
 }
 

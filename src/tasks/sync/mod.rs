@@ -14,7 +14,7 @@ use crate::{
     clock,
     config::{AcknowledgedBy, Sync},
     domain::Stamp,
-    ports::{Connector, UplinkError},
+    ports::{Connector, UplinkError, Uploader},
     store::{Store, StoreError},
     sync::{backoff::Backoff, topic::Address},
 };
@@ -43,6 +43,8 @@ pub struct SyncSettings {
     pub about: String,
     /// Of the daemon.
     pub version: String,
+    /// Without one every picture goes in slices. With one, `about` must say so (`uploads`), or HQ names no address.
+    pub uploader: Option<Uploader>,
 }
 
 /// How things stand with HQ; for pages and the metrics.
