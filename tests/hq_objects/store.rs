@@ -34,7 +34,7 @@ impl ObjectStore {
         let files = s3s_fs::FileSystem::new(self.folder.path().join("root")).expect("a folder to serve");
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single("an-access-key", "a-secret-key"));
-        let service = service.build();
+        let service = service.build().into_shared();
         self.serving = Some(tokio::spawn(async move {
             while let Ok((line, _)) = listener.accept().await {
                 let connection = hyper::server::conn::http1::Builder::new()

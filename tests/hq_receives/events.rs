@@ -15,7 +15,7 @@ use skinlink::{
     },
 };
 
-pub async fn any_order_is_stored_and_the_prefix_is_what_is_acknowledged(side: Side) {
+pub(crate) async fn any_order_is_stored_and_the_prefix_is_what_is_acknowledged(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 3).await;
@@ -32,7 +32,7 @@ pub async fn any_order_is_stored_and_the_prefix_is_what_is_acknowledged(side: Si
 
 /// A gateway keeps events of earlier epochs too: HQ asks for what it misses of them, passes what was moved to a later epoch,
 /// and writes down as lost what nobody has.
-pub async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_lost(side: Side) {
+pub(crate) async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_lost(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 2).await;
@@ -65,7 +65,7 @@ pub async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_los
     hand.reply("that it is over", |reply| matches!(reply, Reply::Hello { over: true, .. })).await;
 }
 
-pub async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_not(side: Side) {
+pub(crate) async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_not(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let event = hand.event(1);
@@ -87,7 +87,7 @@ pub async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_
     assert_eq!((counts.events, counts.redeliveries, counts.duplicates, counts.alarms), (5, 3, 0, 1));
 }
 
-pub async fn a_withdrawal_on_its_way_wins_over_what_was_stored(side: Side) {
+pub(crate) async fn a_withdrawal_on_its_way_wins_over_what_was_stored(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let event = hand.event(1);
@@ -105,7 +105,7 @@ pub async fn a_withdrawal_on_its_way_wins_over_what_was_stored(side: Side) {
     assert!(stored[0].kind.ends_with("redacted.v1") && !stored[0].body.contains("running"), "{}", stored[0].body);
 }
 
-pub async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed(side: Side) {
+pub(crate) async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 2).await;
@@ -121,7 +121,7 @@ pub async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed(sid
     assert_eq!(missing, [(3, 5), (8, 8)], "lost events stay visible as gaps");
 }
 
-pub async fn a_receiver_that_comes_back_says_where_everyone_stands(side: Side) {
+pub(crate) async fn a_receiver_that_comes_back_says_where_everyone_stands(side: Side) {
     let mut headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 5).await;

@@ -18,13 +18,13 @@ use headquarters::Headquarters;
 
 /// Which database stands behind it.
 #[derive(Debug, Clone, Copy)]
-pub enum Side {
+pub(crate) enum Side {
     Sqlite,
     Postgres,
 }
 
 impl Side {
-    pub async fn headquarters(self) -> Headquarters {
+    pub(crate) async fn headquarters(self) -> Headquarters {
         match self {
             Self::Sqlite => Headquarters::start().await,
             Self::Postgres => Headquarters::on(postgres::database()).await,

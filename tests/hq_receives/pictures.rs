@@ -54,7 +54,7 @@ impl Hand {
     }
 }
 
-pub async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit(side: Side) {
+pub(crate) async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let (bytes, capture) = (picture(300_001), clock::mint(CaptureId::from_bits).to_string());
@@ -81,7 +81,7 @@ pub async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit(sid
     assert_eq!(hand.image().await.0, ImageState::Verified, "another role of the same capture is another picture");
 }
 
-pub async fn a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused(side: Side) {
+pub(crate) async fn a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let (bytes, capture) = (picture(1_000), clock::mint(CaptureId::from_bits).to_string());
@@ -94,7 +94,7 @@ pub async fn a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused
     }
 }
 
-pub async fn offers_that_make_no_sense_are_refused_with_a_reason(side: Side) {
+pub(crate) async fn offers_that_make_no_sense_are_refused_with_a_reason(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let capture = clock::mint(CaptureId::from_bits).to_string();

@@ -20,7 +20,7 @@ use skinlink::{
 };
 use tokio::time::timeout;
 
-pub async fn a_poisoned_event_in_the_middle_is_refused_and_passed(side: Side) {
+pub(crate) async fn a_poisoned_event_in_the_middle_is_refused_and_passed(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let good = hand.event(1);
@@ -62,7 +62,7 @@ fn good_epoch(event: &str) -> &str {
 }
 
 /// A refusal that got lost is said again with the next hello, until the gateway says that it knows.
-pub async fn a_refusal_is_repeated_until_the_gateway_knows_of_it(side: Side) {
+pub(crate) async fn a_refusal_is_repeated_until_the_gateway_knows_of_it(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let events: Vec<String> = (1..=9).map(|seq| if seq % 4 == 0 { "42".to_owned() } else { hand.event(seq) }).collect();
@@ -86,7 +86,7 @@ pub async fn a_refusal_is_repeated_until_the_gateway_knows_of_it(side: Side) {
     assert_eq!(nacks.count(), 0, "none was said twice");
 }
 
-pub async fn a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing(side: Side) {
+pub(crate) async fn a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let whole = hand.batch(1, &[hand.event(1)]);
@@ -103,7 +103,7 @@ pub async fn a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing(side: Side) {
     assert_eq!((counts.events, counts.refused), (1, 0));
 }
 
-pub async fn a_gateway_of_another_store_is_neither_stored_nor_acknowledged(side: Side) {
+pub(crate) async fn a_gateway_of_another_store_is_neither_stored_nor_acknowledged(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.address.store = "bj-001".into();
@@ -115,7 +115,7 @@ pub async fn a_gateway_of_another_store_is_neither_stored_nor_acknowledged(side:
     assert_eq!(counts.events, 0);
 }
 
-pub async fn a_gateway_cannot_speak_for_another(side: Side) {
+pub(crate) async fn a_gateway_cannot_speak_for_another(side: Side) {
     let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.address.gateway = "sh-001-g2".into();
