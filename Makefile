@@ -3,12 +3,13 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-hq bench-peers outages
+.PHONY: help hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-hq bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      a whole visit through real parts; pages stay open until Ctrl-C'
 	@echo 'make test      format, lints, all tests, documentation'
+	@echo 'make hq        a headquarters on this machine: PostgreSQL, mosquitto, the receiver; prints addresses, until Ctrl-C'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
 	@echo 'make pages     docs/protocols/ and the JSON Schema again, after a protocol file or the language has changed'
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
@@ -28,6 +29,11 @@ setup:
 demo: setup
 	cargo build --release --bins
 	cargo run --release --bin skinlink -- demo $(DEMO)
+
+# Everything lies under target/hq; the system's own services are left alone.
+hq: setup
+	cargo build --release --bin skinlink-hq --example certificates
+	@exec scripts/hq.sh
 
 test: setup check-format lint tests docs
 

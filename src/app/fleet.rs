@@ -203,6 +203,7 @@ impl SimStore {
                 batch_events: 100,
                 resend_after: Duration::from_secs(5),
                 image_rate: None,
+                chain_stores: 40,
             },
             about: "{\"simulated\":true}".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
