@@ -32,7 +32,7 @@ pub fn settings() -> SyncSettings {
             batch_events: 20,
             resend_after: Duration::from_secs(3),
             image_rate: None,
-                chain_stores: 40,
+            chain_stores: 40,
         },
         about: "{\"version\":\"test\"}".into(),
         version: "test".into(),
