@@ -245,6 +245,7 @@ fn split(broker: &str) -> Result<(String, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hq::uploads::Uploads;
 
     #[test]
     fn the_shipped_file_is_whole_and_a_flag_wins() {
@@ -253,6 +254,26 @@ mod tests {
         let config = flags.or(file).resolve().unwrap();
         assert_eq!((config.port, config.name.as_str()), (1, "hq-1"));
         assert!(config.database.to_string().ends_with("config/hq-data/hq.sqlite"), "{}", config.database);
+    }
+
+    #[test]
+    fn a_bucket_is_read_from_the_file_with_its_paths_and_its_stores() {
+        let objects = |lines: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("hq.toml");
+            let whole = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hq.toml")).unwrap();
+            fs::write(&file, format!("{whole}\n[objects]\nbucket = \"b\"\n{lines}")).unwrap();
+            RawHqConfig::read(&file).map_err(|fault| fault.to_string())?.resolve()
+        };
+        let secret = "credentials_file = \"secret\"\n";
+        let here = objects(&format!("endpoint = \"http://127.0.0.1:9000\"\n{secret}upload = [\"sh-001\"]")).unwrap();
+        let bucket = here.shelves.bucket.unwrap();
+        assert!(bucket.credentials.is_absolute() && bucket.region == "us-east-1");
+        assert_eq!(here.rules.uploads, Uploads::Of(["sh-001".to_owned()].into()));
+        let wrong = |lines: &str| objects(&format!("{lines}\n{secret}")).unwrap_err();
+        assert!(wrong("endpoint = \"https://objects.example\"").contains("objects.ca"));
+        assert!(wrong("endpoint = \"http://h\"\nupload = [\"Shop 1\"]").contains("no store"));
+        assert!(wrong("endpoint = \"http://h\"\ndelete = true").contains("unknown field"));
     }
 
     #[test]

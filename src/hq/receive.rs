@@ -294,7 +294,8 @@ impl Receiver {
             Ok(Done::Kept(turn)) => {
                 self.behind = turn.more;
                 if turn.more {
-                    self.keep = Instant::now() + KEEP_ON;
+                    // At once where nothing waits; after KEEP_ON where messages do.
+                    self.keep = Instant::now();
                 }
             }
             Err(fault) if fault.passes() => {
