@@ -30,7 +30,8 @@ mod table;
 use gateways::{Drive, Times};
 use house::{House, Receiver};
 use salon::Stream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 use table::Row;
 
 /// Gateways of a flood.

@@ -168,7 +168,7 @@ impl Drive {
                 });
             }
             Reply::Nack { seq, reason, .. } | Reply::Alarm { seq, reason, .. } => panic!("seq {seq}: {reason}"),
-            Reply::Hello { .. } | Reply::Ask { .. } | Reply::Image { .. } => {}
+            Reply::Hello { .. } | Reply::Ask { .. } | Reply::Image { .. } | Reply::Upload { .. } => {}
         }
     }
 }

@@ -27,7 +27,12 @@ impl Side {
     pub(crate) async fn headquarters(self) -> Headquarters {
         match self {
             Self::Sqlite => Headquarters::start().await,
-            Self::Postgres => Headquarters::on(postgres::database()).await,
+            Self::Postgres => {
+                let mut headquarters = Headquarters::without_receiver().await;
+                headquarters.database = postgres::database();
+                headquarters.start_receiver();
+                headquarters
+            }
         }
     }
 }

@@ -56,14 +56,6 @@ impl Headquarters {
         headquarters
     }
 
-    /// The same on a database of the test's choice.
-    pub async fn on(database: Place) -> Self {
-        let mut headquarters = Self::without_receiver().await;
-        headquarters.database = database;
-        headquarters.start_receiver();
-        headquarters
-    }
-
     pub async fn without_receiver() -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let validity = Validity::days(clock::now().wall, 2);
