@@ -76,7 +76,7 @@ bench: setup
 
 # The script beside it needs two packages of the distribution.
 bench-hq: setup
-	@python3 -c 'import paho.mqtt, psycopg2' 2>/dev/null || $(if $(filter 0,$(shell id -u)),,sudo) apt-get install -y -qq --no-install-recommends python3-paho-mqtt python3-psycopg2
+	@/usr/bin/python3 -c 'import paho.mqtt, psycopg2' 2>/dev/null || $(if $(filter 0,$(shell id -u)),,sudo) apt-get install -y -qq --no-install-recommends python3-paho-mqtt python3-psycopg2
 	cargo bench --bench hq
 
 # TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout

@@ -31,8 +31,8 @@ use gateways::{Drive, Times};
 use house::{House, Receiver};
 use salon::Stream;
 use std::time::Duration;
-use tokio::time::Instant;
 use table::Row;
+use tokio::time::Instant;
 
 /// Gateways of a flood.
 const GATEWAYS: u32 = 10;

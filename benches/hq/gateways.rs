@@ -98,7 +98,9 @@ impl Drive {
         let hello = Hello { epoch, last_seq, oldest_kept: 1, version: "bench".into(), refused, past };
         let topic = self.stream.address.topic(&Lane::Hello);
         let payload = serde_json::to_vec(&hello).unwrap();
+        let limit = Instant::now() + Duration::from_secs(60);
         loop {
+            assert!(Instant::now() < limit, "nobody has answered a hello for a minute; look above for why");
             uplink
                 .publish
                 .try_send(Publish { token: 0, topic: topic.clone(), payload: payload.clone(), retain: false })

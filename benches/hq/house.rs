@@ -94,7 +94,8 @@ impl House {
 
     pub async fn script(&self) -> Receiver {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/hq/consumer.py");
-        let child = Command::new("python3")
+        // The distribution's own, which its packages are for.
+        let child = Command::new("/usr/bin/python3")
             .arg(script)
             .args([&self.broker.port().to_string(), &self.url])
             .arg(&self.certificates)
