@@ -35,6 +35,9 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 /// Publishes of one transaction: some 100,000 rows at most, about a second of disk.
 const MAX_INBOX: usize = 512;
 
+/// Bytes of one transaction: what is parsed, bound and on its way to the database at once is several times that.
+const MOST: usize = 4 * 1024 * 1024;
+
 /// A commit of so many bytes tells of a fast stream: the next one waits for company, since each costs the disk a sync.
 const FAST: usize = 16 * 1024;
 
@@ -230,7 +233,7 @@ impl Receiver {
                         permit.send(reply);
                     }
                 }
-                message = arrived.recv(), if self.inbox.len() < MAX_INBOX => match message {
+                message = arrived.recv(), if self.inbox.len() < MAX_INBOX && self.bytes < MOST => match message {
                     Some(FromBroker::Message { topic, payload }) => self.received(&topic, payload),
                     Some(FromBroker::Word { .. }) => {}
                     None => return Ok(Some(UplinkError::Lost("the connection's other half has ended".to_owned()))),
