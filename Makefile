@@ -3,12 +3,13 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-peers outages
+.PHONY: help ble-lab hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-hq bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo      a whole visit through real parts; pages stay open until Ctrl-C'
 	@echo 'make test      format, lints, all tests, documentation'
+	@echo 'make hq        a headquarters on this machine: PostgreSQL, mosquitto, the receiver; prints addresses, until Ctrl-C'
 	@echo 'make setup     what both need: system packages, ONNX Runtime, rendered photographs'
 	@echo 'make pages     docs/protocols/ and the JSON Schema again, after a protocol file or the language has changed'
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
@@ -18,6 +19,7 @@ help:
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
+	@echo 'make bench-hq  what headquarters takes in a second, on SQLite and PostgreSQL, beside a bare loader and a script'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
 	@echo 'make release   optimised programs with their own OpenSSL'
 
@@ -28,6 +30,11 @@ setup:
 demo: setup
 	cargo build --release --bins
 	cargo run --release --bin skinlink -- demo $(DEMO)
+
+# Everything lies under target/hq; the system's own services are left alone.
+hq: setup
+	cargo build --release --bin skinlink-hq --example certificates
+	@exec scripts/hq.sh
 
 test: setup check-format lint tests docs
 
@@ -71,6 +78,11 @@ fuzz:
 bench: setup
 	cargo bench --bench limits --bench decode
 	cargo bench -p skinlink-fake-bluez --bench streams
+
+# The script beside it needs two packages of the distribution.
+bench-hq: setup
+	@/usr/bin/python3 -c 'import paho.mqtt, psycopg2' 2>/dev/null || $(if $(filter 0,$(shell id -u)),,sudo) apt-get install -y -qq --no-install-recommends python3-paho-mqtt python3-psycopg2
+	cargo bench --bench hq
 
 # TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
 bench-peers: setup

@@ -8,7 +8,7 @@
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
 //! - [`worker`] the inference process: pictures and models in, scores out, under limits
-//! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
+//! - [`clock`], [`faults`], [`seal`] leaves: time and ids; named points for kill tests; sealing bytes
 //! - [`ports`] the seams to devices and to HQ's broker
 //! - [`adapters`] the real sides: serial lines, the air (Bluetooth), where and when devices are plugged in, MQTT, certificates,
 //!   ONNX Runtime
@@ -35,6 +35,7 @@ pub mod hq;
 pub mod ports;
 pub mod protocol;
 pub mod report;
+pub mod seal;
 pub mod sim;
 pub mod store;
 pub mod sync;

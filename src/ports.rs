@@ -186,3 +186,52 @@ impl fmt::Debug for Uplink {
 
 /// Makes one connection per call. Handed in by the composition root, so that tasks name no adapter.
 pub type Connector = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Uplink, UplinkError>> + Send>> + Send + Sync>;
+
+/// A sealed picture on its way to an address that HQ named.
+#[derive(Clone)]
+pub struct Parcel {
+    /// Holds a signature: for nobody's log.
+    pub url: String,
+    /// The only authority (PEM) whose certificates are accepted there; empty for an address without TLS.
+    pub authority: String,
+    pub bytes: Vec<u8>,
+    /// At most so many bytes a second.
+    pub rate: Option<u64>,
+}
+
+/// Why it did not arrive. Either way it is offered again, and HQ names a new address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UploadError {
+    #[error("the object store refuses it: {0}")]
+    Refused(String),
+    #[error("the line to the object store: {0}")]
+    Line(String),
+}
+
+type Uploading = Pin<Box<dyn Future<Output = Result<(), UploadError>> + Send>>;
+
+/// Puts one parcel where it belongs per call. Dropping the future gives it up.
+#[derive(Clone)]
+pub struct Uploader(Arc<dyn Fn(Parcel) -> Uploading + Send + Sync>);
+
+impl Uploader {
+    pub fn new(put: impl Fn(Parcel) -> Uploading + Send + Sync + 'static) -> Self {
+        Self(Arc::new(put))
+    }
+
+    pub fn put(&self, parcel: Parcel) -> Uploading {
+        (self.0)(parcel)
+    }
+}
+
+impl fmt::Debug for Uploader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Uploader")
+    }
+}
+
+impl fmt::Debug for Parcel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parcel").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}

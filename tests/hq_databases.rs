@@ -16,6 +16,7 @@ use skinlink::{
         database::{Addressed, Arrived, Database, HqError, Place},
         dead_letters,
         ledger::{Counts, Ledger},
+        shelf::Shelves,
     },
     sync::{
         envelope::Event,
@@ -299,8 +300,19 @@ fn slices_of_a_picture_come_in_any_order_and_it_is_filed_bit_for_bit(side: Side)
     assert_eq!(state(replies), (ImageState::Wanted, vec![(0, 0), (2, 2)]));
     assert_eq!(state(take(&mut database, &[slice(2), slice(0)])), (ImageState::Verified, vec![]));
     assert_eq!(state(take(&mut database, &[offered(&right)])).0, ImageState::Verified, "asked again, it says the same");
-    let file = records.folder.path().join(format!("images/sh-001-g1/{capture}-report.jpg"));
-    assert!(fs::read(&file).expect("the picture's file") == bytes, "bit for bit");
+    let ledger = Ledger::at(&records.place).expect("the ledger");
+    let name = (gateway.address.gateway.as_str(), capture.as_str(), "report");
+    let filed = ledger
+        .picture_bytes(&Shelves::in_folder(records.folder.path()).expect("the shelves"), name)
+        .expect("the shelf")
+        .expect("the picture's object");
+    assert!(filed == bytes, "bit for bit");
+    // What lies on the disk is of no use without the key.
+    let folder = records.folder.path().join("images").join(name.0);
+    let files: Vec<_> = fs::read_dir(folder).expect("its folder").map(|file| file.expect("an entry").path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let sealed = fs::read(&files[0]).expect("its file");
+    assert!(!sealed.windows(32).any(|window| window == &bytes[..32]), "nothing of it is plain");
 }
 
 /// A server that goes away in the middle costs a try, not an event.
@@ -364,6 +376,7 @@ fn a_server_is_reached_over_tls_under_its_authority_alone() {
             database: Some(format!("postgres://hq@localhost:{port}/chain0")),
             database_password_file: Some(password.to_owned()),
             database_ca: Some(ca.to_owned()),
+            ..RawDatabase::default()
         };
         raw.resolve().expect("it can be meant").open()
     };

@@ -210,8 +210,7 @@ async fn a_picture_arrives_bit_for_bit_over_a_line_that_is_cut() {
             ledger.pictures().ok()?.iter().all(|picture| picture.state == "verified").then_some(())
         })
         .await;
-    let file = headquarters.data().join(format!("images/sh-001-g1/{}-derivative.jpg", capture.id));
-    assert!(std::fs::read(file).expect("its file") == bytes, "bit for bit");
+    assert!(headquarters.picture(&capture.id.to_string(), "derivative") == bytes, "bit for bit");
     let settled = async {
         while salon.store.backlog().await.expect("a store").images > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -276,7 +275,7 @@ fn receiver(headquarters: &Headquarters, kill_at: Option<&str>) -> tokio::proces
     command
         .args(["--log", "warn", "run", "--broker", &format!("{}:{}", config.host, config.port)])
         .args(["--name", &config.name, "--data"])
-        .arg(&config.data)
+        .arg(&config.shelves.data)
         .arg("--ca")
         .arg(&config.tls.ca)
         .arg("--certificate")
@@ -318,8 +317,8 @@ async fn a_receiver_killed_at_any_point_loses_nothing_and_stores_nothing_twice()
                 pictures.first().is_some_and(|picture| picture.state == "verified").then_some(())
             })
             .await;
-        let file = headquarters.data().join(format!("images/sh-001-g1/{}-derivative.jpg", capture.id));
-        assert!(std::fs::read(file).expect("its file") == vec![3; 150_000], "{kill_at}: bit for bit");
+        let arrived = headquarters.picture(&capture.id.to_string(), "derivative");
+        assert!(arrived == vec![3; 150_000], "{kill_at}: bit for bit");
         running.stop().await;
         let pid = nix::unistd::Pid::from_raw(i32::try_from(heir.id().expect("it runs")).expect("a process id"));
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("a signal");

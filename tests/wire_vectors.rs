@@ -87,6 +87,7 @@ fn every_event_type_has_a_frozen_vector() {
             kind::VOIDED => frozen::<payload::Voided>(&name, data),
             kind::REASSIGNED => frozen::<payload::Reassigned>(&name, data),
             kind::ALIAS => frozen::<payload::Alias>(&name, data),
+            kind::FEEDBACK => frozen::<payload::Feedback>(&name, data),
             kind::CLOCK => frozen::<payload::Clock>(&name, data),
             kind::REDACTED => frozen::<payload::Redacted>(&name, data),
             kind::ERASED => frozen::<payload::Erased>(&name, data),
@@ -133,10 +134,11 @@ fn every_kind_of_reply_has_a_vector() {
             Reply::Nack { .. } => "nack",
             Reply::Ask { .. } => "ask",
             Reply::Image { .. } => "image",
+            Reply::Upload { .. } => "upload",
             Reply::Alarm { .. } => "alarm",
         })
         .collect();
-    assert_eq!(kinds.len(), 6, "{kinds:?}");
+    assert_eq!(kinds.len(), 7, "{kinds:?}");
 }
 
 #[test]

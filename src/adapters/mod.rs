@@ -10,3 +10,4 @@ pub mod onnx;
 pub mod pki;
 pub mod roots;
 pub mod serial;
+pub mod upload;

@@ -24,6 +24,7 @@ pub fn text(config: &Config, devices: &[Watched]) -> String {
         "version": env!("CARGO_PKG_VERSION"),
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": devices.iter().map(device).collect::<Vec<_>>(),
+        "uploads": [crate::sync::upload::PUT],
     });
     about.to_string()
 }

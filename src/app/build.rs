@@ -2,7 +2,7 @@
 
 use super::{
     about::{self, Watched},
-    catalogue,
+    catalogue, housekeeping,
     recognise::{Opener, Recognise, recognised_by},
     runtime,
     supervisor::Tasks,
@@ -15,6 +15,7 @@ use crate::{
         mqtt::{self, MqttSettings},
         pki::TlsFiles,
         serial::SerialLink,
+        upload,
     },
     analysis::regions::FaceRegions,
     clock,
@@ -22,7 +23,7 @@ use crate::{
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::{Spec, bthome},
-    store::{Escrow, Options, Store, StoreError, StoreKey},
+    store::{Escrow, Options, Store, StoreKey},
     sync::topic::Lane,
     tasks::{
         analysis::{self, AnalysisHandle, Recipe},
@@ -37,7 +38,7 @@ use crate::{
     web::{self, About, AppState, Guide, Headquarters},
 };
 use anyhow::Context;
-use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc, watch},
@@ -47,9 +48,6 @@ use tracing::{info, warn};
 
 /// Connections for questions: the pages of a store are read by a few people.
 const READERS: usize = 3;
-
-/// How often retention is looked after, and the clock mapped once it is set.
-const HOUSEKEEPING: Duration = Duration::from_secs(600);
 
 /// Messages of HQ held while the sync task writes; HQ says one per batch.
 const ARRIVED: usize = 256;
@@ -139,7 +137,7 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     };
     let stopped = stop.clone();
     tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
-    tasks.start("housekeeping", housekeeping(store.clone(), config.retention, stop.clone()));
+    tasks.start("housekeeping", housekeeping::run(store.clone(), config.retention, stop.clone()));
     info!(listen = %config.web.listen, "the gateway serves its pages");
     Ok(App { tasks, store })
 }
@@ -447,6 +445,7 @@ fn start_sync(
         sync: config.sync.clone(),
         about,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        uploader: Some(upload::uploader()),
     };
     let (status, mut watched) = watch::channel(SyncStatus::default());
     let (store, stop) = (store.clone(), stop.clone());
@@ -470,31 +469,4 @@ const fn word_for(connection: &Connection) -> &'static str {
         Connection::Down(_) => "offline",
         Connection::Stalled(_) => "stalled",
     }
-}
-
-/// Lets go of what its retention clock has released.
-async fn housekeeping(store: Store, retention: config::Retention, stop: CancellationToken) -> anyhow::Result<()> {
-    loop {
-        // A full disk or one file that does not go away must not end the gateway: the next round tries again.
-        if let Err(error) = keep_house(&store, &retention).await {
-            warn!(%error, "housekeeping was not finished; it is tried again");
-        }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(HOUSEKEEPING) => {}
-        }
-    }
-}
-
-async fn keep_house(store: &Store, retention: &config::Retention) -> Result<(), StoreError> {
-    let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
-    let now = clock::now();
-    store.tell_clock(now).await?;
-    let Some(now) = store.retention_time(now).await? else { return Ok(()) };
-    let events = store.prune(now, days(retention.acknowledged_events)).await?;
-    let pictures = store.retire_photographs(now, days(retention.photographs)).await?;
-    if events + pictures > 0 {
-        info!(events, pictures, "released by their retention clock");
-    }
-    Ok(())
 }

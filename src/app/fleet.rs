@@ -203,9 +203,11 @@ impl SimStore {
                 batch_events: 100,
                 resend_after: Duration::from_secs(5),
                 image_rate: None,
+                chain_stores: 40,
             },
             about: watch::channel("{\"simulated\":true}".to_owned()).1,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            uploader: None,
         };
         let (sender, status) = watch::channel(SyncStatus::default());
         let stop = CancellationToken::new();

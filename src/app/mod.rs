@@ -8,6 +8,7 @@ pub mod demo;
 mod devices;
 pub mod fleet;
 mod holders;
+mod housekeeping;
 mod live;
 mod logging;
 mod models;

@@ -157,6 +157,8 @@ pub struct Sync {
     pub resend_after: Duration,
     /// Bytes per second of the image lane; `None`: no cap.
     pub image_rate: Option<NonZeroU64>,
+    /// Stores that share the broker: so many reconnect when it comes back.
+    pub chain_stores: u32,
 }
 
 /// How long what HQ is not owed stays.

@@ -48,7 +48,7 @@ table! {
 }
 
 table! {
-    Sync { acknowledged_by: String, window: u64, batch_events: u64, resend_after_s: u64, image_kib_per_s: u64 }
+    Sync { acknowledged_by: String, window: u64, batch_events: u64, resend_after_s: u64, image_kib_per_s: u64, chain_stores: u64 }
 }
 
 table! {

@@ -222,6 +222,7 @@ impl Desk<'_> {
             batch_events: small(self.number(typed.batch_events, 200, 1..=1_000)),
             resend_after: Duration::from_secs(self.number(typed.resend_after_s, 20, 1..=3_600)),
             image_rate: NonZeroU64::new(kib * 1024),
+            chain_stores: small(self.number(typed.chain_stores, 40, 1..=100_000)),
         }
     }
 

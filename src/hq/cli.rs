@@ -1,13 +1,19 @@
 //! Command line of `skinlink-hq`. Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.
 
 use super::{
-    config::{RawDatabase, RawHqConfig},
-    database::Place,
-    dead_letters, records, stores,
+    HqError, archive,
+    archive::Month,
+    config::{RawDatabase, RawHqConfig, ShelfSettings},
+    database::{Database, Place},
+    dead_letters, filing,
+    images::Rules,
+    records,
+    shelf::Shelves,
+    stores,
     tail::{self, TailOptions},
 };
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -71,6 +77,42 @@ enum Command {
         /// Only show them
         #[arg(long)]
         list: bool,
+        /// Instead: put the bodies of an archived month (2026-03) back into the database
+        #[arg(long, conflicts_with = "list")]
+        month: Option<Month>,
+    },
+    /// Move the bodies of old months from the database to the shelf; without --before show what is there
+    Archive {
+        #[command(flatten)]
+        from: Records,
+        /// Every whole month before this one (2026-03), which must be over
+        #[arg(long)]
+        before: Option<Month>,
+        /// Print the events of an archived month, one JSON line each
+        #[arg(long, conflicts_with = "before")]
+        show: Option<Month>,
+    },
+    /// Erase a person of a store at headquarters: pictures, numbers, raw events, archived months
+    Erase {
+        #[command(flatten)]
+        from: Records,
+        #[arg(long)]
+        store: String,
+        /// Any id of the person
+        #[arg(long)]
+        customer: String,
+    },
+    /// Write one picture to the standard output, opened
+    Picture {
+        #[command(flatten)]
+        from: Records,
+        #[arg(long)]
+        gateway: String,
+        #[arg(long)]
+        capture: String,
+        /// report, derivative or original
+        #[arg(long, default_value = "report")]
+        role: String,
     },
 }
 
@@ -86,8 +128,22 @@ struct Records {
 
 impl Records {
     fn place(self) -> Result<Place, String> {
+        self.both().map(|(place, _)| place)
+    }
+
+    /// The database, and where the shelves are: in the folder of the data, else beside the SQLite file.
+    fn both(self) -> Result<(Place, ShelfSettings), String> {
         let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
-        self.flags.or(file.unwrap_or_default().database).resolve()
+        let RawHqConfig { database, objects, .. } = file.unwrap_or_default();
+        let raw = self.flags.or(database);
+        let (data, key) = (raw.data.clone(), raw.chain_key_file.clone());
+        let place = raw.resolve()?;
+        let data = data.or_else(|| match &place {
+            Place::Sqlite(file) => file.parent().map(std::path::Path::to_owned),
+            Place::Postgres(_) => None,
+        });
+        let data = data.ok_or("missing: data; give it in the file or as --data")?;
+        Ok((place, ShelfSettings::new(data, key, objects.as_ref())?))
     }
 }
 
@@ -133,8 +189,13 @@ async fn command(command: Command) -> ExitCode {
             Ok(place) => ended(stores::print(&place, json, &mut std::io::stdout())),
             Err(wrong) => failed(2, &wrong),
         },
-        Command::Rebuild { from } => match from.place() {
-            Ok(place) => ended(records::rebuild(&place).map(|events| println!("{events} events read"))),
+        Command::Rebuild { from } => match from.both() {
+            Ok((place, shelves)) => ended(
+                shelves
+                    .open()
+                    .and_then(|shelves| records::rebuild(&place, &shelves))
+                    .map(|events| println!("{events} events read")),
+            ),
             Err(wrong) => failed(2, &wrong),
         },
         Command::Schema => {
@@ -145,7 +206,27 @@ async fn command(command: Command) -> ExitCode {
             println!("{:#}", crate::sync::contract::asyncapi());
             ExitCode::SUCCESS
         }
-        Command::Replay { from, list } => match from.place() {
+        Command::Replay { from, list: _, month: Some(month) } => with_shelves(from, |place, shelves| {
+            let back = archive::bring_back(&mut *place.open()?, shelves, month)?;
+            println!("{back} events are in the database again");
+            Ok(())
+        }),
+        Command::Archive { from, before, show } => {
+            with_shelves(from, |place, shelves| archived(place, shelves, before, show))
+        }
+        Command::Erase { from, store, customer } => with_shelves(from, |place, shelves| {
+            let mut database = Database::with(place, Arc::clone(shelves), Rules::default())?;
+            let receipt = database.erase(&store, &customer, crate::clock::now().wall)?;
+            println!(
+                "erased: {} ids, {} visits, {} events, {} pictures",
+                receipt.customers, receipt.visits, receipt.events, receipt.pictures
+            );
+            Ok(())
+        }),
+        Command::Picture { from, gateway, capture, role } => {
+            with_shelves(from, |place, shelves| picture(place, shelves, (&gateway, &capture, &role)))
+        }
+        Command::Replay { from, list, month: None } => match from.place() {
             Ok(place) if list => ended(dead_letters::print(&place, &mut std::io::stdout())),
             Ok(place) => ended(dead_letters::replay(&place, &mut std::io::stdout())),
             Err(wrong) => failed(2, &wrong),
@@ -153,7 +234,39 @@ async fn command(command: Command) -> ExitCode {
     }
 }
 
-fn ended(outcome: Result<(), super::HqError>) -> ExitCode {
+/// Does `work` with database and shelves.
+fn with_shelves(from: Records, work: impl FnOnce(&Place, &Arc<Shelves>) -> Result<(), HqError>) -> ExitCode {
+    match from.both() {
+        Ok((place, shelves)) => ended(shelves.open().and_then(|shelves| work(&place, &Arc::new(shelves)))),
+        Err(wrong) => failed(2, &wrong),
+    }
+}
+
+fn archived(place: &Place, shelves: &Shelves, before: Option<Month>, show: Option<Month>) -> Result<(), HqError> {
+    let mut engine = place.open()?;
+    let now = crate::clock::now().wall;
+    if let Some(month) = show {
+        return archive::show(&mut *engine, shelves, month, &mut std::io::stdout()).map(drop);
+    }
+    if let Some(before) = before {
+        let moved = archive::archive(&mut *engine, shelves, before.min(Month::of(now)), now)?;
+        println!("{moved} events moved");
+    }
+    for archive::Archived { month, segments, events, bytes } in archive::list(&mut *engine)? {
+        println!("{month}  {events} events, {:.1} MB before packing, {segments} segments", bytes as f64 / 1e6);
+    }
+    Ok(())
+}
+
+fn picture(place: &Place, shelves: &Shelves, name: (&str, &str, &str)) -> Result<(), HqError> {
+    let bytes = filing::open(&mut *place.read_only()?, shelves, name)?;
+    let (gateway, capture, role) = name;
+    let bytes = bytes.ok_or_else(|| HqError::Gone { name: format!("{role} of {capture} ({gateway})") })?;
+    let _ = std::io::stdout().write_all(&bytes);
+    Ok(())
+}
+
+fn ended(outcome: Result<(), HqError>) -> ExitCode {
     outcome.map_or_else(|fault| failed(1, &fault.to_string()), |()| ExitCode::SUCCESS)
 }
 

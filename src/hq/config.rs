@@ -1,10 +1,15 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
-use super::{HqError, database::Place};
+mod objects;
+
+pub use objects::{RawObjects, ShelfSettings};
+
+use super::{HqError, database::Place, images::Rules};
 use crate::adapters::{mqtt::MqttSettings, pki::TlsFiles};
 use serde::Deserialize;
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -27,9 +32,11 @@ pub struct HqConfig {
     pub name: String,
     pub tls: TlsFiles,
     pub database: Place,
-    /// Where pictures lie; all receivers of one database see the same folder.
-    pub data: PathBuf,
-    pub max_image_bytes: u64,
+    /// Where pictures lie; all receivers of one database see the same shelves.
+    pub shelves: ShelfSettings,
+    pub rules: Rules,
+    /// Where the contract is served.
+    pub listen: Option<SocketAddr>,
 }
 
 impl HqConfig {
@@ -75,6 +82,12 @@ pub struct RawHqConfig {
     /// Largest picture taken, in MiB (default 64)
     #[arg(long)]
     pub max_image_mib: Option<u64>,
+    /// Serve the contract's documents over HTTP at this address
+    #[arg(long)]
+    pub listen: Option<SocketAddr>,
+    /// The object store; in the file alone.
+    #[arg(skip)]
+    pub objects: Option<RawObjects>,
 }
 
 /// Where the records are.
@@ -92,6 +105,9 @@ pub struct RawDatabase {
     /// Authority of PostgreSQL's certificate (PEM); asked for unless the server is on this machine
     #[arg(long)]
     pub database_ca: Option<PathBuf>,
+    /// The key that opens what lies on the shelves (default DATA/chain.key, made where absent)
+    #[arg(long)]
+    pub chain_key_file: Option<PathBuf>,
 }
 
 impl RawHqConfig {
@@ -104,10 +120,21 @@ impl RawHqConfig {
         let mut raw: Self = toml::from_str(&text)
             .map_err(|fault| HqError::Config { path: path.to_owned(), reason: fault.to_string() })?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let RawDatabase { data, database, database_password_file, database_ca } = &mut raw.database;
-        let files = [&mut raw.ca, &mut raw.certificate, &mut raw.key, data, database_password_file, database_ca];
+        let RawDatabase { data, database, database_password_file, database_ca, chain_key_file } = &mut raw.database;
+        let files = [
+            &mut raw.ca,
+            &mut raw.certificate,
+            &mut raw.key,
+            data,
+            database_password_file,
+            database_ca,
+            chain_key_file,
+        ];
         for file in files.into_iter().flatten() {
             *file = folder.join(&*file);
+        }
+        if let Some(objects) = &mut raw.objects {
+            objects.take_paths_from(folder);
         }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
@@ -126,13 +153,15 @@ impl RawHqConfig {
             key: self.key.or(other.key),
             database: self.database.or(other.database),
             max_image_mib: self.max_image_mib.or(other.max_image_mib),
+            listen: self.listen.or(other.listen),
+            objects: self.objects.or(other.objects),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects } = self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -152,9 +181,13 @@ impl RawHqConfig {
             port,
             name: name.unwrap_or_else(|| "hq-1".to_owned()),
             tls: TlsFiles { ca, certificate, key },
+            shelves: ShelfSettings::new(data, database.chain_key_file.clone(), objects.as_ref())?,
             database: database.resolve()?,
-            data,
-            max_image_bytes: max_image_mib.unwrap_or(DEFAULT_MAX_IMAGE_MIB) * 1024 * 1024,
+            rules: Rules {
+                max_bytes: max_image_mib.unwrap_or(DEFAULT_MAX_IMAGE_MIB) * 1024 * 1024,
+                uploads: objects.map(|objects| objects.uploads()).transpose()?.unwrap_or_default(),
+            },
+            listen,
         })
     }
 }
@@ -168,13 +201,14 @@ impl RawDatabase {
             database: self.database.or(other.database),
             database_password_file: self.database_password_file.or(other.database_password_file),
             database_ca: self.database_ca.or(other.database_ca),
+            chain_key_file: self.chain_key_file.or(other.chain_key_file),
         }
     }
 
     /// # Errors
     /// A sentence that says what is missing or wrong.
     pub fn resolve(self) -> Result<Place, String> {
-        let Self { data, database, database_password_file, database_ca } = self;
+        let Self { data, database, database_password_file, database_ca, chain_key_file: _ } = self;
         let place = match (database, data) {
             (Some(database), _) => database.parse()?,
             (None, Some(data)) => Place::in_folder(&data),
@@ -211,6 +245,7 @@ fn split(broker: &str) -> Result<(String, u16), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hq::uploads::Uploads;
 
     #[test]
     fn the_shipped_file_is_whole_and_a_flag_wins() {
@@ -219,6 +254,26 @@ mod tests {
         let config = flags.or(file).resolve().unwrap();
         assert_eq!((config.port, config.name.as_str()), (1, "hq-1"));
         assert!(config.database.to_string().ends_with("config/hq-data/hq.sqlite"), "{}", config.database);
+    }
+
+    #[test]
+    fn a_bucket_is_read_from_the_file_with_its_paths_and_its_stores() {
+        let objects = |lines: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("hq.toml");
+            let whole = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hq.toml")).unwrap();
+            fs::write(&file, format!("{whole}\n[objects]\nbucket = \"b\"\n{lines}")).unwrap();
+            RawHqConfig::read(&file).map_err(|fault| fault.to_string())?.resolve()
+        };
+        let secret = "credentials_file = \"secret\"\n";
+        let here = objects(&format!("endpoint = \"http://127.0.0.1:9000\"\n{secret}upload = [\"sh-001\"]")).unwrap();
+        let bucket = here.shelves.bucket.unwrap();
+        assert!(bucket.credentials.is_absolute() && bucket.region == "us-east-1");
+        assert_eq!(here.rules.uploads, Uploads::Of(["sh-001".to_owned()].into()));
+        let wrong = |lines: &str| objects(&format!("{lines}\n{secret}")).unwrap_err();
+        assert!(wrong("endpoint = \"https://objects.example\"").contains("objects.ca"));
+        assert!(wrong("endpoint = \"http://h\"\nupload = [\"Shop 1\"]").contains("no store"));
+        assert!(wrong("endpoint = \"http://h\"\ndelete = true").contains("unknown field"));
     }
 
     #[test]

@@ -120,6 +120,11 @@ impl<'a> ReadRow<'a> {
                 "UPDATE events SET kind = ?4, subject = ?5, body = ?6 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3",
                 values![&self.from.gateway, self.epoch, self.seq, &event.kind, &event.subject, self.raw],
             )?;
+            engine.execute(
+                "INSERT INTO stale_segments(n) SELECT segment FROM events
+                 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3 AND segment IS NOT NULL ON CONFLICT DO NOTHING",
+                values![&self.from.gateway, self.epoch, self.seq],
+            )?;
             self.forget(engine)?;
         }
         // The first nack may be what was lost.

@@ -1,14 +1,15 @@
-//! Pictures: offered, received in slices of any order, put together, held against their SHA-256, filed under the capture's
-//! id and the picture's role in `images/<gateway>/`. Slices and answers name the capture only, so a gateway sends one picture
-//! of a capture at a time; slices belong to the one offered last. A picture counts as verified only when file, folder entry and row are on disk.
+//! Pictures on their way: offered, and received in slices of any order, or put by the gateway where headquarters says
+//! ([`super::uploads`]). Slices and answers name the capture only, so a gateway sends one picture of a capture at a time;
+//! slices belong to the one offered last. What is whole is verified and filed by [`super::filing`].
 
 use super::{
     HqError,
-    database::engine::{Engine, Row, first, only, transaction, values},
+    database::engine::{Engine, Row, first, only, values},
+    filing,
+    uploads::Uploads,
 };
 use crate::{
-    domain::{CaptureId, Timestamp, capture::Format},
-    faults,
+    domain::{CaptureId, capture::Format},
     sync::{
         MAX_PUBLISH,
         image_lane::{Offer, Role},
@@ -16,25 +17,26 @@ use crate::{
         topic::Address,
     },
 };
-use openssl::sha::sha256;
-use std::{
-    fs::{self, File},
-    io::Write,
-    path::{Path, PathBuf},
-};
 
 /// Ranges of missing slices that one reply names; the next offer names the rest.
 const MAX_MISSING: usize = 500;
 
-/// Times a picture may come whole with a wrong digest before it is refused for good.
-const MAX_ATTEMPTS: u32 = 3;
+/// What is taken, and how.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    pub max_bytes: u64,
+    /// Whose pictures come to the bucket by themselves.
+    pub uploads: Uploads,
+}
 
-/// A picture of which every slice is here: file it.
+/// A picture of which every slice is here, or that may lie on the shelf: file it.
 #[derive(Debug, Clone)]
 pub(super) struct Whole {
     pub from: Address,
     pub capture: String,
     pub role: String,
+    /// The gateway puts it on the shelf itself: look whether it is there, else say where.
+    pub upload: bool,
 }
 
 /// What follows from an offer.
@@ -49,14 +51,17 @@ pub(super) fn offer(
     from: &Address,
     capture: &str,
     payload: &[u8],
-    max_bytes: u64,
+    taken: &Rules,
 ) -> Result<Answer, HqError> {
     let offer = match read(payload, capture) {
         Ok(offer) => offer,
         Err(reason) => return Ok(Answer::Reply(refused(capture, "", &reason))),
     };
-    if let Err(reason) = rules(&offer, max_bytes) {
+    if let Err(reason) = rules(&offer, taken.max_bytes) {
         return Ok(Answer::Reply(refused(capture, &offer.sha256, &reason)));
+    }
+    if is_erased(engine, from, &offer.visit)? {
+        return Ok(Answer::Reply(refused(capture, &offer.sha256, "its customer was erased")));
     }
     let role = role_word(offer.role);
     let key = values![&from.gateway, capture, role];
@@ -66,8 +71,7 @@ pub(super) fn offer(
             .transpose()?;
     if known.is_some_and(|known| known != (offer.sha256.clone(), offer.slice_bytes)) {
         // Drawn anew at the store, or cut otherwise by another version: what was here is out of date.
-        engine.execute("DELETE FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
-        engine.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
+        filing::forget(engine, &from.gateway, capture, role)?;
     }
     let (state, reason) = take_up(engine, from, &offer)?;
     match state.as_str() {
@@ -75,13 +79,20 @@ pub(super) fn offer(
         "refused" => Ok(Answer::Reply(refused(capture, &offer.sha256, &reason))),
         _ => {
             let missing = missing(engine, &from.gateway, capture, role, offer.slices)?;
-            if missing.is_empty() {
+            let untouched = missing == [(0, offer.slices - 1)];
+            let upload = untouched && taken.uploads.serves(engine, from)?;
+            if upload || missing.is_empty() {
                 let (capture, role) = (capture.to_owned(), role.to_owned());
-                return Ok(Answer::Whole(Whole { from: from.clone(), capture, role }));
+                return Ok(Answer::Whole(Whole { from: from.clone(), capture, role, upload }));
             }
             Ok(Answer::Reply(wanted(capture, &offer.sha256, missing)))
         }
     }
+}
+
+fn is_erased(engine: &mut dyn Engine, from: &Address, visit: &str) -> Result<bool, HqError> {
+    let sql = "SELECT 1 FROM erased_visits WHERE store = ?1 AND visit = ?2";
+    first(engine, sql, values![&from.store, visit]).map(|row| row.is_some())
 }
 
 /// Reads an offer's JSON.
@@ -171,7 +182,7 @@ pub(super) fn slice(
         "SELECT count(*) FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
         values![gateway, capture, &role],
     )?;
-    Ok((held == slices).then(|| Whole { from: from.clone(), capture: capture.to_owned(), role }))
+    Ok((held == slices).then(|| Whole { from: from.clone(), capture: capture.to_owned(), role, upload: false }))
 }
 
 /// Inclusive ranges of slices not here yet.
@@ -209,116 +220,9 @@ pub(super) fn whole(engine: &mut dyn Engine) -> Result<Vec<Whole>, HqError> {
     )?;
     let picture = |row: &Row| {
         let from = Address { store: row.get(0)?, gateway: row.get(1)? };
-        Ok(Whole { from, capture: row.get(2)?, role: row.get(3)? })
+        Ok(Whole { from, capture: row.get(2)?, role: row.get(3)?, upload: false })
     };
     rows.iter().map(picture).collect()
-}
-
-/// Puts a whole picture together, verifies and files it.
-pub(super) fn file(engine: &mut dyn Engine, folder: &Path, picture: &Whole, now: Timestamp) -> Result<Reply, HqError> {
-    let Whole { from, capture, role } = picture;
-    let key = values![&from.gateway, capture, role];
-    let row = first(
-        engine,
-        "SELECT state, format, sha256 FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-        key,
-    )?
-    .ok_or(HqError::Shape { at: 0, expected: "the picture's row" })?;
-    let (state, format, digest): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-    if state == "verified" {
-        // Named twice in one batch.
-        return Ok(word(capture, &digest, ImageState::Verified));
-    }
-    let bytes = put_together(engine, picture)?;
-    if bytes.is_empty() {
-        // Another receiver filed it in between. If not, its next offer finds that everything is missing.
-        let state: String =
-            only(engine, "SELECT state FROM images WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
-        let filed = if state == "verified" { ImageState::Verified } else { ImageState::Wanted };
-        return Ok(word(capture, &digest, filed));
-    }
-    if hex::encode(sha256(&bytes)) != digest {
-        return wrong_digest(engine, picture, &digest);
-    }
-    write_durably(&path_of(folder, &from.gateway, capture, role, &format), &bytes)?;
-    transaction(engine, |engine| {
-        engine.execute(
-            "UPDATE images SET state = 'verified', verified_ms = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-            values![&from.gateway, capture, role, now.unix_ms()],
-        )?;
-        engine.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)
-    })?;
-    faults::point("hq.image.committed");
-    Ok(word(capture, &digest, ImageState::Verified))
-}
-
-fn put_together(engine: &mut dyn Engine, picture: &Whole) -> Result<Vec<u8>, HqError> {
-    let Whole { from, capture, role } = picture;
-    let rows = engine.query(
-        "SELECT body FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3 ORDER BY slice",
-        values![&from.gateway, capture, role],
-    )?;
-    let mut bytes = Vec::new();
-    for row in &rows {
-        bytes.extend_from_slice(&row.get::<Vec<u8>>(0)?);
-    }
-    Ok(bytes)
-}
-
-/// Asks for all of it again; refuses it for good when it came wrong too often.
-fn wrong_digest(engine: &mut dyn Engine, picture: &Whole, digest: &str) -> Result<Reply, HqError> {
-    let Whole { from, capture, role } = picture;
-    let key = values![&from.gateway, capture, role];
-    engine.execute("DELETE FROM image_slices WHERE gateway = ?1 AND capture = ?2 AND role = ?3", key)?;
-    let rows = engine.query(
-        "UPDATE images SET attempts = attempts + 1 WHERE gateway = ?1 AND capture = ?2 AND role = ?3
-         RETURNING attempts, slices",
-        key,
-    )?;
-    let row = rows.first().ok_or(HqError::Shape { at: 0, expected: "the picture's row" })?;
-    let (attempts, slices): (u32, u32) = (row.get(0)?, row.get(1)?);
-    tracing::warn!(gateway = %from.gateway, capture, role, attempts, "picture whole but its digest wrong");
-    if attempts < MAX_ATTEMPTS {
-        return Ok(wanted(capture, digest, vec![(0, slices - 1)]));
-    }
-    let reason = format!("its bytes do not have the offered sha256, {attempts} times");
-    engine.execute(
-        "UPDATE images SET state = 'refused', reason = ?4 WHERE gateway = ?1 AND capture = ?2 AND role = ?3",
-        values![&from.gateway, capture, role, &reason],
-    )?;
-    Ok(refused(capture, digest, &reason))
-}
-
-/// Where a verified picture lies.
-#[must_use]
-pub fn path_of(folder: &Path, gateway: &str, capture: &str, role: &str, format: &str) -> PathBuf {
-    let ending = match format {
-        "image/png" => "png",
-        "image/webp" => "webp",
-        _ => "jpg",
-    };
-    folder.join("images").join(gateway).join(format!("{capture}-{role}.{ending}"))
-}
-
-/// tmp → fsync → rename → fsync of the folder: after a power cut the name shows the whole file or nothing.
-fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), HqError> {
-    let failed = |source| HqError::File { path: path.to_owned(), source };
-    let folder = path.parent().expect("a picture lies in a folder");
-    if !folder.exists() {
-        fs::create_dir_all(folder).map_err(failed)?;
-        for made in folder.ancestors().skip(1).take(2) {
-            File::open(made).and_then(|made| made.sync_all()).map_err(failed)?;
-        }
-    }
-    let temporary = path.with_extension("part");
-    let mut file = File::create(&temporary).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    faults::point("hq.image.synced");
-    fs::rename(&temporary, path).map_err(failed)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
-    faults::point("hq.image.renamed");
-    Ok(())
 }
 
 fn role_word(role: Role) -> &'static str {
@@ -330,17 +234,17 @@ fn role_word(role: Role) -> &'static str {
 }
 
 /// A word on one picture; ready to be sent.
-fn word(capture: &str, sha256: &str, state: ImageState) -> Reply {
+pub(super) fn word(capture: &str, sha256: &str, state: ImageState) -> Reply {
     let (capture, sha256) = (capture.to_owned(), sha256.to_owned());
     Reply::Image { capture, sha256, state, missing: Vec::new(), reason: String::new() }
 }
 
-fn wanted(capture: &str, sha256: &str, missing: Vec<(u32, u32)>) -> Reply {
+pub(super) fn wanted(capture: &str, sha256: &str, missing: Vec<(u32, u32)>) -> Reply {
     let (capture, sha256) = (capture.to_owned(), sha256.to_owned());
     Reply::Image { capture, sha256, state: ImageState::Wanted, missing, reason: String::new() }
 }
 
-fn refused(capture: &str, sha256: &str, reason: &str) -> Reply {
+pub(super) fn refused(capture: &str, sha256: &str, reason: &str) -> Reply {
     let (capture, sha256) = (capture.to_owned(), sha256.to_owned());
     Reply::Image { capture, sha256, state: ImageState::Refused, missing: Vec::new(), reason: reason.to_owned() }
 }

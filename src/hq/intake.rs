@@ -8,7 +8,7 @@ use super::{
         engine::{Engine, NewRow, Stored, first, values},
     },
     events::{self, ReadRow},
-    images::{self, Whole},
+    images::{self, Rules, Whole},
     standing,
 };
 use crate::{
@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 pub(super) struct Intake<'a> {
     engine: &'a mut dyn Engine,
     received: Timestamp,
-    max_image_bytes: u64,
+    rules: &'a Rules,
     /// The store that each gateway is known under.
     known: HashMap<String, String>,
     /// Batches not stored yet.
@@ -36,9 +36,9 @@ pub(super) struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub fn new(engine: &'a mut dyn Engine, received: Timestamp, max_image_bytes: u64) -> Self {
+    pub fn new(engine: &'a mut dyn Engine, received: Timestamp, rules: &'a Rules) -> Self {
         let (known, gathered, replies, whole) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { engine, received, max_image_bytes, known, gathered, replies, whole }
+        Self { engine, received, rules, known, gathered, replies, whole }
     }
 
     pub fn take(&mut self, arrived: &'a [Arrived]) -> Result<(), HqError> {
@@ -57,12 +57,10 @@ impl<'a> Intake<'a> {
                 }
                 Lane::Status => self.note(from, "status", payload)?,
                 Lane::About => self.note(from, "about", payload)?,
-                Lane::Offer { capture } => {
-                    match images::offer(self.engine, from, capture, payload, self.max_image_bytes)? {
-                        images::Answer::Reply(reply) => self.replies.push((from.clone(), reply)),
-                        images::Answer::Whole(picture) => self.whole.push(picture),
-                    }
-                }
+                Lane::Offer { capture } => match images::offer(self.engine, from, capture, payload, self.rules)? {
+                    images::Answer::Reply(reply) => self.replies.push((from.clone(), reply)),
+                    images::Answer::Whole(picture) => self.whole.push(picture),
+                },
                 Lane::Chunk { capture, index } => {
                     self.whole.extend(images::slice(self.engine, from, capture, *index, payload)?);
                 }

@@ -6,6 +6,8 @@ use super::{
         Place,
         engine::{Engine, FromCell, Row, Value, only, values},
     },
+    filing,
+    shelf::Shelves,
     stores::Standing,
 };
 use crate::sync::{envelope::Event, payload, ranges::RangeSet};
@@ -296,6 +298,14 @@ impl Ledger {
         let sql = "SELECT about FROM gateways WHERE gateway = ?1";
         let about = self.query(sql, values![gateway], |row| row.get::<Option<String>>(0))?;
         Ok(about.into_iter().next().flatten())
+    }
+
+    /// A verified picture, opened.
+    ///
+    /// # Errors
+    /// The database's or the shelf's.
+    pub fn picture_bytes(&self, shelves: &Shelves, name: (&str, &str, &str)) -> Result<Option<Vec<u8>>, HqError> {
+        filing::open(&mut **self.0.borrow_mut(), shelves, name)
     }
 
     /// All pictures ever offered.

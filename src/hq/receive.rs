@@ -5,8 +5,10 @@ use super::{
     HqError,
     database::{Addressed, Arrived, Database, Hole, Place},
     holes::Holes,
+    images::Rules,
     records::Turn,
     replies::Replies,
+    shelf::Shelves,
 };
 use crate::{
     clock,
@@ -14,7 +16,7 @@ use crate::{
     ports::{Connector, FromBroker, Uplink, UplinkError},
     sync::{backoff::Backoff, reply::Reply, topic::Address},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
@@ -32,6 +34,9 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Publishes of one transaction: some 100,000 rows at most, about a second of disk.
 const MAX_INBOX: usize = 512;
+
+/// Bytes of one transaction: what is parsed, bound and on its way to the database at once is several times that.
+const MOST: usize = 4 * 1024 * 1024;
 
 /// A commit of so many bytes tells of a fast stream: the next one waits for company, since each costs the disk a sync.
 const FAST: usize = 16 * 1024;
@@ -65,8 +70,8 @@ pub fn subscriptions() -> Vec<String> {
 #[derive(Debug, Clone)]
 pub struct Opener {
     pub place: Place,
-    pub data: PathBuf,
-    pub max_image_bytes: u64,
+    pub shelves: Arc<Shelves>,
+    pub rules: Rules,
 }
 
 impl Opener {
@@ -74,8 +79,8 @@ impl Opener {
     async fn open(self, stop: &CancellationToken) -> Result<Option<Database>, HqError> {
         let mut backoff = Backoff::new(FIRST_REST, LONGEST_REST);
         loop {
-            let Self { place, data, max_image_bytes } = self.clone();
-            let opened = tokio::task::spawn_blocking(move || Database::at(&place, &data, max_image_bytes)).await;
+            let Self { place, shelves, rules } = self.clone();
+            let opened = tokio::task::spawn_blocking(move || Database::with(&place, shelves, rules)).await;
             match opened.map_err(|_| HqError::Stopped)? {
                 Err(fault) if fault.passes() => {
                     let wait = backoff.next(fastrand::f64());
@@ -228,7 +233,7 @@ impl Receiver {
                         permit.send(reply);
                     }
                 }
-                message = arrived.recv(), if self.inbox.len() < MAX_INBOX => match message {
+                message = arrived.recv(), if self.inbox.len() < MAX_INBOX && self.bytes < MOST => match message {
                     Some(FromBroker::Message { topic, payload }) => self.received(&topic, payload),
                     Some(FromBroker::Word { .. }) => {}
                     None => return Ok(Some(UplinkError::Lost("the connection's other half has ended".to_owned()))),
@@ -292,12 +297,18 @@ impl Receiver {
             Ok(Done::Kept(turn)) => {
                 self.behind = turn.more;
                 if turn.more {
-                    self.keep = Instant::now() + KEEP_ON;
+                    // At once where nothing waits; after KEEP_ON where messages do.
+                    self.keep = Instant::now();
                 }
             }
             Err(fault) if fault.passes() => {
                 self.again(work, &fault);
                 return Ok(());
+            }
+            // Facts wait for a shelf that is away: what is to be erased or read there comes with the next turn.
+            Err(fault @ (HqError::Objects { .. } | HqError::NoBucket)) if matches!(work, Work::Keep) => {
+                warn!(%fault, "facts wait for the object store");
+                self.keep = Instant::now() + LONGEST_REST;
             }
             Err(fault) => return Err(fault),
         }

@@ -3,7 +3,8 @@
 //! RSA keys take it by OAEP with SHA-256; P-256 keys by an ephemeral Diffie-Hellman agreement whose secret, through
 //! HMAC-SHA256 with both points' parameters as label, is the AES-256-GCM key. The sealed file is JSON beside the key file.
 
-use super::{error::OpenError, files, keys::StoreKey, seal};
+use super::{error::OpenError, files, keys::StoreKey};
+use crate::seal;
 use openssl::{
     derive::Deriver,
     ec::{EcGroup, EcKey},

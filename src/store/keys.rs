@@ -3,8 +3,11 @@
 //! It opens the main database as it is; the database of customer keys and the wrapping of those keys use keys derived from
 //! it (HMAC-SHA256 over a label), so that no key serves two purposes. It is escrowed at first start ([`super::escrow`]).
 
-use super::{error::OpenError, files, seal::Key, seal::random_key};
-use crate::faults;
+use super::{error::OpenError, files};
+use crate::{
+    faults,
+    seal::{Key, random_key},
+};
 use openssl::{hash::MessageDigest, pkey::PKey, sha::sha256, sign::Signer};
 use std::{
     fmt, fs, io,

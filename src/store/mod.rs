@@ -39,7 +39,6 @@ mod retention;
 mod scans;
 mod schema;
 mod scores;
-mod seal;
 mod sharing;
 mod steps;
 mod times;

@@ -11,13 +11,13 @@ use super::{
     consents,
     error::{StoreError, found},
     files, passing, scans,
-    seal::{self, Key, Sealing},
     vault::Vault,
     writer::Tx,
 };
 use crate::{
     domain::{CaptureId, CustomerId, VisitId, capture::Format, consent::Purpose},
     faults,
+    seal::{self, Key, Sealing},
     sync::image_lane::Role,
 };
 use openssl::sha::{Sha256, sha256};

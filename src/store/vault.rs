@@ -12,11 +12,11 @@ use super::{
     error::{OpenError, StoreError},
     keys::StoreKey,
     schema::unreadable_or,
-    seal::{self, Key},
 };
 use crate::{
     domain::{CustomerId, Timestamp},
     faults,
+    seal::{self, Key},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use std::{

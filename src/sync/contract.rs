@@ -13,7 +13,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Grows with the wire: the second number with a new kind or field, the first with a new topic root.
-pub const VERSION: &str = "1.0.0";
+pub const VERSION: &str = "1.1.0";
 
 /// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, and the data of each event type (`reading.v1`).
 #[must_use]
@@ -43,6 +43,7 @@ fn data(kind: &str) -> Value {
         kind::VOIDED => schema::<payload::Voided>(),
         kind::REASSIGNED => schema::<payload::Reassigned>(),
         kind::ALIAS => schema::<payload::Alias>(),
+        kind::FEEDBACK => schema::<payload::Feedback>(),
         kind::CLOCK => schema::<payload::Clock>(),
         kind::REDACTED => schema::<payload::Redacted>(),
         kind::ERASED => schema::<payload::Erased>(),

@@ -13,6 +13,7 @@ pub mod payload;
 pub mod ranges;
 pub mod reply;
 pub mod topic;
+pub mod upload;
 pub mod window;
 
 /// Largest publish either side makes, in bytes of MQTT payload.

@@ -19,6 +19,7 @@ pub mod kind {
     pub const VOIDED: &str = "voided.v1";
     pub const REASSIGNED: &str = "reassigned.v1";
     pub const ALIAS: &str = "alias.v1";
+    pub const FEEDBACK: &str = "feedback.v1";
     pub const CLOCK: &str = "clock.v1";
     pub const REDACTED: &str = "redacted.v1";
     pub const ERASED: &str = "erased.v1";
@@ -34,6 +35,7 @@ pub mod kind {
         VOIDED,
         REASSIGNED,
         ALIAS,
+        FEEDBACK,
         CLOCK,
         REDACTED,
         ERASED,
@@ -252,6 +254,26 @@ pub struct Alias {
     pub staff: String,
 }
 
+/// What a customer said about a visit, and what became of it: each step is an event of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    pub feedback: String,
+    pub visit: String,
+    pub customer: String,
+    /// `given`, `answered` or `solved`
+    pub state: String,
+    /// 1 to 5, where the customer gave some
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stars: Option<u8>,
+    /// A word of the chain's own list, such as `result`, `service`, `waiting`
+    pub topic: String,
+    /// What was said or done, as it was written
+    pub words: String,
+    /// Who answered or solved it; empty for the customer's own words
+    pub staff: String,
+}
+
 /// Maps times taken while the clock was not set: wall = `wall_ms` + (monotonic − `monotonicns`) within `boot`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -299,6 +321,7 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::VOIDED => shape::<Voided>(data),
         kind::REASSIGNED => shape::<Reassigned>(data),
         kind::ALIAS => shape::<Alias>(data),
+        kind::FEEDBACK => shape::<Feedback>(data),
         kind::CLOCK => shape::<Clock>(data),
         kind::REDACTED => shape::<Redacted>(data),
         kind::ERASED => shape::<Erased>(data),

@@ -92,6 +92,11 @@ pub enum Reply {
     /// State of one picture at HQ. `sha256` is the one of the offer it answers: a late word on one picture of a capture
     /// must not settle another of the same capture.
     Image { capture: String, sha256: String, state: ImageState, missing: Vec<(u32, u32)>, reason: String },
+    /// Instead of slices: put the picture at `url` (HTTP PUT, before the address has run out), sealed with AES-256-GCM as
+    /// `nonce (12) ‖ ciphertext ‖ tag (16)` under `key` (64 hex digits) and bound to `name`, then offer it again. `authority`:
+    /// the only one (PEM) whose certificates are accepted there; empty for an address without TLS. Only to a gateway whose
+    /// self-description names `put` among its `uploads`.
+    Upload { capture: String, sha256: String, name: String, url: String, authority: String, key: String },
     /// Something a person must look at. `held`: HQ has the event of this id at that place, so what came there was not
     /// stored; the gateway begins a new epoch and tells again from there on.
     Alarm {

@@ -56,6 +56,42 @@ fn every_reference_of_the_document_leads_somewhere() {
     assert!(found > 40, "the walk found too little to prove anything: {found}");
 }
 
+/// What the receiver serves is what is committed.
+#[tokio::test]
+async fn the_receiver_serves_the_committed_documents() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let stop = tokio_util::sync::CancellationToken::new();
+    let served = async {
+        let get = async |path: &str| {
+            let url = format!("http://{free}{path}");
+            for _ in 0..500 {
+                match reqwest::get(&url).await {
+                    Ok(answer) => return (answer.status().as_u16(), answer.text().await.expect("text")),
+                    Err(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                }
+            }
+            panic!("{url}: no answer");
+        };
+        for name in ["asyncapi.json", "schemas/reading.v1.json", "wire.md"] {
+            let (status, text) = get(&format!("/contract/{name}")).await;
+            let committed = fs::read_to_string(contracts().join(name)).expect("committed");
+            assert_eq!(status, 200, "{name}");
+            if name.ends_with(".json") {
+                let read = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
+                assert_eq!(read(&text), read(&committed), "{name}");
+            } else {
+                assert_eq!(text, committed, "{name}");
+            }
+        }
+        assert!(get("/").await.1.contains("feedback.v1"));
+        assert!(get("/contract/tables.md").await.1.contains("## visits"));
+        assert_eq!(get("/contract/schemas/none.json").await.0, 404);
+        stop.cancel();
+    };
+    let (ended, ()) = tokio::join!(skinlink::hq::documents::serve(free, stop.clone()), served);
+    ended.expect("it ends in peace");
+}
+
 /// The frozen bytes are valid by the schemas, and with a field that nobody knows they are not.
 #[test]
 fn the_frozen_bytes_are_what_the_schemas_allow() {

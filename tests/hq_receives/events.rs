@@ -1,8 +1,8 @@
 //! What is stored, what is acknowledged, what is told of holes and of gateways that come back.
 
 use crate::{
+    Side,
     hand::{connected, hello},
-    headquarters::Headquarters,
 };
 use skinlink::{
     clock,
@@ -15,9 +15,8 @@ use skinlink::{
     },
 };
 
-#[tokio::test]
-async fn any_order_is_stored_and_the_prefix_is_what_is_acknowledged() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn any_order_is_stored_and_the_prefix_is_what_is_acknowledged(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 3).await;
     hand.acknowledged(3).await;
@@ -33,9 +32,8 @@ async fn any_order_is_stored_and_the_prefix_is_what_is_acknowledged() {
 
 /// A gateway keeps events of earlier epochs too: HQ asks for what it misses of them, passes what was moved to a later epoch,
 /// and writes down as lost what nobody has.
-#[tokio::test]
-async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_lost() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_lost(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 2).await;
     hand.send(5, 5).await;
@@ -67,9 +65,8 @@ async fn holes_of_earlier_epochs_are_asked_for_passed_or_written_down_as_lost() 
     hand.reply("that it is over", |reply| matches!(reply, Reply::Hello { over: true, .. })).await;
 }
 
-#[tokio::test]
-async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_not() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_not(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let event = hand.event(1);
     for _ in 0..3 {
@@ -90,9 +87,8 @@ async fn the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_n
     assert_eq!((counts.events, counts.redeliveries, counts.duplicates, counts.alarms), (5, 3, 0, 1));
 }
 
-#[tokio::test]
-async fn a_withdrawal_on_its_way_wins_over_what_was_stored() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_withdrawal_on_its_way_wins_over_what_was_stored(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let event = hand.event(1);
     let batch = hand.batch(1, std::slice::from_ref(&event));
@@ -109,9 +105,8 @@ async fn a_withdrawal_on_its_way_wins_over_what_was_stored() {
     assert!(stored[0].kind.ends_with("redacted.v1") && !stored[0].body.contains("running"), "{}", stored[0].body);
 }
 
-#[tokio::test]
-async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 2).await;
     hand.send(6, 7).await;
@@ -126,9 +121,8 @@ async fn what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed() {
     assert_eq!(missing, [(3, 5), (8, 8)], "lost events stay visible as gaps");
 }
 
-#[tokio::test]
-async fn a_receiver_that_comes_back_says_where_everyone_stands() {
-    let mut headquarters = Headquarters::start().await;
+pub(crate) async fn a_receiver_that_comes_back_says_where_everyone_stands(side: Side) {
+    let mut headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.send(1, 5).await;
     hand.acknowledged(5).await;

@@ -1,8 +1,8 @@
 //! Pictures: slices lost and repeated, digests that are wrong, offers that make no sense.
 
 use crate::{
+    Side,
     hand::{Hand, connected},
-    headquarters::Headquarters,
 };
 use skinlink::{
     clock,
@@ -54,9 +54,8 @@ impl Hand {
     }
 }
 
-#[tokio::test]
-async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let (bytes, capture) = (picture(300_001), clock::mint(CaptureId::from_bits).to_string());
     let offered = offer(&bytes, &capture, Role::Report);
@@ -73,8 +72,7 @@ async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit() {
     hand.slice(&capture, 1, &bytes).await;
     assert_eq!(hand.image().await.0, ImageState::Verified);
     assert_eq!(hand.offer(&offered).await.0, ImageState::Verified, "asked again, it says the same");
-    let file = headquarters.data().join(format!("images/sh-001-g1/{capture}-report.jpg"));
-    assert!(std::fs::read(&file).expect("the picture's file") == bytes, "bit for bit");
+    assert!(headquarters.picture(&capture, "report") == bytes, "bit for bit");
 
     let second = picture(70_000);
     assert_eq!(hand.offer(&offer(&second, &capture, Role::Derivative)).await.0, ImageState::Wanted);
@@ -83,9 +81,8 @@ async fn a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit() {
     assert_eq!(hand.image().await.0, ImageState::Verified, "another role of the same capture is another picture");
 }
 
-#[tokio::test]
-async fn a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let (bytes, capture) = (picture(1_000), clock::mint(CaptureId::from_bits).to_string());
     let mut offered = offer(&bytes, &capture, Role::Derivative);
@@ -97,9 +94,8 @@ async fn a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused() {
     }
 }
 
-#[tokio::test]
-async fn offers_that_make_no_sense_are_refused_with_a_reason() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn offers_that_make_no_sense_are_refused_with_a_reason(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let capture = clock::mint(CaptureId::from_bits).to_string();
     let good = offer(&picture(1_000), &capture, Role::Report);

@@ -1,6 +1,7 @@
 //! What is refused: poisoned events, batches cut short, gateways that speak for others, certificates that will not do.
 
 use crate::{
+    Side,
     hand::{connected, hello},
     headquarters::{Headquarters, LIMIT, address},
 };
@@ -19,9 +20,8 @@ use skinlink::{
 };
 use tokio::time::timeout;
 
-#[tokio::test]
-async fn a_poisoned_event_in_the_middle_is_refused_and_passed() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_poisoned_event_in_the_middle_is_refused_and_passed(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let good = hand.event(1);
     let strange = |from: &str, to: &str| hand.event(2).replace(from, to);
@@ -62,9 +62,8 @@ fn good_epoch(event: &str) -> &str {
 }
 
 /// A refusal that got lost is said again with the next hello, until the gateway says that it knows.
-#[tokio::test]
-async fn a_refusal_is_repeated_until_the_gateway_knows_of_it() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_refusal_is_repeated_until_the_gateway_knows_of_it(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let events: Vec<String> = (1..=9).map(|seq| if seq % 4 == 0 { "42".to_owned() } else { hand.event(seq) }).collect();
     let batch = hand.batch(1, &events);
@@ -87,9 +86,8 @@ async fn a_refusal_is_repeated_until_the_gateway_knows_of_it() {
     assert_eq!(nacks.count(), 0, "none was said twice");
 }
 
-#[tokio::test]
-async fn a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     let whole = hand.batch(1, &[hand.event(1)]);
     for length in 0..whole.len() {
@@ -105,9 +103,8 @@ async fn a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing() {
     assert_eq!((counts.events, counts.refused), (1, 0));
 }
 
-#[tokio::test]
-async fn a_gateway_of_another_store_is_neither_stored_nor_acknowledged() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_gateway_of_another_store_is_neither_stored_nor_acknowledged(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.address.store = "bj-001".into();
     hand.send(1, 1).await;
@@ -118,9 +115,8 @@ async fn a_gateway_of_another_store_is_neither_stored_nor_acknowledged() {
     assert_eq!(counts.events, 0);
 }
 
-#[tokio::test]
-async fn a_gateway_cannot_speak_for_another() {
-    let headquarters = Headquarters::start().await;
+pub(crate) async fn a_gateway_cannot_speak_for_another(side: Side) {
+    let headquarters = side.headquarters().await;
     let mut hand = connected(&headquarters).await;
     hand.address.gateway = "sh-001-g2".into();
     let batch = hand.batch(1, &[hand.event(1)]);

@@ -4,7 +4,10 @@ use openssl::sha::sha256;
 use serde_json::Value;
 use skinlink::{
     app::demo::{stage::GATEWAY, summary::Sent},
-    hq::ledger::{Ledger as Tables, Picture, Stored},
+    hq::{
+        ledger::{Ledger as Tables, Picture, Stored},
+        shelf::Shelves,
+    },
     sync::{
         envelope::{Event, TYPE_PREFIX},
         payload::{self, kind},
@@ -12,8 +15,7 @@ use skinlink::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Rows of headquarters read at once.
@@ -119,7 +121,7 @@ pub struct AtHq {
     erased: HashSet<String>,
     measured: HashMap<u64, String>,
     /// Pictures that were read and found whole.
-    files: HashSet<PathBuf>,
+    files: HashSet<String>,
 }
 
 impl AtHq {
@@ -177,16 +179,18 @@ impl AtHq {
     /// Captures whose picture is filed; each file is read once and held against its digest.
     fn whole_pictures(&mut self, folder: &Path, tables: &Tables) -> HashSet<String> {
         let mut whole = HashSet::new();
+        let shelves = Shelves::in_folder(folder).expect("headquarters' shelves");
         for Picture { capture, role, sha256: digest, state, reason, .. } in tables.pictures().expect("pictures") {
             assert_ne!(state, "refused", "a picture of {capture} was refused: {reason}");
             if state != "verified" {
                 continue;
             }
-            let path = folder.join("images").join(GATEWAY).join(format!("{capture}-{role}.jpg"));
-            if !self.files.contains(&path) {
-                let bytes = fs::read(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
-                assert_eq!(hex::encode(sha256(&bytes)), digest, "{} is not whole", path.display());
-                self.files.insert(path);
+            let name = format!("{capture}-{role}");
+            if !self.files.contains(&name) {
+                let bytes = tables.picture_bytes(&shelves, (GATEWAY, &capture, &role)).expect("the shelf");
+                let bytes = bytes.unwrap_or_else(|| panic!("{name} is gone"));
+                assert_eq!(hex::encode(sha256(&bytes)), digest, "{name} is not whole");
+                self.files.insert(name);
             }
             whole.insert(capture);
         }

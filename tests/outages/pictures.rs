@@ -39,8 +39,7 @@ async fn arrives(headquarters: &Headquarters, capture: CaptureId, byte: u8) {
             pictures.iter().any(|one| one.capture == capture.to_string() && one.state == "verified").then_some(())
         })
         .await;
-    let file = headquarters.data().join(format!("images/sh-001-g1/{capture}-derivative.jpg"));
-    assert!(fs::read(file).expect("its file") == vec![byte; 5_000], "bit for bit");
+    assert!(headquarters.picture(&capture.to_string(), "derivative") == vec![byte; 5_000], "bit for bit");
 }
 
 /// Waits until the store owes no picture.

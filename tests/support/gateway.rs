@@ -32,9 +32,11 @@ pub fn settings() -> SyncSettings {
             batch_events: 20,
             resend_after: Duration::from_secs(3),
             image_rate: None,
+            chain_stores: 40,
         },
         about: watch::channel("{\"version\":\"test\"}".into()).1,
         version: "test".into(),
+        uploader: None,
     }
 }
 

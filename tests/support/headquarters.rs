@@ -7,7 +7,10 @@ use skinlink::{
         pki::{Authority, TlsFiles, Use, Validity},
     },
     clock,
-    hq::{self, HqConfig, database::Place, ledger::Ledger},
+    hq::{
+        self, HqConfig, config::ShelfSettings, database::Place, images::Rules, ledger::Ledger, shelf::BucketSettings,
+        uploads::Uploads,
+    },
     ports::Connector,
     sim::broker::{Broker, BrokerTls},
     sync::topic::{Address, Lane},
@@ -40,6 +43,8 @@ pub struct Headquarters {
     pub hq_tls: TlsFiles,
     pub line: Line,
     pub database: Place,
+    /// A bucket instead of the folder, and who puts pictures there.
+    pub objects: Option<(BucketSettings, Uploads)>,
     receiver: Option<(CancellationToken, JoinHandle<Result<(), hq::HqError>>)>,
 }
 
@@ -67,7 +72,7 @@ impl Headquarters {
         };
         let line = Line::to(broker.port()).await;
         let database = Place::in_folder(&folder.path().join("hq"));
-        Self { folder, authority, broker, hq_tls, line, database, receiver: None }
+        Self { folder, authority, broker, hq_tls, line, database, objects: None, receiver: None }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -81,8 +86,14 @@ impl Headquarters {
             name: "hq-1".into(),
             tls: self.hq_tls.clone(),
             database: self.database.clone(),
-            data: self.data(),
-            max_image_bytes: 8 * 1024 * 1024,
+            shelves: ShelfSettings::new(self.data(), None, None)
+                .map(|settings| ShelfSettings { bucket: self.objects.as_ref().map(|one| one.0.clone()), ..settings })
+                .expect("settings"),
+            rules: Rules {
+                max_bytes: 8 * 1024 * 1024,
+                uploads: self.objects.as_ref().map(|one| one.1.clone()).unwrap_or_default(),
+            },
+            listen: None,
         }
     }
 
@@ -91,6 +102,14 @@ impl Headquarters {
         let stop = CancellationToken::new();
         let task = tokio::spawn(hq::run(self.config(), stop.clone()));
         self.receiver = Some((stop, task));
+    }
+
+    /// A verified picture, opened.
+    pub fn picture(&self, capture: &str, role: &str) -> Vec<u8> {
+        let ledger = Ledger::at(&self.database).expect("the ledger");
+        let shelves = self.config().shelves.open().expect("the shelves");
+        let found = ledger.picture_bytes(&shelves, (&address().gateway, capture, role));
+        found.expect("the shelf").expect("the picture's object")
     }
 
     /// Stops the receiver politely and waits for it.

@@ -1,6 +1,6 @@
 //! What goes wrong at HQ.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, io, net::SocketAddr, path::PathBuf};
 use tokio_postgres::error::SqlState;
 
 /// What goes wrong at HQ.
@@ -24,8 +24,24 @@ pub enum HqError {
         "{place} was written by a newer skinlink-hq (schema {found}, this one knows {known}); install that version"
     )]
     Newer { place: String, found: i64, known: i64 },
+    #[error("cannot listen on {listen}: {source}; choose another address in `listen`")]
+    Listen { listen: SocketAddr, source: io::Error },
     #[error("{path}: {reason}")]
     Config { path: PathBuf, reason: String },
+    #[error("{name} on the object store: {reason}")]
+    Objects { name: String, reason: String },
+    #[error("{name} is gone from the shelf; put it back from the shelf's own backup")]
+    Gone { name: String },
+    #[error("an archived segment cannot be read: {reason}")]
+    Segment { reason: String },
+    #[error("it lies in a bucket, and the configuration names none; put [objects] back into it")]
+    NoBucket,
+    #[error("{name} does not open: it was changed, or the chain's key (chain_key_file) is another one")]
+    Unsealed { name: String },
+    #[error(
+        "the chain's key (chain_key_file) is not the one that this database's pictures were sealed with; put that one back"
+    )]
+    OtherKey,
     #[error("the store thread ended without an answer")]
     Stopped,
 }

@@ -12,9 +12,13 @@ pub use error::HqError;
 pub use place::{FILE, Place};
 
 use super::{
-    images::{self, Whole},
+    archive, erasure, filing,
+    images::{self, Rules, Whole},
     intake::{self, Intake},
-    records, standing,
+    records,
+    shelf::Shelves,
+    standing,
+    uploads::Uploads,
 };
 use crate::{
     domain::Timestamp,
@@ -25,7 +29,7 @@ use crate::{
     },
 };
 use engine::{Engine, transaction, values};
-use std::path::{Path, PathBuf};
+use std::{path::Path, sync::Arc};
 
 /// One publish from a gateway, its topic already read.
 #[derive(Debug, Clone)]
@@ -48,12 +52,12 @@ pub struct Hole {
 /// A reply and the gateway it goes to.
 pub type Addressed = (Address, Reply);
 
-/// One writer to the database, and the folder of the pictures.
+/// One writer to the database, and the shelves of the pictures.
 #[derive(Debug)]
 pub struct Database {
     engine: Box<dyn Engine>,
-    folder: PathBuf,
-    max_image_bytes: u64,
+    shelves: Arc<Shelves>,
+    rules: Rules,
 }
 
 impl Database {
@@ -65,12 +69,23 @@ impl Database {
         Self::at(&Place::in_folder(folder), folder, max_image_bytes)
     }
 
-    /// Opens or makes the database, then finishes pictures that were whole but not yet filed in `folder`.
+    /// Opens or makes the database; pictures lie in `folder`, all of them come in slices.
     ///
     /// # Errors
     /// [`HqError`]; [`HqError::passes`] says whether it is worth another try.
     pub fn at(place: &Place, folder: &Path, max_image_bytes: u64) -> Result<Self, HqError> {
-        let mut database = Self { engine: place.open()?, folder: folder.to_owned(), max_image_bytes };
+        let rules = Rules { max_bytes: max_image_bytes, uploads: Uploads::None };
+        Self::with(place, Arc::new(Shelves::in_folder(folder)?), rules)
+    }
+
+    /// Opens or makes the database, then finishes pictures that were whole but not yet filed.
+    ///
+    /// # Errors
+    /// [`HqError`]; [`HqError::passes`] says whether it is worth another try. [`HqError::OtherKey`] where what lies on the
+    /// shelves was sealed with another key.
+    pub fn with(place: &Place, shelves: Arc<Shelves>, rules: Rules) -> Result<Self, HqError> {
+        let mut database = Self { engine: place.open()?, shelves, rules };
+        database.know_the_key()?;
         let whole = images::whole(&mut *database.engine)?;
         let _ = database.file(whole, crate::clock::now().wall)?;
         Ok(database)
@@ -97,9 +112,9 @@ impl Database {
     }
 
     fn take_together(&mut self, arrived: &[Arrived], received: Timestamp) -> Result<Vec<Addressed>, HqError> {
-        let max_image_bytes = self.max_image_bytes;
+        let rules = &self.rules;
         let (mut replies, whole) = transaction(&mut *self.engine, |engine| {
-            let mut intake = Intake::new(engine, received, max_image_bytes);
+            let mut intake = Intake::new(engine, received, rules);
             intake.take(arrived)?;
             let outcome = intake.finish()?;
             faults::point("hq.batch.before_commit");
@@ -118,12 +133,27 @@ impl Database {
         Ok(vec![(from.clone(), reply)])
     }
 
-    /// Verifies and files pictures of which every slice is here.
+    /// The key of the shelves is the one that this database has always known; the first one is noted.
+    fn know_the_key(&mut self) -> Result<(), HqError> {
+        let mark = self.shelves.chain().mark();
+        self.engine.execute(
+            "INSERT INTO chain_mark(one, mark) VALUES (1, ?1) ON CONFLICT DO NOTHING",
+            values![mark.as_slice()],
+        )?;
+        let known: Vec<u8> = engine::only(&mut *self.engine, "SELECT mark FROM chain_mark", &[])?;
+        if self.shelves.chain().made(&known) { Ok(()) } else { Err(HqError::OtherKey) }
+    }
+
+    /// Verifies and files pictures that may be whole. What the object store does not take now is offered again.
     fn file(&mut self, whole: Vec<Whole>, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
         let mut replies = Vec::new();
         for picture in whole {
-            let reply = images::file(&mut *self.engine, &self.folder, &picture, now)?;
-            replies.push((picture.from, reply));
+            match filing::file(&mut *self.engine, &self.shelves, &picture, now) {
+                Err(fault @ HqError::Objects { .. }) => {
+                    tracing::warn!(gateway = %picture.from.gateway, capture = picture.capture, %fault, "a picture waits");
+                }
+                reply => replies.push((picture.from, reply?)),
+            }
         }
         Ok(replies)
     }
@@ -148,12 +178,41 @@ impl Database {
         Ok(standings)
     }
 
-    /// Makes facts of the next events; see [`records::turn`].
+    /// Makes facts of the next events; see [`records::turn`]. Objects that no row names any longer go from the shelves.
     ///
     /// # Errors
     /// The database's.
     pub fn keep_records(&mut self, now: Timestamp) -> Result<records::Turn, HqError> {
-        records::turn(&mut *self.engine, now, false)
+        let turn = records::turn(&mut *self.engine, &self.shelves, now, false)?;
+        if !turn.more {
+            self.tidy_shelves()?;
+        }
+        Ok(turn)
+    }
+
+    /// An object store that is away is tried again with the next turn.
+    fn tidy_shelves(&mut self) -> Result<(), HqError> {
+        match archive::write_stale_anew(&mut *self.engine, &self.shelves) {
+            Err(fault @ (HqError::Objects { .. } | HqError::NoBucket)) => {
+                tracing::warn!(%fault, "what was redacted is still in the archive");
+            }
+            outcome => outcome?,
+        }
+        filing::remove_what_nobody_names(&mut *self.engine, &self.shelves).map(drop)
+    }
+
+    /// Erases a person of a store, at headquarters alone: pictures, numbers, raw events, archived ones included.
+    ///
+    /// # Errors
+    /// The database's or the shelf's; then nothing was erased, or what is left is erased by the next call.
+    pub fn erase(&mut self, store: &str, customer: &str, now: Timestamp) -> Result<erasure::Receipt, HqError> {
+        let shelves = Arc::clone(&self.shelves);
+        let receipt = transaction(&mut *self.engine, |engine| {
+            engine.keep_records(true)?;
+            erasure::erase(engine, &shelves, store, customer, now)
+        })?;
+        while filing::remove_what_nobody_names(&mut *self.engine, &self.shelves)? > 0 {}
+        Ok(receipt)
     }
 
     /// Streams with holes that their gateways may still fill, earlier epochs included.

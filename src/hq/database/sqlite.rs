@@ -27,6 +27,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-2.sql"),
     include_str!("schema/sqlite-3.sql"),
     include_str!("schema/sqlite-4.sql"),
+    include_str!("schema/sqlite-5.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;
@@ -55,7 +56,8 @@ impl Sqlite {
         }
         connection.busy_timeout(PATIENCE)?;
         connection.execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;",
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;
+             PRAGMA secure_delete=ON;",
         )?;
         if found < SCHEMA {
             upgrade(&mut connection)?;

@@ -21,6 +21,27 @@ pub struct Fact {
     pub cells: Vec<Cell>,
 }
 
+impl Fact {
+    /// A text among its columns.
+    #[must_use]
+    pub fn text(&self, column: &str) -> Option<&str> {
+        let at = self.table.row().position(|(name, _)| *name == column)?;
+        match self.cells.get(at) {
+            Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The event it was read from.
+    #[must_use]
+    pub fn n(&self) -> Option<u64> {
+        match self.cells.first() {
+            Some(Cell::Int(n)) => u64::try_from(*n).ok(),
+            _ => None,
+        }
+    }
+}
+
 /// An event as it lies in the table, with its place.
 #[derive(Debug)]
 pub struct Told {
@@ -31,17 +52,25 @@ pub struct Told {
     pub era: i64,
     pub seq: u64,
     pub received_ms: i64,
+    /// Where its body lies, if it is not here.
+    segment: Option<i64>,
     body: String,
 }
 
 impl Told {
-    /// Reads `n, seq, received_ms, body`.
+    /// Reads `n, seq, received_ms, body, segment`.
     ///
     /// # Errors
     /// Where the statement does not fit.
     pub fn from_row(row: &Row, store: &str, gateway: &str, era: i64) -> Result<Self, HqError> {
         let (store, gateway) = (store.to_owned(), gateway.to_owned());
-        Ok(Self { n: row.get(0)?, store, gateway, era, seq: row.get(1)?, received_ms: row.get(2)?, body: row.get(3)? })
+        let (n, seq, received_ms, body, segment) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
+        Ok(Self { n, store, gateway, era, seq, received_ms, segment, body })
+    }
+
+    /// Segment, number and the place for its body, where that is archived.
+    pub fn away(&mut self) -> Option<(i64, u64, &mut String)> {
+        self.segment.map(|segment| (segment, self.n, &mut self.body))
     }
 
     /// What it states; nothing where it cannot be read, since then it was refused.
@@ -92,6 +121,7 @@ fn said(event: &Event) -> Option<Said> {
         kind::VOIDED => vec![(&tables::VOIDED, voided(read(data)?))],
         kind::REASSIGNED => vec![(&tables::MOVED, moved(read(data)?))],
         kind::ALIAS => vec![(&tables::ALIASES, alias(read(data)?))],
+        kind::FEEDBACK => vec![(&tables::FEEDBACK, feedback(read(data)?))],
         kind::ERASED => vec![(&tables::ERASED, erased(read(data)?))],
         kind::CLOCK => vec![(&tables::CLOCKS, clock(read(data)?))],
         _ => return None,
@@ -201,6 +231,14 @@ fn moved(said: payload::Reassigned) -> Vec<Cell> {
 fn alias(said: payload::Alias) -> Vec<Cell> {
     let payload::Alias { customer, alias, staff } = said;
     [alias, customer, staff].map(Cell::Text).into()
+}
+
+fn feedback(said: payload::Feedback) -> Vec<Cell> {
+    let payload::Feedback { feedback, visit, customer, state, stars, topic, words, staff } = said;
+    let mut cells: Vec<Cell> = [feedback, visit, customer, state].map(Cell::Text).into();
+    cells.push(stars.map_or(Cell::Null, |stars| whole(stars.into())));
+    cells.extend([topic, words, staff].map(Cell::Text));
+    cells
 }
 
 fn erased(said: payload::Erased) -> Vec<Cell> {

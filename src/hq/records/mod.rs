@@ -10,21 +10,23 @@ pub mod tables;
 pub mod views;
 
 use super::{
-    HqError,
+    HqError, archive,
     database::{
         Place,
         engine::{Cell, Engine, Row, only, transaction, values},
     },
+    erasure,
     events::redacted,
+    shelf::Shelves,
 };
 use crate::{domain::Timestamp, sync::topic::Address};
 use facts::{Fact, Told};
 use std::collections::BTreeSet;
-use tables::{ALL, CLOCKS};
+use tables::{ALL, CLOCKS, ERASED};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Events of one turn: some 20 ms, so that nobody waits long for an acknowledgement.
 const PAGE: usize = 500;
@@ -108,7 +110,7 @@ impl Behind {
 ///
 /// # Errors
 /// The database's; then nothing was done.
-pub fn turn(engine: &mut dyn Engine, now: Timestamp, wait: bool) -> Result<Turn, HqError> {
+pub fn turn(engine: &mut dyn Engine, shelves: &Shelves, now: Timestamp, wait: bool) -> Result<Turn, HqError> {
     transaction(engine, |engine| {
         let version: i64 = only(engine, "SELECT coalesce(max(version), 0) FROM records_version", &[])?;
         if version != VERSION || !engine.keep_records(wait)? {
@@ -127,26 +129,34 @@ pub fn turn(engine: &mut dyn Engine, now: Timestamp, wait: bool) -> Result<Turn,
             if left == 0 {
                 break;
             }
-            told.extend(next(engine, &Behind::from_row(row)?, left, now)?);
+            told.extend(next(engine, shelves, &Behind::from_row(row)?, left, now)?);
         }
         let facts: Vec<Fact> = told.iter().flat_map(Told::facts).collect();
         fill(engine, &facts)?;
         map_times(engine, &facts)?;
+        erase(engine, shelves, &facts, now)?;
         Ok(Turn { events: told.len(), more: told.len() >= PAGE || behind.len() as u32 == EPOCHS })
     })
 }
 
 /// The next events of one epoch; it counts as done up to there.
-fn next(engine: &mut dyn Engine, behind: &Behind, limit: usize, now: Timestamp) -> Result<Vec<Told>, HqError> {
+fn next(
+    engine: &mut dyn Engine,
+    shelves: &Shelves,
+    behind: &Behind,
+    limit: usize,
+    now: Timestamp,
+) -> Result<Vec<Told>, HqError> {
     let Behind { from, epoch, era, done, upto } = behind;
     let rows = engine.query(
-        "SELECT n, seq, received_ms, body FROM events
+        "SELECT n, seq, received_ms, body, segment FROM events
          WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3 AND seq <= ?4
          AND refused IS NULL AND same_as IS NULL AND kind <> ?5 ORDER BY seq LIMIT ?6",
         values![&from.gateway, epoch, *done, *upto, &redacted(), limit as u64],
     )?;
-    let told =
+    let mut told =
         rows.iter().map(|row| Told::from_row(row, &from.store, &from.gateway, *era)).collect::<Result<Vec<_>, _>>()?;
+    archive::bring(engine, shelves, told.iter_mut().filter_map(Told::away))?;
     let reached = if told.len() < limit { *upto } else { told.last().map_or(*upto, |last| last.seq) };
     engine.execute(
         "INSERT INTO projected(gateway, epoch, upto, done_ms) VALUES (?1, ?2, ?3, ?4)
@@ -154,6 +164,21 @@ fn next(engine: &mut dyn Engine, behind: &Behind, limit: usize, now: Timestamp) 
         values![&from.gateway, epoch, reached, now.unix_ms()],
     )?;
     Ok(told)
+}
+
+/// Persons that the new facts say are erased, and what came late of those who were before.
+fn erase(engine: &mut dyn Engine, shelves: &Shelves, facts: &[Fact], now: Timestamp) -> Result<(), HqError> {
+    for fact in facts.iter().filter(|fact| fact.table.name == ERASED.name) {
+        if let (Some(store), Some(customer)) = (fact.text("store"), fact.text("customer")) {
+            erasure::erase(engine, shelves, store, customer, now)?;
+        }
+    }
+    let others = facts.iter().filter(|fact| fact.table.name != ERASED.name);
+    let late = others.filter_map(|fact| {
+        let text = |name| fact.text(name).map(str::to_owned);
+        Some((text("store")?, text("customer"), text("visit"), fact.n()?))
+    });
+    erasure::erase_late(engine, shelves, &late.collect::<Vec<_>>(), now)
 }
 
 fn fill(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
@@ -191,12 +216,7 @@ fn map_times(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
 
 /// Boots of which something without a time, or the time itself, has just come in.
 fn boots(facts: &[Fact]) -> BTreeSet<(String, String)> {
-    let column = |fact: &Fact, name: &str| {
-        fact.table.row().position(|(column, _)| *column == name).and_then(|at| match fact.cells.get(at) {
-            Some(Cell::Text(text)) => Some(text.clone()),
-            _ => None,
-        })
-    };
+    let column = |fact: &Fact, name: &str| fact.text(name).map(str::to_owned);
     let boot = |fact: &Fact| {
         if fact.table.name == CLOCKS.name {
             return column(fact, "of_boot");
@@ -234,8 +254,8 @@ pub(super) fn make_up_for(engine: &mut dyn Engine, gateway: &str, epoch: &str, s
 /// the views fill up again before one's eyes.
 ///
 /// # Errors
-/// The database's; what is missing then is made by the next receiver.
-pub fn rebuild(place: &Place) -> Result<u64, HqError> {
+/// The database's, or the shelf's where months are archived; what is missing then is made by the next receiver.
+pub fn rebuild(place: &Place, shelves: &Shelves) -> Result<u64, HqError> {
     let mut engine = place.open()?;
     transaction(&mut *engine, |engine| {
         engine.keep_records(true)?;
@@ -246,7 +266,7 @@ pub fn rebuild(place: &Place) -> Result<u64, HqError> {
     })?;
     let mut made = 0;
     loop {
-        let Turn { events, more } = turn(&mut *engine, crate::clock::now().wall, true)?;
+        let Turn { events, more } = turn(&mut *engine, shelves, crate::clock::now().wall, true)?;
         made += events as u64;
         if !more && events == 0 {
             return Ok(made);

@@ -193,13 +193,28 @@ pub const MOVED: Table = Table {
         ("staff", Text),
         ("reason", Text),
     ],
-    indexes: &[&["id"]],
+    indexes: &[&["id"], &["visit"], &["customer"]],
 };
 
 pub const ALIASES: Table = Table {
     name: "alias_facts",
     columns: &[("alias", Text), ("customer", Text), ("staff", Text)],
-    indexes: &[&["alias"]],
+    indexes: &[&["alias"], &["customer"]],
+};
+
+pub const FEEDBACK: Table = Table {
+    name: "feedback_facts",
+    columns: &[
+        ("feedback", Text),
+        ("visit", Text),
+        ("customer", Text),
+        ("state", Text),
+        ("stars", Int),
+        ("topic", Text),
+        ("words", Text),
+        ("staff", Text),
+    ],
+    indexes: &[&["feedback"], &["visit"], &["customer"]],
 };
 
 pub const ERASED: Table = Table {
@@ -226,11 +241,29 @@ pub const ALL: &[&Table] = &[
     &VOIDED,
     &MOVED,
     &ALIASES,
+    &FEEDBACK,
     &ERASED,
     &CLOCKS,
 ];
 
+/// Tables of what belongs to a visit.
+pub(in crate::hq) fn of_visits() -> impl Iterator<Item = &'static Table> {
+    ALL.iter().copied().filter(|table| table.has("visit") && table.name != MOVED.name)
+}
+
 impl Table {
+    /// Whether it has a column of this name.
+    #[must_use]
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.iter().any(|(name, _)| *name == column)
+    }
+
+    /// The id of what its rows tell of; for what others (`voided.v1`) may name.
+    #[must_use]
+    pub fn object(&self) -> Option<&'static str> {
+        [&READINGS, &CAPTURES].iter().any(|table| table.name == self.name).then(|| self.columns[0].0)
+    }
+
     /// All columns in the order of a row.
     pub fn row(&self) -> impl Iterator<Item = &(&'static str, Kind)> {
         COMMON.iter().chain(self.columns)

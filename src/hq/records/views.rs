@@ -330,6 +330,44 @@ pub const ALL: &[View] = &[
               GROUP BY d.store, d.gateway, d.protocol, d.serial, d.probe, d.firmware",
     },
     View {
+        name: "feedback",
+        about: "One row a word of a customer about a visit: when it was given, answered and solved.",
+        columns: &[
+            STORE,
+            GATEWAY,
+            ("feedback", "its id"),
+            VISIT,
+            ("customer", "who said it; joined cards are followed"),
+            ("state", "`given`, `answered` or `solved`: how far it came"),
+            ("stars", "1 to 5, where some were given"),
+            ("topic", "a word of the chain's own list"),
+            ("words", "what the customer wrote"),
+            ("given_at", "when"),
+            ("answered_at", "when someone answered first"),
+            ("solved_at", "when it was solved first"),
+            ("hours_to_answer", "from the one to the other"),
+            ("hours_to_solve", "from the one to the other"),
+            N,
+        ],
+        public: true,
+        sql: "SELECT f.store, f.gateway, f.feedback, f.visit, coalesce(a.customer, f.customer) AS customer,
+                  CASE WHEN s.at_ms IS NOT NULL THEN 'solved' WHEN r.at_ms IS NOT NULL THEN 'answered' ELSE 'given' END
+                      AS state,
+                  f.stars, f.topic, f.words, AT(f.at_ms) AS given_at, AT(r.at_ms) AS answered_at, AT(s.at_ms) AS solved_at,
+                  (r.at_ms - f.at_ms) / CAST(3600000.0 AS DOUBLE PRECISION) AS hours_to_answer,
+                  (s.at_ms - f.at_ms) / CAST(3600000.0 AS DOUBLE PRECISION) AS hours_to_solve,
+                  f.n
+              FROM feedback_facts f
+              LEFT JOIN now_alias a ON a.alias = f.customer
+              LEFT JOIN (SELECT feedback, min(at_ms) AS at_ms FROM feedback_facts WHERE state = 'answered'
+                         GROUP BY feedback) AS r ON r.feedback = f.feedback
+              LEFT JOIN (SELECT feedback, min(at_ms) AS at_ms FROM feedback_facts WHERE state = 'solved'
+                         GROUP BY feedback) AS s ON s.feedback = f.feedback
+              WHERE f.state = 'given' AND NOT EXISTS (
+                  SELECT 1 FROM feedback_facts w WHERE w.feedback = f.feedback AND w.state = 'given'
+                  AND (w.era, w.seq) > (f.era, f.seq))",
+    },
+    View {
         name: "audit",
         about: "Who changed what was recorded: consents, corrections, moves, joined cards, erasures.",
         columns: &[

@@ -14,7 +14,7 @@ use crate::{
     clock,
     config::{AcknowledgedBy, Sync},
     domain::Stamp,
-    ports::{Connector, UplinkError},
+    ports::{Connector, UplinkError, Uploader},
     store::{Store, StoreError},
     sync::{backoff::Backoff, topic::Address},
 };
@@ -25,11 +25,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
-
-/// First and longest ceiling of the wait between two connections: quick after a hiccup, spread over 25 s when a whole chain's
-/// broker comes back. 5,000 gateways are then 200 connections a second, and none is away long.
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(25);
 
 /// A connection that held this long was a good one: the waits start small again.
 const HELD_WELL: Duration = Duration::from_secs(30);
@@ -43,6 +38,8 @@ pub struct SyncSettings {
     pub about: watch::Receiver<String>,
     /// Of the daemon.
     pub version: String,
+    /// Without one every picture goes in slices. With one, `about` must say so (`uploads`), or HQ names no address.
+    pub uploader: Option<Uploader>,
 }
 
 /// How things stand with HQ; for pages and the metrics.
@@ -88,7 +85,7 @@ pub async fn run(
     status: watch::Sender<SyncStatus>,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
-    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
+    let mut backoff = Backoff::for_chain(settings.sync.chain_stores);
     if settings.sync.acknowledged_by == AcknowledgedBy::Broker {
         warn!("events leave the outbox on the broker's word (sync.acknowledged_by); what it loses is lost");
     }

@@ -1,11 +1,13 @@
-//! The image lane, below the events: one picture at a time, offered, sent in the slices HQ misses, settled by HQ's word.
+//! The image lane, below the events: one picture at a time, offered, sent in the slices HQ misses or put at the address HQ
+//! names, settled by HQ's word.
 //! Whether it is still owed is looked up before every publish, so that a withdrawn consent stops it at the next slice.
 
 use crate::{
     config::Sync,
     domain::CaptureId,
     faults,
-    ports::Publish,
+    ports::{Parcel, Publish, UploadError, Uploader},
+    seal,
     store::{OwedImage, Store, StoreError},
     sync::{
         image_lane::{Offer, SLICE, slices},
@@ -16,16 +18,21 @@ use crate::{
 };
 use std::{
     collections::{HashSet, VecDeque},
+    num::NonZeroU64,
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 /// Slices under way at once: enough to fill a slow line, few enough that an event never waits behind many.
 const FLYING: usize = 4;
 
 /// How long HQ may take from the last slice to its word before it is asked by a new offer.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// How often an upload is looked after: whether it is done, and whether the picture is still owed.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// How many owed pictures are looked through for the one under way: new report pictures go before it.
 const LOOK_AT: usize = 256;
@@ -40,7 +47,10 @@ pub(super) struct Pictures {
     /// Not before this; `None`: when the outbox changes.
     look_at: Option<Instant>,
     pace: Pace,
+    rate: Option<NonZeroU64>,
     resend_after: Duration,
+    /// Without one every picture goes in slices.
+    uploader: Option<Uploader>,
 }
 
 struct PutOff {
@@ -65,12 +75,31 @@ enum Stage {
         wanted: VecDeque<u32>,
         flying: HashSet<u64>,
     },
+    Uploading(Upload),
+}
+
+/// Where HQ wants a picture.
+pub(super) struct Wanted {
+    pub name: String,
+    pub url: String,
+    pub authority: String,
+    /// 64 hex digits.
+    pub key: Zeroizing<String>,
+}
+
+/// An upload under way; given up when dropped.
+struct Upload(JoinHandle<Result<(), UploadError>>);
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Pictures {
-    pub fn new(sync: &Sync) -> Self {
-        let (pace, resend_after) = (Pace::new(sync.image_rate), sync.resend_after);
-        Self { current: None, put_off: Vec::new(), look_at: None, pace, resend_after }
+    pub fn new(sync: &Sync, uploader: Option<Uploader>) -> Self {
+        let (pace, rate, resend_after) = (Pace::new(sync.image_rate), sync.image_rate, sync.resend_after);
+        Self { current: None, put_off: Vec::new(), look_at: None, pace, rate, resend_after, uploader }
     }
 
     /// There may be something new.
@@ -83,6 +112,7 @@ impl Pictures {
             None => self.look_at,
             Some(Stage::ToOffer) => Some(Instant::now()),
             Some(Stage::Waiting { again_at }) => Some(*again_at),
+            Some(Stage::Uploading(_)) => Some(Instant::now() + LOOK_AFTER),
             Some(Stage::Sending { wanted, flying, .. }) => (!wanted.is_empty() && flying.len() < FLYING)
                 .then(|| self.pace.free_at().map_or_else(Instant::now, Instant::from_std)),
         }
@@ -108,12 +138,20 @@ impl Pictures {
             let image = self.choose(store, now).await?;
             self.current = image.map(|image| Current { image, stage: Stage::ToOffer });
         }
+        if let Some(Current { stage: Stage::Uploading(upload), .. }) = &self.current {
+            if upload.0.is_finished() {
+                self.uploaded(now).await;
+            } else {
+                self.still_owed(store).await?;
+                return Ok(None);
+            }
+        }
         let ready = match self.current.as_ref().map(|current| &current.stage) {
             Some(Stage::ToOffer) => true,
             Some(Stage::Sending { wanted, flying, .. }) => {
                 !wanted.is_empty() && flying.len() < FLYING && self.pace.is_free(now.into_std())
             }
-            Some(Stage::Waiting { .. }) | None => false,
+            Some(Stage::Waiting { .. } | Stage::Uploading(_)) | None => false,
         };
         if !ready || !self.still_owed(store).await? {
             return Ok(None);
@@ -163,7 +201,7 @@ impl Pictures {
                 self.pace.spent(publish.payload.len(), now.into_std());
                 faults::point("sync.image.slice_sent");
             }
-            Stage::Waiting { .. } => {}
+            Stage::Waiting { .. } | Stage::Uploading(_) => {}
         }
     }
 
@@ -227,7 +265,7 @@ impl Pictures {
         now: Instant,
     ) -> Result<(), StoreError> {
         let Some(current) = &mut self.current else { return Ok(()) };
-        if let Stage::Sending { .. } = current.stage {
+        if let Stage::Sending { .. } | Stage::Uploading(_) = current.stage {
             // The answer to an older offer; what it names is under way.
             return Ok(());
         }
@@ -237,13 +275,70 @@ impl Pictures {
             current.stage = Stage::Waiting { again_at: now + SETTLE };
             return Ok(());
         }
-        let image = current.image.clone();
+        if let Some(bytes) = self.read(store, now).await?
+            && let Some(current) = &mut self.current
+        {
+            current.stage = Stage::Sending { bytes, wanted, flying: HashSet::new() };
+            faults::point("sync.image.wanted");
+        }
+        Ok(())
+    }
+
+    /// HQ wants the picture of this capture at an address.
+    pub async fn wanted_at(
+        &mut self,
+        store: &Store,
+        (capture, sha256): (&str, &str),
+        to: Wanted,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        let Some(Current { image, stage }) = &self.current else { return Ok(()) };
+        let meant = capture.parse() == Ok(image.capture) && sha256 == hex::encode(image.sha256);
+        let mut key = Zeroizing::new([0_u8; 32]);
+        let (Some(uploader), Ok(())) = (self.uploader.clone(), hex::decode_to_slice(&*to.key, key.as_mut())) else {
+            return Ok(());
+        };
+        if !meant || matches!(stage, Stage::Uploading(_) | Stage::Sending { .. }) || !self.still_owed(store).await? {
+            return Ok(());
+        }
+        let Some(bytes) = self.read(store, now).await? else { return Ok(()) };
+        let bytes = seal::seal(&key, to.name.as_bytes(), &bytes);
+        let Wanted { url, authority, .. } = to;
+        let upload = uploader.put(Parcel { url, authority, bytes, rate: self.rate.map(NonZeroU64::get) });
+        if let Some(current) = &mut self.current {
+            current.stage = Stage::Uploading(start(upload));
+            faults::point("sync.image.wanted");
+        }
+        Ok(())
+    }
+
+    /// It is there, and HQ is told by a new offer; or it is not, and HQ is asked again a little later.
+    async fn uploaded(&mut self, now: Instant) {
+        let Some(Current { stage: Stage::Uploading(upload), image }) = &mut self.current else { return };
+        let outcome = (&mut upload.0).await;
+        let capture = image.capture;
+        let stage = match outcome {
+            Ok(Ok(())) => Stage::ToOffer,
+            fault => {
+                let fault = match fault {
+                    Ok(Err(fault)) => fault.to_string(),
+                    fault => format!("{fault:?}"),
+                };
+                warn!(%capture, fault, "a picture did not reach the object store; it is offered again");
+                Stage::Waiting { again_at: now + self.resend_after }
+            }
+        };
+        if let Some(current) = &mut self.current {
+            current.stage = stage;
+        }
+    }
+
+    /// The bytes of the picture under way. `None`: they cannot be read, and it is no longer under way.
+    async fn read(&mut self, store: &Store, now: Instant) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(image) = self.current.as_ref().map(|current| current.image.clone()) else { return Ok(None) };
         let OwedImage { capture, role, bytes: length, .. } = image;
         match store.picture_bytes(capture, role).await {
-            Ok(bytes) if bytes.len() as u64 == length => {
-                current.stage = Stage::Sending { bytes, wanted, flying: HashSet::new() };
-                faults::point("sync.image.wanted");
-            }
+            Ok(bytes) if bytes.len() as u64 == length => Ok(Some(bytes)),
             outcome => {
                 // Erased meanwhile, or the file is damaged for good: it must not stand before all others for ever.
                 let for_good = matches!(&outcome, Ok(_) | Err(StoreError::Erased | StoreError::Picture { .. }));
@@ -255,10 +350,15 @@ impl Pictures {
                     self.put_off(image, now);
                 }
                 (self.current, self.look_at) = (None, Some(now));
+                Ok(None)
             }
         }
-        Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "given up with the picture: see Upload")]
+fn start(upload: impl Future<Output = Result<(), UploadError>> + Send + 'static) -> Upload {
+    Upload(tokio::spawn(upload))
 }
 
 impl Current {
@@ -272,7 +372,7 @@ impl Current {
                 let end = bytes.len().min(start + SLICE as usize);
                 (Lane::Chunk { capture, index }, bytes.get(start..end)?.to_vec())
             }
-            Stage::Waiting { .. } => return None,
+            Stage::Waiting { .. } | Stage::Uploading(_) => return None,
         };
         Some(Publish { token, topic: address.topic(&lane), payload, retain: false })
     }

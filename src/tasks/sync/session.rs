@@ -100,7 +100,7 @@ pub(super) async fn run(
         heard: Heard::default(),
         recall: Recall::default(),
         restored: Restored::default(),
-        pictures: Pictures::new(&settings.sync),
+        pictures: Pictures::new(&settings.sync, settings.uploader.clone()),
         confirmed: None,
         redactions: store.redactions(),
         pictures_owed: store.pictures_owed(),

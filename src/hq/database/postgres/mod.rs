@@ -27,7 +27,11 @@ use tokio_postgres::{
 };
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`.
-const STEPS: &[&str] = &[include_str!("../schema/postgres-1.sql"), include_str!("../schema/postgres-2.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../schema/postgres-1.sql"),
+    include_str!("../schema/postgres-2.sql"),
+    include_str!("../schema/postgres-3.sql"),
+];
 
 const SCHEMA: i64 = STEPS.len() as i64;
 

@@ -9,7 +9,7 @@ use crate::{
         reply::{Known, Reply, SeqRange},
         window::Window,
     },
-    tasks::sync::confirmed,
+    tasks::sync::{confirmed, pictures::Wanted},
 };
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -43,6 +43,10 @@ impl Session<'_> {
             }
             Reply::Image { capture, sha256, state, missing, reason } => {
                 self.pictures.answered(self.store, &capture, &sha256, state, &missing, reason, Instant::now()).await
+            }
+            Reply::Upload { capture, sha256, name, url, authority, key } => {
+                let to = Wanted { name, url, authority, key: key.into() };
+                self.pictures.wanted_at(self.store, (&capture, &sha256), to, Instant::now()).await
             }
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");

@@ -1,4 +1,5 @@
-//! AES-256-GCM with OpenSSL: `nonce (12) ‖ ciphertext ‖ tag (16)`. Keys are wiped when dropped.
+//! AES-256-GCM with OpenSSL: `nonce (12) ‖ ciphertext ‖ tag (16)`. Keys are wiped when dropped. A leaf: the store seals its
+//! files with it, headquarters what lies on its shelves.
 
 use openssl::{
     rand::rand_bytes,
@@ -10,16 +11,22 @@ const NONCE: usize = 12;
 const TAG: usize = 16;
 
 /// 32 random bytes, or bytes derived from such.
-pub(super) type Key = Zeroizing<[u8; 32]>;
+pub type Key = Zeroizing<[u8; 32]>;
 
-pub(super) fn random_key() -> Key {
+/// A fresh one.
+///
+/// # Panics
+/// Without the system's randomness, which is there after boot.
+#[must_use]
+pub fn random_key() -> Key {
     let mut key = Zeroizing::new([0_u8; 32]);
     rand_bytes(key.as_mut()).expect("the system's randomness is available after boot");
     key
 }
 
 /// Encrypts `plain`, bound to `about`: it opens only under the same `about`.
-pub(super) fn seal(key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn seal(key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
     let (mut sealing, nonce) = Sealing::begin(key, about);
     let mut sealed = vec![0_u8; NONCE + plain.len()];
     sealed[..NONCE].copy_from_slice(&nonce);
@@ -31,11 +38,21 @@ pub(super) fn seal(key: &Key, about: &[u8], plain: &[u8]) -> Vec<u8> {
 const SOUND: &str = "AES-256-GCM takes any plaintext that fits in memory";
 
 /// The same piece by piece: a photograph is not held in memory a second time.
-pub(super) struct Sealing(Crypter);
+pub struct Sealing(Crypter);
+
+impl std::fmt::Debug for Sealing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sealing")
+    }
+}
 
 impl Sealing {
     /// The nonce stands before the first piece.
-    pub(super) fn begin(key: &Key, about: &[u8]) -> (Self, [u8; NONCE]) {
+    ///
+    /// # Panics
+    /// Without the system's randomness.
+    #[must_use]
+    pub fn begin(key: &Key, about: &[u8]) -> (Self, [u8; NONCE]) {
         let mut nonce = [0_u8; NONCE];
         rand_bytes(&mut nonce).expect("the system's randomness is available after boot");
         let mut crypter =
@@ -45,14 +62,21 @@ impl Sealing {
     }
 
     /// Fills `sealed`, which is as long as `plain`.
-    pub(super) fn update(&mut self, plain: &[u8], sealed: &mut [u8]) {
+    ///
+    /// # Panics
+    /// Where it is not.
+    pub fn update(&mut self, plain: &[u8], sealed: &mut [u8]) {
         // A stream cipher: as many bytes come out as go in.
         let written = self.0.update(plain, sealed).expect(SOUND);
         assert_eq!(written, plain.len(), "{SOUND}");
     }
 
     /// The tag, which stands after the last piece.
-    pub(super) fn end(mut self) -> [u8; TAG] {
+    ///
+    /// # Panics
+    /// Never: the cipher has no rest to give.
+    #[must_use]
+    pub fn end(mut self) -> [u8; TAG] {
         let mut tag = [0_u8; TAG];
         // And none at the end.
         let rest = self.0.finalize(&mut []).expect(SOUND);
@@ -63,13 +87,16 @@ impl Sealing {
 }
 
 /// `None` when the key or `about` is another, or a bit was changed. Never gives unauthenticated bytes.
-pub(super) fn open(key: &Key, about: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+#[must_use]
+pub fn open(key: &Key, about: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (nonce, rest) = sealed.split_at_checked(NONCE)?;
     let (cipher, tag) = rest.split_at_checked(rest.len().checked_sub(TAG)?)?;
     decrypt_aead(Cipher::aes_256_gcm(), key.as_ref(), Some(nonce), about, cipher, tag).ok().map(Zeroizing::new)
 }
 
-pub(super) fn open_key(key: &Key, about: &[u8], sealed: &[u8]) -> Option<Key> {
+/// The same for a sealed key.
+#[must_use]
+pub fn open_key(key: &Key, about: &[u8], sealed: &[u8]) -> Option<Key> {
     let plain = open(key, about, sealed)?;
     plain.as_slice().try_into().ok().map(Zeroizing::new)
 }
