@@ -43,6 +43,7 @@ check-format:
 
 lint:
 	cargo clippy --all-targets -- -D warnings
+	cargo check -q --manifest-path fuzz/Cargo.toml --target-dir $(or $(CARGO_TARGET_DIR),target)/fuzz
 
 tests:
 	cargo test --no-fail-fast
