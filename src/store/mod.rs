@@ -23,6 +23,7 @@ mod erasure;
 mod error;
 mod escrow;
 mod files;
+mod foreign_log;
 mod fresh;
 mod keys;
 mod links;

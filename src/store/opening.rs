@@ -5,7 +5,7 @@ use super::{
     devices::Remembered,
     epochs, erasure,
     error::{OpenError, StoreError},
-    files,
+    files, foreign_log,
     fresh::Fresh,
     outbox,
     pictures::{self, Claims},
@@ -34,6 +34,7 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     let lock = lock(&data)?;
     faults::point("store.opening.locked");
     refuse_vanished(&database, &data.join(KEYS))?;
+    let restored = foreign_log::set_aside(&database, &key)?;
     let unclean = fs::metadata(wal_of(&database)).is_ok_and(|about| about.len() > 0);
     let mut conn = connection::open(&database, &key).map_err(|source| unreadable(&database, source))?;
     faults::point("store.opening.keyed");
@@ -47,10 +48,11 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     warn_of_lost_keys(&conn, &data.join(KEYS)).map_err(sql(&database))?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
     faults::point("store.opening.keys_opened");
-    finish_the_past(&mut conn, &vault, &source).map_err(unfinished(&database))?;
+    finish_the_past(&mut conn, &vault, &source, restored).map_err(unfinished(&database))?;
     faults::point("store.opening.erasures_finished");
     pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
     faults::point("store.opening.orphans_removed");
+    foreign_log::begin(&conn, &database)?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
     let questions = questions.map_err(sql(&database))?;
@@ -143,13 +145,13 @@ fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(),
     Ok(())
 }
 
-/// A database that is a copy begins a new epoch. The vault's ledger wins: whoever was erased there is erased here, also when
+/// A database that is a copy, or was found beside another one's log, begins a new epoch. The vault's ledger wins: whoever was erased there is erased here, also when
 /// this database came back from a backup.
-fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str) -> Result<(), StoreError> {
+fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str, restored: bool) -> Result<(), StoreError> {
     let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (news, remembered) = (News::default(), Remembered::default());
     let tx = Tx::at_opening(&sql, source, &news, &remembered);
-    epochs::begin_after_restore(&tx)?;
+    epochs::begin_after_restore(&tx, restored)?;
     erasure::finish(&tx, &vault.erased()?)?;
     Ok(sql.commit()?)
 }
@@ -171,7 +173,7 @@ fn unfinished(database: &Path) -> impl FnOnce(StoreError) -> OpenError + use<> {
     }
 }
 
-fn wal_of(database: &Path) -> PathBuf {
+pub(super) fn wal_of(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
     name.into()
