@@ -8,7 +8,7 @@
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
 //! - [`worker`] the inference process: pictures and models in, scores out, under limits
-//! - [`clock`], [`faults`] leaves: time and ids; named points for kill tests
+//! - [`clock`], [`faults`], [`folding`] leaves: time and ids; named points for kill tests; SQLite's log folded aside
 //! - [`ports`] the seams to devices and to HQ's broker
 //! - [`adapters`] the real sides: serial lines, the air (Bluetooth), where and when devices are plugged in, MQTT, certificates,
 //!   ONNX Runtime
@@ -31,6 +31,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod faults;
+pub mod folding;
 pub mod hq;
 pub mod ports;
 pub mod protocol;

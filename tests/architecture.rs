@@ -7,24 +7,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Who may name whom. `clock` and `faults` are leaves for impure code; a module may always name itself.
+/// Who may name whom. `clock`, `faults` and `folding` are leaves for impure code; a module may always name itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("faults", &[]),
+    ("folding", &[]),
     ("sync", &["domain"]),
     ("protocol", &["domain"]),
     ("analysis", &["domain"]),
     ("report", &["analysis", "domain"]),
     ("config", &["domain", "sync"]),
     ("ports", &["analysis", "sync", "domain"]),
-    ("store", &["sync", "domain", "clock", "faults"]),
+    ("store", &["sync", "domain", "clock", "faults", "folding"]),
     ("adapters", &["ports", "protocol", "analysis", "sync", "config", "domain", "clock", "faults"]),
     ("sim", &["ports", "protocol", "analysis", "sync", "config", "domain", "clock"]),
     ("worker", &["adapters", "analysis", "config", "domain", "clock", "faults"]),
     ("tasks", &["ports", "store", "protocol", "analysis", "sync", "config", "domain", "clock", "faults"]),
     ("web", &["tasks", "store", "report", "analysis", "config", "domain", "clock", "faults"]),
-    ("hq", &["adapters", "ports", "sync", "domain", "clock", "faults"]),
+    ("hq", &["adapters", "ports", "sync", "domain", "clock", "faults", "folding"]),
 ];
 
 /// The composition roots may name everything.

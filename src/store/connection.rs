@@ -57,9 +57,15 @@ pub(super) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -16000;
-         PRAGMA wal_autocheckpoint = 4000;
          PRAGMA journal_size_limit = 67108864;",
     )
+}
+
+/// A connection that only folds the log; it reads no pages of its own.
+pub(super) fn folder(database: &Path, key: &StoreKey) -> rusqlite::Result<Connection> {
+    let conn = open(database, key)?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -64;")?;
+    Ok(conn)
 }
 
 /// A connection that only answers questions.

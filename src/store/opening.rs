@@ -14,7 +14,7 @@ use super::{
     vault::Vault,
     writer::{self, News, Told, Tx},
 };
-use crate::faults;
+use crate::{faults, folding::Folding};
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, TransactionBehavior};
 use std::{
@@ -54,12 +54,13 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     faults::point("store.opening.orphans_removed");
     foreign_log::begin(&conn, &database)?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
-    let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
-    let questions = questions.map_err(sql(&database))?;
+    let first = reader(&database, &key).map_err(sql(&database))?;
+    let aside = connection::folder(&database, &key).map_err(sql(&database))?;
+    let folding = Folding::begin(&mut conn, aside).map_err(io("fold the log of", &database))?;
     let Started { writer, last_seq, pictures_owed, redactions, fresh, ended } =
-        start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
+        start_writer((conn, folding), source, last, lock).map_err(io("start the writer of", &data))?;
     Ok(Inner {
-        readers: Readers::new(questions),
+        readers: Readers::new(readers.max(1), first, move || reader(&database, &key)),
         vault,
         pictures: folder,
         claims: Claims::default(),
@@ -82,7 +83,12 @@ struct Started {
     ended: watch::Receiver<bool>,
 }
 
-fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) -> std::io::Result<Started> {
+fn start_writer(
+    database: (Connection, Folding),
+    source: String,
+    last: u64,
+    lock: Flock<File>,
+) -> std::io::Result<Started> {
     let (writer, inbox) = writer::channel();
     let (changed, last_seq) = watch::channel(last);
     let (pictures, pictures_owed) = watch::channel(0);
@@ -92,7 +98,7 @@ fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) 
     let (end, ended) = watch::channel(false);
     // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-        writer::run(conn, inbox, &source, &told);
+        writer::run(database, inbox, &source, &told);
         faults::point("store.closing.closed");
         drop(lock);
         end.send_replace(true);

@@ -1,0 +1,150 @@
+//! Folds SQLite's write-ahead log back into its database from a thread of its own, so that no commit waits for it. A leaf
+//! that whoever owns a database may use.
+//!
+//! Left to itself SQLite folds within a commit once the log has grown to a limit, and whoever waits for that commit waits for
+//! the pages and the sync of the database as well. Here the writer only says that the log has grown, right behind the commit,
+//! and another connection folds what it can while the writer goes on. The log begins anew once all of it is folded and
+//! nobody reads in it; in a stream without gaps that never happens by itself, so at [`MOST`] pages the writer folds, as
+//! SQLite would.
+
+use rusqlite::{Connection, hooks::Wal};
+use std::{
+    ffi::c_int,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    thread::{self, JoinHandle},
+};
+
+/// Pages worth a fold: few, so that each is short.
+const WORTH: c_int = 1000;
+
+/// Pages from one fold of a log to the next while it does not begin anew.
+const STEP: c_int = 250;
+
+/// Pages at which the writer waits for a fold: 64 MiB of log.
+const MOST: c_int = 16_000;
+
+/// The thread that folds; it ends when the writing connection is closed. Dropping this waits for its end, so it is to be
+/// dropped after that connection.
+#[derive(Debug)]
+pub struct Folding {
+    thread: Option<JoinHandle<()>>,
+    alone: Arc<Mutex<()>>,
+}
+
+impl Folding {
+    /// From now on `folder`, a connection to the same database, folds what `writer` commits.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or the connection does not take the hook.
+    pub fn begin(writer: &mut Connection, folder: Connection) -> io::Result<Self> {
+        let (nudge, grown) = mpsc::sync_channel(1);
+        let alone = Arc::new(Mutex::new(()));
+        let folding = Arc::clone(&alone);
+        let thread = thread::Builder::new().name("log-folding".to_owned()).spawn(move || {
+            while grown.recv().is_ok() {
+                let _alone = folding.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Err(fault) = folder.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+                    tracing::warn!(%fault, "the log could not be folded into the database; the writer will");
+                }
+            }
+        })?;
+        let mut said = 0;
+        let hook = move |log: &mut Wal, pages: c_int| {
+            if pages < said {
+                said = 0;
+            }
+            if pages >= MOST {
+                // The commit stands whatever becomes of this; the next one tries again.
+                let _ = log.checkpoint();
+            } else if pages >= WORTH && pages - said >= STEP {
+                said = pages;
+                // One that is under way sees these pages too, or the next does.
+                let _ = nudge.try_send(());
+            }
+            Ok(())
+        };
+        writer.wal_hook(Some(hook)).map_err(io::Error::other)?;
+        Ok(Self { thread: Some(thread), alone })
+    }
+
+    /// Nobody folds while this is held.
+    pub fn pause(&self) -> MutexGuard<'_, ()> {
+        self.alone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Folding {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::Path, time::Duration};
+    use tempfile::TempDir;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    fn open(folder: &TempDir) -> Connection {
+        let conn = Connection::open(folder.path().join("db")).unwrap();
+        conn.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;").unwrap();
+        conn
+    }
+
+    fn begun(folder: &TempDir) -> (Connection, Folding) {
+        let mut writer = open(folder);
+        writer.execute_batch("CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, x BLOB)").unwrap();
+        let folding = Folding::begin(&mut writer, open(folder)).unwrap();
+        (writer, folding)
+    }
+
+    fn length(path: &Path) -> u64 {
+        fs::metadata(path).map_or(0, |about| about.len())
+    }
+
+    fn write(writer: &Connection, commits: u32) {
+        for _ in 0..commits {
+            writer.execute("INSERT INTO t (x) VALUES (randomblob(3000))", []).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_log_that_grew_is_folded_by_another_and_begins_anew() {
+        let folder = TempDir::new().unwrap();
+        let (writer, folding) = begun(&folder);
+        let [database, log] = ["db", "db-wal"].map(|name| folder.path().join(name));
+        write(&writer, 10);
+        let small = length(&database);
+        let end = std::time::Instant::now() + LIMIT;
+        // In steps with gaps, as from people.
+        while length(&log) < 3 * 4096 * u64::try_from(WORTH).unwrap() && length(&database) < small + 1000 * 4096 {
+            assert!(std::time::Instant::now() < end, "nothing was folded");
+            write(&writer, 50);
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert!(length(&database) > small + 900 * 4096, "{} bytes are in the database", length(&database));
+        assert!(length(&log) < 3 * 4096 * u64::try_from(WORTH).unwrap(), "{} bytes of log", length(&log));
+        drop(writer);
+        drop(folding);
+        assert_eq!(length(&log), 0, "the last to close leaves no log");
+    }
+
+    #[test]
+    fn a_stream_without_gaps_does_not_grow_the_log_without_end() {
+        let folder = TempDir::new().unwrap();
+        let (writer, folding) = begun(&folder);
+        {
+            let _nobody = folding.pause();
+            write(&writer, 12_000);
+        }
+        let most = (u64::try_from(MOST).unwrap() + 100) * 4200;
+        assert!(length(&folder.path().join("db-wal")) < most, "the writer folds at the limit");
+        drop(writer);
+        drop(folding);
+    }
+}
