@@ -8,7 +8,10 @@ use skinlink::{
         payload::{self, kind},
     },
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map::Entry},
+    fmt::Debug,
+};
 
 /// Rows of headquarters read at once.
 const ROWS: u32 = 10_000;
@@ -172,7 +175,11 @@ impl AtHq {
     }
 }
 
-fn once<K: Ord + std::fmt::Debug + Clone, V: std::fmt::Debug>(all: &mut BTreeMap<K, V>, key: K, value: V) {
-    let before = all.insert(key.clone(), value);
-    assert!(before.is_none(), "{key:?} stands at headquarters twice: {before:?}");
+fn once<K: Ord + Debug, V: Debug>(all: &mut BTreeMap<K, V>, key: K, value: V) {
+    match all.entry(key) {
+        Entry::Vacant(free) => drop(free.insert(value)),
+        Entry::Occupied(taken) => {
+            panic!("{:?} stands at headquarters twice: {:?}, {value:?}", taken.key(), taken.get())
+        }
+    }
 }

@@ -209,7 +209,7 @@ impl Ledger {
         for (id, capture) in &hq.captures {
             look("capture", id, captures.contains(id) || room(&capture.visit));
         }
-        for (key, _) in &hq.scores {
+        for key in hq.scores.keys() {
             look("score", &key.join(" "), scores.contains(&key.join(" ")));
         }
         for id in hq.comparisons.keys() {
