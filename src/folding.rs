@@ -33,18 +33,23 @@ pub struct Folding {
 }
 
 impl Folding {
-    /// From now on `folder`, a connection to the same database, folds what `writer` commits.
+    /// From now on a connection to the same database, which `open` makes when there is something to fold, folds what `writer`
+    /// commits.
     ///
     /// # Errors
     /// When the system gives no thread, or the connection does not take the hook.
-    pub fn begin(writer: &mut Connection, folder: Connection) -> io::Result<Self> {
+    pub fn begin(
+        writer: &mut Connection,
+        open: impl Fn() -> rusqlite::Result<Connection> + Send + 'static,
+    ) -> io::Result<Self> {
         let (nudge, grown) = mpsc::sync_channel(1);
         let alone = Arc::new(Mutex::new(()));
         let folding = Arc::clone(&alone);
         let thread = thread::Builder::new().name("log-folding".to_owned()).spawn(move || {
+            let mut folder = None;
             while grown.recv().is_ok() {
                 let _alone = folding.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Err(fault) = folder.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+                if let Err(fault) = fold(&mut folder, &open) {
                     tracing::warn!(%fault, "the log could not be folded into the database; the writer will");
                 }
             }
@@ -74,6 +79,14 @@ impl Folding {
     }
 }
 
+fn fold(folder: &mut Option<Connection>, open: &impl Fn() -> rusqlite::Result<Connection>) -> rusqlite::Result<()> {
+    let conn = match folder.take() {
+        Some(conn) => conn,
+        None => open()?,
+    };
+    folder.insert(conn).query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
 impl Drop for Folding {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
@@ -99,7 +112,8 @@ mod tests {
     fn begun(folder: &TempDir) -> (Connection, Folding) {
         let mut writer = open(folder);
         writer.execute_batch("CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, x BLOB)").unwrap();
-        let folding = Folding::begin(&mut writer, open(folder)).unwrap();
+        let path = folder.path().join("db");
+        let folding = Folding::begin(&mut writer, move || Connection::open(&path)).unwrap();
         (writer, folding)
     }
 

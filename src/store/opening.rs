@@ -55,8 +55,9 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     foreign_log::begin(&conn, &database)?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
     let first = reader(&database, &key).map_err(sql(&database))?;
-    let aside = connection::folder(&database, &key).map_err(sql(&database))?;
-    let folding = Folding::begin(&mut conn, aside).map_err(io("fold the log of", &database))?;
+    let (path, opens) = (database.clone(), key.clone());
+    let folding = Folding::begin(&mut conn, move || connection::folder(&path, &opens));
+    let folding = folding.map_err(io("fold the log of", &database))?;
     let Started { writer, last_seq, pictures_owed, redactions, fresh, ended } =
         start_writer((conn, folding), source, last, lock).map_err(io("start the writer of", &data))?;
     Ok(Inner {

@@ -66,7 +66,8 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Otherwise a statement with a range of bound values is parsed and planned again whenever the values change.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        let folding = Folding::begin(&mut connection, Connection::open(path)?)
+        let file = path.to_owned();
+        let folding = Folding::begin(&mut connection, move || Connection::open(&file))
             .map_err(|source| HqError::File { path: path.to_owned(), source })?;
         let mut sqlite = Self { connection, _folding: Some(folding) };
         if !records::are_prepared(&mut sqlite)? {
