@@ -1,12 +1,14 @@
-//! How near the product comes to what its libraries can do at most: each pair runs in one process, one after the other, and
-//! what counts is the ratio. `cargo bench --bench limits`; the table of ratios is printed at the end.
+//! How near the product comes to what its libraries can do at most: each pair runs in one process, and what counts is the
+//! ratio. `cargo bench --bench limits`; the table of ratios is printed at the end.
 //!
 //! - group commit: measurements made durable by the store, against the same rows written in batches of the same size on a
 //!   bare SQLCipher connection with the same settings;
 //! - single values: [`CALLERS`] callers who each wait for their own value, against the same rows in one bare transaction;
-//! - encrypted picture: a photograph taken in by the store, against the same bytes written as durably without encryption and
-//!   one bare transaction for its row;
+//! - encrypted picture: a photograph taken in by the store, against the same bytes written as durably without encryption, the
+//!   disk begun as early, and one bare transaction for its row;
 //! - inference: a model run by its manifest with deadline, against a bare `ort` session on the same tensor.
+//!
+//! The first two by criterion, one side after the other; the last two turn by turn ([`pair`]).
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up ends")]
 
@@ -14,6 +16,8 @@
 mod bare;
 #[path = "limits/house.rs"]
 mod house;
+#[path = "limits/pair.rs"]
+mod pair;
 #[path = "limits/ratios.rs"]
 mod ratios;
 
@@ -21,6 +25,7 @@ use bare::Bare;
 use criterion::{BatchSize, Criterion, Throughput};
 use futures_util::future::join_all;
 use house::House;
+use pair::{Pair, timed};
 use skinlink::{
     adapters::onnx::{Model, Runtime},
     analysis::{
@@ -36,6 +41,9 @@ const BATCH: usize = 256;
 
 /// Callers at once.
 const CALLERS: u64 = 256;
+
+/// Turns of the pairs that are measured turn by turn.
+const TURNS: usize = 300;
 
 /// A photograph of a station's camera.
 const PICTURE: usize = 2 << 20;
@@ -71,25 +79,19 @@ fn commits(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn pictures(criterion: &mut Criterion) {
+fn pictures() -> Pair {
     let tokio = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let house = tokio.block_on(House::open());
     let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(PICTURE).collect();
-    let mut group = criterion.benchmark_group("encrypted picture");
-    group.throughput(Throughput::Bytes(PICTURE as u64)).measurement_time(Duration::from_secs(8)).sample_size(40);
-    group.bench_function("store", |bencher| {
-        bencher.iter_batched(
-            || bytes.clone(),
-            |bytes| tokio.block_on(house.store.save_capture(house.capture(), bytes)).unwrap(),
-            BatchSize::LargeInput,
-        );
-    });
     let mut bare = Bare::beside(&house);
-    group.bench_function("bare", |bencher| bencher.iter(|| bare.picture(&bytes)));
-    group.finish();
+    let ours = || {
+        let (capture, bytes) = (house.capture(), bytes.clone());
+        timed(|| tokio.block_on(house.store.save_capture(capture, bytes)).unwrap())
+    };
+    Pair::measure("encrypted picture", TURNS, ours, || timed(|| bare.picture(&bytes)))
 }
 
-fn inference(criterion: &mut Criterion) {
+fn inference() -> Pair {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let library = root.join("target/onnxruntime").join(skinlink::app::runtime::FILE);
     let runtime = Runtime::load(&library).expect("run `make setup` first");
@@ -101,19 +103,14 @@ fn inference(criterion: &mut Criterion) {
     let shape = [1, 3, 512, 512];
     let values: Vec<f32> = std::iter::repeat_with(fastrand::f32).take(3 * 512 * 512).collect();
     let tensor = Tensor { shape, data: Data::F32(values.clone()) };
-    let mut group = criterion.benchmark_group("inference");
-    group.measurement_time(Duration::from_secs(8)).sample_size(40);
-    group.bench_function("model", |bencher| bencher.iter(|| model.run(&tensor).unwrap()));
     let mut session = bare::session(&runtime, &file);
-    group.bench_function("bare", |bencher| bencher.iter(|| bare::infer(&mut session, &input, &output, shape, &values)));
-    group.finish();
+    let ours = || timed(|| model.run(&tensor).unwrap());
+    Pair::measure("inference", TURNS, ours, || timed(|| bare::infer(&mut session, &input, &output, shape, &values)))
 }
 
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     commits(&mut criterion);
-    pictures(&mut criterion);
-    inference(&mut criterion);
     criterion.final_summary();
-    ratios::print();
+    ratios::print(&[pictures(), inference()]);
 }

@@ -8,7 +8,8 @@
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
 //! - [`worker`] the inference process: pictures and models in, scores out, under limits
-//! - [`clock`], [`faults`], [`seal`] leaves: time and ids; named points for kill tests; sealing bytes
+//! - [`clock`], [`faults`], [`folding`], [`seal`] leaves: time and ids; named points for kill tests; SQLite's log folded aside;
+//!   sealing bytes
 //! - [`ports`] the seams to devices and to HQ's broker
 //! - [`adapters`] the real sides: serial lines, the air (Bluetooth), where and when devices are plugged in, MQTT, certificates,
 //!   ONNX Runtime
@@ -31,6 +32,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod faults;
+pub mod folding;
 pub mod hq;
 pub mod ports;
 pub mod protocol;

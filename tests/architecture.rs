@@ -7,25 +7,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Who may name whom. `clock`, `faults` and `seal` are leaves for impure code; a module may always name itself.
+/// Who may name whom. `clock`, `faults`, `folding` and `seal` are leaves for impure code; a module may always name itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("faults", &[]),
     ("seal", &[]),
+    ("folding", &[]),
     ("sync", &["domain"]),
     ("protocol", &["domain"]),
     ("analysis", &["domain"]),
     ("report", &["analysis", "domain"]),
     ("config", &["domain", "sync"]),
     ("ports", &["analysis", "sync", "domain"]),
-    ("store", &["sync", "domain", "clock", "faults", "seal"]),
+    ("store", &["sync", "domain", "clock", "faults", "folding", "seal"]),
     ("adapters", &["ports", "protocol", "analysis", "sync", "config", "domain", "clock", "faults"]),
     ("sim", &["ports", "protocol", "analysis", "sync", "config", "domain", "clock"]),
     ("worker", &["adapters", "analysis", "config", "domain", "clock", "faults"]),
     ("tasks", &["ports", "store", "protocol", "analysis", "sync", "config", "domain", "clock", "faults", "seal"]),
     ("web", &["tasks", "store", "report", "analysis", "config", "domain", "clock", "faults"]),
-    ("hq", &["adapters", "ports", "sync", "domain", "clock", "faults", "seal"]),
+    ("hq", &["adapters", "ports", "sync", "domain", "clock", "faults", "folding", "seal"]),
 ];
 
 /// The composition roots may name everything.

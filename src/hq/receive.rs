@@ -51,6 +51,10 @@ const ENOUGH: usize = 256 * 1024;
 const KEEP: Duration = Duration::from_secs(1);
 const KEEP_ON: Duration = Duration::from_millis(60);
 
+/// Facts that are due wait so long for a commit, to be made right behind it: then the next message is furthest away, and waits
+/// least for them.
+const BEHIND_A_COMMIT: Duration = Duration::from_millis(50);
+
 /// How often holes are looked for.
 const LOOK_FOR_HOLES: Duration = Duration::from_secs(2);
 
@@ -188,8 +192,10 @@ struct Receiver {
     stand: bool,
     /// Holes are to be looked for.
     look: bool,
-    /// When facts are made next; a little later while messages wait.
+    /// When facts are made next; a little later while messages wait or are expected.
     keep: Instant,
+    /// The last work was a commit, and nothing has come since.
+    committed: bool,
     /// The last turn left facts to be made.
     behind: bool,
     holes: Holes,
@@ -209,6 +215,7 @@ impl Receiver {
             stand: false,
             look: false,
             keep: Instant::now(),
+            committed: false,
             behind: false,
             holes: Holes::default(),
             replies: Replies::default(),
@@ -241,7 +248,7 @@ impl Receiver {
                 _ = look.tick() => self.look = true,
                 () = until(self.gather), if self.gather.is_some() && !self.inbox.is_empty() => self.gather = None,
                 () = until(self.rest), if self.rest.is_some() => self.rest = None,
-                () = sleep_until(self.keep), if self.running.is_none() && self.rest.is_none() && self.inbox.is_empty() => {}
+                () = sleep_until(self.keep + BEHIND_A_COMMIT), if self.running.is_none() && self.rest.is_none() && self.inbox.is_empty() => {}
             }
         }
     }
@@ -271,7 +278,8 @@ impl Receiver {
             return Some(Work::Stand);
         }
         let (now, late) = (Instant::now(), if self.behind { KEEP_ON } else { KEEP });
-        if now >= self.keep && (self.inbox.is_empty() || now >= self.keep + late) {
+        let quiet = self.committed || now >= self.keep + BEHIND_A_COMMIT;
+        if now >= self.keep && ((self.inbox.is_empty() && quiet) || now >= self.keep + late) {
             self.keep = now + KEEP;
             return Some(Work::Keep);
         }
@@ -289,10 +297,14 @@ impl Receiver {
 
     fn done(&mut self, worked: Result<Worked, tokio::task::JoinError>) -> Result<(), HqError> {
         self.running = None;
+        self.committed = false;
         let Worked { database, work, outcome } = worked.map_err(|_| HqError::Stopped)?;
         self.database = Some(database);
         match outcome {
-            Ok(Done::Answers(replies)) => replies.iter().for_each(|(to, reply)| self.replies.push(to, reply)),
+            Ok(Done::Answers(replies)) => {
+                self.committed = matches!(work, Work::Take(_));
+                replies.iter().for_each(|(to, reply)| self.replies.push(to, reply));
+            }
             Ok(Done::Holes(holes)) => self.ask(holes),
             Ok(Done::Kept(turn)) => {
                 self.behind = turn.more;

@@ -4,7 +4,10 @@
 //! an interruption. So the same code plays a visit through a killed and restarted daemon: nothing is remembered here but
 //! who the customer is, which visit is hers, and which corrections ([`super::deeds`]) were made.
 
-use super::deeds::Deed;
+use super::{
+    deeds::Deed,
+    diary::{Diary, Exchange},
+};
 use crate::domain::{Region, metric::MetricId, scan::Phase};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
@@ -91,6 +94,7 @@ pub struct Beautician {
     placed: Option<Region>,
     /// How often in a row the device gave no value.
     refusals: u32,
+    diary: Diary,
 }
 
 impl Beautician {
@@ -110,6 +114,7 @@ impl Beautician {
             put_off: 0,
             placed: None,
             refusals: 0,
+            diary: Diary::default(),
         }
     }
 
@@ -117,6 +122,12 @@ impl Beautician {
     #[must_use]
     pub fn visit(&self) -> Option<&str> {
         self.visit.as_deref()
+    }
+
+    /// Every change she asked for so far, and what she was told.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.diary.exchanges()
     }
 
     /// Points at a restarted daemon on another port.
@@ -290,7 +301,10 @@ impl Beautician {
             .query(&[("phase", phase.as_str()), ("view", pose), ("light", "white"), ("camera", "demo-camera")])
             .query(&[("anchors", format!("{x1},{y1},{x2},{y2}"))])
             .body(bytes);
-        self.send(&call, Some(view), request).await?;
+        let place = self.diary.asks(&call, &Value::Null);
+        let answer = self.send(&call, Some(view), request).await;
+        self.diary.learns(place, &answer);
+        answer?;
         Ok(Turn::Did(format!("{phase}: photograph, {pose}")))
     }
 
@@ -317,8 +331,11 @@ impl Beautician {
     }
 
     pub(super) async fn post(&self, call: &str, seen: Option<&Value>, body: Value) -> Result<Value, Trouble> {
+        let place = self.diary.asks(call, &body);
         let request = self.http.post(format!("{}/{call}", self.base)).json(&body);
-        self.send(call, seen, request).await
+        let answer = self.send(call, seen, request).await;
+        self.diary.learns(place, &answer);
+        answer
     }
 
     /// `seen` is the view whose version a write builds on. A view that is out of date is no trouble: the next turn looks

@@ -8,6 +8,7 @@ pub mod beautician;
 pub mod broker;
 pub mod deeds;
 pub mod device;
+pub mod diary;
 pub mod faults;
 mod fill;
 pub mod ledger;

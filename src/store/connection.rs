@@ -2,7 +2,11 @@
 
 use super::keys::StoreKey;
 use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
-use std::{path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How long a statement waits for a lock: only checkpoints and backups ever hold one against another connection.
 const BUSY: Duration = Duration::from_secs(5);
@@ -32,15 +36,36 @@ pub(super) fn open(database: &Path, key: &StoreKey) -> rusqlite::Result<Connecti
     Ok(conn)
 }
 
+/// `path` as a URI with that query. SQLite takes every byte but those that end or escape a path.
+pub(super) fn uri(path: &Path, query: &str) -> PathBuf {
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    let mut uri = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' | b'?' | b'#' => uri.extend(format!("%{byte:02x}").bytes()),
+            other => uri.push(*other),
+        }
+    }
+    uri.push(b'?');
+    uri.extend(query.bytes());
+    OsString::from_vec(uri).into()
+}
+
 /// The writing connection: confirmed means committed and fsynced.
 pub(super) fn make_writer(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
          PRAGMA cache_size = -16000;
-         PRAGMA wal_autocheckpoint = 4000;
          PRAGMA journal_size_limit = 67108864;",
     )
+}
+
+/// A connection that only folds the log; it reads no pages of its own.
+pub(super) fn folder(database: &Path, key: &StoreKey) -> rusqlite::Result<Connection> {
+    let conn = open(database, key)?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -64;")?;
+    Ok(conn)
 }
 
 /// A connection that only answers questions.

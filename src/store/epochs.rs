@@ -35,11 +35,34 @@ pub(super) fn mark_copy(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(&format!("PRAGMA copy.application_id = {COPY};"))
 }
 
-/// A database opened from a copy begins a new epoch, whatever it is told later.
-pub(super) fn begin_after_restore(tx: &Tx<'_>) -> Result<(), StoreError> {
-    let mark: i32 = tx.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    if mark == COPY {
+/// The mark of a database: [`COPY`], that of its present life ([`super::foreign_log`]), or 0.
+pub(super) fn mark(conn: &Connection) -> rusqlite::Result<i32> {
+    conn.query_row("PRAGMA application_id", [], |row| row.get(0))
+}
+
+/// One that no life of this database had, as far as chance goes.
+pub(super) fn draw_mark() -> i32 {
+    loop {
+        let mark = fastrand::i32(..);
+        if mark != 0 && mark != COPY {
+            return mark;
+        }
+    }
+}
+
+/// Writes the mark into the file itself. `false` when it stands in the log only: another connection reads just now.
+pub(super) fn write_mark(conn: &Connection, mark: i32) -> rusqlite::Result<bool> {
+    conn.execute_batch(&format!("PRAGMA application_id = {mark};"))?;
+    conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+}
+
+/// A database opened from a copy begins a new epoch, whatever it is told later; so does a `restored` one.
+pub(super) fn begin_after_restore(tx: &Tx<'_>, restored: bool) -> Result<(), StoreError> {
+    let is_copy = mark(tx)? == COPY;
+    if is_copy || restored {
         begin(tx, None)?;
+    }
+    if is_copy {
         tx.execute_batch("PRAGMA application_id = 0;")?;
     }
     Ok(())

@@ -23,6 +23,7 @@ mod erasure;
 mod error;
 mod escrow;
 mod files;
+mod foreign_log;
 mod fresh;
 mod keys;
 mod links;
@@ -96,7 +97,7 @@ pub struct Options {
     pub source: String,
     /// Bytes kept free for readings; below, photographs are refused.
     pub min_free: u64,
-    /// Connections for questions, at least 1; three serve a store's pages.
+    /// Connections for questions at most, at least 1; three serve a store's pages.
     pub readers: usize,
 }
 

@@ -5,7 +5,7 @@ use super::{
     devices::Remembered,
     epochs, erasure,
     error::{OpenError, StoreError},
-    files,
+    files, foreign_log,
     fresh::Fresh,
     outbox,
     pictures::{self, Claims},
@@ -14,7 +14,7 @@ use super::{
     vault::Vault,
     writer::{self, News, Told, Tx},
 };
-use crate::faults;
+use crate::{faults, folding::Folding};
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, TransactionBehavior};
 use std::{
@@ -34,6 +34,7 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     let lock = lock(&data)?;
     faults::point("store.opening.locked");
     refuse_vanished(&database, &data.join(KEYS))?;
+    let restored = foreign_log::set_aside(&database, &key)?;
     let unclean = fs::metadata(wal_of(&database)).is_ok_and(|about| about.len() > 0);
     let mut conn = connection::open(&database, &key).map_err(|source| unreadable(&database, source))?;
     faults::point("store.opening.keyed");
@@ -47,17 +48,20 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     warn_of_lost_keys(&conn, &data.join(KEYS)).map_err(sql(&database))?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
     faults::point("store.opening.keys_opened");
-    finish_the_past(&mut conn, &vault, &source).map_err(unfinished(&database))?;
+    finish_the_past(&mut conn, &vault, &source, restored).map_err(unfinished(&database))?;
     faults::point("store.opening.erasures_finished");
     pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
     faults::point("store.opening.orphans_removed");
+    foreign_log::begin(&conn, &database)?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
-    let questions = (0..readers.max(1)).map(|_| reader(&database, &key)).collect::<Result<Vec<_>, _>>();
-    let questions = questions.map_err(sql(&database))?;
+    let first = reader(&database, &key).map_err(sql(&database))?;
+    let (path, opens) = (database.clone(), key.clone());
+    let folding = Folding::begin(&mut conn, move || connection::folder(&path, &opens));
+    let folding = folding.map_err(io("fold the log of", &database))?;
     let Started { writer, last_seq, pictures_owed, redactions, fresh, ended } =
-        start_writer(conn, source, last, lock).map_err(io("start the writer of", &data))?;
+        start_writer((conn, folding), source, last, lock).map_err(io("start the writer of", &data))?;
     Ok(Inner {
-        readers: Readers::new(questions),
+        readers: Readers::new(readers.max(1), first, move || reader(&database, &key)),
         vault,
         pictures: folder,
         claims: Claims::default(),
@@ -80,7 +84,12 @@ struct Started {
     ended: watch::Receiver<bool>,
 }
 
-fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) -> std::io::Result<Started> {
+fn start_writer(
+    database: (Connection, Folding),
+    source: String,
+    last: u64,
+    lock: Flock<File>,
+) -> std::io::Result<Started> {
     let (writer, inbox) = writer::channel();
     let (changed, last_seq) = watch::channel(last);
     let (pictures, pictures_owed) = watch::channel(0);
@@ -90,7 +99,7 @@ fn start_writer(conn: Connection, source: String, last: u64, lock: Flock<File>) 
     let (end, ended) = watch::channel(false);
     // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
-        writer::run(conn, inbox, &source, &told);
+        writer::run(database, inbox, &source, &told);
         faults::point("store.closing.closed");
         drop(lock);
         end.send_replace(true);
@@ -143,13 +152,13 @@ fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(),
     Ok(())
 }
 
-/// A database that is a copy begins a new epoch. The vault's ledger wins: whoever was erased there is erased here, also when
+/// A database that is a copy, or was found beside another one's log, begins a new epoch. The vault's ledger wins: whoever was erased there is erased here, also when
 /// this database came back from a backup.
-fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str) -> Result<(), StoreError> {
+fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str, restored: bool) -> Result<(), StoreError> {
     let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (news, remembered) = (News::default(), Remembered::default());
     let tx = Tx::at_opening(&sql, source, &news, &remembered);
-    epochs::begin_after_restore(&tx)?;
+    epochs::begin_after_restore(&tx, restored)?;
     erasure::finish(&tx, &vault.erased()?)?;
     Ok(sql.commit()?)
 }
@@ -171,7 +180,7 @@ fn unfinished(database: &Path) -> impl FnOnce(StoreError) -> OpenError + use<> {
     }
 }
 
-fn wal_of(database: &Path) -> PathBuf {
+pub(super) fn wal_of(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push("-wal");
     name.into()

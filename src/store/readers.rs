@@ -1,4 +1,5 @@
-//! A few connections that only answer questions, lent to the blocking threads one question at a time.
+//! A few connections that only answer questions, lent to the blocking threads one question at a time. Each is opened when it
+//! is needed first: an idle gateway needs one, and each keeps tables, statements and pages in memory.
 
 use super::error::StoreError;
 use rusqlite::Connection;
@@ -6,41 +7,55 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// The pool. A question beyond its size waits for a connection.
-///
-/// The mutex guards only the moment of taking one out or putting it back; no question runs under it.
 pub(super) struct Readers {
     free: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    pool: Arc<Pool>,
+}
+
+/// The mutex guards only the moment of taking one out or putting it back; no question runs under it.
+struct Pool {
+    idle: Mutex<Vec<Connection>>,
+    open: Box<dyn Fn() -> rusqlite::Result<Connection> + Send + Sync>,
 }
 
 /// Puts its connection back, also when the question panics.
 struct Lent {
-    idle: Arc<Mutex<Vec<Connection>>>,
+    pool: Arc<Pool>,
     conn: Option<Connection>,
 }
 
 impl Lent {
-    fn out_of(idle: &Arc<Mutex<Vec<Connection>>>) -> Self {
-        let conn = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self { idle: Arc::clone(idle), conn }
+    fn out_of(pool: &Arc<Pool>) -> rusqlite::Result<Self> {
+        let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = match idle {
+            Some(conn) => conn,
+            None => (pool.open)()?,
+        };
+        Ok(Self { pool: Arc::clone(pool), conn: Some(conn) })
     }
 
     fn conn(&self) -> &Connection {
-        self.conn.as_ref().expect("there are as many permits as connections")
+        self.conn.as_ref().expect("it is taken when this is dropped")
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(conn) = self.conn.take() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
         }
     }
 }
 
 impl Readers {
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
-        Self { free: Arc::new(Semaphore::new(connections.len())), idle: Arc::new(Mutex::new(connections)) }
+    /// At most `most` at once; `first` is open already.
+    pub(super) fn new(
+        most: usize,
+        first: Connection,
+        open: impl Fn() -> rusqlite::Result<Connection> + Send + Sync + 'static,
+    ) -> Self {
+        let pool = Pool { idle: Mutex::new(vec![first]), open: Box::new(open) };
+        Self { free: Arc::new(Semaphore::new(most)), pool: Arc::new(pool) }
     }
 
     /// Answers `question` from one consistent state of the database, on a blocking thread.
@@ -65,11 +80,11 @@ impl Readers {
         R: Send + 'static,
     {
         let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| StoreError::Stopped)?;
-        let idle = Arc::clone(&self.idle);
+        let pool = Arc::clone(&self.pool);
         let done = tokio::task::spawn_blocking(move || {
             // Dropped in reverse order: the connection is back before the permit is.
             let _permit = permit;
-            let lent = Lent::out_of(&idle);
+            let lent = Lent::out_of(&pool)?;
             work(lent.conn())
         });
         done.await.map_err(|_| StoreError::Stopped)?

@@ -11,7 +11,7 @@ use super::{
     fresh::{Fresh, Text},
     outbox,
 };
-use crate::faults;
+use crate::{faults, folding::Folding};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     cell::{Cell, RefCell},
@@ -195,7 +195,7 @@ pub(super) struct Told {
 }
 
 /// The writer's loop; returns when every handle is gone and all that waited is committed.
-pub(super) fn run(conn: Connection, inbox: Inbox, source: &str, told: &Told) {
+pub(super) fn run((conn, folding): (Connection, Folding), inbox: Inbox, source: &str, told: &Told) {
     let queue = Queue { inbox, first: None, checkpoints: Vec::new() };
     let mut writer = Writer { conn, queue, source, told, remembered: Remembered::default() };
     while writer.queue.wait() {
@@ -203,10 +203,13 @@ pub(super) fn run(conn: Connection, inbox: Inbox, source: &str, told: &Told) {
             writer.commit_group();
         }
         for reply in writer.queue.checkpoints.drain(..) {
+            let _alone = folding.pause();
             let _ = reply.send(checkpoint(&writer.conn));
         }
     }
     faults::point("store.closing.drained");
+    drop(writer);
+    drop(folding);
 }
 
 /// What waits, in the order in which it came.

@@ -3,21 +3,19 @@
 use crate::plays::Play;
 use std::time::Duration;
 
-/// A visit without photographs takes about this long, one with them up to four times.
-const MOMENTS: Duration = Duration::from_millis(900);
-
-/// Where daemon or headquarters die while the broker and the other may be dying too.
-const IN_MID_TALK: &[&str] = &[
-    "sync.hello.answered",
-    "sync.batch.published",
-    "sync.ack.received",
-    "sync.image.slice_sent",
-    "sync.image.verified",
-    "hq.batch.before_commit",
-    "hq.batch.committed",
-    "hq.image.synced",
-    "hq.image.committed",
+/// Where daemon or headquarters die while the broker and the other may be dying too, and how many passings every visit that
+/// gets there is sure to make. After a lost connection there is always another hello.
+const IN_MID_TALK: &[(&str, u32)] = &[
+    ("sync.hello.answered", 1),
+    ("sync.batch.published", 2),
+    ("sync.ack.received", 2),
+    ("hq.batch.before_commit", 2),
+    ("hq.batch.committed", 2),
 ];
+
+/// The same for visits that send a picture.
+const IN_MID_PICTURE: &[(&str, u32)] =
+    &[("sync.image.slice_sent", 1), ("sync.image.verified", 1), ("hq.image.synced", 1), ("hq.image.committed", 1)];
 
 /// Who is struck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +63,8 @@ impl Blow {
         Self { when: When::Turns(turns), victim, down: Duration::ZERO }
     }
 
-    fn drawn(rng: &mut fastrand::Rng, victim: Victim, within: Duration) -> Self {
-        let when = When::After(within.mul_f64(rng.f64()));
+    fn drawn(rng: &mut fastrand::Rng, victim: Victim, span: Duration) -> Self {
+        let when = When::After(span.mul_f64(rng.f64()));
         Self { when, victim, down: Duration::from_millis(rng.u64(0..200)) }
     }
 }
@@ -96,19 +94,26 @@ impl Kind {
         }
     }
 
+    /// The visit, the same for the same seed.
+    pub fn play(self, seed: u64) -> Play {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        if self == Self::Worker { Play::Measured } else { Play::ALL[rng.usize(0..Play::ALL.len())] }
+    }
+
     /// Of every second combination one dies besides at a point: in mid-drain, between the slices of a picture, while
-    /// headquarters commits. The point need not be reached.
+    /// headquarters commits. Only points that the visit is sure to pass: one that is not reached proves nothing.
     pub fn order(self, seed: u64) -> Option<(&'static str, u32)> {
         let mut rng = fastrand::Rng::with_seed(!seed);
         let wanted = self == Self::Combo && rng.bool();
-        wanted.then(|| (IN_MID_TALK[rng.usize(0..IN_MID_TALK.len())], rng.u32(1..4)))
+        let points = if self.play(seed).sends_picture() && rng.bool() { IN_MID_PICTURE } else { IN_MID_TALK };
+        let (point, most) = points[rng.usize(0..points.len())];
+        wanted.then(|| (point, rng.u32(1..=most)))
     }
 
-    /// The visit and its deaths, the same for the same seed.
-    pub fn draw(self, seed: u64) -> (Play, Vec<Blow>) {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let play = if self == Self::Worker { Play::Measured } else { Play::ALL[rng.usize(0..Play::ALL.len())] };
-        let within = if play.has_photographs() { 2 * MOMENTS } else { MOMENTS };
+    /// The deaths, the same for the same seed: anywhere in the `span` that the visit takes when nobody dies.
+    pub fn blows(self, seed: u64, span: Duration) -> Vec<Blow> {
+        // Apart from what the visit itself draws.
+        let mut rng = fastrand::Rng::with_seed(seed.rotate_left(32));
         let memory = [Memory::None, Memory::Kept, Memory::Wiped][rng.usize(0..3)];
         let victims = match self {
             Self::Moment => vec![Victim::Daemon],
@@ -122,12 +127,12 @@ impl Kind {
                 _ => vec![Victim::Daemon, Victim::Broker(memory), Victim::Hq],
             },
         };
-        let mut blows: Vec<Blow> = victims.into_iter().map(|victim| Blow::drawn(&mut rng, victim, within)).collect();
+        let mut blows: Vec<Blow> = victims.into_iter().map(|victim| Blow::drawn(&mut rng, victim, span)).collect();
         // Half of the combinations fall in the same instant.
         if rng.bool() {
             let together = blows[0].when;
             blows.iter_mut().for_each(|blow| blow.when = together);
         }
-        (play, blows)
+        blows
     }
 }

@@ -51,11 +51,15 @@ impl Climate {
         self.handle.press(metric, Region::InnerForearm).await.expect("it runs");
     }
 
-    /// What the gateway has confirmed to it.
+    /// What it has measured.
+    pub async fn sent(&self) -> Vec<LedgerLine> {
+        self.handle.ledger().await.expect("it runs")
+    }
+
+    /// What of it the gateway has confirmed to it.
     pub async fn confirmed(&self) -> Vec<LedgerLine> {
         let waiting = self.handle.unconfirmed().await.expect("it runs");
-        let ledger = self.handle.ledger().await.expect("it runs");
-        ledger.into_iter().filter(|line| !waiting.contains(&line.counter)).collect()
+        self.sent().await.into_iter().filter(|line| !waiting.contains(&line.counter)).collect()
     }
 
     pub async fn stop(self) {

@@ -3,9 +3,11 @@
 //! and does what is missing. After each case whatever had been confirmed to her, to a device or to anyone must be at
 //! headquarters, once; nothing may stand there twice, no sequence number may be missing, every picture owed must be whole.
 //!
-//! A short form runs with all tests; `make kills` runs everything. Seeds are printed; one case is repeated by
-//! `SKINLINK_KILLS=point:NAME:COUNT` or `SKINLINK_KILLS=KIND:SEED`, where the kind is `moment` (the daemon), `broker`,
-//! `hq`, `worker` (the inference process) or `combo`.
+//! A short form runs with all tests; `make kills` runs everything. Random moments lie anywhere in the time that the same
+//! visit takes when nobody dies, which is measured first. They follow from one number, drawn anew each time and printed;
+//! `SKINLINK_SEED=NUMBER` draws the same again. One case is repeated by `SKINLINK_KILLS=point:NAME:COUNT` or
+//! `SKINLINK_KILLS=KIND:SEED`, where the kind is `moment` (the daemon), `broker`, `hq`, `worker` (the inference process) or
+//! `combo`.
 //!
 //! Not here: power cuts, after which what was not synced is gone (`tests/power-cut`), and outages and restores.
 
@@ -20,6 +22,7 @@ mod salon;
 use blows::Kind;
 use points::{How, SETTINGS};
 use salon::Salon;
+use std::sync::OnceLock;
 
 /// Random moments of each kind, in the short form and in the long one.
 const MOMENTS: [(Kind, [u64; 2]); 5] = [
@@ -33,7 +36,7 @@ const MOMENTS: [(Kind, [u64; 2]); 5] = [
 /// One case that someone wants to see again.
 enum Wish {
     Point(String, u32),
-    Moment(Kind, u64),
+    Moment(Kind, u32),
 }
 
 /// `None`: all of them.
@@ -46,7 +49,7 @@ fn wish() -> Option<Wish> {
         [kind, seed] => {
             let kind = Kind::ALL.into_iter().find(|known| known.word() == *kind);
             let kind = kind.unwrap_or_else(|| panic!("SKINLINK_KILLS={text}: unknown kind of moment"));
-            Some(Wish::Moment(kind, u64::from(number(seed))))
+            Some(Wish::Moment(kind, number(seed)))
         }
         _ => panic!("SKINLINK_KILLS={text}: expected point:NAME:COUNT, KIND:SEED or long"),
     }
@@ -78,12 +81,30 @@ async fn at_points(these: impl Fn(How) -> bool) {
     println!("{}", salon.close().await);
 }
 
+/// From which all seeds of this run follow.
+fn base_seed() -> u64 {
+    static BASE: OnceLock<u64> = OnceLock::new();
+    *BASE.get_or_init(|| {
+        let named = std::env::var("SKINLINK_SEED").ok();
+        let base = named.map_or_else(|| fastrand::u64(..), |text| text.parse().expect("SKINLINK_SEED is a number"));
+        println!("all random moments again by SKINLINK_SEED={base}");
+        base
+    })
+}
+
+/// The seeds of one kind, each short enough to be typed.
+fn seeds(kind: Kind, count: u64) -> Vec<(Kind, u32)> {
+    let nth = Kind::ALL.into_iter().position(|known| known == kind).expect("it is one of them");
+    let mut rng = fastrand::Rng::with_seed(base_seed().wrapping_add(nth as u64));
+    (0..count).map(|_| (kind, rng.u32(..))).collect()
+}
+
 /// Kills at random moments of the kinds that are `these`.
 async fn at_moments(these: impl Fn(Kind) -> bool) {
-    let wanted: Vec<(Kind, u64)> = match wish() {
+    let wanted: Vec<(Kind, u32)> = match wish() {
         None => {
             let kinds = MOMENTS.into_iter().filter(|(kind, _)| these(*kind));
-            kinds.flat_map(|(kind, seeds)| (1..=seeds[usize::from(long())]).map(move |seed| (kind, seed))).collect()
+            kinds.flat_map(|(kind, counts)| seeds(kind, counts[usize::from(long())])).collect()
         }
         Some(Wish::Moment(kind, seed)) => vec![(kind, seed)].into_iter().filter(|(kind, _)| these(*kind)).collect(),
         Some(Wish::Point(..)) => Vec::new(),
@@ -93,15 +114,17 @@ async fn at_moments(these: impl Fn(Kind) -> bool) {
     }
     let mut salon = Salon::open().await;
     for (kind, seed) in wanted {
-        let (play, blows) = kind.draw(seed);
-        let (word, order) = (kind.word(), kind.order(seed));
-        println!("{word} {seed}: {play:?}, {blows:?}, {order:?}; again by SKINLINK_KILLS={word}:{seed}");
+        let (word, long_seed) = (kind.word(), u64::from(seed));
+        let (play, order) = (kind.play(long_seed), kind.order(long_seed));
+        let span = salon.span(play).await;
+        let blows = kind.blows(long_seed, span);
+        println!("{word} {seed}: {play:?} of {span:?}, {blows:?}, {order:?}; again by SKINLINK_KILLS={word}:{seed}");
         if let Some((point, count)) = order {
             salon.order(point, count);
         }
         salon.case(play, &blows).await;
-        if let Some((point, _)) = order {
-            salon.withdraw_order(point);
+        if let Some((point, count)) = order {
+            assert!(!salon.outstanding(point), "{word} {seed}: no process passed {point} {count} times");
         }
     }
     println!("{}", salon.close().await);

@@ -86,17 +86,13 @@ impl Play {
         }
     }
 
-    /// Whether values are measured that end in no reading.
-    pub fn drops_values(self) -> bool {
-        self.deeds().iter().any(|deed| matches!(deed, Deed::RepeatRegion(_) | Deed::CancelScan | Deed::PressSebum(_)))
-    }
-
-    /// Whether headquarters need not get all of it.
-    pub fn takes_back(self) -> bool {
-        let back = |deed: &Deed| {
-            matches!(deed, Deed::WithdrawNumbers | Deed::WithdrawPhotographs | Deed::MoveVisit | Deed::VoidVisit)
-        };
-        self.deeds().iter().any(back) && !self.deeds().contains(&Deed::AgreeAgain)
+    /// Whether headquarters gets a report picture in the end.
+    pub const fn sends_picture(self) -> bool {
+        match self {
+            Self::Photograph | Self::Pair | Self::Measured => true,
+            Self::PhotographWith(deeds) => matches!(deeds, [.., Deed::AgreeAgain]),
+            Self::Short | Self::Whole | Self::With(_) => false,
+        }
     }
 
     pub fn plan(self, pictures: &Pictures) -> Plan {

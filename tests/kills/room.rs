@@ -2,7 +2,11 @@
 //! real store while the daemon rests, and killed in the middle. Afterwards the store must keep what was confirmed, and the
 //! daemon brings headquarters up to date from there.
 
-use crate::{plays::Play, salon::Salon};
+use crate::{
+    ledger::{Asked, Fact},
+    plays::Play,
+    salon::Salon,
+};
 use openssl::sha::sha256;
 use skinlink::{
     app::demo::stage::{GATEWAY, STORE},
@@ -18,9 +22,10 @@ use skinlink::{
         scan::{Phase, ScanState, Step},
     },
     store::{DATABASE, NewCapture, NewConsent, NewRepeat, Options, Store, StoreError, StoreKey},
-    sync::image_lane::Role,
+    sync::{image_lane::Role, payload},
 };
 use std::{
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::Write,
     os::unix::process::ExitStatusExt,
@@ -78,11 +83,11 @@ impl Work {
 
 impl Salon {
     pub async fn killed_in_room(&mut self, work: Work, point: &str, count: u32) {
-        if self.confirmed.visits == 0 {
+        if self.visits == 0 {
             self.case(Play::Short, &[]).await;
         }
         self.stop_daemon().await;
-        self.confirmed.epochs_begun += usize::from(work == Work::Epoch);
+        self.ledger.epochs_begun += usize::from(work == Work::Epoch);
         let own = tempfile::tempdir().expect("a temporary folder");
         let data = if work.has_own_folder() { own.path().join("data") } else { self.data() };
         if work == Work::Upgrade {
@@ -104,14 +109,71 @@ impl Salon {
         assert_eq!(done.status.signal(), Some(9), "{work:?} did not die at {point}:{count}: {said}");
         let notes = fs::read_to_string(&confirmed).expect("the child's notes");
         let store = Store::open(options(&data)).unwrap_or_else(|fault| panic!("after {point}:{count}: {fault}"));
-        inspect(&store, &data, work, &notes, &mut self.confirmed.erased).await;
+        inspect(&store, &data, work, &notes).await;
         assert_eq!(store.verify().await.expect("a check"), Vec::<String>::new());
         assert!(store.verify_audit().await.expect("a check").is_ok(), "the chain of the audit is broken");
         assert!(store.close(LIMIT).await, "the store closes in time");
         if !work.has_own_folder() {
-            self.caught_up().await;
+            self.ledger.room.add(&notes);
+            self.caught_up(None).await;
         }
     }
+}
+
+/// What the back room noted over all its works.
+#[derive(Debug, Default)]
+pub struct Notes {
+    lines: BTreeSet<(String, String)>,
+    /// Noted by a work that erases: headquarters need not have it.
+    erased: BTreeSet<String>,
+}
+
+impl Notes {
+    fn add(&mut self, notes: &str) {
+        let lines: Vec<_> = notes.lines().filter_map(|line| line.split_once(' ')).collect();
+        if lines.iter().any(|(word, _)| *word == "erasing") {
+            self.erased.extend(lines.iter().map(|(_, id)| (*id).to_owned()));
+        }
+        self.lines.extend(lines.into_iter().map(|(word, id)| (word.to_owned(), id.to_owned())));
+    }
+
+    pub fn of(&self, word: &str) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter(move |(known, _)| known == word).map(|(_, id)| id.as_str())
+    }
+
+    /// What must be at headquarters.
+    pub fn demanded(&self, word: &str) -> impl Iterator<Item = &str> {
+        self.of(word).filter(|id| !self.erased.contains(*id))
+    }
+
+    pub fn knows(&self, word: &str, id: &str) -> bool {
+        self.of(word).any(|known| known == id)
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.lines.iter().any(|(_, known)| known == id)
+    }
+
+    /// A visit of the back room, which may have died before it could note it.
+    pub fn owns(&self, visit: &payload::Visit) -> bool {
+        visit.station == station_of(&visit.customer) && self.knows("customer", &visit.customer)
+    }
+
+    /// Six words on consents of each customer: those noted must be there, the next may be.
+    pub fn facts(&self, asked: &mut BTreeMap<Fact, Asked>) {
+        for customer in self.of("customer") {
+            for purpose in Purpose::ALL {
+                let noted = self.demanded("consent").any(|one| one == format!("{customer}:{purpose}"));
+                let (customer, purpose) = (customer.to_owned(), purpose.to_string());
+                let times = Asked { answered: u32::from(noted), unanswered: u32::from(!noted) };
+                asked.insert(Fact::Consent { customer, purpose, given: true }, times);
+            }
+        }
+    }
+}
+
+fn station_of(customer: &impl ToString) -> String {
+    format!("room-{}", customer.to_string())
 }
 
 fn options(data: &Path) -> Options {
@@ -129,7 +191,7 @@ fn old_database(data: &Path) {
 }
 
 /// What the store must still say of what was confirmed, and of what had begun and cannot be taken back.
-async fn inspect(store: &Store, data: &Path, work: Work, notes: &str, erased: &mut std::collections::BTreeSet<String>) {
+async fn inspect(store: &Store, data: &Path, work: Work, notes: &str) {
     let noted = |what: &str| -> Vec<String> {
         let lines = notes.lines().filter_map(|line| line.split_once(' '));
         lines.filter(|(word, _)| *word == what).map(|(_, id)| id.to_owned()).collect()
@@ -143,7 +205,6 @@ async fn inspect(store: &Store, data: &Path, work: Work, notes: &str, erased: &m
                 assert!(!data.join("pictures").join(&name).exists(), "{name} outlived the erasure");
             }
         }
-        erased.insert(customer);
     }
     if work != Work::Erase {
         for customer in noted("customer") {
@@ -300,9 +361,10 @@ impl Room {
             let (purpose, channel) = (*purpose, Channel::Station);
             let consent = NewConsent { customer, purpose, given: true, text_version, channel, staff, signature };
             self.store.record_consent(consent).await?;
+            self.note("consent", &format!("{customer}:{purpose}"));
         }
-        let station = format!("room-{customer}");
-        let visit = self.store.open_visit(customer, station, "b-07".to_owned()).await?.id;
+        let visit = self.store.open_visit(customer, station_of(&customer), "b-07".to_owned()).await?.id;
+        self.note("visit", &visit);
         Ok((customer, visit))
     }
 
@@ -312,8 +374,9 @@ impl Room {
         let scan = self.store.begin_scan(visit, None, Phase::Before, vec![step]).await?.id;
         self.store.record_repeat(new_repeat(Some(scan), "room")).await?;
         let repeats = self.store.scan_view(scan).await?.repeats.into_iter().map(|stored| stored.repeat).collect();
+        let id = clock::mint(ReadingId::from_bits);
         let reading = Reading {
-            id: clock::mint(ReadingId::from_bits),
+            id,
             scan,
             metric: moisture(),
             region: Region::Forehead,
@@ -325,11 +388,15 @@ impl Room {
             closed: clock::now(),
         };
         self.store.close_reading(reading).await?;
+        self.note("reading", &id);
         let capture = self.store.save_capture(new_capture(scan), picture()).await?.id;
         self.note("capture", &capture);
         self.store.save_picture(capture, Role::Report, Format::Jpeg, picture()).await?;
+        self.note("picture", &capture);
         self.store.set_scan_state(scan, ScanState::Finished).await?;
-        self.store.close_visit(visit, None, "b-07".to_owned()).await.map(drop)
+        self.store.close_visit(visit, None, "b-07".to_owned()).await?;
+        self.note("closed", &visit);
+        Ok(())
     }
 }
 

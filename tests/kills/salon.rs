@@ -4,7 +4,7 @@
 use crate::{
     blows::{Blow, Memory, Victim, When},
     climate::Climate,
-    ledger::{AtHq, Confirmed},
+    ledger::{Devices, Ledger},
     plays::{Pictures, Play},
 };
 use serde_json::Value;
@@ -14,7 +14,6 @@ use skinlink::{
         analysers::Analysers,
         plant::Rendered,
         stage::{Places, STATION, Stage},
-        summary::Sent,
     },
     domain::scan::Phase,
     sim::beautician::{Beautician, Trouble, Turn},
@@ -32,6 +31,9 @@ const VISIT_LIMIT: Duration = Duration::from_secs(90);
 /// Longest wait for headquarters afterwards: a broker that was down may be tried again only seconds later.
 const CAUGHT_UP_LIMIT: Duration = Duration::from_secs(60);
 
+/// When an inference process that is being started is looked for again.
+const WORKER_SOON: Duration = Duration::from_millis(100);
+
 /// How often a daemon may die while it starts before something else must be wrong.
 const STARTS: u32 = 20;
 
@@ -45,8 +47,10 @@ pub struct Salon {
     orders: PathBuf,
     models: PathBuf,
     http: reqwest::Client,
-    pub confirmed: Confirmed,
-    at_hq: AtHq,
+    pub ledger: Ledger,
+    pub visits: u32,
+    /// How long an undisturbed visit of each kind took.
+    spans: Vec<(Play, Duration)>,
     /// What is to be alive again, and when.
     fallen: Vec<(Instant, Victim)>,
     deaths: u32,
@@ -89,8 +93,9 @@ impl Salon {
             orders,
             models,
             http: reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client"),
-            confirmed: Confirmed::default(),
-            at_hq: AtHq::default(),
+            ledger: Ledger::default(),
+            visits: 0,
+            spans: Vec::new(),
             fallen: Vec::new(),
             deaths: 0,
             lost_broker: false,
@@ -113,11 +118,6 @@ impl Salon {
         fs::rename(beside, path).expect("room for an order");
     }
 
-    /// A death that need not come was ordered.
-    pub fn withdraw_order(&self, point: &str) {
-        let _ = fs::remove_file(self.orders.join(point));
-    }
-
     /// Whether the ordered death has not come yet.
     pub fn outstanding(&self, point: &str) -> bool {
         self.orders.join(point).exists()
@@ -129,18 +129,32 @@ impl Salon {
             // A gateway that lost its broker often waits up to a minute before it tries again; a fresh one does not.
             self.stop_daemon().await;
         }
-        self.play(play, blows).await;
-        self.caught_up().await;
+        let visit = self.play(play, blows).await;
+        self.caught_up(visit.as_deref()).await;
     }
 
-    async fn play(&mut self, play: Play, blows: &[Blow]) {
-        self.confirmed.visits += 1;
+    /// How long a visit takes when nobody dies: played once, with a daemon that runs.
+    pub async fn span(&mut self, play: Play) -> Duration {
+        if let Some((_, span)) = self.spans.iter().find(|(known, _)| *known == play) {
+            return *span;
+        }
+        self.ensure_daemon(play.needs_model()).await;
+        let begun = Instant::now();
+        let visit = self.play(play, &[]).await;
+        let span = begun.elapsed();
+        self.caught_up(visit.as_deref()).await;
+        self.spans.push((play, span));
+        span
+    }
+
+    /// Gives the visit.
+    async fn play(&mut self, play: Play, blows: &[Blow]) -> Option<String> {
+        self.visits += 1;
         self.ensure_daemon(play.needs_model()).await;
         self.analysers.skin(Phase::Before).await.expect("analysers");
-        let measured_before = self.sent().await;
         let plan = play.plan(&self.pictures);
         // A new one each time: her card and her consents are written too.
-        let customer = format!("{CUSTOMER} {:05}", self.confirmed.visits);
+        let customer = format!("{CUSTOMER} {:05}", self.visits);
         let mut beautician = Beautician::new(&self.stage.address(), STATION, &customer, plan);
         let (begun, mut turns) = (Instant::now(), 0);
         let at = |blow: &Blow| match blow.when {
@@ -178,14 +192,17 @@ impl Salon {
                 Ok(Err(trouble)) => panic!("{trouble}\n{}", self.log()),
             }
         }
+        let idle = blows.iter().any(|(_, blow)| blow.victim == Victim::Worker);
+        assert!(!idle, "no inference process ran in {play:?} when it was to be killed\n{}", self.log());
         while let Some(at) = self.strike(&mut blows).await {
             tokio::time::sleep_until(at).await;
         }
-        self.last_look(play, &beautician, &measured_before).await;
+        self.last_look(&beautician).await;
+        beautician.visit().map(str::to_owned)
     }
 
-    /// Everything the finished visit shows is confirmed.
-    async fn last_look(&mut self, play: Play, beautician: &Beautician, measured_before: &[Sent]) {
+    /// Everything the finished visit shows is confirmed, and whatever was answered on the way.
+    async fn last_look(&mut self, beautician: &Beautician) {
         let view = loop {
             match beautician.view().await {
                 Ok(view) => break view,
@@ -193,21 +210,23 @@ impl Salon {
                 Err(trouble) => panic!("{trouble}\n{}", self.log()),
             }
         };
-        self.confirmed.note(&view);
-        if play.takes_back() {
-            self.confirmed.forgive(&view);
-        }
-        if play.drops_values() {
-            let sent = self.sent().await;
-            self.confirmed.forgive_counters(&sent, measured_before);
-        }
-        self.confirmed.settle_open(play.drops_values());
+        self.ledger.note(&view);
+        let visit = beautician.visit().expect("it has just been looked at");
+        self.ledger.note_exchanges(visit, &beautician.exchanges());
     }
 
     /// Deals the blows that are due and raises who has been down long enough; when the next of either is due.
     async fn strike(&mut self, blows: &mut Vec<(Instant, Blow)>) -> Option<Instant> {
         while blows.first().is_some_and(|(at, _)| *at <= Instant::now()) {
-            let (_, Blow { victim, down, .. }) = blows.remove(0);
+            let (_, blow) = blows.remove(0);
+            let Blow { victim, down, .. } = blow;
+            if victim == Victim::Worker && !self.kill_worker() {
+                // It is being started: a moment later.
+                let later = Instant::now() + WORKER_SOON;
+                let place = blows.partition_point(|(at, _)| *at <= later);
+                blows.insert(place, (later, blow));
+                continue;
+            }
             self.deaths += 1;
             match victim {
                 Victim::Daemon => {
@@ -224,7 +243,7 @@ impl Salon {
                     }
                     self.start_daemon().await;
                 }
-                Victim::Worker => self.kill_worker(),
+                Victim::Worker => {}
                 Victim::Hq => {
                     let _ = self.stage.kill_receiver().await;
                     self.fallen.push((Instant::now() + down, victim));
@@ -275,21 +294,20 @@ impl Salon {
         self.start_daemon().await;
     }
 
-    fn kill_worker(&self) {
+    /// `false`: none runs.
+    fn kill_worker(&self) -> bool {
         use nix::{
             sys::signal::{Signal, kill},
             unistd::Pid,
         };
-        let Some(daemon) = self.daemon.as_ref().and_then(Process::id) else { return };
-        for child in children_of(daemon) {
-            // It may end in the same moment.
-            let _ = kill(Pid::from_raw(child), Signal::SIGKILL);
-        }
+        let Some(daemon) = self.daemon.as_ref().and_then(Process::id) else { return false };
+        let killed = |child: &i32| kill(Pid::from_raw(*child), Signal::SIGKILL).is_ok();
+        children_of(daemon).iter().filter(|child| killed(child)).count() > 0
     }
 
     async fn remember(&mut self, beautician: &Beautician) {
         if let Ok(view) = beautician.view().await {
-            self.confirmed.note(&view);
+            self.ledger.note(&view);
         }
     }
 
@@ -343,15 +361,19 @@ impl Salon {
         self.status("status").await
     }
 
-    async fn sent(&self) -> Vec<Sent> {
-        self.analysers.sent().await.expect("analysers")
+    async fn devices(&self) -> Devices {
+        let unconfirmed = self.analysers.unconfirmed().await.expect("analysers");
+        let sent = self.analysers.sent().await.expect("analysers");
+        let measured_confirmed = self.climate.confirmed().await.into_iter().map(|line| line.counter).collect();
+        Devices { sent, unconfirmed, measured: self.climate.sent().await, measured_confirmed }
     }
 
-    /// Waits until headquarters has all it is owed, and holds its tables against the ledger.
-    pub async fn caught_up(&mut self) {
+    /// Waits until headquarters has all it is owed, of `visit` as it is shown now too, and holds its tables against the
+    /// ledger.
+    pub async fn caught_up(&mut self, visit: Option<&str>) {
         self.ensure_daemon(self.stage.models == self.models).await;
         let deadline = Instant::now() + CAUGHT_UP_LIMIT;
-        let mut lacks = vec!["the daemon did not answer".to_owned()];
+        let mut differs = vec!["the daemon did not answer".to_owned()];
         while Instant::now() < deadline {
             self.strike(&mut Vec::new()).await;
             let running = self.daemon.as_mut().is_some_and(|daemon| daemon.still_running().is_ok());
@@ -361,24 +383,27 @@ impl Salon {
                 self.start_daemon().await;
             }
             if let (Some(status), Some(tray)) = (self.health().await, self.status("tray").await) {
-                self.confirmed.note_tray(&tray);
+                self.ledger.note_tray(&tray);
+                // A photograph may have been measured since the last look.
+                if let Some(visit) = visit
+                    && let Some(view) = self.status(&format!("visits/{visit}")).await
+                {
+                    self.ledger.note(&view);
+                }
                 let backlog = &status["backlog"];
                 if self.fallen.is_empty() && backlog["waiting"] == 0 && backlog["images"] == 0 {
-                    let unconfirmed = self.analysers.unconfirmed().await.expect("analysers");
-                    let sent = self.sent().await;
-                    let measured = self.climate.confirmed().await;
-                    self.confirmed.measured = measured.into_iter().map(|line| (line.counter, line.value)).collect();
-                    lacks = self.at_hq.lacks(&self.stage.hq_data(), &self.confirmed, &sent, &unconfirmed);
-                    if lacks.is_empty() {
+                    let devices = self.devices().await;
+                    differs = self.ledger.differs(&self.stage.hq_data(), &self.data(), &devices);
+                    if differs.is_empty() {
                         return;
                     }
                 } else {
-                    lacks = vec![format!("not all is acknowledged: {status}")];
+                    differs = vec![format!("not all is acknowledged: {status}")];
                 }
             }
             sleep(Duration::from_millis(10)).await;
         }
-        panic!("confirmed, but not at headquarters within {CAUGHT_UP_LIMIT:?}: {lacks:#?}\n{}", self.log());
+        panic!("headquarters differs after {CAUGHT_UP_LIMIT:?}: {differs:#?}\n{}", self.log());
     }
 
     fn log(&self) -> String {
@@ -390,8 +415,7 @@ impl Salon {
         self.stop_daemon().await;
         self.analysers.stop().await;
         self.climate.stop().await;
-        let Confirmed { visits, .. } = self.confirmed;
-        let (values, photographs) = (self.confirmed.values(), self.confirmed.photographs());
+        let (visits, (values, photographs)) = (self.visits, self.ledger.counts());
         // A single visit may be closed after its first reading.
         assert!(visits < 10 || values >= visits as usize * 4, "too little was confirmed to prove anything");
         format!("{visits} visits, {} deaths, {values} values and {photographs} photographs confirmed", self.deaths)

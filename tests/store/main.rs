@@ -6,6 +6,7 @@ mod crashes;
 mod erasure;
 mod failing_disk;
 mod faults;
+mod foreign_log;
 mod keys;
 mod measurements;
 mod memory;

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     domain::Timestamp,
+    folding::Folding,
     hq::{
         events::redacted,
         records::{self, tables::Table},
@@ -39,7 +40,11 @@ const STATEMENTS: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
-pub struct Sqlite(Connection);
+pub struct Sqlite {
+    connection: Connection,
+    /// Last, so that it ends after the connection.
+    _folding: Option<Folding>,
+}
 
 impl Sqlite {
     /// Opens or makes the file; its folder too.
@@ -56,8 +61,7 @@ impl Sqlite {
         }
         connection.busy_timeout(PATIENCE)?;
         connection.execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA wal_autocheckpoint=4000;
-             PRAGMA secure_delete=ON;",
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;",
         )?;
         if found < SCHEMA {
             upgrade(&mut connection)?;
@@ -65,7 +69,10 @@ impl Sqlite {
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
         // Otherwise a statement with a range of bound values is parsed and planned again whenever the values change.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        let mut sqlite = Self(connection);
+        let file = path.to_owned();
+        let folding = Folding::begin(&mut connection, move || Connection::open(&file))
+            .map_err(|source| HqError::File { path: path.to_owned(), source })?;
+        let mut sqlite = Self { connection, _folding: Some(folding) };
         if !records::are_prepared(&mut sqlite)? {
             transaction(&mut sqlite, records::prepare)?;
         }
@@ -80,7 +87,7 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
-        Ok(Self(connection))
+        Ok(Self { connection, _folding: None })
     }
 }
 
@@ -98,27 +105,27 @@ fn upgrade(connection: &mut Connection) -> Result<(), HqError> {
 impl Engine for Sqlite {
     fn begin(&mut self) -> Result<(), HqError> {
         // At once for writing: a lock asked for later is refused without waiting when another receiver wrote in between.
-        Ok(self.0.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)?)
+        Ok(self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([]).map(drop)?)
     }
 
     fn commit(&mut self) -> Result<(), HqError> {
-        Ok(self.0.prepare_cached("COMMIT")?.execute([]).map(drop)?)
+        Ok(self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)?)
     }
 
     fn roll_back(&mut self) {
-        if !self.0.is_autocommit()
-            && let Err(fault) = self.0.execute_batch("ROLLBACK")
+        if !self.connection.is_autocommit()
+            && let Err(fault) = self.connection.execute_batch("ROLLBACK")
         {
             tracing::warn!(%fault, "a transaction could not be given up");
         }
     }
 
     fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, HqError> {
-        Ok(self.0.prepare_cached(sql)?.execute(params_from_iter(values))? as u64)
+        Ok(self.connection.prepare_cached(sql)?.execute(params_from_iter(values))? as u64)
     }
 
     fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, HqError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let width = statement.column_count();
         let rows = statement.query_map(params_from_iter(values), |row| {
             let cells = (0..width).map(|at| row.get_ref(at).map(Cell::from)).collect::<Result<_, _>>()?;
@@ -128,7 +135,7 @@ impl Engine for Sqlite {
     }
 
     fn heard(&mut self, gateways: &[&Address], at: Timestamp) -> Result<Vec<String>, HqError> {
-        let mut statement = self.0.prepare_cached(
+        let mut statement = self.connection.prepare_cached(
             "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms) VALUES (?1, ?2, ?3, ?3)
              ON CONFLICT (gateway) DO UPDATE SET last_heard_ms = excluded.last_heard_ms RETURNING store",
         )?;
@@ -139,10 +146,10 @@ impl Engine for Sqlite {
     }
 
     fn begin_epochs(&mut self, epochs: &[(&str, &str)], at: Timestamp) -> Result<Vec<u64>, HqError> {
-        let mut insert = self.0.prepare_cached(
+        let mut insert = self.connection.prepare_cached(
             "INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         )?;
-        let mut count = self.0.prepare_cached("SELECT count(*) FROM streams WHERE gateway = ?1")?;
+        let mut count = self.connection.prepare_cached("SELECT count(*) FROM streams WHERE gateway = ?1")?;
         let known = epochs.iter().map(|(gateway, epoch)| {
             insert.execute(params![gateway, epoch, at.unix_ms()])?;
             Ok(count.query_row([gateway], |row| row.get(0))?)
@@ -152,7 +159,7 @@ impl Engine for Sqlite {
 
     fn store(&mut self, rows: &[NewRow<'_>], at: Timestamp) -> Result<Vec<bool>, HqError> {
         let redacted = redacted();
-        let mut insert = self.0.prepare_cached(
+        let mut insert = self.connection.prepare_cached(
             "INSERT INTO events(gateway, epoch, seq, id, kind, subject, time, body, refused, received_ms, same_as)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                  CASE WHEN ?11 THEN
@@ -172,10 +179,10 @@ impl Engine for Sqlite {
 
     fn came_again(&mut self, rows: &[&NewRow<'_>]) -> Result<Vec<Held>, HqError> {
         let mut count = self
-            .0
+            .connection
             .prepare_cached("UPDATE streams SET redeliveries = redeliveries + 1 WHERE gateway = ?1 AND epoch = ?2")?;
         let mut look = self
-            .0
+            .connection
             .prepare_cached("SELECT id, kind, refused FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3")?;
         let held = rows.iter().map(|NewRow { from, epoch, seq, .. }| {
             count.execute(params![from.gateway, epoch])?;
@@ -213,7 +220,7 @@ impl Engine for Sqlite {
             columns.join(", "),
             places.join(", ")
         );
-        let mut insert = self.0.prepare_cached(&sql)?;
+        let mut insert = self.connection.prepare_cached(&sql)?;
         for row in rows {
             insert.execute(params_from_iter(row.iter().map(Value::from)))?;
         }
