@@ -109,6 +109,9 @@ fn clock_row() -> Row {
     }
 }
 
+/// A database and its log need room to open.
+const LEAST_FREE: u64 = 4 << 20;
+
 fn disk(config: &Config) -> Vec<Row> {
     let data = &config.store.data;
     let Some(existing) = data.ancestors().find(|folder| folder.exists()) else {
@@ -122,7 +125,10 @@ fn disk(config: &Config) -> Vec<Row> {
             let says = format!("{} MiB free at {}", free >> 20, data.display());
             rows.push(if free < config.store.min_free {
                 let floor = config.store.min_free >> 20;
-                Row::fault("disk", says, format!("below {floor} MiB no photograph is taken in; free some space"))
+                let what = format!("below {floor} MiB no photograph is taken in");
+                let more =
+                    if free < LEAST_FREE { "; so little, and nothing is: the gateway may not even start" } else { "" };
+                Row::fault("disk", says, format!("{what}{more}; free some space"))
             } else {
                 Row::good("disk", says)
             });

@@ -44,7 +44,7 @@ pub enum OpenError {
     Vanished { database: PathBuf },
     #[error("cannot finish what was begun in {} ({source})", database.display())]
     Unfinished { database: PathBuf, source: StoreError },
-    #[error("cannot open {} ({source})", database.display())]
+    #[error("cannot open {} ({source}){}", database.display(), remedy(source))]
     Sql { database: PathBuf, source: rusqlite::Error },
 }
 
@@ -113,6 +113,10 @@ impl StoreError {
             _ => Self::Io { what, source },
         }
     }
+}
+
+fn remedy(fault: &rusqlite::Error) -> &'static str {
+    if fault.sqlite_error_code() == Some(ErrorCode::DiskFull) { "; free some space, then start again" } else { "" }
 }
 
 /// Turns "no row" into [`StoreError::NotFound`].

@@ -34,10 +34,13 @@ fn beside(database: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// `None` where there are none: a store from before there were marks.
+/// `None` where there are none, or none that can be read: a store from before there were marks, or a file that somebody emptied.
+/// The log counts then.
 fn marks(database: &Path) -> Option<Vec<i32>> {
     let text = fs::read_to_string(marks_of(database)).ok()?;
-    text.lines().map(|line| u32::from_str_radix(line, 16).ok().map(u32::cast_signed)).collect()
+    let marks: Option<Vec<i32>> =
+        text.lines().map(|line| u32::from_str_radix(line, 16).ok().map(u32::cast_signed)).collect();
+    marks.filter(|marks| !marks.is_empty())
 }
 
 fn write_marks(database: &Path, marks: &[i32]) -> Result<(), OpenError> {
@@ -77,9 +80,11 @@ pub(super) fn set_aside(database: &Path, key: &StoreKey) -> Result<bool, OpenErr
     moved.map_err(|source| OpenError::Io { what: "set aside", path: log, source })?;
     tracing::error!(
         "{} was put back beside the log of another database; the log was not read and lies in {}. What was recorded after the \
-         backup was made is not in the store any more; keep both files if headquarters has not got it, and ask for help",
+         backup was made is not in the store any more. If the log was copied together with this file it is its own: stop the \
+         gateway, give it its name back, remove {} and start again (docs/restoring.md)",
         database.display(),
-        aside.display()
+        aside.display(),
+        marks_of(database).display()
     );
     Ok(true)
 }

@@ -108,7 +108,20 @@ trait Job: Send {
     fn run(&mut self, tx: &Tx<'_>) -> bool;
     /// Whether it needs a savepoint to fail alone.
     fn is_many(&self) -> bool;
-    fn answer(self: Box<Self>, committed: Result<(), &str>);
+    fn answer(self: Box<Self>, committed: Result<(), &Unwritten>);
+}
+
+/// Why a group of changes does not stand.
+struct Unwritten {
+    /// The disk is full: people can do something about it.
+    full: bool,
+    why: String,
+}
+
+impl From<&StoreError> for Unwritten {
+    fn from(fault: &StoreError) -> Self {
+        Self { full: matches!(fault, StoreError::Full), why: fault.to_string() }
+    }
 }
 
 struct Pending<F, R> {
@@ -132,10 +145,11 @@ where
         self.many
     }
 
-    fn answer(self: Box<Self>, committed: Result<(), &str>) {
+    fn answer(self: Box<Self>, committed: Result<(), &Unwritten>) {
         let result = match (self.result, committed) {
             (Some(Err(fault)), _) => Err(fault),
-            (_, Err(why)) => Err(StoreError::NotCommitted(why.to_owned())),
+            (_, Err(Unwritten { full: true, .. })) => Err(StoreError::Full),
+            (_, Err(Unwritten { why, .. })) => Err(StoreError::NotCommitted(why.clone())),
             (Some(Ok(result)), Ok(())) => Ok(result),
             (None, Ok(())) => Err(StoreError::Stopped),
         };
@@ -258,7 +272,7 @@ impl Writer<'_> {
         let outcome = self.in_one_transaction(&mut ran, &news);
         match &outcome {
             Ok(last) => self.tell(*last, news),
-            Err(why) => {
+            Err(Unwritten { why, .. }) => {
                 // What was remembered may have been of rows that do not stand.
                 self.remembered.forget_devices();
                 self.remembered.forget_scans();
@@ -266,7 +280,7 @@ impl Writer<'_> {
             }
         }
         for job in ran {
-            job.answer(outcome.as_ref().map(|_| ()).map_err(String::as_str));
+            job.answer(outcome.as_ref().map(|_| ()));
         }
     }
 
@@ -287,8 +301,8 @@ impl Writer<'_> {
     }
 
     /// Gives the last sequence number when there is something for HQ.
-    fn in_one_transaction(&mut self, ran: &mut Vec<Box<dyn Job>>, news: &News) -> Result<Option<u64>, String> {
-        let text = |fault: rusqlite::Error| StoreError::from(fault).to_string();
+    fn in_one_transaction(&mut self, ran: &mut Vec<Box<dyn Job>>, news: &News) -> Result<Option<u64>, Unwritten> {
+        let text = |fault: rusqlite::Error| Unwritten::from(&StoreError::from(fault));
         let Self { conn, queue, source, told, remembered } = self;
         let sql = match conn.transaction_with_behavior(TransactionBehavior::Immediate) {
             Ok(sql) => sql,
@@ -306,7 +320,8 @@ impl Writer<'_> {
             ran.push(job);
             done.map_err(text)?;
             if sql.is_autocommit() {
-                return Err("the database ended the transaction: the disk is full or failing".to_owned());
+                let why = "the database ended the transaction: the disk is full or failing".to_owned();
+                return Err(Unwritten { full: false, why });
             }
         }
         let last = if news.for_hq.get() { Some(outbox::last_seq(&sql).map_err(text)?) } else { None };

@@ -1,6 +1,6 @@
 //! A file restored from a backup beside the write-ahead log that the lost database left behind.
 
-use crate::salon::{LIMIT, Salon, new_repeat, open};
+use crate::salon::{LIMIT, Salon, new_repeat, open, options};
 use skinlink::{
     domain::{ScanId, consent::Purpose},
     store::Store,
@@ -114,5 +114,62 @@ async fn the_log_of_a_cut_off_life_is_played_in_as_ever() {
         assert_eq!(values(&store, scan).await, there, "life {life}");
         assert_eq!(store.epoch().await.unwrap(), epoch, "life {life}: still the same");
     }
+    assert!(store.close(LIMIT).await, "the store closes in time");
+}
+
+/// A new machine: the backup lies beside the log that its first start left, and the key was forgotten. The start was refused,
+/// and at its end SQLite folded the other database's log into the backup: the right key opened it no more.
+#[tokio::test]
+async fn a_start_with_the_wrong_key_changes_nothing() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::Measure, true).await;
+    let scan = salon.scan(salon.visit().await).await;
+    measure(&salon.store, scan, "41.0", 60).await;
+    let Salon { folder, store, .. } = salon;
+    assert!(store.close(LIMIT).await, "the store closes in time");
+    let data = folder.path().join("data");
+    let kept = fs::read(file(&data, "")).unwrap();
+
+    let keys = fs::read(data.join("keys.db")).unwrap();
+
+    // The new machine, and what its first start left when its power failed.
+    let other = Salon::new().await;
+    other.say(Purpose::Measure, true).await;
+    let there = other.data();
+    let [_, log] = left_behind(&there);
+    assert!(log.len() > 4096, "the log holds pages");
+    let Salon { folder: new, store, .. } = other;
+    assert!(store.close(LIMIT).await, "the store closes in time");
+    fs::write(file(&there, "-wal"), &log).unwrap();
+    fs::write(file(&there, ""), &kept).unwrap();
+    fs::write(there.join("keys.db"), &keys).unwrap();
+    let refused = Store::open(options(there.clone())).map(drop).unwrap_err();
+    assert!(refused.to_string().contains("cannot be read with this key"), "{refused}");
+    assert!(fs::read(file(&there, "")).unwrap() == kept, "the file is as it was");
+    assert!(fs::read(file(&there, "-wal")).unwrap() == log, "and so is the log");
+
+    fs::copy(data.join("store.key"), there.join("store.key")).unwrap();
+    let store = open(&new);
+    assert_eq!(values(&store, scan).await, vec!["41.0"; 60], "what the backup held, and nothing else");
+    assert_eq!(store.verify().await.unwrap(), Vec::<String>::new());
+    assert!(store.close(LIMIT).await, "the store closes in time");
+}
+
+/// Somebody emptied the file of marks: the log of a cut-off life counts as ever.
+#[tokio::test]
+async fn a_log_whose_marks_cannot_be_read_is_played_in() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::Measure, true).await;
+    let scan = salon.scan(salon.visit().await).await;
+    measure(&salon.store, scan, "41.0", 20).await;
+    let (data, files) = (salon.data(), left_behind(&salon.data()));
+    let Salon { folder, store, .. } = salon;
+    assert!(store.close(LIMIT).await, "the store closes in time");
+    for (ending, bytes) in ["", "-wal"].iter().zip(files) {
+        fs::write(file(&data, ending), bytes).unwrap();
+    }
+    fs::write(file(&data, "-life"), "").unwrap();
+    let store = open(&folder);
+    assert_eq!(values(&store, scan).await.len(), 20);
     assert!(store.close(LIMIT).await, "the store closes in time");
 }

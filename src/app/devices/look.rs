@@ -180,7 +180,12 @@ impl Surroundings {
 
     /// A port without USB: nothing shows what it is. Asking tries every protocol that can be asked.
     async fn named(&self, path: &Path, ask: bool) -> Seen {
-        let askable = |spec: &&Arc<Spec>| spec.serial.is_some() && !spec.flow.identify.is_empty();
+        // Any bytes would be the answer of a device that says nothing of itself and has no checksum.
+        let proves = |spec: &Spec| {
+            let told = spec.flow.identify.last().map_or(&[][..], |step| step.reply.as_slice());
+            spec.framing.checksum.is_some() || !told.iter().any(|reply| spec.is_known_by_its_question(reply))
+        };
+        let askable = |spec: &&Arc<Spec>| spec.serial.is_some() && !spec.flow.identify.is_empty() && proves(spec);
         let here = |by: &By| matches!(by, By::Path(known) if discovery::same_node(known, path));
         let configured = self.configured(here);
         let likely = match &configured {
@@ -203,13 +208,19 @@ impl Surroundings {
             Ok(link) => (Some(link), None),
             Err(fault) => (None, Some(fault)),
         };
+        // One that does not answer leaves the line as it was; one that hangs up leaves others to be asked.
+        let (opened, mut answered) = (fault.is_none(), false);
         for spec in likely {
-            let says = if ask && fault.is_none() { ask_at(node, link.take(), &spec, &mut fault).await } else { None };
+            let mut own = None;
+            let says = if ask && opened { ask_at(node, link.take(), &spec, &mut own).await } else { None };
+            fault = own.or(fault);
+            answered |= says.is_some();
             let why = if says.is_some() { format!("{why}, and it answers as the file says") } else { why.to_owned() };
             let (title_zh, title_en) = (spec.title.zh.clone(), spec.title.en.clone());
             taken_for.push(Taken { protocol: spec.id.clone(), title_zh, title_en, why, says });
         }
         taken_for.sort_by_key(|taken| taken.says.is_none());
+        fault = fault.filter(|_| !answered);
         let held_by = if matches!(fault, Some(LinkError::Busy { .. })) { holders::of(node) } else { Vec::new() };
         Seen {
             node: node.to_owned(),
@@ -247,10 +258,13 @@ impl Surroundings {
         }
         let taken = seen.taken_for.first()?;
         let told = taken.says.as_ref().map(|said| &said.serial).filter(|serial| !serial.is_empty());
+        // By the number that it tells a device is looked for behind USB adapters alone.
         let key = match (&seen.serial, told) {
             (Some(serial), _) => format!("serial_number = {serial:?}"),
-            (None, Some(serial)) => format!("serial_number = {serial:?}   # the one it tells when asked"),
-            (None, None) => format!("path = {:?}", stable_path(seen).display().to_string()),
+            (None, Some(serial)) if seen.usb.is_some() => {
+                format!("serial_number = {serial:?}   # the one it tells when asked")
+            }
+            (None, _) => format!("path = {:?}", stable_path(seen).display().to_string()),
         };
         let (station, protocol) = (self.station(), &taken.protocol);
         Some(format!("[[device]]\nstation = {station:?}\nprotocol = {protocol:?}\n{key}\n"))

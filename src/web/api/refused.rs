@@ -39,7 +39,15 @@ pub fn store(fault: &StoreError) -> WebError {
             format!("This cannot be done now: {why}."),
         ),
         StoreError::NoConsent { purpose } => no_consent(purpose),
-        StoreError::LowDisk { .. } | StoreError::Full => WebError::new(
+        StoreError::Full => WebError::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "disk_full",
+            "disk",
+            now,
+            "网关的存储空间已满，刚才的内容没有保存。请通知技术人员清理后重试。",
+            "The gateway's disk is full; what you did was not kept. Call the technician, then try again.",
+        ),
+        StoreError::LowDisk { .. } => WebError::new(
             StatusCode::INSUFFICIENT_STORAGE,
             "disk_full",
             "disk",
