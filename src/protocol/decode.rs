@@ -43,22 +43,29 @@ fn decode<'s>(
     payload: &[u8],
     awaited: &'s [&str],
 ) -> Result<Decoded, FrameError> {
+    let named = shapes.iter().filter(|shape| !shape.is_bare());
+    // What begins like a named message and is none is no other's either.
+    let found =
+        decode_by(named, framing, payload).or_else(|| decode_by(bare(shapes, framing, awaited), framing, payload));
+    found.unwrap_or_else(|| Err(FrameError::UnknownMessage { begins: hex_words(&payload[..payload.len().min(SHOWN)]) }))
+}
+
+/// By the first of these that begins like the payload and is as long; `None` where none begins so.
+fn decode_by<'s>(
+    shapes: impl Iterator<Item = &'s Shape>,
+    framing: &Framing,
+    payload: &[u8],
+) -> Option<Result<Decoded, FrameError>> {
     let mut misfit = None;
-    let known = shapes.iter().filter(|shape| !shape.is_bare());
-    for shape in known.chain(bare(shapes, framing, awaited)) {
-        // What begins like a known message and is none is no other's either.
-        if shape.is_bare() && misfit.is_some() {
-            break;
-        }
+    for shape in shapes {
         let Some(supply) = begins(shape, framing, payload) else { continue };
         match fits(shape, framing, &supply) {
-            Ok(()) => return Walk::new(shape, framing, payload, supply).all(),
+            Ok(()) => return Some(Walk::new(shape, framing, payload, supply).all()),
             // Messages may begin alike and differ in length.
-            Err(size) => misfit = misfit.or(Some(size)),
+            Err(size) => misfit = misfit.or(Some(Err(size))),
         }
     }
-    Err(misfit
-        .unwrap_or_else(|| FrameError::UnknownMessage { begins: hex_words(&payload[..payload.len().min(SHOWN)]) }))
+    misfit
 }
 
 /// Messages without a beginning that may be meant: the only one there is, or those that are awaited.
