@@ -4,7 +4,7 @@
 //! Left to itself SQLite folds within a commit once the log has grown to a limit, and whoever waits for that commit waits for
 //! the pages and the sync of the database as well. Here the writer only says that the log has grown, right behind the commit,
 //! and another connection folds what it can while the writer goes on. The log begins anew once all of it is folded and
-//! nobody reads in it; in a stream without gaps that never happens by itself, so at [`MOST`] pages the writer folds, as
+//! nobody reads in it; in a stream without gaps that never happens by itself, so at `MOST` pages the writer folds, as
 //! SQLite would.
 
 use rusqlite::{Connection, hooks::Wal};

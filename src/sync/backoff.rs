@@ -29,7 +29,7 @@ impl Backoff {
 
     /// For a gateway whose broker serves `stores` of them: however many lose it at one moment, and however long it is away,
     /// at most 200 of 5,000 come back in any one second (`docs/scale.md`). In a small chain half a second after a hiccup, and
-    /// at most [`SMALL_LONGEST`].
+    /// at most `SMALL_LONGEST`.
     #[must_use]
     pub fn for_chain(stores: u32) -> Self {
         let stores = f64::from(stores);
