@@ -129,6 +129,8 @@ impl<'p> Supply<'p> {
     }
 
     /// The next field of so many bytes; `None`: a whole column, or all that is left.
+    // Called, it hands its answer over in memory in two words that are read as one: a fifth of a binary frame's time.
+    #[inline(always)]
     fn next(&mut self, form: Option<Form>, bytes: Option<usize>) -> Option<Source<'p>> {
         match self {
             Self::Bytes(rest) => {
@@ -268,6 +270,7 @@ impl<'p> Walk<'p> {
         Ok(())
     }
 
+    #[inline(always)]
     fn next(&mut self, field: &Field, bytes: Option<usize>) -> Result<Source<'p>, FrameError> {
         let form = match field {
             Field::Value(ValueField { form, .. })
