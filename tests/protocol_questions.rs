@@ -252,13 +252,19 @@ fn an_error_while_it_is_asked_who_it_is_is_handed_on() {
     assert_eq!(line.refused().0, NoValue::DeviceError { code: "supply-too-low".to_owned() });
 }
 
-/// Values of a room sensor that is asked by the clock vanished as soon as the step named the answer it waits for.
-#[test]
-fn what_is_asked_by_the_clock_is_told_as_what_comes_by_itself() {
+/// The room sensor, started and known by its marking.
+fn known_sensor() -> Line {
     let mut line = Line::to("sensirion-sfa30");
     line.hear(&[0x7E, 0x00, 0x00, 0x00, 0x00, 0xFF, 0x7E]);
     let marking = [b"\x7E\x00\xD0\x00\x7D\x31".as_slice(), b"20365C629F073BE1", &[0x00, 0xA2, 0x7E]].concat();
     line.hear(&marking);
+    line
+}
+
+/// Values of a room sensor that is asked by the clock vanished as soon as the step named the answer it waits for.
+#[test]
+fn what_is_asked_by_the_clock_is_told_as_what_comes_by_itself() {
+    let mut line = known_sensor();
     let events = line.events();
     assert!(matches!(&events[..], [Event::Identified(who)] if who.serial == "20365C629F073BE1"), "{events:?}");
     line.sent();
@@ -275,10 +281,7 @@ fn what_is_asked_by_the_clock_is_told_as_what_comes_by_itself() {
 #[test]
 fn an_error_is_an_answer_to_what_the_clock_asks() {
     for (answer, code) in [([0x20, 0x00, 0xDC], "32"), ([0x44, 0x00, 0xB8], "68")] {
-        let mut line = Line::to("sensirion-sfa30");
-        line.hear(&[0x7E, 0x00, 0x00, 0x00, 0x00, 0xFF, 0x7E]);
-        let marking = [b"\x7E\x00\xD0\x00\x7D\x31".as_slice(), b"20365C629F073BE1", &[0x00, 0xA2, 0x7E]].concat();
-        line.hear(&marking);
+        let mut line = known_sensor();
         line.wait(Duration::from_millis(60_050));
         line.hear(&[0x7E, 0x00, 0x00, 0x43, 0x00, 0xBC, 0x7E]);
         line.events();
