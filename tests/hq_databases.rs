@@ -5,8 +5,12 @@
 mod batches;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[macro_use]
+#[path = "support/sides.rs"]
+mod sides;
 
 use batches::Gateway;
+use sides::Side;
 use skinlink::{
     adapters::pki::{Authority, Use, Validity},
     clock,
@@ -27,12 +31,6 @@ use skinlink::{
 };
 use std::{fs, path::Path, thread, time::Duration};
 
-#[derive(Debug, Clone, Copy)]
-enum Side {
-    Sqlite,
-    Postgres,
-}
-
 /// A database of one side, and the folder it and its pictures may lie in.
 struct Records {
     place: Place,
@@ -42,10 +40,7 @@ struct Records {
 impl Records {
     fn new(side: Side) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = match side {
-            Side::Sqlite => Place::in_folder(folder.path()),
-            Side::Postgres => postgres::database(),
-        };
+        let place = side.place(folder.path());
         Self { place, folder }
     }
 
@@ -70,13 +65,6 @@ fn upto(replies: &[Addressed], gateway: &Gateway) -> u64 {
         _ => None,
     });
     acks.next().expect("an acknowledgement")
-}
-
-macro_rules! on_both_sides {
-    ($($story:ident),* $(,)?) => {
-        mod sqlite { $(#[test] fn $story() { super::$story(super::Side::Sqlite); })* }
-        mod postgresql { $(#[test] fn $story() { super::$story(super::Side::Postgres); })* }
-    };
 }
 
 #[path = "hq_databases/lives.rs"]

@@ -7,8 +7,12 @@ mod batches;
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 #[path = "support/postgres.rs"]
 mod postgres;
+#[macro_use]
+#[path = "support/sides.rs"]
+mod sides;
 
 use batches::Gateway;
+use sides::Side;
 use skinlink::{
     clock,
     domain::{CaptureId, CustomerId, ReadingId, ScanId, Timestamp, VisitId},
@@ -28,19 +32,6 @@ use skinlink::{
     },
 };
 use std::{fs, path::Path, sync::Arc};
-
-#[derive(Debug, Clone, Copy)]
-enum Side {
-    Sqlite,
-    Postgres,
-}
-
-macro_rules! on_both_sides {
-    ($($story:ident),* $(,)?) => {
-        mod sqlite { $(#[test] fn $story() { super::$story(super::Side::Sqlite); })* }
-        mod postgresql { $(#[test] fn $story() { super::$story(super::Side::Postgres); })* }
-    };
-}
 
 on_both_sides!(
     an_erased_person_is_in_no_table_no_raw_event_and_on_no_shelf,
@@ -63,10 +54,7 @@ struct Salon {
 impl Salon {
     fn new(side: Side) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = match side {
-            Side::Sqlite => Place::in_folder(folder.path()),
-            Side::Postgres => postgres::database(),
-        };
+        let place = side.place(folder.path());
         let shelves = Arc::new(Shelves::in_folder(folder.path()).expect("the shelves"));
         let rules = Rules { max_bytes: 1 << 20, ..Rules::default() };
         let database = Database::with(&place, Arc::clone(&shelves), rules).expect("the database opens");

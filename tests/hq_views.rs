@@ -7,8 +7,12 @@ mod batches;
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 #[path = "support/postgres.rs"]
 mod postgres;
+#[macro_use]
+#[path = "support/sides.rs"]
+mod sides;
 
 use batches::Gateway;
+use sides::Side;
 use skinlink::{
     clock,
     domain::{CustomerId, ReadingId, ScanId, VisitId},
@@ -24,12 +28,6 @@ use skinlink::{
 };
 use std::{collections::BTreeMap, fs, path::Path};
 
-#[derive(Debug, Clone, Copy)]
-enum Side {
-    Sqlite,
-    Postgres,
-}
-
 /// A database that one gateway talks to.
 struct Salon {
     place: Place,
@@ -42,10 +40,7 @@ struct Salon {
 impl Salon {
     fn new(side: Side) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = match side {
-            Side::Sqlite => Place::in_folder(folder.path()),
-            Side::Postgres => postgres::database(),
-        };
+        let place = side.place(folder.path());
         let database = Database::at(&place, folder.path(), 1 << 20).expect("the database opens");
         Self { place, database, gateway: Gateway::named("sh-001-g1"), told: 0, folder }
     }
@@ -76,13 +71,6 @@ impl Salon {
         let found = engine.query(sql, &[]).unwrap_or_else(|fault| panic!("{sql}: {fault}"));
         found.iter().map(|row| row.get(0).expect("a text")).collect()
     }
-}
-
-macro_rules! on_both_sides {
-    ($($story:ident),* $(,)?) => {
-        mod sqlite { $(#[test] fn $story() { super::$story(super::Side::Sqlite); })* }
-        mod postgresql { $(#[test] fn $story() { super::$story(super::Side::Postgres); })* }
-    };
 }
 
 on_both_sides!(

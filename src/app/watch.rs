@@ -141,6 +141,8 @@ struct Show {
     repeats: bool,
     last: Vec<u8>,
     recorder: Option<Recorder>,
+    /// The device was there at least once.
+    opened: bool,
     fault: Option<io::Error>,
 }
 
@@ -193,6 +195,7 @@ impl Watch {
             repeats: self.spec.as_ref().is_some_and(|spec| spec.flow.acknowledge.is_some()),
             last: Vec::new(),
             recorder: self.recorder.take(),
+            opened: false,
             fault: None,
         };
         let limit = self.limit;
@@ -207,9 +210,10 @@ impl Watch {
         let held = air.clone();
         let stop = CancellationToken::new();
         let mut owner = pin!(owner.run(stop.clone()));
+        let mut over = false;
         tokio::select! {
             () = signals.stop_requested() => {}
-            () = ended => {}
+            () = ended => over = true,
             // Does nothing until a device in the air is wanted.
             () = &mut owner => {}
             broken = self.watch(air, &mut show) => broken?,
@@ -219,7 +223,8 @@ impl Watch {
         // It lets go of the device, so that it is free for others.
         owner.await;
         summary(&show);
-        Ok(exit::OK)
+        // Whoever waits for a script's answer wants to know that nothing was looked at.
+        Ok(if over && !show.opened { exit::FAULT } else { exit::OK })
     }
 
     async fn watch(&mut self, air: Air, show: &mut Show) -> anyhow::Result<()> {
@@ -257,6 +262,7 @@ impl Watch {
             match link().await {
                 Ok(link) => {
                     told.clear();
+                    show.opened = true;
                     show.note(open);
                     let lost = self.converse(link, show, &mut input).await?;
                     tell(show, &mut told, &lost);

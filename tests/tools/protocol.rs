@@ -47,6 +47,19 @@ fn answers_that_make_no_file_are_told_and_nothing_is_written() {
     }
 }
 
+/// The time was over and the port had never been there: "0 frames understood", and the exit code of a good end.
+#[test]
+fn a_port_that_was_never_there_is_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    let mut command = skinlink(&["protocol", "try", "moist-line", "--seconds", "1", "--port"]);
+    let (code, said, _) = ended(command.arg(&nowhere));
+    assert!(code == 1 && said.contains("0 frames understood"), "{code}: {said}");
+    let _device = Running::device(&["moist-line"], &nowhere);
+    let mut command = skinlink(&["protocol", "try", "moist-line", "--seconds", "1", "--port"]);
+    assert_eq!(ended(command.arg(&nowhere)).0, 0);
+}
+
 /// Only three kinds of frames could be begun; for the others people invented start bytes and threw them away again.
 #[test]
 fn every_kind_of_frame_can_be_begun() {
