@@ -9,6 +9,7 @@ use crate::{
     domain::{
         Region,
         capture::View,
+        device::bluetooth_address,
         metric::{Label, MetricId},
     },
     sync::topic::{Address, is_name},
@@ -146,12 +147,10 @@ impl Desk<'_> {
             (Some(path), _, _) => Port::Path(self.base.join(path.value)),
             (None, Some(serial), _) => Port::UsbSerial(serial.value),
             (None, None, Some(address)) => {
-                let written = address.value.to_ascii_uppercase();
-                let groups: Vec<&str> = written.split(':').collect();
-                let hex = |group: &&str| group.len() == 2 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
-                if groups.len() != 6 || !groups.iter().all(hex) {
+                let written = bluetooth_address(&address.value).unwrap_or_else(|| {
                     self.reader.complain_at(&address, "is no Bluetooth address; write it as F0:F1:F2:F3:F4:F5");
-                }
+                    String::new()
+                });
                 Port::Address(written)
             }
             (None, None, None) => Port::UsbIds,
