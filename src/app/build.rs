@@ -22,7 +22,7 @@ use crate::{
     config::{self, Config, Measures, Port},
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
-    protocol::{Spec, bthome},
+    protocol::Spec,
     store::{Escrow, Options, Store, StoreKey},
     sync::topic::Lane,
     tasks::{

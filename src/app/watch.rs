@@ -47,10 +47,20 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How the device is reached.
 #[derive(Debug, Clone)]
 pub enum Way {
-    Line { port: PathBuf, serial: Serial },
-    Air { address: String, ble: Ble },
+    Line {
+        port: PathBuf,
+        serial: Serial,
+    },
+    Air {
+        address: String,
+        ble: Ble,
+    },
     /// Only advertises: it is listened to and never connected.
-    Heard { address: String, key: Option<Key>, spec: Arc<Spec> },
+    Heard {
+        address: String,
+        key: Option<Key>,
+        spec: Arc<Spec>,
+    },
 }
 
 /// A device to be watched.

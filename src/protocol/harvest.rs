@@ -3,7 +3,7 @@
 
 use super::{
     item::{Item, hex_words},
-    listing::{Listing, Row, Side},
+    listing::{Row, Side},
     recording::{Head, Recording},
     spec::Spec,
 };
@@ -11,7 +11,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::Arc,
-    time::Duration,
 };
 
 /// So many bytes stand on a line of a vector.
