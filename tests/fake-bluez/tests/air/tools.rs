@@ -77,7 +77,8 @@ fn a_device_in_the_air_is_recorded_and_read_again_by_its_notifications() {
         assert!(!text.contains("simulate --replay"), "no pseudo-terminal can play it: {text}");
         daemon.kill().await;
         let (code, text) = said(&["protocol", "replay", file]).await;
-        for part in ["battery 87 %", "temperature 36.5 °C", "temperature 36.6 °C", "3 frames understood, 0 not"] {
+        for part in ["battery_percent 87", "temperature 36.5 °C", "temperature 36.6 °C", "3 frames understood, 0 not"]
+        {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert_eq!(code, Some(0));
