@@ -32,7 +32,14 @@ pub fn catalogued(id: &str) -> Arc<Spec> {
 }
 
 pub fn sensor(service: &str, characteristics: Vec<Gatt>) -> Sensor {
-    Sensor { address: ADDRESS.into(), name: "Standard".into(), service: sig(service), characteristics, mtu: 23 }
+    Sensor {
+        address: ADDRESS.into(),
+        name: "Standard".into(),
+        service: sig(service),
+        characteristics,
+        mtu: 23,
+        adapter: "hci0",
+    }
 }
 
 impl Room {
