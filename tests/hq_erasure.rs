@@ -4,6 +4,8 @@
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 #[path = "support/batches.rs"]
 mod batches;
+#[path = "hq_erasure/commands.rs"]
+mod commands;
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 #[path = "support/postgres.rs"]
 mod postgres;
@@ -12,6 +14,7 @@ mod postgres;
 mod sides;
 
 use batches::Gateway;
+use commands::an_operator_shows_archives_brings_back_and_erases;
 use sides::Side;
 use skinlink::{
     clock,
@@ -39,6 +42,7 @@ on_both_sides!(
     an_old_month_lies_on_the_shelf_and_everything_stays_as_it_was,
     an_erasure_reaches_into_archived_months,
     what_was_sealed_with_another_key_is_not_taken_over,
+    an_operator_shows_archives_brings_back_and_erases,
 );
 
 struct Salon {

@@ -110,19 +110,29 @@ impl FromStr for Settings {
                     .to_owned(),
             );
         }
+        if config.get_hosts().is_empty() {
+            return Err(
+                "database: the address names no host; write postgres://USER@HOST/NAME, for a socket its folder with \
+                 %2F for each slash: postgres://USER@%2Frun%2Fpostgresql/NAME"
+                    .to_owned(),
+            );
+        }
         Ok(Self { config, password_file: None, authority: None })
     }
 }
+
+/// As it may be written again.
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(name)) => name.clone(),
-            Some(Host::Unix(path)) => path.display().to_string(),
+            Some(Host::Unix(path)) => path.display().to_string().replace('/', "%2F"),
             None => "localhost".to_owned(),
         };
         let (user, name) = (self.config.get_user().unwrap_or("?"), self.config.get_dbname().unwrap_or("?"));
-        write!(f, "postgres://{user}@{host}/{name}")
+        let port = self.config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+        write!(f, "postgres://{user}@{host}{port}/{name}")
     }
 }
 
@@ -134,6 +144,15 @@ mod tests {
     fn an_address_that_carries_its_password_is_refused() {
         let refused = "postgres://hq:secret@db.example/hq".parse::<Settings>().unwrap_err();
         assert!(refused.contains("database_password_file") && !refused.contains("secret"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_shown_of_an_address_can_be_written_again() {
+        for text in ["postgres://hq@db.example:5433/hq", "postgres://hq@%2Frun%2Fpostgresql/hq"] {
+            assert_eq!(text.parse::<Settings>().unwrap().to_string(), text);
+        }
+        let refused = "postgres://hq@/run/postgresql/hq".parse::<Settings>().unwrap_err();
+        assert!(refused.contains("names no host") && refused.contains("%2F"), "{refused}");
     }
 
     #[test]
