@@ -14,6 +14,9 @@ use tokio_postgres::{
     config::{Host, SslMode},
 };
 
+/// Where a server listens unless it is told otherwise.
+const USUAL_PORT: u16 = 5432;
+
 /// Until a server answers, or counts as away.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -131,7 +134,8 @@ impl fmt::Display for Settings {
             None => "localhost".to_owned(),
         };
         let (user, name) = (self.config.get_user().unwrap_or("?"), self.config.get_dbname().unwrap_or("?"));
-        let port = self.config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+        let port = self.config.get_ports().first().filter(|port| **port != USUAL_PORT);
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         write!(f, "postgres://{user}@{host}{port}/{name}")
     }
 }
