@@ -1,5 +1,9 @@
 //! The command line: arguments only, no logic. What each command does stands in `app`.
 
+mod model;
+
+pub use model::{Activate, Eval, Model, ModelFolder};
+
 use crate::sim::Faults;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -392,28 +396,6 @@ pub struct NewProtocol {
     pub yes: bool,
     #[arg(long, value_name = "FOLDER", default_value = "firmware-protocols")]
     pub protocols: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub struct ModelFolder {
-    /// Folder of model folders.
-    #[arg(long, value_name = "FOLDER", default_value = "models")]
-    pub models: PathBuf,
-    /// The ONNX Runtime library.
-    #[arg(long, value_name = "FILE", env = "SKINLINK_ONNXRUNTIME")]
-    pub onnxruntime: Option<PathBuf>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Model {
-    /// All models with version, digest and what they measure.
-    List(ModelFolder),
-    /// Run models against their golden sets in the worker process; all of them when none is named.
-    Test {
-        id: Option<String>,
-        #[command(flatten)]
-        folder: ModelFolder,
-    },
 }
 
 #[cfg(test)]

@@ -88,6 +88,31 @@ impl Mask {
     pub fn whole(width: usize, height: usize) -> Self {
         Self { width, height, inside: vec![true; width * height] }
     }
+    /// On a map that shows a whole picture: which of its cells lie in the picture and, with one, in a polygon of picture
+    /// pixels. `to_picture` leads from a cell's column and row to its middle. Nothing, where less than nine tenths of the
+    /// polygon are in the picture.
+    #[must_use]
+    pub fn within(
+        width: usize,
+        height: usize,
+        to_picture: &Affine,
+        picture: [usize; 2],
+        polygon: Option<&[[f64; 2]]>,
+    ) -> Self {
+        let shown =
+            |[x, y]: [f64; 2]| x >= -0.5 && y >= -0.5 && x <= picture[0] as f64 - 0.5 && y <= picture[1] as f64 - 0.5;
+        let mut mask = Self { width, height, inside: vec![false; width * height] };
+        if polygon.is_some_and(|polygon| !mostly(polygon, shown)) {
+            return mask;
+        }
+        for y in 0..height {
+            for x in 0..width {
+                let place = to_picture.apply([x as f64, y as f64]);
+                mask.inside[y * width + x] = shown(place) && polygon.is_none_or(|polygon| contains(polygon, place));
+            }
+        }
+        mask
+    }
     #[must_use]
     pub fn count(&self) -> usize {
         self.inside.iter().filter(|inside| **inside).count()
@@ -107,6 +132,16 @@ impl Mask {
     pub fn at(&self, x: usize, y: usize) -> bool {
         x < self.width && y < self.height && self.inside[y * self.width + x]
     }
+}
+
+/// Whether nine tenths of a polygon are shown, looked at in 64 × 64 places.
+fn mostly(polygon: &[[f64; 2]], shown: impl Fn([f64; 2]) -> bool) -> bool {
+    let bound = |axis: usize, pick: fn(f64, f64) -> f64| polygon.iter().map(|p| p[axis]).reduce(pick).unwrap_or(0.0);
+    let (low, high) = ([0, 1].map(|axis| bound(axis, f64::min)), [0, 1].map(|axis| bound(axis, f64::max)));
+    let place = |k: [usize; 2]| [0, 1].map(|axis| low[axis] + (high[axis] - low[axis]) * (k[axis] as f64 + 0.5) / 64.0);
+    let places = (0..64 * 64).map(|at| place([at % 64, at / 64])).filter(|place| contains(polygon, *place));
+    let (all, seen) = places.fold((0, 0), |(all, seen), place| (all + 1, seen + usize::from(shown(place))));
+    all > 0 && seen * 10 >= all * 9
 }
 
 /// Even-odd rule.

@@ -9,7 +9,8 @@
 //! - [`picture`] RGB pixels, [`plane`] one channel with its filters
 //! - [`grid`] rasters over a face and masks on them, by maps of the plane ([`affine`])
 //! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness · [`look`] detail and exposure
-//! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate
+//! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate · [`shapes`] pieces,
+//!   their number, strength and length
 
 pub mod affine;
 pub mod blocks;
@@ -21,3 +22,4 @@ pub mod peaks;
 pub mod picture;
 pub mod plane;
 pub mod sample;
+pub mod shapes;

@@ -7,6 +7,7 @@ pub mod discovery;
 pub mod hotplug;
 pub mod mqtt;
 pub mod onnx;
+mod onnx_words;
 pub mod pki;
 pub mod roots;
 pub mod serial;

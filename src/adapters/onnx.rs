@@ -6,11 +6,12 @@
 //! panics. Spinning is off, or an idle process burns CPU; memory patterns are off, or the arena keeps what the largest
 //! region took.
 
-use super::deadline::Watch;
+use super::{deadline::Watch, onnx_words::plain};
 use crate::analysis::{
     golden::Raw,
-    manifest::{Element, Manifest},
-    tensor::{Data, Tensor},
+    manifest::{Element, Fit, Layout, Manifest},
+    onnx_file,
+    tensor::{self, Data, Tensor},
 };
 use openssl::sha::sha256;
 use ort::{
@@ -43,6 +44,9 @@ const DIGESTS: &[(&str, &str)] = &[
 ];
 
 const THREADS: usize = 2;
+
+/// Each tensor that a model gives is computed and kept for as long as a run takes, whether it is read or not.
+const MOST_OUTPUTS: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OnnxError {
@@ -113,7 +117,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Checks the digest, builds the session, and holds its tensors against the manifest.
+    /// Checks the digest and what the file must not hold, builds the session, and holds its tensors against the manifest.
     ///
     /// # Errors
     /// [`OnnxError`]; nothing is kept.
@@ -122,7 +126,9 @@ impl Model {
         if found != manifest.sha256 {
             return Err(OnnxError::Digest { file: manifest.file, stated: manifest.sha256, found });
         }
-        let bad = |why: String| OnnxError::Model { file: manifest.file.clone(), why };
+        let memory_mib = manifest.limits.memory_mib;
+        let bad = |why: String| OnnxError::Model { file: manifest.file.clone(), why: with_limit(&why, memory_mib) };
+        onnx_file::check(bytes).map_err(|e| bad(e.to_string()))?;
         let session = build(runtime, bytes).map_err(bad)?;
         fits(&manifest, &session).map_err(|why| OnnxError::Mismatch { file: manifest.file.clone(), why })?;
         let watch = Watch::start(manifest.limits.deadline).map_err(|e| OnnxError::Start(e.to_string()))?;
@@ -148,8 +154,17 @@ impl Model {
         if self.watch.end() {
             return Err(OnnxError::Deadline(self.manifest.limits.deadline));
         }
-        outputs.map_err(OnnxError::Run)
+        outputs.map_err(|why| OnnxError::Run(with_limit(&why, self.manifest.limits.memory_mib)))
     }
+}
+
+/// Of memory it is said how much there was, and where that stands.
+fn with_limit(why: &str, memory_mib: u32) -> String {
+    let why = plain(why);
+    if why.contains("allocate memory") || why.contains("bad_alloc") {
+        return format!("{why}; see limits.memory_mib ({memory_mib}) and scan.inference_memory_mib");
+    }
+    why
 }
 
 fn infer(
@@ -173,6 +188,14 @@ fn infer(
     let raw = |name: &str| {
         let output = outputs.get(name).ok_or_else(|| format!("it gave no output {name:?}"))?;
         let (shape, values) = output.try_extract_tensor::<f32>().map_err(text)?;
+        // Before they are copied: what is too large for an input is too large for an output.
+        if values.len() > tensor::MAX_ELEMENTS {
+            return Err(format!(
+                "output {name:?} has {} values, at most {} are taken",
+                values.len(),
+                tensor::MAX_ELEMENTS
+            ));
+        }
         Ok(Raw { shape: shape.to_vec(), values: values.to_vec() })
     };
     manifest.outputs.iter().map(|output| raw(&output.name)).collect()
@@ -192,7 +215,12 @@ fn build(runtime: &Runtime, bytes: &[u8]) -> Result<Session, String> {
 /// Whether the file's tensors are those the manifest describes.
 fn fits(manifest: &Manifest, session: &Session) -> Result<(), String> {
     let [input] = session.inputs() else {
-        return Err(format!("it has {} inputs, one is supported", session.inputs().len()));
+        let names: Vec<String> = session.inputs().iter().map(|input| format!("{:?}", input.name())).collect();
+        return Err(format!(
+            "it has {} inputs ({}); one picture is all a model gets here: export it with the others as constants",
+            names.len(),
+            names.join(", ")
+        ));
     };
     if input.name() != manifest.input.name {
         return Err(format!("its input is {:?}, input.name says {:?}", input.name(), manifest.input.name));
@@ -202,20 +230,61 @@ fn fits(manifest: &Manifest, session: &Session) -> Result<(), String> {
         Element::U8 => TensorElementType::Uint8,
     };
     match input.dtype() {
-        ValueType::Tensor { ty, shape, .. } if *ty == element && shape.len() == 4 => {}
-        other => {
-            return Err(format!(
-                "its input is {other:?}, expected a tensor of four axes of {}",
-                manifest.input.element
-            ));
+        ValueType::Tensor { ty, shape, .. } if *ty == element && shape.len() == 4 => sides(manifest, shape)?,
+        ValueType::Tensor { ty, shape, .. } => {
+            let (sides, wanted) = (shape.to_vec(), manifest.input.element);
+            return Err(format!("its input is {ty:?} {sides:?}, expected a tensor of four axes of {wanted}"));
         }
+        _ => return Err("its input is no tensor".to_owned()),
+    }
+    let gives = session.outputs().len();
+    if gives > MOST_OUTPUTS {
+        return Err(format!("it gives {gives} tensors, at most {MOST_OUTPUTS} are taken: leave out what nobody reads"));
     }
     for output in &manifest.outputs {
         let found = session.outputs().iter().find(|outlet| outlet.name() == output.name);
-        let found = found.ok_or_else(|| format!("it has no output {:?}", output.name))?;
+        let Some(found) = found else {
+            let names: Vec<&str> = session.outputs().iter().map(|outlet| outlet.name()).take(20).collect();
+            return Err(format!("it has no output {:?}; it has {}", output.name, names.join(", ")));
+        };
         if !matches!(found.dtype(), ValueType::Tensor { ty: TensorElementType::Float32, .. }) {
-            return Err(format!("output {:?} is no tensor of f32", output.name));
+            return Err(format!(
+                "output {:?} is no tensor of f32; export it with one (a Cast at its end)",
+                output.name
+            ));
         }
     }
     Ok(())
+}
+
+/// Whether the input's sides are those the manifest gives; where the file leaves one open, the manifest fixes it.
+fn sides(manifest: &Manifest, shape: &[i64]) -> Result<(), String> {
+    let input = &manifest.input;
+    let [batch, channels, height, width] = match input.layout {
+        Layout::Nchw => [0, 1, 2, 3],
+        Layout::Nhwc => [0, 3, 1, 2],
+    };
+    let open = |axis: usize| shape[axis] < 0;
+    let is = |axis: usize, side: usize| open(axis) || usize::try_from(shape[axis]) == Ok(side);
+    if !is(batch, 1) {
+        return Err(format!("its input takes {} pictures at once, here it gets one: export it for one", shape[batch]));
+    }
+    if !is(channels, input.channels.count()) {
+        let (found, layout) = (shape[channels], input.layout);
+        return Err(format!(
+            "its input {shape:?} has {found} channels where input.layout {layout} has them, input.channels {} has {}",
+            input.channels,
+            input.channels.count()
+        ));
+    }
+    match input.fit {
+        Fit::Region { .. } if open(height) && open(width) => Ok(()),
+        Fit::Region { .. } => Err(format!(
+            "its input {shape:?} has a fixed size, and regions of a face have any: leave height and width open, or take whole pictures"
+        )),
+        Fit::Whole { width: w, height: h, .. } if is(width, w as usize) && is(height, h as usize) => Ok(()),
+        Fit::Whole { width: w, height: h, .. } => {
+            Err(format!("its input {shape:?} is not the {w} × {h} of input.width and input.height"))
+        }
+    }
 }

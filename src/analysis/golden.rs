@@ -5,9 +5,9 @@
 
 use super::{
     manifest::{Manifest, OutputKind, Reduce},
-    picture::Plane,
     regions::Mask,
-    scores,
+    scores::{self, Scale},
+    tensor::Placement,
 };
 use serde::Deserialize;
 use skinlink_pixels::peaks;
@@ -20,6 +20,8 @@ pub struct Golden {
     output: Vec<OutputFigures>,
     #[serde(default)]
     score: Vec<ScoreFigures>,
+    #[serde(default)]
+    detection: Vec<DetectionFigures>,
 }
 
 /// Figures of one raw output tensor, before its activation.
@@ -29,8 +31,8 @@ struct OutputFigures {
     name: String,
     shape: Vec<i64>,
     mean: f64,
-    min: f64,
-    max: f64,
+    min: Option<f64>,
+    max: Option<f64>,
     /// Absolute, of mean, min, max and every sample.
     tolerance: f64,
     #[serde(default)]
@@ -44,18 +46,30 @@ struct Sample {
     value: f64,
 }
 
-/// The peaks of a score over the whole picture.
+/// A score over the whole picture: its peaks, where the score counts them, else its value.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScoreFigures {
     metric: String,
     /// For people; every pixel counts.
     region: String,
-    px_per_mm: f64,
-    threshold: f64,
-    peaks: usize,
+    px_per_mm: Option<f64>,
+    threshold: Option<f64>,
+    peaks: Option<usize>,
     value: f64,
-    tolerance_peaks: usize,
+    tolerance_peaks: Option<usize>,
+    tolerance: Option<f64>,
+}
+
+/// What a detector finds in the picture.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DetectionFigures {
+    detector: String,
+    /// Each thing as left, top, right, bottom in pixels of the picture, best first.
+    boxes: Vec<[f64; 4]>,
+    /// Of every side, in pixels.
+    tolerance: f64,
 }
 
 /// An output tensor as it came from the model.
@@ -80,10 +94,15 @@ impl Golden {
     }
 
     /// Everything that differs, one sentence each; empty when the model answers as it should. `outputs` in the order of
-    /// the manifest.
+    /// the manifest; `placement` of a whole picture in its tensor, for the detectors.
     #[must_use]
-    pub fn differences(&self, manifest: &Manifest, outputs: &[Raw]) -> Vec<String> {
+    pub fn differences(&self, manifest: &Manifest, outputs: &[Raw], placement: Option<&Placement>) -> Vec<String> {
         let mut found = Vec::new();
+        for (output, raw) in manifest.outputs.iter().zip(outputs) {
+            if raw.values.iter().any(|v| !v.is_finite()) {
+                found.push(format!("{} holds a value that is no number", output.name));
+            }
+        }
         for figures in &self.output {
             match manifest.output(&figures.name) {
                 Some((at, _)) => figures.compare(&outputs[at], &mut found),
@@ -95,7 +114,29 @@ impl Golden {
                 found.push(sentence);
             }
         }
+        for figures in &self.detection {
+            if let Err(sentence) = figures.compare(manifest, outputs, placement) {
+                found.push(sentence);
+            }
+        }
         found
+    }
+}
+
+impl DetectionFigures {
+    fn compare(&self, manifest: &Manifest, outputs: &[Raw], placement: Option<&Placement>) -> Result<(), String> {
+        let id = &self.detector;
+        let detector = manifest.detectors.iter().find(|detector| detector.id == *id);
+        let (detector, placement) =
+            detector.zip(placement).ok_or_else(|| format!("detector {id:?} is not in the manifest"))?;
+        let tables = manifest.outputs.iter().zip(outputs).map(|(output, raw)| scores::table_of(output, raw.clone()));
+        let found = detector.find(&tables.collect::<Vec<_>>(), placement).map_err(|e| e.to_string())?;
+        let near = found.len() == self.boxes.len()
+            && found.iter().zip(&self.boxes).all(|(found, expected)| {
+                found.corners.iter().zip(expected).all(|(a, b)| (a - b).abs() <= self.tolerance)
+            });
+        let boxes: Vec<[f64; 4]> = found.iter().map(|found| found.corners.map(|v| (v * 10.0).round() / 10.0)).collect();
+        if near { Ok(()) } else { Err(format!("{id} finds {boxes:?}, expected {:?}", self.boxes)) }
     }
 }
 
@@ -115,8 +156,14 @@ impl OutputFigures {
             }
         };
         check("mean", mean, self.mean);
-        check("minimum", values().fold(f64::INFINITY, f64::min), self.min);
-        check("maximum", values().fold(f64::NEG_INFINITY, f64::max), self.max);
+        for (what, value, expected) in [
+            ("minimum", values().fold(f64::INFINITY, f64::min), self.min),
+            ("maximum", values().fold(f64::NEG_INFINITY, f64::max), self.max),
+        ] {
+            if let Some(expected) = expected {
+                check(what, value, expected);
+            }
+        }
         for Sample { index, value } in &self.samples {
             let at = flat(index, &self.shape).and_then(|at| raw.values.get(at));
             check(&format!("value at {index:?}"), at.map_or(f64::NAN, |v| f64::from(*v)), *value);
@@ -129,31 +176,38 @@ impl ScoreFigures {
         let metric = &self.metric;
         let rule = manifest.scores.iter().find(|rule| rule.metric.as_str() == metric);
         let rule = rule.ok_or_else(|| format!("score {metric:?} is not in the manifest"))?;
-        let Reduce::PeakDensity { threshold, window } = rule.reduce else {
-            return Err(format!("score {metric:?} counts no peaks, so its golden figures cannot hold"));
-        };
-        if (f64::from(threshold) - self.threshold).abs() > 1e-6 {
-            return Err(format!(
-                "{metric}: threshold is {threshold}, the golden figures were made with {}",
-                self.threshold
-            ));
+        let (output, raw) = (&manifest.outputs[rule.output], &outputs[rule.output]);
+        if let Reduce::Scalar | Reduce::Class(_) = rule.reduce {
+            let values = scores::values_of(output, raw).map_err(|e| e.to_string())?;
+            return self.near(scores::of_values(rule.reduce, &values), self.tolerance);
         }
-        let output = &manifest.outputs[rule.output];
         let OutputKind::Map { stride } = output.kind else { return Err(format!("{metric} reads no map")) };
-        let raw = &outputs[rule.output];
-        let map: Plane = scores::map_of(output, &raw.shape, raw.values.clone()).map_err(|e| e.to_string())?;
+        let channels = scores::channels_of(output, raw.clone()).map_err(|e| e.to_string())?;
+        let map = &channels[rule.channel];
         let mask = Mask::whole(map.width, map.height);
-        let peaks = peaks::peaks(&map, &mask, threshold, window).len();
-        if peaks.abs_diff(self.peaks) > self.tolerance_peaks {
-            return Err(format!("{metric}: {peaks} peaks, expected {} ± {}", self.peaks, self.tolerance_peaks));
+        let cells_per_mm = self.px_per_mm.map(|px_per_mm| px_per_mm / f64::from(stride));
+        let value = scores::reduce(rule.reduce, map, &mask, Scale { cells_per_mm, face_mm: None });
+        let value = value.map_err(|e| format!("{metric}: {e}"))?;
+        let Reduce::PeakDensity { threshold, window } = rule.reduce else { return self.near(value, self.tolerance) };
+        if self.threshold.is_some_and(|expected| (f64::from(threshold) - expected).abs() > 1e-6) {
+            return Err(format!("{metric}: the manifest's threshold is {threshold}, the golden figures have another"));
         }
-        let scale = self.px_per_mm / f64::from(stride);
-        let density = scores::reduce(rule.reduce, &map, &mask, scale).map_err(|e| e.to_string())?;
-        let one_peak = density / peaks.max(1) as f64;
-        if (density - self.value).abs() > one_peak * (self.tolerance_peaks as f64 + 0.01) + 1e-9 {
-            return Err(format!("{metric} is {density:.3}, expected {:.3}", self.value));
+        let peaks = peaks::peaks(map, &mask, threshold, window).len();
+        let tolerance = self.tolerance_peaks.unwrap_or(0);
+        if let Some(expected) = self.peaks.filter(|expected| peaks.abs_diff(*expected) > tolerance) {
+            return Err(format!("{metric}: {peaks} peaks, expected {expected} ± {tolerance}"));
         }
-        Ok(())
+        let one_peak = value / peaks.max(1) as f64;
+        self.near(value, Some(one_peak * (tolerance as f64 + 0.01) + 1e-9))
+    }
+
+    fn near(&self, value: f64, tolerance: Option<f64>) -> Result<(), String> {
+        let (metric, expected) = (&self.metric, self.value);
+        let tolerance = tolerance.ok_or_else(|| format!("{metric}: say the tolerance of its value"))?;
+        if (value - expected).abs() <= tolerance {
+            return Ok(());
+        }
+        Err(format!("{metric} is {value:.3}, expected {expected:.3} ± {tolerance:.3}"))
     }
 }
 

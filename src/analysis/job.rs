@@ -99,9 +99,17 @@ pub enum Request {
         memory_mib: u32,
     },
     Ping,
-    /// Loads a model folder and runs its golden set; only then it replaces the model of the same id.
+    /// Loads a model folder and runs its golden set; only then it replaces the model of the same id. With `pinned` only if
+    /// its manifest still has this SHA-256, and with it, by the digest that stands there, the same model file.
     Activate {
         folder: String,
+        pinned: Option<String>,
+    },
+    /// The same in a process that is thrown away afterwards: its memory is first cut down to what the manifest allows the
+    /// model beyond what the process has already.
+    Try {
+        folder: String,
+        pinned: Option<String>,
     },
     /// The quality gates on one picture, as [`Reply::Levels`] without scores. Part: the picture's bytes.
     Look {
@@ -112,6 +120,13 @@ pub enum Request {
     Levels {
         view: String,
         anchors: [[f64; 2]; 2],
+    },
+    /// Everything one active model tells of one picture. Part: the picture's bytes. A model of regions, and one whose scores
+    /// are told by region, needs to know where the face lies; else a scale is of use.
+    Evaluate {
+        model: String,
+        face: Option<FacePlace>,
+        px_per_mm: Option<f64>,
     },
     /// Paired measures of all active models. Parts: before, after.
     Paired {
@@ -134,6 +149,7 @@ pub enum Reply {
         model: ModelName,
     },
     Levels(Levels),
+    Evaluated(Evaluated),
     Paired(Paired),
     /// The job could not be done; the sentence is for people. The process goes on.
     Failed {
@@ -163,6 +179,66 @@ pub struct Levels {
     pub scores: Vec<Level>,
     /// Models that gave no score for this picture, each with its reason.
     pub skipped: Vec<String>,
+}
+
+/// Where a face lies in a picture: a view of `face-regions.toml` and its two anchors in pixels as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FacePlace {
+    pub view: String,
+    pub anchors: [[f64; 2]; 2],
+}
+
+/// What one model tells of one picture.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluated {
+    /// Pixels as shown.
+    pub width: u32,
+    pub height: u32,
+    pub scores: Vec<EvaluatedScore>,
+    pub found: Vec<Thing>,
+    /// Landmarks, in pixels as shown.
+    pub points: Vec<Point>,
+    /// The shares of each class output's classes, 0 to 1.
+    pub classes: Vec<Share>,
+    /// Scores or regions that could not be had, with the reason.
+    pub skipped: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluatedScore {
+    pub metric: String,
+    pub region: String,
+    pub value: f64,
+}
+
+/// Something that a detector found; pixels as shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Thing {
+    pub detector: String,
+    pub score: f64,
+    /// Left, top, right, bottom.
+    #[serde(rename = "box")]
+    pub corners: [f64; 4],
+    pub points: Vec<Point>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    pub name: String,
+    pub at: [f64; 2],
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    pub output: String,
+    pub class: String,
+    pub share: f64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@
 //! again except against the model file itself (digest, tensor names and shapes), which is the worker's business.
 //! The contract with every key: `docs/contracts/model-manifest.md`.
 
-use super::manifest_file as file;
+use super::{detector::Detector, manifest_file as file, tensor::Placement};
 use crate::domain::{
-    metric::{Label, MetricId},
+    metric::{Direction, Label, Metric, MetricId},
     word::words,
 };
 use std::{fmt, time::Duration};
@@ -53,7 +53,8 @@ words! {
     pub enum Channels as "channel order" { Rgb = "rgb", Bgr = "bgr", Grey = "grey" }
 }
 words! {
-    /// What is applied to a tensor before it is read; softmax runs along the last axis.
+    /// What is applied to a tensor before it is read. Softmax runs across the channels of a map, across the values of a
+    /// class output, and along the last axis of anything else.
     pub enum Activation as "activation" { None = "none", Sigmoid = "sigmoid", Softmax = "softmax" }
 }
 
@@ -83,6 +84,7 @@ pub struct Manifest {
     pub limits: Limits,
     pub input: Input,
     pub outputs: Vec<Output>,
+    pub detectors: Vec<Detector>,
     pub scores: Vec<ScoreRule>,
     pub accuracy: Accuracy,
     pub golden: Vec<Golden>,
@@ -123,23 +125,61 @@ words! {
     pub enum Whole as "fit" { Stretch = "stretch", Letterbox = "letterbox", PadCorner = "pad-corner" }
 }
 
+words! {
+    /// In what the places of boxes and points are told.
+    pub enum Coordinates as "coordinates" {
+        /// Shares of the tensor's width and height, 0 to 1.
+        Share = "share",
+        /// Pixels of the tensor.
+        Pixel = "pixel",
+    }
+}
+
+impl Coordinates {
+    /// Tensor pixels to one unit, across and down.
+    #[must_use]
+    pub fn size_of(self, placement: &Placement) -> [f64; 2] {
+        match self {
+            Self::Share => placement.tensor.map(|side| side as f64),
+            Self::Pixel => [1.0; 2],
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
     pub name: String,
     pub kind: OutputKind,
     pub activation: Activation,
+    /// Of a map: whether its channels come before or after height and width.
+    pub layout: Layout,
+    /// What the channels of a map, the classes or the landmarks are called, in the tensor's order. A map without names has
+    /// one channel.
+    pub names: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputKind {
-    /// `[1, 1, H, W]`, one value per `stride` picture pixels.
+    /// Channels of cells, `[1, C, H, W]` or `[1, H, W, C]`, one cell per `stride` pixels of the tensor.
     Map { stride: u32 },
     /// One value.
     Scalar,
+    /// One value for each of the named classes.
+    Class,
+    /// Two values, x and y, for each of the named points.
+    Landmarks { unit: Coordinates },
     /// Values whose meaning the caller knows; no score reads them.
     Vector,
-    /// Candidate boxes or their scores; no score reads them.
+    /// Candidate boxes, their scores or their points, for a `[[detector]]`.
     Boxes,
+}
+
+impl Output {
+    /// Channels of a map.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.names.len().max(1)
+    }
 }
 
 /// Which metric an output feeds, and how.
@@ -148,9 +188,60 @@ pub struct ScoreRule {
     pub metric: MetricId,
     /// Index into [`Manifest::outputs`].
     pub output: usize,
+    /// Which channel of a map.
+    pub channel: usize,
+    /// As the author of the model means it; held against the house's metric before the model is used.
+    pub unit: Option<String>,
+    pub better: Option<Direction>,
+    pub by: Extent,
     pub reduce: Reduce,
     pub paired: Option<KeptShare>,
     pub repeatability: Option<ScoreRepeatability>,
+}
+
+impl ScoreRule {
+    /// Whether the house means the same by this metric.
+    ///
+    /// # Errors
+    /// A sentence that says what differs and what to do.
+    pub fn agrees(&self, metrics: &[Metric]) -> Result<(), String> {
+        let id = &self.metric;
+        let Some(metric) = metrics.iter().find(|metric| metric.id == *id) else {
+            return Err(format!("score {id}: config/metrics.toml knows no such metric; add it there"));
+        };
+        let differs = |what: &str, ours: &str, house: &str| {
+            Err(format!("score {id}: its {what} is {ours:?}, config/metrics.toml says {house:?}; correct one of them"))
+        };
+        match (&self.unit, self.better) {
+            (Some(unit), _) if *unit != metric.unit => differs("unit", unit, &metric.unit),
+            (_, Some(better)) if better != metric.direction => {
+                differs("direction", better.as_str(), metric.direction.as_str())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+words! {
+    /// Over what a map is reduced.
+    pub enum Extent as "extent" {
+        /// Each region of the view for itself.
+        Region = "region",
+        /// All that the picture shows.
+        Picture = "picture",
+    }
+}
+
+words! {
+    /// What a number or a length is divided by.
+    pub enum Per as "measure of size" {
+        /// Nothing: the number or the millimetres themselves.
+        Extent = "extent",
+        /// Square centimetres.
+        Cm2 = "cm2",
+        /// Squares with the distance of the view's two anchors as side: the same share of every face, however large.
+        Face = "face",
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,8 +252,16 @@ pub enum Reduce {
     AreaFraction { threshold: f32 },
     /// Mean of the map over the region.
     Mean,
+    /// Mean of the map over the region's cells at or above `threshold`; zero where there is none.
+    MeanAbove { threshold: f32 },
+    /// Connected pieces at or above `threshold`, of at least `min_cells`.
+    Pieces { threshold: f32, min_cells: u32, per: Per },
+    /// Length of the middle lines of those pieces, in mm.
+    Length { threshold: f32, min_cells: u32, per: Per },
     /// The value itself.
     Scalar,
+    /// The share of one class, in percent.
+    Class(usize),
 }
 
 /// Paired measure of peaks: is each peak of one picture still there, at its registered place, in the other?
@@ -216,6 +315,15 @@ impl Manifest {
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
         let raw: file::File = toml::from_str(text).map_err(|e| ManifestError::Unreadable(e.to_string()))?;
         super::manifest_check::check(raw)
+    }
+
+    /// Every score's metric held against the house's own.
+    ///
+    /// # Errors
+    /// All that differ, a sentence each.
+    pub fn agrees(&self, metrics: &[Metric]) -> Result<(), String> {
+        let differs: Vec<String> = self.scores.iter().filter_map(|rule| rule.agrees(metrics).err()).collect();
+        if differs.is_empty() { Ok(()) } else { Err(differs.join("; ")) }
     }
 
     /// Index and description of an output by its tensor name.

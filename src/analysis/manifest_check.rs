@@ -1,17 +1,14 @@
 //! The rules a manifest must keep, each with its remedy; all complaints of one file come together.
 
 use super::{
-    manifest::{
-        Accuracy, Activation, Channels, Complaint, Fit, Golden, Input, KeptShare, Limits, Manifest, ManifestError,
-        Output, OutputKind, Reduce, ScoreRepeatability, ScoreRule, Unchanged, Whole,
-    },
+    manifest::{Accuracy, Channels, Complaint, Fit, Golden, Input, Limits, Manifest, ManifestError, Output, Whole},
     manifest_file as file,
 };
 use crate::domain::{
     UnknownWord,
     metric::{Label, MetricId},
 };
-use std::{ops::RangeInclusive, str::FromStr, time::Duration};
+use std::{collections::BTreeSet, ops::RangeInclusive, str::FromStr, time::Duration};
 
 pub(super) fn check(raw: file::File) -> Result<Manifest, ManifestError> {
     Reader::default().manifest(raw)
@@ -19,7 +16,7 @@ pub(super) fn check(raw: file::File) -> Result<Manifest, ManifestError> {
 
 /// Collects complaints while the file is read to its end.
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     complaints: Vec<Complaint>,
 }
 
@@ -41,9 +38,21 @@ impl Reader {
         self.check((16..=65_536).contains(&raw.limits.memory_mib), "limits.memory_mib", "use 16 to 65536");
         self.check(!raw.output.is_empty(), "output", "describe at least one [[output]]");
         self.check(!raw.golden.is_empty(), "golden", "add at least one [[golden]] picture with what it must give");
+        let by_region = raw.input.fit == "region";
         let input = self.input(raw.input);
         let outputs: Vec<Output> = raw.output.into_iter().enumerate().map(|(at, o)| self.output(at, o)).collect();
-        let scores = raw.score.into_iter().enumerate().filter_map(|(at, s)| self.score(at, s, &outputs)).collect();
+        self.once("output", outputs.iter().map(|output| output.name.as_str()));
+        let detectors: Vec<_> =
+            raw.detector.into_iter().enumerate().filter_map(|(at, d)| self.detector(at, d, &outputs)).collect();
+        self.once("detector", detectors.iter().map(|detector| detector.id.as_str()));
+        self.check(
+            !by_region || detectors.is_empty(),
+            "detector",
+            "a detector sees whole pictures: use another input.fit",
+        );
+        let scores: Vec<_> =
+            raw.score.into_iter().enumerate().filter_map(|(at, s)| self.score(at, s, &outputs, by_region)).collect();
+        self.once("score", scores.iter().map(|rule| rule.metric.as_str()));
         let golden = raw.golden.into_iter().enumerate().map(|(at, g)| self.golden(at, g)).collect();
         let Some(input) = input.filter(|_| self.complaints.is_empty()) else {
             return Err(ManifestError::Wrong(self.complaints));
@@ -63,6 +72,7 @@ impl Reader {
             },
             input,
             outputs,
+            detectors,
             scores,
             accuracy: Accuracy { measured_on: raw.accuracy.measured_on, note: raw.accuracy.note },
             golden,
@@ -128,113 +138,6 @@ impl Reader {
         Some(Fit::Whole { how, width: width?, height: height?, fill: raw.fill.unwrap_or(0) })
     }
 
-    fn output(&mut self, at: usize, raw: file::Output) -> Output {
-        let field = |name: &str| format!("output[{at}].{name}");
-        self.check(!raw.name.is_empty(), &field("name"), "write the tensor's name exactly as in the model file");
-        let kind = match raw.kind.as_str() {
-            "map" => OutputKind::Map { stride: self.count(&field("stride"), raw.stride, 1..=64).unwrap_or(1) },
-            "scalar" => OutputKind::Scalar,
-            "vector" => OutputKind::Vector,
-            "boxes" => OutputKind::Boxes,
-            other => {
-                self.complain(&field("kind"), format!("{other:?} is no kind; known are map, scalar, vector, boxes"));
-                OutputKind::Vector
-            }
-        };
-        let is_map = matches!(kind, OutputKind::Map { .. });
-        self.check(is_map || raw.stride.is_none(), &field("stride"), "only a map has a stride: remove it");
-        let activation = self.word(&field("activation"), &raw.activation).unwrap_or(Activation::None);
-        Output { name: raw.name, kind, activation }
-    }
-
-    fn score(&mut self, at: usize, raw: file::Score, outputs: &[Output]) -> Option<ScoreRule> {
-        let field = |name: &str| format!("score[{at}].{name}");
-        let metric = MetricId::new(&raw.metric).map_err(|e| self.complain(&field("metric"), e.to_string())).ok();
-        let found = outputs.iter().position(|output| output.name == raw.output);
-        self.check(found.is_some(), &field("output"), "name one of the [[output]] tensors");
-        let reduce = self.reduce(&field, &raw, found.map(|at| outputs[at].kind));
-        let paired = self.paired(&field, &raw, reduce);
-        let is_paired = raw.paired.is_some();
-        let repeatability = raw.repeatability.map(|r| self.repeatability(&field("repeatability"), r, is_paired));
-        Some(ScoreRule { metric: metric?, output: found?, reduce: reduce?, paired, repeatability })
-    }
-
-    fn reduce(
-        &mut self,
-        field: &dyn Fn(&str) -> String,
-        raw: &file::Score,
-        kind: Option<OutputKind>,
-    ) -> Option<Reduce> {
-        let threshold =
-            |reader: &mut Self| reader.number(&field("threshold"), raw.threshold, -1e6..=1e6).map(|value| value as f32);
-        let reduce = match raw.reduce.as_str() {
-            "peak-density" => {
-                let (window, threshold) = (self.count(&field("window"), raw.window, 3..=31), threshold(self));
-                self.check(window.is_none_or(|w| w % 2 == 1), &field("window"), "use an odd number: it has a middle");
-                Reduce::PeakDensity { threshold: threshold?, window: window? }
-            }
-            "area-fraction" => Reduce::AreaFraction { threshold: threshold(self)? },
-            "mean" => Reduce::Mean,
-            "scalar" => Reduce::Scalar,
-            other => {
-                let known = "peak-density, area-fraction, mean, scalar";
-                self.complain(&field("reduce"), format!("{other:?} is no way to reduce; known are {known}"));
-                return None;
-            }
-        };
-        let fits = match (reduce, kind) {
-            (_, None) => true,
-            (Reduce::Scalar, Some(kind)) => kind == OutputKind::Scalar,
-            (_, Some(kind)) => matches!(kind, OutputKind::Map { .. }),
-        };
-        self.check(fits, &field("reduce"), "scalar reads a scalar output, the others read a map");
-        Some(reduce)
-    }
-
-    fn paired(
-        &mut self,
-        field: &dyn Fn(&str) -> String,
-        raw: &file::Score,
-        reduce: Option<Reduce>,
-    ) -> Option<KeptShare> {
-        let Some(kind) = raw.paired.as_deref() else {
-            let stray = raw.kept_threshold.is_some() || raw.search_px.is_some();
-            self.check(!stray, &field("paired"), "kept_threshold and search_px need paired = \"kept-share\"");
-            return None;
-        };
-        self.check(kind == "kept-share", &field("paired"), "the one paired measure is \"kept-share\"");
-        let peaks = matches!(reduce, None | Some(Reduce::PeakDensity { .. }));
-        self.check(peaks, &field("paired"), "a kept share needs reduce = \"peak-density\"");
-        // Both are looked at before either ends this, so that both can be complained of.
-        let kept_threshold = self.number(&field("kept_threshold"), raw.kept_threshold, 0.01..=1.0);
-        let search_px = self.count(&field("search_px"), raw.search_px, 0..=16);
-        Some(KeptShare { kept_threshold: kept_threshold? as f32, search_px: search_px? })
-    }
-
-    fn repeatability(&mut self, field: &str, raw: file::Repeatability, paired: bool) -> ScoreRepeatability {
-        let at = |name: &str| format!("{field}.{name}");
-        self.check(
-            !raw.source.is_empty(),
-            &at("source"),
-            "say where the figures come from: it is printed beside a verdict",
-        );
-        if let Some(level_sd) = raw.level_sd {
-            self.number(&at("level_sd"), Some(level_sd), 0.0..=1e6);
-        }
-        let paired = if paired {
-            let mean = self.number(&at("unchanged_mean"), raw.unchanged_mean, 0.0..=1.0);
-            let sd = self.number(&at("unchanged_sd"), raw.unchanged_sd, 0.0..=1.0);
-            let floor = self.number(&at("floor"), raw.floor, 0.0..=1.0);
-            mean.zip(sd).zip(floor).map(|((mean, sd), floor)| Unchanged { mean, sd, floor })
-        } else {
-            let stray = [raw.unchanged_mean, raw.unchanged_sd, raw.floor].iter().any(Option::is_some);
-            self.check(!stray, field, "unchanged_mean, unchanged_sd and floor belong to a paired measure");
-            None
-        };
-        let degrees_of_freedom = raw.degrees_of_freedom;
-        ScoreRepeatability { paired, level_sd: raw.level_sd, degrees_of_freedom, source: raw.source }
-    }
-
     fn golden(&mut self, at: usize, raw: file::Golden) -> Golden {
         let remedy = "name a file below this folder, with forward slashes and without '..'";
         self.check(is_inside(&raw.input), &format!("golden[{at}].input"), remedy);
@@ -242,21 +145,29 @@ impl Reader {
         Golden { name: raw.name, input: raw.input, expect: raw.expect }
     }
 
-    fn complain(&mut self, field: &str, remedy: String) {
+    /// No name stands twice.
+    pub(super) fn once<'a>(&mut self, field: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = BTreeSet::new();
+        for name in names.filter(|name| !seen.insert(*name)).collect::<BTreeSet<_>>() {
+            self.complain(field, format!("{name:?} stands twice; keep one"));
+        }
+    }
+
+    pub(super) fn complain(&mut self, field: &str, remedy: String) {
         self.complaints.push(Complaint { field: field.to_owned(), remedy });
     }
 
-    fn check(&mut self, holds: bool, field: &str, remedy: &str) {
+    pub(super) fn check(&mut self, holds: bool, field: &str, remedy: &str) {
         if !holds {
             self.complain(field, remedy.to_owned());
         }
     }
 
-    fn word<T: FromStr<Err = UnknownWord>>(&mut self, field: &str, text: &str) -> Option<T> {
+    pub(super) fn word<T: FromStr<Err = UnknownWord>>(&mut self, field: &str, text: &str) -> Option<T> {
         text.parse().map_err(|e: UnknownWord| self.complain(field, e.to_string())).ok()
     }
 
-    fn number(&mut self, field: &str, value: Option<f64>, range: RangeInclusive<f64>) -> Option<f64> {
+    pub(super) fn number(&mut self, field: &str, value: Option<f64>, range: RangeInclusive<f64>) -> Option<f64> {
         let good = value.filter(|value| range.contains(value));
         if good.is_none() {
             self.complain(field, format!("give a number from {} to {}", range.start(), range.end()));
@@ -264,7 +175,7 @@ impl Reader {
         good
     }
 
-    fn count(&mut self, field: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(super) fn count(&mut self, field: &str, value: Option<u32>, range: RangeInclusive<u32>) -> Option<u32> {
         let good = value.filter(|value| range.contains(value));
         if good.is_none() {
             self.complain(field, format!("give a whole number from {} to {}", range.start(), range.end()));
@@ -273,7 +184,7 @@ impl Reader {
     }
 }
 
-fn is_slug(text: &str) -> bool {
+pub(super) fn is_slug(text: &str) -> bool {
     MetricId::new(text).is_ok()
 }
 

@@ -19,6 +19,8 @@ pub(super) struct File {
     #[serde(default)]
     pub output: Vec<Output>,
     #[serde(default)]
+    pub detector: Vec<Detector>,
+    #[serde(default)]
     pub score: Vec<Score>,
     pub accuracy: Accuracy,
     #[serde(default)]
@@ -64,7 +66,29 @@ pub(super) struct Output {
     pub name: String,
     pub kind: String,
     pub stride: Option<u32>,
+    pub layout: Option<String>,
+    pub channels: Option<Vec<String>>,
+    pub classes: Option<Vec<String>>,
+    pub points: Option<Vec<String>>,
+    pub coordinates: Option<String>,
     pub activation: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Detector {
+    pub id: String,
+    pub decoder: String,
+    pub strides: Option<Vec<u32>>,
+    pub boxes: Vec<String>,
+    pub scores: Vec<String>,
+    pub objectness: Option<Vec<String>>,
+    pub class: Option<u32>,
+    pub landmarks: Option<Vec<String>>,
+    pub points: Option<Vec<String>>,
+    pub coordinates: Option<String>,
+    pub threshold: f64,
+    pub overlap: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,9 +96,16 @@ pub(super) struct Output {
 pub(super) struct Score {
     pub metric: String,
     pub output: String,
+    pub channel: Option<String>,
+    pub class: Option<String>,
+    pub unit: Option<String>,
+    pub better: Option<String>,
+    pub by: Option<String>,
     pub reduce: String,
     pub threshold: Option<f64>,
     pub window: Option<u32>,
+    pub min_cells: Option<u32>,
+    pub per: Option<String>,
     pub paired: Option<String>,
     pub kept_threshold: Option<f64>,
     pub search_px: Option<u32>,

@@ -4,8 +4,10 @@
 //! - [`door`] which picture bytes may come in, stripped of metadata · [`picture`] decoded pixels
 //! - [`derivative`] the small picture for report and HQ
 //! - [`regions`] where a face's regions lie in a photograph
-//! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores
-//! - [`golden`] what a model must answer before it is used · [`quality`] first gates, with advice
+//! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores ·
+//!   [`detector`] output to boxes and points · [`onnx_file`] what a model file must not hold
+//! - [`golden`] what a model must answer before it is used · [`evaluation`] a model's answers to many pictures,
+//!   [`summary`] held against what is known · [`quality`] first gates, with advice
 //! - [`register`] the after picture onto the before picture
 //! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
@@ -14,9 +16,11 @@
 
 pub mod compare;
 pub mod derivative;
+pub mod detector;
 pub mod door;
 #[cfg(test)]
 mod door_tests;
+pub mod evaluation;
 mod exif;
 pub mod golden;
 pub mod job;
@@ -24,6 +28,9 @@ mod jpeg;
 pub mod manifest;
 mod manifest_check;
 mod manifest_file;
+mod manifest_outputs;
+mod manifest_scores;
+pub mod onnx_file;
 pub mod picture;
 mod png;
 pub mod quality;
@@ -31,5 +38,6 @@ pub mod regions;
 pub mod register;
 pub mod scores;
 pub mod student;
+pub mod summary;
 pub mod tensor;
 mod webp;

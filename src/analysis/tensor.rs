@@ -79,23 +79,52 @@ const fn weights(channels: Channels, channel: usize) -> [f32; 3] {
     }
 }
 
-/// A whole picture in the size that a `stretch`, `letterbox` or `pad-corner` model takes.
+/// Where a whole picture lies in the tensor of a `stretch`, `letterbox` or `pad-corner` model; widths before heights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    pub tensor: [usize; 2],
+    pub picture: [usize; 2],
+    /// What the picture takes of the tensor, and from where.
+    pub size: [usize; 2],
+    pub corner: [usize; 2],
+}
+
+impl Placement {
+    #[must_use]
+    pub fn of(how: Whole, tensor: [usize; 2], picture: [usize; 2]) -> Self {
+        let share = |axis: usize| tensor[axis] as f64 / picture[axis] as f64;
+        let fitting = share(0).min(share(1));
+        let side = |axis: usize| ((picture[axis] as f64 * fitting).round() as usize).clamp(1, tensor[axis]);
+        let size = if how == Whole::Stretch { tensor } else { [side(0), side(1)] };
+        let corner = if how == Whole::Letterbox { [0, 1].map(|axis| (tensor[axis] - size[axis]) / 2) } else { [0, 0] };
+        Self { tensor, picture, size, corner }
+    }
+
+    /// Picture pixels to one of the tensor, across and down.
+    #[must_use]
+    pub fn ratio(&self) -> [f64; 2] {
+        [0, 1].map(|axis| self.picture[axis] as f64 / self.size[axis] as f64)
+    }
+
+    /// From the tensor, where 0, 0 is the corner of the first pixel, to the picture, where it is the pixel's middle.
+    #[must_use]
+    pub fn to_picture(&self, place: [f64; 2]) -> [f64; 2] {
+        let ratio = self.ratio();
+        [0, 1].map(|axis| (place[axis] - self.corner[axis] as f64) * ratio[axis] - 0.5)
+    }
+}
+
+/// A whole picture in the size that a `stretch`, `letterbox` or `pad-corner` model takes, and where it lies in it.
 ///
 /// # Errors
 /// [`TensorError::NeedsRegions`] for a model of regions, [`TensorError::TooLarge`].
-pub fn from_picture(input: &Input, source: &mut Source) -> Result<Tensor, TensorError> {
+pub fn from_picture(input: &Input, source: &mut Source) -> Result<(Tensor, Placement), TensorError> {
     let Fit::Whole { how, width, height, fill } = input.fit else { return Err(TensorError::NeedsRegions) };
     let (width, height) = (width as usize, height as usize);
     elements(&[3, width, height]).ok_or_else(|| TensorError::TooLarge(vec![3, width, height]))?;
-    let (from_width, from_height) = (source.picture().width() as usize, source.picture().height() as usize);
-    let fitting = (width as f64 / from_width as f64).min(height as f64 / from_height as f64);
-    let side = |from: usize, limit: usize| ((from as f64 * fitting).round() as usize).clamp(1, limit);
-    let (to_width, to_height) = match how {
-        Whole::Stretch => (width, height),
-        Whole::Letterbox | Whole::PadCorner => (side(from_width, width), side(from_height, height)),
-    };
-    let (left, top) = if how == Whole::Letterbox { ((width - to_width) / 2, (height - to_height) / 2) } else { (0, 0) };
-    let ratio = [from_width as f64 / to_width as f64, from_height as f64 / to_height as f64];
+    let picture = [source.picture().width() as usize, source.picture().height() as usize];
+    let placement = Placement::of(how, [width, height], picture);
+    let (ratio, [to_width, to_height], [left, top]) = (placement.ratio(), placement.size, placement.corner);
     let onto = Affine { m: [ratio[0], 0.0, 0.0, ratio[1]], t: ratio.map(|r| 0.5 * r - 0.5) };
     let small = source.sample_affine(to_width, to_height, ratio, Colour::Rgb, &onto);
     let mut planes = [(); 3].map(|()| Plane::filled(width, height, f32::from(fill)));
@@ -104,7 +133,7 @@ pub fn from_picture(input: &Input, source: &mut Source) -> Result<Tensor, Tensor
             plane.values[(top + y) * width + left..][..to_width].copy_from_slice(small.row(y));
         }
     }
-    from_planes(input, &planes)
+    Ok((from_planes(input, &planes)?, placement))
 }
 
 #[cfg(test)]
@@ -154,7 +183,7 @@ mod tests {
         let made = |how, width, height| {
             let fit = Fit::Whole { how, width, height, fill: 7 };
             let mut source = Source::new(Picture::new(4, 2, [200; 24].to_vec()).unwrap());
-            let tensor = from_picture(&input(Layout::Nchw, Channels::Grey, fit), &mut source).unwrap();
+            let (tensor, _) = from_picture(&input(Layout::Nchw, Channels::Grey, fit), &mut source).unwrap();
             floats(&tensor).iter().map(|v| *v > 100.0).collect::<Vec<_>>()
         };
         assert!(made(Whole::Stretch, 2, 4).iter().all(|filled| *filled));

@@ -393,6 +393,7 @@ fn start_analysis(
     let models = folders.filter_map(|(_, manifest)| Some(manifest.parent()?.to_owned())).collect();
     let settings = analysis::Settings { worker: recipe, models, metrics: metrics.to_vec() };
     let (handle, inbox) = analysis::channel();
+    let handle = handle.with_home(&scan.models);
     let (store, stop) = (store.clone(), stop.clone());
     tasks.start("analysis", async move {
         analysis::run(settings, store, inbox, stop).await;

@@ -112,7 +112,8 @@ pub fn vectors(protocols: &Path, id: &str) -> Result<Vec<(String, String)>, Cata
     Ok(found)
 }
 
-/// Folders directly under `folder` that hold `file`: name and path of the file, by name.
+/// Folders directly under `folder` that hold `file`: name and path of the file, by name. One whose name begins with a dot is
+/// put aside, and none of them.
 ///
 /// # Errors
 /// When the folder cannot be read.
@@ -121,6 +122,7 @@ pub fn folders_with(folder: &Path, file: &str) -> Result<Vec<(String, PathBuf)>,
     Ok(candidates
         .filter(|(_, path)| path.is_file())
         .map(|(folder, path)| (folder.file_name().unwrap_or_default().to_string_lossy().into_owned(), path))
+        .filter(|(name, _)| !name.starts_with('.'))
         .collect())
 }
 

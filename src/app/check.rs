@@ -20,7 +20,7 @@ use crate::{
     domain::ClockState,
     ports::LinkError,
     protocol::nearest,
-    tasks::analysis::{ModelTrial, Recipe},
+    tasks::analysis::{ModelTrial, Recipe, Tried},
 };
 use serde::Serialize;
 use std::{
@@ -229,7 +229,8 @@ fn tried(config: &Config, folder: &Path) -> Result<String, String> {
         deadline: config.scan.inference_deadline,
     };
     let trial = super::block_on_any(async { ModelTrial::new(recipe).run(folder).await });
-    let engine = trial.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    let Tried { engine, manifest, .. } = trial.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    manifest.agrees(&catalogue::metrics_file(&config.scan.metrics_file).map_err(|e| e.to_string())?)?;
     Ok(format!("version {}, its golden set holds ({})", engine.model_version, engine.provider))
 }
 

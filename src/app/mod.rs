@@ -14,6 +14,7 @@ mod logging;
 mod models;
 mod new_protocol;
 mod print;
+mod progress;
 mod protocols;
 pub use protocols::pages as protocol_pages;
 pub mod recognise;

@@ -133,6 +133,8 @@ pub fn router(state: AppState) -> Router {
         .route("/visits/{id}/{verb}", routing::post(api::visits::act))
         .route("/scans/{id}/{verb}", routing::post(api::scans::act))
         .route("/captures/{id}/picture", routing::get(api::captures::picture))
+        .route("/models", routing::get(api::models::list))
+        .route("/models/{id}/activate", routing::post(api::models::activate))
         .route("/tray", routing::get(api::tray::list))
         .route("/tray/{repeat}/bind", routing::post(api::tray::bind))
         .route("/events", routing::get(events::events))

@@ -1,6 +1,7 @@
 //! The loaded models, and how a model comes in: manifest, digest, session, golden set. Only then it replaces the one of
 //! the same id; until then, and if anything fails, the old one goes on.
 
+use super::limits;
 use crate::{
     adapters::onnx::{self, Model, Runtime},
     analysis::{
@@ -15,11 +16,14 @@ use crate::{
     domain::capture::View,
     faults,
 };
+use openssl::sha::sha256;
 use skinlink_pixels::sample::Source;
-use std::{fs, path::Path};
+use std::{fs, io::Read, path::Path};
 
 /// A model file above this is not for a salon's machine.
 const MAX_MODEL_BYTES: u64 = 512 << 20;
+/// A manifest or golden figures above this were not written by a person.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 pub(super) struct Engine {
     runtime: Runtime,
@@ -37,23 +41,31 @@ impl Engine {
         self.regions.view(view).ok_or_else(|| format!("face-regions.toml describes no view {word:?}"))
     }
 
-    pub(super) fn activate(&mut self, folder: &Path) -> Result<ModelName, String> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            let size = fs::metadata(&path).map_err(|e| format!("{} cannot be read ({e})", path.display()))?.len();
-            if size > MAX_MODEL_BYTES {
-                return Err(format!("{} has {size} bytes, at most {MAX_MODEL_BYTES} are loaded", path.display()));
-            }
-            fs::read(&path).map_err(|e| format!("{} cannot be read ({e})", path.display()))
-        };
-        let text = |name: &str| String::from_utf8(read(name)?).map_err(|_| format!("{name} is not UTF-8"));
-        let manifest = Manifest::parse(&text("manifest.toml")?).map_err(|e| e.to_string())?;
-        let bytes = read(&manifest.file)?;
+    /// The active model of this id.
+    pub(super) fn model(&mut self, id: &str) -> Result<&mut Model, String> {
+        let model = self.models.iter_mut().find(|model| model.manifest().id == id);
+        model.ok_or_else(|| format!("no model {id:?} is active"))
+    }
+
+    /// With `bound` the process is for this one trial: what the model may add in memory is set as its limit first.
+    pub(super) fn activate(&mut self, folder: &Path, pinned: Option<&str>, bound: bool) -> Result<ModelName, String> {
+        let files = Files(folder);
+        let text = files.text("manifest.toml", MAX_TEXT_BYTES)?;
+        if pinned.is_some_and(|pinned| pinned != hex::encode(sha256(text.as_bytes()))) {
+            return Err("manifest.toml was changed since the model was tried; activate it anew".to_owned());
+        }
+        let manifest = Manifest::parse(&text).map_err(|e| e.to_string())?;
+        if bound {
+            limits::leave(manifest.limits.memory_mib)?;
+        }
+        let bytes = files.read(&manifest.file, MAX_MODEL_BYTES)?;
         let mut model = Model::open(&self.runtime, manifest, &bytes).map_err(|e| e.to_string())?;
+        drop(bytes);
         for golden in model.manifest().golden.clone() {
             let fault = |e: String| format!("golden picture {:?}: {e}", golden.name);
-            let expected = Golden::parse(&text(&golden.expect)?).map_err(fault)?;
-            let differs = prove(&mut model, &read(&golden.input)?, &expected).map_err(fault)?;
+            let expected = Golden::parse(&files.text(&golden.expect, MAX_TEXT_BYTES)?).map_err(fault)?;
+            let picture = files.read(&golden.input, door::MAX_BYTES as u64)?;
+            let differs = prove(&mut model, &picture, &expected).map_err(fault)?;
             if !differs.is_empty() {
                 return Err(fault(format!("the model answers otherwise than it must: {}", differs.join("; "))));
             }
@@ -66,16 +78,44 @@ impl Engine {
     }
 }
 
+/// The files of a model's folder.
+struct Files<'a>(&'a Path);
+
+impl Files<'_> {
+    /// A file of at most `limit` bytes. A pipe or a device has no size, gives no end, and is none.
+    fn read(&self, name: &str, limit: u64) -> Result<Vec<u8>, String> {
+        let path = self.0.join(name);
+        let unreadable = |e: std::io::Error| format!("{} cannot be read ({e})", path.display());
+        let about = fs::metadata(&path).map_err(unreadable)?;
+        if !about.is_file() {
+            return Err(format!("{} is no file", path.display()));
+        }
+        if about.len() > limit {
+            return Err(format!("{} has {} bytes, at most {limit} are loaded", path.display(), about.len()));
+        }
+        let mut bytes = Vec::new();
+        fs::File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(unreadable)?;
+        Ok(bytes)
+    }
+
+    fn text(&self, name: &str, limit: u64) -> Result<String, String> {
+        String::from_utf8(self.read(name, limit)?).map_err(|_| format!("{name} is not UTF-8"))
+    }
+}
+
 /// What differs from the golden figures.
 fn prove(model: &mut Model, picture: &[u8], expected: &Golden) -> Result<Vec<String>, String> {
     let picture = decode(picture)?;
     let input = &model.manifest().input;
-    let tensor = match input.fit {
-        Fit::Region { .. } => tensor::from_planes(input, &picture.planes()),
-        Fit::Whole { .. } => tensor::from_picture(input, &mut Source::new(picture)),
-    };
-    let outputs = model.run(&tensor.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
-    Ok(expected.differences(model.manifest(), &outputs))
+    let (tensor, placement) = match input.fit {
+        Fit::Region { .. } => tensor::from_planes(input, &picture.planes()).map(|tensor| (tensor, None)),
+        Fit::Whole { .. } => {
+            tensor::from_picture(input, &mut Source::new(picture)).map(|(tensor, placed)| (tensor, Some(placed)))
+        }
+    }
+    .map_err(|e| e.to_string())?;
+    let outputs = model.run(&tensor).map_err(|e| e.to_string())?;
+    Ok(expected.differences(model.manifest(), &outputs, placement.as_ref()))
 }
 
 pub(super) fn decode(bytes: &[u8]) -> Result<Picture, String> {

@@ -1,16 +1,19 @@
 //! One photograph: quality gates, then every model's level of every region, one region at a time so that only one
 //! region's tensors are in memory.
 
-use super::engine::{Engine, decode, name_of};
+use super::{
+    engine::{Engine, decode, name_of},
+    outputs, whole,
+};
 use crate::{
     adapters::onnx::Model,
     analysis::{
-        job::{Level, Levels},
-        manifest::{Fit, OutputKind, Reduce},
+        job::{EvaluatedScore, Level, Levels},
+        manifest::Fit,
         picture::Plane,
         quality,
         regions::{Grid, Mask, Pose},
-        scores, tensor,
+        tensor,
     },
     domain::Region,
     faults,
@@ -21,6 +24,8 @@ use skinlink_pixels::sample::{Colour, Source};
 pub(super) struct Shown {
     pub source: Source,
     pub pose: Pose,
+    /// The nominal distance of the view's anchors.
+    pub face_mm: f64,
     /// Regions of the view with their polygons in face millimetres.
     pub regions: Vec<(Region, Vec<[f64; 2]>)>,
 }
@@ -30,8 +35,9 @@ impl Shown {
         let view = engine.view(view)?;
         let picture = decode(bytes)?;
         let pose = view.pose(anchors, picture.width(), picture.height()).map_err(|e| e.to_string())?;
+        let face_mm = view.anchor_distance_mm;
         let regions = view.regions.iter().map(|(region, polygon)| (*region, view.polygon_mm(polygon))).collect();
-        Ok(Self { source: Source::new(picture), pose, regions })
+        Ok(Self { source: Source::new(picture), pose, face_mm, regions })
     }
 
     /// A region's grid and which of its pixels the photograph shows.
@@ -76,9 +82,8 @@ pub(super) fn measure(engine: &mut Engine, view: &str, anchors: [[f64; 2]; 2], b
     for model in &mut engine.models {
         let id = model.manifest().id.clone();
         match model.manifest().input.fit.clone() {
-            Fit::Region { min_px_per_mm, .. } if shown.pose.px_per_mm < min_px_per_mm => {
-                let found = shown.pose.px_per_mm;
-                levels.skipped.push(format!("{id} needs {min_px_per_mm} px/mm, this picture has {found:.1}"));
+            Fit::Region { .. } if too_coarse(model, shown.pose.px_per_mm).is_some() => {
+                levels.skipped.extend(too_coarse(model, shown.pose.px_per_mm));
             }
             Fit::Region { .. } => {
                 for (region, polygon) in shown.regions.clone() {
@@ -89,13 +94,26 @@ pub(super) fn measure(engine: &mut Engine, view: &str, anchors: [[f64; 2]; 2], b
                     faults::point("worker.region.measured");
                 }
             }
-            Fit::Whole { .. } => match of_whole(model, &mut shown) {
-                Ok(values) => levels.scores.extend(named(model, Region::Face, values)),
+            Fit::Whole { .. } => match whole::of_shown(model, &mut shown) {
+                Ok(seen) => {
+                    levels.skipped.extend(seen.skipped.into_iter().map(|reason| format!("{id}, {reason}")));
+                    levels.scores.extend(seen.scores.into_iter().map(|EvaluatedScore { metric, region, value }| {
+                        Level { model: name_of(model), metric, region, value }
+                    }));
+                }
                 Err(reason) => levels.skipped.push(format!("{id}: {reason}")),
             },
         }
     }
     Ok(levels)
+}
+
+/// What to say of a picture that shows too little detail for the model.
+pub(super) fn too_coarse(model: &Model, px_per_mm: f64) -> Option<String> {
+    let manifest = model.manifest();
+    let Fit::Region { min_px_per_mm, .. } = manifest.input.fit else { return None };
+    let coarse = px_per_mm < min_px_per_mm;
+    coarse.then(|| format!("{} needs {min_px_per_mm} px/mm, this picture has {px_per_mm:.1}", manifest.id))
 }
 
 /// Values in the order of the manifest's scores.
@@ -109,7 +127,7 @@ fn named(model: &Model, region: Region, values: Vec<f64>) -> impl Iterator<Item 
     })
 }
 
-fn of_region(model: &mut Model, shown: &mut Shown, polygon: &[[f64; 2]]) -> Result<Vec<f64>, String> {
+pub(super) fn of_region(model: &mut Model, shown: &mut Shown, polygon: &[[f64; 2]]) -> Result<Vec<f64>, String> {
     let Fit::Region { px_per_mm, margin_px, multiple_of, .. } = model.manifest().input.fit else {
         return Err(tensor::TensorError::NeedsWhole.to_string());
     };
@@ -117,60 +135,6 @@ fn of_region(model: &mut Model, shown: &mut Shown, polygon: &[[f64; 2]]) -> Resu
     if mask.count() == 0 {
         return Err("the picture does not show it".into());
     }
-    let maps = maps_of(model, &shown.planes(&grid, Colour::Rgb))?;
-    let rules = &model.manifest().scores;
-    rules.iter().map(|rule| level(model, rule.output, rule.reduce, &maps[rule.output], &mask, px_per_mm)).collect()
-}
-
-fn of_whole(model: &mut Model, shown: &mut Shown) -> Result<Vec<f64>, String> {
-    let input = &model.manifest().input;
-    let tensor = tensor::from_picture(input, &mut shown.source).map_err(|e| e.to_string())?;
-    let raw = model.run(&tensor).map_err(|e| e.to_string())?;
-    let manifest = model.manifest();
-    let value = |rule: &crate::analysis::manifest::ScoreRule| {
-        let (output, raw) = (&manifest.outputs[rule.output], &raw[rule.output]);
-        match output.kind {
-            OutputKind::Scalar => scores::scalar_of(output, raw.values.clone()).map_err(|e| e.to_string()),
-            _ => {
-                let map = scores::map_of(output, &raw.shape, raw.values.clone()).map_err(|e| e.to_string())?;
-                // Without regions there is no scale: only reducers that need none make sense here.
-                let mask = Mask::whole(map.width, map.height);
-                scores::reduce(rule.reduce, &map, &mask, shown.pose.px_per_mm).map_err(|e| e.to_string())
-            }
-        }
-    };
-    manifest.scores.iter().map(value).collect()
-}
-
-/// All outputs of a model on a region's red, green and blue planes, activated; scalars become maps of one cell.
-pub(super) fn maps_of(model: &mut Model, planes: &[Plane]) -> Result<Vec<Plane>, String> {
-    let planes: &[Plane; 3] = planes.try_into().map_err(|_| "three planes are needed")?;
-    let tensor = tensor::from_planes(&model.manifest().input, planes).map_err(|e| e.to_string())?;
-    let outputs = model.run(&tensor).map_err(|e| e.to_string())?;
-    let described = model.manifest().outputs.iter();
-    described
-        .zip(outputs)
-        .map(|(output, raw)| match output.kind {
-            OutputKind::Map { .. } => scores::map_of(output, &raw.shape, raw.values).map_err(|e| e.to_string()),
-            _ => Ok(Plane { width: raw.values.len(), height: 1, values: raw.values }),
-        })
-        .collect()
-}
-
-fn level(
-    model: &Model,
-    output: usize,
-    reduce: Reduce,
-    map: &Plane,
-    mask: &Mask,
-    px_per_mm: f64,
-) -> Result<f64, String> {
-    let output = &model.manifest().outputs[output];
-    match output.kind {
-        OutputKind::Map { stride } => {
-            let mask = scores::map_mask(output.kind, mask, map);
-            scores::reduce(reduce, map, &mask, px_per_mm / f64::from(stride)).map_err(|e| e.to_string())
-        }
-        _ => scores::scalar_of(output, map.values.clone()).map_err(|e| e.to_string()),
-    }
+    let given = outputs::of_planes(model, &shown.planes(&grid, Colour::Rgb))?;
+    outputs::scores_of(model.manifest(), &given, &mask, px_per_mm, Some(shown.face_mm))
 }

@@ -6,9 +6,13 @@
 //! process limits its own address space, ends when its input ends, opens no socket, and writes nothing but answers.
 
 mod engine;
+mod evaluate;
 mod levels;
+mod limits;
+mod outputs;
 mod pairs;
 mod pipe;
+mod whole;
 
 use crate::{
     adapters::onnx,
@@ -19,7 +23,6 @@ use crate::{
     faults,
 };
 use engine::Engine;
-use nix::sys::resource::{Resource, setrlimit};
 use std::{io, path::Path, process::ExitCode};
 
 /// Answers until the input ends; the exit code says whether it ended between two requests.
@@ -55,12 +58,20 @@ fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> R
     match (request, parts) {
         (Request::Setup { .. }, _) => Err("set-up happens once".into()),
         (Request::Ping, _) => Ok(Reply::Pong),
-        (Request::Activate { folder }, _) => Ok(Reply::Activated { model: engine.activate(Path::new(&folder))? }),
+        (Request::Activate { folder, pinned }, _) => {
+            engine.activate(Path::new(&folder), pinned.as_deref(), false).map(|model| Reply::Activated { model })
+        }
+        (Request::Try { folder, pinned }, _) => {
+            engine.activate(Path::new(&folder), pinned.as_deref(), true).map(|model| Reply::Activated { model })
+        }
         (Request::Look { view, anchors }, [picture]) => {
             levels::look(engine, &view, anchors, picture).map(|(levels, _)| Reply::Levels(levels))
         }
         (Request::Levels { view, anchors }, [picture]) => {
             levels::measure(engine, &view, anchors, picture).map(Reply::Levels)
+        }
+        (Request::Evaluate { model, face, px_per_mm }, [picture]) => {
+            evaluate::measure(engine, &model, face.as_ref(), px_per_mm, picture).map(Reply::Evaluated)
         }
         (Request::Paired { view, before_anchors, after_anchors }, [before, after]) => {
             pairs::measure(engine, &view, [before_anchors, after_anchors], [before, after]).map(Reply::Paired)
@@ -71,10 +82,7 @@ fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> R
 
 /// Limits first, so that even loading the library stays within them.
 fn set_up(onnxruntime: &str, memory_mib: u32, regions: &[u8]) -> Result<Engine, String> {
-    let bytes = u64::from(memory_mib) << 20;
-    setrlimit(Resource::RLIMIT_AS, bytes, bytes).map_err(|e| format!("the memory limit cannot be set ({e})"))?;
-    // A crash is told by the parent; a core file would hold a customer's picture.
-    setrlimit(Resource::RLIMIT_CORE, 0, 0).map_err(|e| format!("core files cannot be switched off ({e})"))?;
+    limits::set(memory_mib)?;
     let text = std::str::from_utf8(regions).map_err(|_| "face-regions.toml is not UTF-8")?;
     let regions = FaceRegions::parse(text).map_err(|e| e.to_string())?;
     let runtime = onnx::Runtime::load(Path::new(onnxruntime)).map_err(|e| e.to_string())?;

@@ -2,7 +2,8 @@
 
 use super::{
     engine::{Engine, name_of},
-    levels::{Shown, maps_of},
+    levels::Shown,
+    outputs::of_planes,
 };
 use crate::{
     adapters::onnx::Model,
@@ -94,12 +95,12 @@ fn count(
     let mut first = before.source.sample_affine(grid.width, grid.height, reduction, Colour::Rgb, &here);
     let mut second = register::warped(after, &grid, registered, Colour::Rgb);
     parity::equalise(&mut first, &mut second, &mask);
-    let (first, second) = (maps_of(model, &first)?, maps_of(model, &second)?);
+    let (first, second) = (of_planes(model, &first)?, of_planes(model, &second)?);
     let counts = |rule: &ScoreRule| {
         let (Reduce::PeakDensity { threshold, window }, Some(kept)) = (rule.reduce, rule.paired) else {
             return PairedCounts { before_peaks: 0, lost: 0, after_peaks: 0, gained: 0 };
         };
-        let (first, second) = (&first[rule.output], &second[rule.output]);
+        let (first, second) = (first.of_rule(rule), second.of_rule(rule));
         let mask = scores::map_mask(model.manifest().outputs[rule.output].kind, &mask, first);
         let kept: KeptShare = kept;
         scores::paired(first, second, &mask, threshold, window, kept)

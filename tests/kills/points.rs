@@ -153,7 +153,9 @@ pub const SETTINGS: &[(&str, u32, How)] = &[
     photo("worker.set_up", 1),
     photo("worker.request.read", 2),
     photo("worker.answer.written", 2),
+    // First the process that tries the model, then the one that keeps it.
     model("worker.model.loaded", 1),
+    model("worker.model.loaded", 2),
     model("worker.region.measured", 1),
     model("store.score.row_written", 1),
     ("store.key.written", 1, Room(Work::Fresh)),

@@ -82,7 +82,7 @@ impl Worker {
     }
 
     pub fn activate(&mut self, folder: &Path) -> Option<Reply> {
-        self.ask(&Request::Activate { folder: folder.display().to_string() }, &[])
+        self.ask(&Request::Activate { folder: folder.display().to_string(), pinned: None }, &[])
     }
 
     /// Bytes as they are; a process that ended already does not matter here.

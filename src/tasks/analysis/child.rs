@@ -5,7 +5,13 @@ use crate::{
     analysis::job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request},
     faults,
 };
-use std::{io, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    io,
+    os::unix::process::ExitStatusExt,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -17,6 +23,11 @@ const SET_UP_LIMIT: Duration = Duration::from_secs(30);
 /// Rest before a new start, doubled with every failure in a row up to the second.
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(60);
+
+const SIGABRT: i32 = nix::sys::signal::Signal::SIGABRT as i32;
+const SIGBUS: i32 = nix::sys::signal::Signal::SIGBUS as i32;
+const SIGKILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
+const SIGSEGV: i32 = nix::sys::signal::Signal::SIGSEGV as i32;
 
 /// How the inference process is started.
 #[derive(Debug, Clone)]
@@ -50,10 +61,18 @@ pub enum ChildError {
 pub(super) struct Worker {
     recipe: Recipe,
     running: Option<Running>,
-    /// Folders of the active models, by model id: activated again in every new process.
-    active: Vec<(String, PathBuf)>,
+    /// The active models: activated again in every new process, as long as they are what they were.
+    active: Vec<Active>,
     failures: u32,
     rest_until: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Active {
+    id: String,
+    folder: PathBuf,
+    /// SHA-256 of its manifest.
+    pinned: String,
 }
 
 #[derive(Debug)]
@@ -80,15 +99,19 @@ impl Worker {
         }
     }
 
-    /// Loads a model folder; from now on every new process loads it too.
-    pub(super) async fn activate(&mut self, folder: PathBuf) -> Result<ModelName, ChildError> {
-        let request = Request::Activate { folder: folder.display().to_string() };
-        match self.ask(&request, &[]).await? {
-            Reply::Activated { model } => {
-                self.active.retain(|(id, _)| *id != model.id);
-                self.active.push((model.id.clone(), folder));
-                Ok(model)
-            }
+    /// Loads a model that passed its trial; from now on every new process loads it too.
+    pub(super) async fn activate(&mut self, folder: PathBuf, pinned: String) -> Result<ModelName, ChildError> {
+        let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
+        let model = self.loaded(&request).await?;
+        self.active.retain(|old| old.id != model.id);
+        self.active.push(Active { id: model.id.clone(), folder, pinned });
+        Ok(model)
+    }
+
+    /// Asks for a model to be loaded or tried.
+    pub(super) async fn loaded(&mut self, request: &Request) -> Result<ModelName, ChildError> {
+        match self.ask(request, &[]).await? {
+            Reply::Activated { model } => Ok(model),
             other => Err(self.garbage(&other)),
         }
     }
@@ -142,8 +165,8 @@ impl Worker {
             memory_mib: self.recipe.memory_mib,
         };
         told(&mut running, &set_up, &[self.recipe.regions.as_bytes()]).await?;
-        for (id, folder) in &self.active {
-            let request = Request::Activate { folder: folder.display().to_string() };
+        for Active { id, folder, pinned } in &self.active {
+            let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
             if let Err(error) = told(&mut running, &request, &[]).await {
                 // It passed before; its folder was changed under us. The others go on.
                 tracing::error!(model = id, %error, "a model could not be activated again");
@@ -220,11 +243,22 @@ async fn ending(mut running: Running, fault: Fault) -> String {
     // It may still be alive, talking nonsense; after a closed pipe it ends by itself at once.
     let patience = Duration::from_millis(200);
     let status = match timeout(patience, running.child.wait()).await {
-        Ok(Ok(status)) => status.to_string(),
+        Ok(Ok(status)) => told_in_words(status),
         _ => {
             let _ = running.child.kill().await;
             "it was ended".to_owned()
         }
     };
     format!("{fault}; {status}")
+}
+
+/// What a signal most likely means here; a limit on memory shows as a process that gives itself up.
+fn told_in_words(status: ExitStatus) -> String {
+    let meaning = match status.signal() {
+        Some(SIGABRT) => ", most likely for want of memory: see limits.memory_mib and scan.inference_memory_mib",
+        Some(SIGSEGV | SIGBUS) => ": it crashed",
+        Some(SIGKILL) => ", perhaps by the system for want of memory",
+        _ => "",
+    };
+    format!("{status}{meaning}")
 }

@@ -6,8 +6,10 @@
 
 mod child;
 mod small_picture;
+mod trial;
 
 pub use child::{ChildError, Recipe};
+pub use trial::{Evaluator, ModelTrial, Tried};
 
 use crate::{
     analysis::{
@@ -32,10 +34,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::{
-    fs,
-    sync::{mpsc, oneshot, watch},
-};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Questions that wait: a visit has six photographs and three pairs, and the same few chairs share one process. When it is
@@ -57,6 +56,11 @@ pub enum AnalysisError {
     ViewsDiffer,
     #[error("the photograph cannot be decoded ({0}); take it again")]
     Picture(String),
+    /// The house means something else by its metrics.
+    #[error("{0}")]
+    Metrics(String),
+    #[error("there is no model {0:?} in the gateway's folder of models")]
+    NoModel(String),
 }
 
 /// What the task needs to know.
@@ -92,7 +96,7 @@ enum Command {
     Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, reply: Answer<Levels> },
     Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
     Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
-    Activate { folder: PathBuf, reply: Answer<ActiveModel> },
+    Activate { tried: Box<Tried>, reply: Answer<ActiveModel> },
 }
 
 /// Cloneable; the task ends when the last one is dropped.
@@ -101,6 +105,11 @@ pub struct AnalysisHandle {
     commands: mpsc::Sender<Command>,
     models: watch::Receiver<Vec<Arc<ActiveModel>>>,
     waiting: Arc<watch::Sender<Waiting>>,
+    recipe: watch::Receiver<Option<Recipe>>,
+    /// One trial at a time: two would take the memory of two.
+    trials: Arc<Semaphore>,
+    /// Folder of model folders.
+    home: Option<Arc<Path>>,
 }
 
 /// Photographs that are still to be measured.
@@ -116,6 +125,7 @@ pub struct Inbox {
     commands: mpsc::Receiver<Command>,
     models: watch::Sender<Vec<Arc<ActiveModel>>>,
     waiting: Arc<watch::Sender<Waiting>>,
+    recipe: watch::Sender<Option<Recipe>>,
 }
 
 impl std::fmt::Debug for Inbox {
@@ -130,8 +140,9 @@ pub fn channel() -> (AnalysisHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(WAITING);
     let (publish, models) = watch::channel(Vec::new());
     let waiting = Arc::new(watch::channel(Waiting::default()).0);
-    let inbox = Inbox { commands: inbox, models: publish, waiting: Arc::clone(&waiting) };
-    (AnalysisHandle { commands, models, waiting }, inbox)
+    let (told, recipe) = watch::channel(None);
+    let inbox = Inbox { commands: inbox, models: publish, waiting: Arc::clone(&waiting), recipe: told };
+    (AnalysisHandle { commands, models, waiting, recipe, trials: Arc::new(Semaphore::new(1)), home: None }, inbox)
 }
 
 impl AnalysisHandle {
@@ -180,12 +191,34 @@ impl AnalysisHandle {
         self.ask(|reply| Command::Pair { before, after, reply }).await
     }
 
-    /// Loads a model folder while the gateway runs. On any failure the old model of that id goes on.
+    /// The same handle, which knows models by their id.
+    #[must_use]
+    pub fn with_home(self, folder: &Path) -> Self {
+        Self { home: Some(folder.into()), ..self }
+    }
+
+    /// Loads a model folder while the gateway runs: tried in a process of its own first, while photographs go on being
+    /// measured; then exchanged between two of them. On any failure the old model of that id goes on.
     ///
     /// # Errors
-    /// [`AnalysisError::Child`] with the reason.
-    pub async fn activate(&self, folder: PathBuf) -> Result<ActiveModel, AnalysisError> {
-        self.ask(|reply| Command::Activate { folder, reply }).await
+    /// [`AnalysisError::Child`], [`AnalysisError::Metrics`] with the reason.
+    pub async fn activate(&self, folder: &Path) -> Result<ActiveModel, AnalysisError> {
+        let recipe = self.recipe.clone().wait_for(Option::is_some).await.map_err(|_| AnalysisError::Stopped)?.clone();
+        let recipe = recipe.ok_or(AnalysisError::Stopped)?;
+        let _turn = self.trials.acquire().await.map_err(|_| AnalysisError::Stopped)?;
+        let tried = ModelTrial::new(recipe).run(folder).await.inspect_err(|error| not_used(folder, error))?;
+        self.ask(|reply| Command::Activate { tried: Box::new(tried), reply }).await
+    }
+
+    /// The same for a folder of the gateway's own models.
+    ///
+    /// # Errors
+    /// [`AnalysisError::NoModel`] too.
+    pub async fn activate_by_id(&self, id: &str) -> Result<ActiveModel, AnalysisError> {
+        let home = self.home.as_ref().filter(|_| MetricId::new(id).is_ok());
+        let folder = home.map(|home| home.join(id)).filter(|folder| folder.join("manifest.toml").is_file());
+        let folder = folder.ok_or_else(|| AnalysisError::NoModel(id.chars().take(60).collect()))?;
+        self.activate(&folder).await
     }
 
     /// The models in use.
@@ -211,8 +244,10 @@ impl AnalysisHandle {
 
 /// Runs until the last handle is dropped, or until `stop`, which also ends a job under way.
 pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: CancellationToken) {
+    let trial = ModelTrial::new(settings.worker.clone());
+    // Before the models of the start are in use others may be asked for already: they come after those.
     let mut analysis = Analysis {
-        worker: Worker::new(settings.worker),
+        worker: Worker::new(settings.worker.clone()),
         metrics: settings.metrics,
         store,
         models: Vec::new(),
@@ -223,8 +258,12 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
     };
     let work = async {
         for folder in settings.models {
-            let _ = analysis.activate(folder).await;
+            match trial.run(&folder).await {
+                Ok(tried) => drop(analysis.activate(tried).await),
+                Err(error) => not_used(&folder, &error),
+            }
         }
+        inbox.recipe.send_replace(Some(settings.worker));
         analysis.resume().await;
         loop {
             tokio::select! {
@@ -239,23 +278,6 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
     tokio::select! {
         () = stop.cancelled() => {}
         () = work => {}
-    }
-}
-
-/// Tries models without a store: loads a folder and runs its golden set, as the task does before it uses a model.
-#[derive(Debug)]
-pub struct ModelTrial(Worker);
-
-impl ModelTrial {
-    #[must_use]
-    pub const fn new(recipe: Recipe) -> Self {
-        Self(Worker::new(recipe))
-    }
-
-    /// # Errors
-    /// [`ChildError`] with why the model would not be used.
-    pub async fn run(&mut self, folder: &Path) -> Result<Engine, ChildError> {
-        self.0.activate(folder.to_owned()).await.map(|name| engine(&name))
     }
 }
 
@@ -290,8 +312,8 @@ impl Analysis {
             Command::Pair { before, after, reply } => {
                 let _ = reply.send(self.pair(before, after).await);
             }
-            Command::Activate { folder, reply } => {
-                let _ = reply.send(self.activate(folder).await);
+            Command::Activate { tried, reply } => {
+                let _ = reply.send(self.activate(*tried).await);
             }
         }
     }
@@ -336,23 +358,25 @@ impl Analysis {
         }
     }
 
-    async fn activate(&mut self, folder: PathBuf) -> Result<ActiveModel, AnalysisError> {
-        let named = self.worker.activate(folder.clone()).await;
-        let model = match named {
-            Ok(name) => active(&name, &folder).await,
-            Err(error) => Err(error.into()),
+    /// Exchanges a model between two jobs.
+    async fn activate(&mut self, tried: Tried) -> Result<ActiveModel, AnalysisError> {
+        let Tried { engine, manifest, folder, pinned } = tried;
+        let agreed = manifest.agrees(&self.metrics).map_err(AnalysisError::Metrics);
+        let loaded = match agreed {
+            Ok(()) => self.worker.activate(folder.clone(), pinned).await.map_err(AnalysisError::from),
+            Err(differs) => Err(differs),
         };
-        match &model {
-            Ok(model) => {
-                tracing::info!(model = model.engine.model, version = model.engine.model_version, "model in use");
-                self.models.retain(|old| old.engine.model != model.engine.model);
-                self.models.push(Arc::new(model.clone()));
-                self.paired.clear();
-                self.publish.send_replace(self.models.clone());
-            }
-            Err(error) => tracing::error!(folder = %folder.display(), %error, "model is not used"),
+        if let Err(error) = loaded {
+            not_used(&folder, &error);
+            return Err(error);
         }
-        model
+        let model = ActiveModel { engine, manifest };
+        tracing::info!(model = model.engine.model, version = model.engine.model_version, "model in use");
+        self.models.retain(|old| old.engine.model != model.engine.model);
+        self.models.push(Arc::new(model.clone()));
+        self.paired.clear();
+        self.publish.send_replace(self.models.clone());
+        Ok(model)
     }
 
     async fn levels(&mut self, request: &Request, picture: &[u8]) -> Result<Levels, AnalysisError> {
@@ -443,12 +467,8 @@ fn engine(name: &ModelName) -> Engine {
     Engine { model: id, model_version: version, model_digest: digest, provider }
 }
 
-/// The manifest once more on this side, for titles and repeatability; the process has already refused a broken one.
-async fn active(name: &ModelName, folder: &Path) -> Result<ActiveModel, AnalysisError> {
-    let refused = |why: String| AnalysisError::Child(ChildError::Refused(why));
-    let text = fs::read_to_string(folder.join("manifest.toml")).await.map_err(|e| refused(e.to_string()))?;
-    let manifest = Manifest::parse(&text).map_err(|e| refused(e.to_string()))?;
-    Ok(ActiveModel { engine: engine(name), manifest })
+fn not_used(folder: &Path, error: &dyn std::fmt::Display) {
+    tracing::error!(folder = %folder.display(), %error, "model is not used");
 }
 
 fn result(before: CaptureId, after: CaptureId, measure: &PairedMeasure) -> Option<PairedResult> {

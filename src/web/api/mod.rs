@@ -2,6 +2,7 @@
 
 pub mod captures;
 pub mod customers;
+pub mod models;
 pub mod refused;
 pub mod scans;
 pub mod status;
