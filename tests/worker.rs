@@ -303,11 +303,21 @@ fn metric() -> Metric {
         target: None,
         decimals: 1,
         range: 0.0..=2000.0,
+        by_colour: false,
     }
 }
 
 fn recipe(program: &str, deadline: Duration) -> Recipe {
-    Recipe { program: program.into(), onnxruntime: library(), memory_mib: 3072, regions: regions(), deadline }
+    let (gates, cameras) = (String::new(), String::new());
+    Recipe {
+        program: program.into(),
+        onnxruntime: library(),
+        memory_mib: 3072,
+        regions: regions(),
+        gates,
+        cameras,
+        deadline,
+    }
 }
 
 fn good_recipe() -> Recipe {
@@ -412,8 +422,9 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
     let gateway = Gateway::start(good_recipe()).await;
     // The queue is served in order: when this look is answered, what was left over is done.
     let picture = gateway.store.capture_bytes(gateway.capture).await.unwrap();
-    let looked = within(gateway.handle.look(View::Left, ANCHORS, picture)).await.unwrap();
-    assert_eq!(looked.complaints, ["too_small"]);
+    let looked = within(gateway.handle.look(View::Left, ANCHORS, picture, None)).await.unwrap();
+    let failed: Vec<&str> = looked.failed.iter().map(|gate| gate.gate.as_str()).collect();
+    assert_eq!(failed, ["too_small"]);
     assert_eq!(gateway.scores().await, 1, "measured although nobody asked");
     assert!(gateway.store.unfinished_captures().await.unwrap().is_empty());
     let model = &gateway.handle.models()[0];

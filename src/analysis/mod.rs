@@ -5,19 +5,23 @@
 //! - [`derivative`] the small picture for report and HQ
 //! - [`regions`] where a face's regions lie in a photograph
 //! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores
-//! - [`golden`] what a model must answer before it is used · [`quality`] first gates, with advice
+//! - [`golden`] what a model must answer before it is used
+//! - [`seen`] what a photograph shows · [`gates`] the numbers it is held against · [`quality`] what is wrong, and what to do
+//! - [`tone`] tone, redness and pigment from colours, where there is something to hold them against · [`cameras`] what that is
 //! - [`register`] the after picture onto the before picture
 //! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
 //!
 //! What walks over pixels one by one stands in the package `skinlink-pixels` (`pixels/`), optimised in every build.
 
+pub mod cameras;
 pub mod compare;
 pub mod derivative;
 pub mod door;
 #[cfg(test)]
 mod door_tests;
 mod exif;
+pub mod gates;
 pub mod golden;
 pub mod job;
 mod jpeg;
@@ -30,6 +34,8 @@ pub mod quality;
 pub mod regions;
 pub mod register;
 pub mod scores;
+pub mod seen;
 pub mod student;
 pub mod tensor;
+pub mod tone;
 mod webp;

@@ -59,6 +59,8 @@ async fn test(only: Option<&str>, folder: &ModelFolder) -> anyhow::Result<u8> {
         onnxruntime: runtime::find(folder.onnxruntime.as_deref())?,
         memory_mib: MEMORY_MIB,
         regions,
+        gates: String::new(),
+        cameras: String::new(),
         deadline: DEADLINE,
     });
     let folders = catalogue::folders_with(&folder.models, "manifest.toml")?;

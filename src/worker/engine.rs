@@ -4,7 +4,9 @@
 use crate::{
     adapters::onnx::{self, Model, Runtime},
     analysis::{
+        cameras::Cameras,
         door,
+        gates::Gates,
         golden::Golden,
         job::ModelName,
         manifest::{Fit, Manifest},
@@ -24,12 +26,14 @@ const MAX_MODEL_BYTES: u64 = 512 << 20;
 pub(super) struct Engine {
     runtime: Runtime,
     regions: FaceRegions,
+    pub gates: Gates,
+    pub cameras: Cameras,
     pub models: Vec<Model>,
 }
 
 impl Engine {
-    pub(super) const fn new(runtime: Runtime, regions: FaceRegions) -> Self {
-        Self { runtime, regions, models: Vec::new() }
+    pub(super) const fn new(runtime: Runtime, regions: FaceRegions, gates: Gates, cameras: Cameras) -> Self {
+        Self { runtime, regions, gates, cameras, models: Vec::new() }
     }
 
     pub(super) fn view(&self, word: &str) -> Result<&ViewRegions, String> {
