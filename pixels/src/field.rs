@@ -8,6 +8,8 @@ pub const WIDTH: usize = 512;
 /// Half the width of the widest line that counts as a hair, and how much darker than its surroundings it is.
 const REACH: usize = 4;
 const DARKER: f32 = 0.12;
+/// Its surroundings are at least this share of the field's upper quartile.
+const SKIN: f32 = 0.7;
 /// A line is at least so long, as a share of the width, and so many times longer than wide.
 const LONG: f64 = 0.12;
 const THIN: f64 = 6.0;
@@ -45,8 +47,12 @@ pub fn look(green: &Plane) -> Option<Field> {
 
 fn lines(green: &Plane) -> f64 {
     let closed = extreme(&extreme(green, f32::max), f32::min);
+    // A hair lies on skin: the dark pattern within a mole is none.
+    let mut levels = green.values.clone();
+    let at = levels.len() * 3 / 4;
+    let skin = SKIN * *levels.select_nth_unstable_by(at, f32::total_cmp).1;
     let mut dark: Vec<bool> =
-        green.values.iter().zip(&closed.values).map(|(here, round)| round - here > DARKER * round.max(20.0)).collect();
+        green.values.iter().zip(&closed.values).map(|(here, round)| hair_of(*here, *round, skin)).collect();
     let least = LONG * green.width as f64;
     let mut length = 0.0;
     for start in 0..dark.len() {
@@ -58,6 +64,10 @@ fn lines(green: &Plane) -> f64 {
         }
     }
     length / green.width as f64
+}
+
+fn hair_of(here: f32, round: f32, skin: f32) -> bool {
+    round > skin && round - here > DARKER * round.max(20.0)
 }
 
 /// Takes one connected patch out; its area and the diagonal of its box.

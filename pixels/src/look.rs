@@ -16,8 +16,10 @@ pub struct Look {
     /// Shares of pixels whose green lies below 10 and above 245.
     pub dark: f64,
     pub bright: f64,
-    /// Share of pixels with a channel at the end of its range.
+    /// Share of pixels with two channels or more at the end of their range: highlights, where nothing is left to see.
     pub clipped: f64,
+    /// Share of pixels with any channel there: their colour is lost, though not their detail.
+    pub colourless: f64,
     /// Median red, green and blue, grey levels 0..255.
     pub median: [f64; 3],
     /// Mean linear light of red, green and blue.
@@ -44,13 +46,15 @@ pub fn look(planes: &[Plane; 3], mask: &Mask) -> Option<Look> {
         return None;
     }
     let share = |n: usize| n as f64 / count as f64;
-    let [mut dark, mut bright, mut clipped] = [0, 0, 0];
+    let [mut dark, mut bright, mut clipped, mut colourless] = [0, 0, 0, 0];
     let mut counts = [[0_usize; 256]; 3];
     for (at, _) in mask.inside.iter().enumerate().filter(|(_, inside)| **inside) {
         let rgb = [0, 1, 2].map(|c: usize| planes[c].values[at]);
         dark += usize::from(rgb[1] < DARK_LEVEL);
         bright += usize::from(rgb[1] > BRIGHT_LEVEL);
-        clipped += usize::from(rgb.iter().any(|v| *v >= CLIPPED_LEVEL));
+        let ends = rgb.iter().filter(|v| **v >= CLIPPED_LEVEL).count();
+        clipped += usize::from(ends >= 2);
+        colourless += usize::from(ends >= 1);
         for (channel, value) in counts.iter_mut().zip(rgb) {
             channel[value.clamp(0.0, 255.0).round() as usize] += 1;
         }
@@ -59,7 +63,15 @@ pub fn look(planes: &[Plane; 3], mask: &Mask) -> Option<Look> {
     let light = counts
         .map(|channel| channel.iter().zip(&lights).map(|(n, light)| *n as f64 * light).sum::<f64>() / count as f64);
     let median = counts.map(|channel| middle(&channel, count));
-    Some(Look { dark: share(dark), bright: share(bright), clipped: share(clipped), median, light, pixels: count })
+    Some(Look {
+        dark: share(dark),
+        bright: share(bright),
+        clipped: share(clipped),
+        colourless: share(colourless),
+        median,
+        light,
+        pixels: count,
+    })
 }
 
 fn middle(counts: &[usize; 256], all: usize) -> f64 {

@@ -35,7 +35,7 @@ sections! {
     Blur { sharpness: f64 }
     Noise { sd: f64 }
     Exposure { dark_share: f64, bright_share: f64, median: [f64; 2] }
-    Clipping { share: f64 }
+    Clipping { share: f64, colourless: f64 }
     Cast { hue: [f64; 2], chroma: f64 }
     Shadow { ratio: f64 }
     /// Of a contact scope.
@@ -117,6 +117,7 @@ impl Gates {
         number("exposure.median", exposure.median[0], 0.0, exposure.median[1]);
         number("exposure.median", exposure.median[1], exposure.median[0], 255.0);
         number("clipping.share", clipping.share, 0.0, 1.0);
+        number("clipping.colourless", clipping.colourless, 0.0, 1.0);
         number("cast.hue", cast.hue[0], -180.0, cast.hue[1]);
         number("cast.hue", cast.hue[1], cast.hue[0], 180.0);
         number("cast.chroma", cast.chroma, 0.0, 100.0);
@@ -175,7 +176,7 @@ mod tests {
         let wrong = FILE
             .replace("refuse_px_per_mm = 8.0", "refuse_px_per_mm = 800.0")
             .replace("hue = [25.0, 80.0]", "hue = [80.0, 25.0]")
-            .replace("sd = 6.0", "sd = nan")
+            .replace("sd = 2.5", "sd = nan")
             .replace("schema = 1", "schema = 2");
         let Err(GatesError::Wrong(complaints)) = Gates::parse(&wrong) else { panic!("it passed") };
         let all = complaints.join("\n");

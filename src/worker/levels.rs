@@ -99,26 +99,28 @@ fn reference(engine: &Engine, shown: &mut Shown, camera: &str) -> Option<Referen
     })
 }
 
-/// Tone, redness and pigment of every region that is shown.
-fn colours(view: &ViewRegions, seen: &Seen, reference: &Reference) -> Vec<Level> {
+/// Tone, redness and pigment of every region that is shown and has its colours left; the others with the reason.
+fn colours(view: &ViewRegions, seen: &Seen, gates: &Gates, reference: &Reference, levels: &mut Levels) {
     let model = ModelName {
         id: tone::MODEL.to_owned(),
         version: tone::VERSION.to_owned(),
         digest: tone::DIGEST.to_owned(),
         provider: "gateway".to_owned(),
     };
-    let mut levels = Vec::new();
     for (region, skin) in seen.regions.iter().filter_map(|r| Some((r.region, r.look.as_ref()?))) {
+        if skin.look.colourless > gates.clipping.colourless {
+            levels.skipped.push(format!("{}, {region}: burnt out, its colour is lost", tone::MODEL));
+            continue;
+        }
         let values = tone::values(skin.look.light, reference);
         let read = tone::METRICS.iter().zip(values).filter(|(metric, _)| view.reads(region, metric));
-        levels.extend(read.map(|(metric, value)| Level {
+        levels.scores.extend(read.map(|(metric, value)| Level {
             model: model.clone(),
             metric: (*metric).to_owned(),
             region: region.to_string(),
             value,
         }));
     }
-    levels
 }
 
 pub(super) fn measure(
@@ -132,7 +134,7 @@ pub(super) fn measure(
     let found = reference(engine, &mut shown, camera);
     levels.colour = found.map_or(ColourReference::None, |reference| reference.kind).to_string();
     if let Some(reference) = found {
-        levels.scores.extend(colours(engine.view(view)?, &seen, &reference));
+        colours(engine.view(view)?, &seen, &engine.gates, &reference, &mut levels);
     }
     for model in &mut engine.models {
         let id = model.manifest().id.clone();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 fn good_pictures_pass() {
     let views = [View::Front, View::Left, View::Right];
     let people = people(&views);
-    let each = if long() { 200 / people.len() + 1 } else { 6 };
+    let each = if long() { 200 / people.len() + 1 } else { 4 };
     let mut random = fastrand::Rng::with_seed(2026);
     let (mut all, mut good) = (0, 0);
     let mut reasons: BTreeMap<String, u32> = BTreeMap::new();

@@ -12,7 +12,7 @@ fn still() -> Shot {
 #[test]
 fn pairs_taken_alike_pass_and_hand_their_points_on() {
     let people = people(&[View::Front, View::Left, View::Right]);
-    let each = if long() { 200 / people.len() + 1 } else { 3 };
+    let each = if long() { 200 / people.len() + 1 } else { 2 };
     let mut random = fastrand::Rng::with_seed(77_001);
     let (mut all, mut good, mut worst) = (0, 0, 0.0_f64);
     for person in &people {
