@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz hostile bench bench-hq bench-peers outages
+.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz hostile bench bench-hq bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make pages     docs/protocols/ and the JSON Schema again, after a protocol file or the language has changed'
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
 	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
+	@echo 'make gates     the quality gates on ten drawn people and every planted fault (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make ble-lab   the gateway on a real Bluetooth stack in an emulated machine, in full (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
@@ -56,6 +57,14 @@ pages:
 	cargo run -q --bin skinlink -- protocol docs
 	cargo run -q --bin skinlink -- protocol schema --into docs/contracts/protocol-file.schema.json
 
+# Nine more people, one of them with a grey card; then every gate in full.
+gates: setup
+	for seed in 11 12 13 14 15 16 17 18 19; do \
+	  target/venv/bin/python models/build/render_demo.py --out target/gate-faces/$$seed --seed $$seed --no-change || exit 1; \
+	done
+	target/venv/bin/python models/build/render_demo.py --out target/gate-card --seed 21 --no-change --card
+	SKINLINK_GATES=long cargo test --release --test gates -- --nocapture
+
 kills:
 	SKINLINK_KILLS=long cargo test --test kills -- --nocapture
 
@@ -74,14 +83,14 @@ hostile: setup
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-	for target in frames session advertisements protocol_file vector_file; do \
+	for target in frames session advertisements protocol_file vector_file picture; do \
 	  mkdir -p fuzz/found/$$target; \
 	  cargo fuzz run --fuzz-dir fuzz -s none $$target fuzz/found/$$target fuzz/corpus/$$target -- \
 	    -max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -timeout=10 -rss_limit_mb=1024 -max_len=4096 || exit 1; \
 	done
 
 bench: setup
-	cargo bench --bench limits --bench decode
+	cargo bench --bench limits --bench decode --bench pictures
 	cargo bench -p skinlink-fake-bluez --bench streams
 
 # The script beside it needs two packages of the distribution.

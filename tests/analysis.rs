@@ -44,6 +44,8 @@ async fn a_small_picture_that_could_not_be_kept_is_made_again() {
         onnxruntime: nowhere,
         memory_mib: 1024,
         regions: String::new(),
+        gates: String::new(),
+        cameras: String::new(),
         deadline: Duration::from_secs(1),
     };
     let settings = Settings { worker, models: Vec::new(), metrics: Vec::new() };

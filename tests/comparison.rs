@@ -39,6 +39,7 @@ fn metrics() -> Vec<Metric> {
         target,
         decimals: 1,
         range: -1e9..=1e9,
+        by_colour: false,
     };
     vec![
         one("moisture", Direction::HigherIsBetter, None),

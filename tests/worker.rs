@@ -130,7 +130,7 @@ fn every_bad_picture_is_told_and_the_next_good_one_is_measured() {
         let reason = worker.refusal(&Request::Levels { view: "left".into(), anchors: ANCHORS }, &[picture]);
         assert!(reason.contains(words), "{reason}");
     }
-    for (anchors, view) in [([[0.0; 2]; 2], "left"), ([[f64::MAX, 0.0], [0.0, 9.0]], "left"), (ANCHORS, "close")] {
+    for (anchors, view) in [([[0.0; 2]; 2], "left"), ([[f64::MAX, 0.0], [0.0, 9.0]], "left"), (ANCHORS, "profile")] {
         worker.refusal(&Request::Look { view: view.into(), anchors }, &[&good]);
     }
     let without_picture = Request::Look { view: "left".into(), anchors: ANCHORS };
@@ -278,8 +278,9 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
     let gateway = Gateway::start(good_recipe()).await;
     // The queue is served in order: when this look is answered, what was left over is done.
     let picture = gateway.store.capture_bytes(gateway.capture).await.unwrap();
-    let looked = within(gateway.handle.look(View::Left, ANCHORS, picture)).await.unwrap();
-    assert_eq!(looked.complaints, ["too_small"]);
+    let looked = within(gateway.handle.look(View::Left, ANCHORS, picture, None)).await.unwrap();
+    let failed: Vec<&str> = looked.failed.iter().map(|gate| gate.gate.as_str()).collect();
+    assert_eq!(failed, ["too_small"]);
     assert_eq!(gateway.scores().await, 1, "measured although nobody asked");
     assert!(gateway.store.unfinished_captures().await.unwrap().is_empty());
     let model = &gateway.handle.models()[0];

@@ -1,6 +1,8 @@
 //! The pure part of the gateway alone, mounted here by path: a build for the fuzzer takes seconds, and it would fail if the
 //! protocol language came to need a socket, a clock or a file.
 
+#[path = "../../src/analysis/mod.rs"]
+pub mod analysis;
 #[path = "../../src/domain/mod.rs"]
 pub mod domain;
 #[path = "../../src/protocol/mod.rs"]

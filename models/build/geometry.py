@@ -43,14 +43,16 @@ class View:
 
 
 def views():
-    """Every view of the configuration, by id."""
+    """Every view of a face, by id; of its regions those that models read."""
     found = {}
     for entry in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["view"]:
+        if entry.get("whole"):
+            continue
         anchors = [(u * WIDTH + MARGIN, v * HEIGHT + MARGIN) for u, v in entry["guide"]]
         (ax, ay), (bx, by) = anchors
         unit = float(np.hypot(bx - ax, by - ay))
         origin = np.mean(np.array(anchors), axis=0)
-        regions = {r["id"]: np.array(r["polygon"], dtype=float) * unit + origin for r in entry["region"]}
+        regions = {r["id"]: np.array(r["polygon"], dtype=float) * unit + origin for r in entry["region"] if "only" not in r}
         found[entry["id"]] = View(entry["id"], tuple(anchors), unit, unit / entry["anchor_distance_mm"], regions)
     return found
 

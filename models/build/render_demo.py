@@ -1,6 +1,6 @@
 """Renders the demonstration visit: one customer before and after, three views, with a known change in the pores.
 
-    render_demo.py --out DIR --seed 1 [--no-change | --plan nose=0.3,left_cheek=0.3] [--fade 0.0]
+    render_demo.py --out DIR --seed 1 [--no-change | --plan nose=0.3,left_cheek=0.3] [--fade 0.0] [--card]
 
 Writes DIR/{before,after}/{front,left,right}.jpg and DIR/planted.json, which says what was planted and where the anchors
 truly are. The same arguments give the same bytes on the same machine; nothing is done if DIR already holds them.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+import card as grey_card
 from camera import jpeg, photograph, rig_capture
 from geometry import CONFIG, HEIGHT, WIDTH, region_ids, views
 from noise import rng_for
@@ -50,14 +51,14 @@ def plan_from(arguments):
     return plan
 
 
-def digest_of(seed, plan, fade):
+def digest_of(seed, plan, fade, card):
     """Of everything the photographs depend on: the scripts, the geometry, the libraries, the arguments."""
     sha = hashlib.sha256()
     folder = Path(__file__).resolve().parent
     files = {Path(m.__file__).resolve() for m in list(sys.modules.values()) if getattr(m, "__file__", None)}
     for path in sorted(f for f in files if f.parent == folder) + [CONFIG]:
         sha.update(path.name.encode() + b"\0" + path.read_bytes())
-    sha.update(json.dumps([seed, plan, fade, version("numpy"), version("pillow")]).encode())
+    sha.update(json.dumps([seed, plan, fade, card, version("numpy"), version("pillow")]).encode())
     return sha.hexdigest()
 
 
@@ -71,10 +72,13 @@ def already_there(out, digest):
         return False
 
 
-def take(out, phase, view, scene, pores, rng):
+def take(out, phase, view, scene, pores, rng, card):
     """Takes one photograph and returns its entry for planted.json."""
     settings = rig_capture(rng)
-    data, sha256 = jpeg(photograph(rng, scene.planes(pores), settings), TAKEN[phase], settings.quality)
+    planes = scene.planes(pores)
+    if card:
+        grey_card.draw(planes, *grey_card.beside(view))
+    data, sha256 = jpeg(photograph(rng, planes, settings), TAKEN[phase], settings.quality)
     file = f"{phase}/{view.id}.jpg"
     (out / phase).mkdir(parents=True, exist_ok=True)
     (out / file).write_bytes(data)
@@ -83,7 +87,7 @@ def take(out, phase, view, scene, pores, rng):
             "anchors": anchors, "px_per_mm": round(view.px_per_mm * settings.pose.scale, 4)}
 
 
-def render(out, seed, plan, fade):
+def render(out, seed, plan, fade, card):
     started = time.monotonic()
     who = person(seed)
     photos, truth = [], []
@@ -94,7 +98,7 @@ def render(out, seed, plan, fade):
             if plan[region]:
                 after = treated(rng_for(seed, "treatment", view.id, region), after, polygon, plan[region], fade)
         for phase, pores in (("before", scene.pores), ("after", after)):
-            photos.append(take(out, phase, view, scene, pores, rng_for(seed, "capture", phase, view.id)))
+            photos.append(take(out, phase, view, scene, pores, rng_for(seed, "capture", phase, view.id), card))
             for region, polygon in view.regions.items():
                 density = per_cm2(pores, polygon, view.px_per_mm)
                 truth.append({"phase": phase, "region": region, "pores_per_cm2": round(density, 2)})
@@ -112,15 +116,16 @@ def main():
     parser.add_argument("--plan", help="removed share of pores by region: nose=0.3,left_cheek=0.1")
     parser.add_argument("--no-change", action="store_true", help="an after picture of unchanged skin")
     parser.add_argument("--fade", type=float, default=0.0, help="share of contrast the remaining pores of a planned region lose")
+    parser.add_argument("--card", action="store_true", help="a grey card beside the face")
     arguments = parser.parse_args()
     plan = plan_from(arguments)
-    digest = digest_of(arguments.seed, plan, arguments.fade)
+    digest = digest_of(arguments.seed, plan, arguments.fade, arguments.card)
     if already_there(arguments.out, digest):
         print(f"{arguments.out}: already rendered")
         return
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / STAMP).unlink(missing_ok=True)         # a broken-off run must not look finished
-    render(arguments.out, arguments.seed, plan, arguments.fade)
+    render(arguments.out, arguments.seed, plan, arguments.fade, arguments.card)
     (arguments.out / STAMP).write_text(digest, encoding="utf-8")
 
 

@@ -8,12 +8,18 @@
 //!
 //! - [`picture`] RGB pixels, [`plane`] one channel with its filters
 //! - [`grid`] rasters over a face and masks on them, by maps of the plane ([`affine`])
-//! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness · [`look`] detail and exposure
+//! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness, and how sharp one is
+//! - [`look`] a region's colour and exposure, [`eyes`] a framed face, [`field`] a scope's rim and hair
+//! - [`colour`] light and CIELAB, [`card`] a grey card
 //! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate · [`shapes`] pieces,
 //!   their number, strength and length
 
 pub mod affine;
 pub mod blocks;
+pub mod card;
+pub mod colour;
+pub mod eyes;
+pub mod field;
 pub mod fit;
 pub mod grid;
 pub mod look;

@@ -28,6 +28,32 @@ pub fn equalise(before: &mut [Plane], after: &mut [Plane], mask: &Mask) {
     }
 }
 
+/// Sharpness and noise in the middle of a region: what a blur gate may look at. Noise alone never counts as sharp.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    /// Fine over wide energy without the noise, 0 where hardly any structure is left; see the head of this file.
+    pub sharpness: f64,
+    /// SD of the noise, grey levels.
+    pub noise_sd: f64,
+    middle: Plane,
+}
+
+/// Looks at a green plane of 0..255; `None` where too little of the region is inside.
+#[must_use]
+pub fn detail(green: &Plane, mask: &Mask) -> Option<Detail> {
+    let middle = Window::middle(mask)?.cut(green);
+    let band = Band::of(&middle);
+    let (sharpness, noise_sd) = (band.sharpness(0.0).unwrap_or(0.0), band.noise.sqrt());
+    Some(Detail { sharpness, noise_sd, middle })
+}
+
+/// The Gaussian that brings the sharper of both down to the other, pixels; at most 1.6.
+#[must_use]
+pub fn apart(first: &Detail, second: &Detail) -> f32 {
+    let (sharper, goal) = if first.sharpness > second.sharpness { (first, second) } else { (second, first) };
+    Band::of(&sharper.middle).blur_to(goal.sharpness)
+}
+
 /// The largest square about the middle of the region.
 struct Window {
     left: usize,

@@ -37,6 +37,19 @@ impl Source {
         &self.levels[0]
     }
 
+    /// The picture, halved until neither side is longer than `side`.
+    pub fn smaller(&mut self, side: u32) -> &Picture {
+        let mut at = 0;
+        while self.levels[at].width().max(self.levels[at].height()) > side {
+            if at + 1 == self.levels.len() {
+                let Some(half) = self.levels[at].halved() else { break };
+                self.levels.push(half);
+            }
+            at += 1;
+        }
+        &self.levels[at]
+    }
+
     /// Halves until no grid with `reduction` picture pixels to a grid pixel needs more.
     fn level_for(&mut self, reduction: f64) -> (&Picture, f32) {
         let mut at = 0;

@@ -107,6 +107,7 @@ pub fn compare(
             drafts.push(Draft::of_scores(question, metric, region, before, after, &model));
         }
     }
+    drafts.extend(without_colours(question));
     drafts.sort_by(|a, b| (a.item.region, &a.item.metric).cmp(&(b.item.region, &b.item.metric)));
     let tested = u32::try_from(drafts.iter().filter(|draft| draft.is_tested()).count()).unwrap_or(u32::MAX);
     let alpha = student::share_of(FALSE_CHANGE_SHARE, tested);
@@ -114,6 +115,21 @@ pub fn compare(
     let mut known = BTreeMap::new();
     let mut quantile = |df: u32| *known.entry(df).or_insert_with(|| student::two_sided_limit(alpha, df));
     Drawn { tested, items: drafts.into_iter().map(|draft| draft.judge(&mut quantile)).collect() }
+}
+
+/// What depends on colour and was read nowhere, although both sides have photographs: said once for the whole face, so that
+/// nobody takes silence for "no change".
+fn without_colours<'a>(question: &'a Question<'_>) -> impl Iterator<Item = Draft> + 'a {
+    let sides = [question.before, question.after];
+    let photographed = sides.iter().all(|side| !side.captures.is_empty());
+    let unheld = sides.iter().any(|side| side.captures.iter().all(|capture| !capture.colour.stands()));
+    let read = move |metric: &Metric| sides.iter().any(|side| side.scores.iter().any(|s| s.metric == metric.id));
+    let silent = move |metric: &&Metric| metric.by_colour && photographed && unheld && !read(metric);
+    question.metrics.iter().filter(silent).map(|metric| Draft {
+        item: item(metric, Region::Face, None, None, None),
+        better: Better::of(metric),
+        test: Err(Refusal::NoColourReference),
+    })
 }
 
 /// A change with its standard error, before it is known how many are tested.
@@ -182,9 +198,13 @@ impl Draft {
         after: Option<&Score>,
         model: impl Fn(&Score) -> Option<ScoreRepeatability>,
     ) -> Self {
-        let test = both(before, after).and_then(|(before, after)| {
+        let lacks = if metric.by_colour { Refusal::NoColourReference } else { Refusal::Missing };
+        let test = before.zip(after).ok_or(lacks).and_then(|(before, after)| {
             same_engine(&before.engine, &after.engine)?;
             same_camera(question, before, after)?;
+            if metric.by_colour {
+                same_reference(question, before, after)?;
+            }
             let known = model(after).ok_or(Refusal::RepeatabilityUnknown)?;
             enough(known.degrees_of_freedom)?;
             match (question.baseline, known.paired) {
@@ -323,6 +343,15 @@ fn same_camera(question: &Question<'_>, before: &Score, after: &Score) -> Result
         |side: Side<'_>, score: &Score| side.captures.iter().find(|c| c.id == score.capture).map(|c| c.camera.clone());
     let (before, after) = both(camera(question.before, before), camera(question.after, after))?;
     if before == after { Ok(()) } else { Err(Refusal::CameraDiffers) }
+}
+
+/// A card and a profile each have an error of their own, which only the same kind takes out.
+fn same_reference(question: &Question<'_>, before: &Score, after: &Score) -> Result<(), Refusal> {
+    let reference = |side: Side<'_>, score: &Score| {
+        side.captures.iter().find(|c| c.id == score.capture).map(|c| c.colour).filter(|colour| colour.stands())
+    };
+    let (before, after) = (reference(question.before, before), reference(question.after, after));
+    if before.is_some() && before == after { Ok(()) } else { Err(Refusal::NoColourReference) }
 }
 
 fn enough(degrees_of_freedom: u32) -> Result<(), Refusal> {

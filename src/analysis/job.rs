@@ -6,7 +6,10 @@
 //! that the other side is broken, and ends the conversation.
 
 use super::compare::PairedCounts;
-use crate::domain::comparison::Refusal;
+use crate::domain::{
+    capture::{ColourReference, FacePoints},
+    comparison::Refusal,
+};
 use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 4] = *b"SKW1";
@@ -14,8 +17,8 @@ const MAGIC: [u8; 4] = *b"SKW1";
 pub const PREFIX: usize = 12;
 /// A header lists scores and reasons; the largest real one has a few kilobytes.
 pub const MAX_HEADER: usize = 1 << 20;
-/// Two pictures at most.
-pub const MAX_PARTS: usize = 2;
+/// Two pictures, or three texts.
+pub const MAX_PARTS: usize = 3;
 /// One picture at the door's limit.
 pub const MAX_PART: usize = super::door::MAX_BYTES;
 
@@ -93,7 +96,7 @@ pub fn parse_header<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FrameE
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// First of all. Part: `face-regions.toml`.
+    /// First of all. Parts: `face-regions.toml`, then `quality-gates.toml` and `cameras.toml` or neither.
     Setup {
         onnxruntime: String,
         memory_mib: u32,
@@ -116,6 +119,19 @@ pub enum Request {
         view: String,
         anchors: [[f64; 2]; 2],
     },
+    /// The same and more: with the tip of the nose, where somebody set it, and against the before picture, where there is one.
+    /// Parts: the picture, then the before picture where `before` is given. Answered by [`Reply::Gated`].
+    Gate {
+        view: String,
+        shot: Placed,
+        before: Option<Placed>,
+    },
+    /// Levels of all active models and what the colours say. Part: the picture. Answered by [`Reply::Levels`].
+    Measure {
+        view: String,
+        anchors: [[f64; 2]; 2],
+        camera: String,
+    },
     /// Levels of all active models on one picture. Part: the picture's bytes. Anchors in pixels as shown.
     Levels {
         view: String,
@@ -128,6 +144,8 @@ pub enum Request {
         face: Option<FacePlace>,
         px_per_mm: Option<f64>,
     },
+    /// The small picture for report and HQ. Part: the picture. Answered by [`Reply::Derived`] with the small one as its part.
+    Derive,
     /// Paired measures of all active models. Parts: before, after.
     Paired {
         view: String,
@@ -136,7 +154,7 @@ pub enum Request {
     },
 }
 
-/// What the process answers.
+/// What the process answers; only [`Reply::Derived`] has a part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
@@ -150,11 +168,61 @@ pub enum Reply {
     },
     Levels(Levels),
     Evaluated(Evaluated),
+    Gated(Gated),
     Paired(Paired),
+    /// Part: the small picture, JPEG.
+    Derived,
     /// The job could not be done; the sentence is for people. The process goes on.
     Failed {
         reason: String,
     },
+}
+
+/// Where a face lies in a picture, pixels as shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Placed {
+    pub anchors: [[f64; 2]; 2],
+    /// `None` where nobody set it.
+    pub nose: Option<[f64; 2]>,
+}
+
+impl From<FacePoints> for Placed {
+    fn from(FacePoints { anchors, nose }: FacePoints) -> Self {
+        Self { anchors, nose: Some(nose) }
+    }
+}
+
+/// What the gates say of one picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gated {
+    /// Pixels as shown.
+    pub width: u32,
+    pub height: u32,
+    pub px_per_mm: f64,
+    pub failed: Vec<FailedGate>,
+    /// The before picture's points carried over, where both matched.
+    pub inherited: Option<Carried>,
+    /// Whether a grey card was found.
+    pub card: bool,
+}
+
+/// One gate that did not pass.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedGate {
+    /// Word of the complaint.
+    pub gate: String,
+    pub found: f64,
+    pub limit: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carried {
+    pub anchors: [[f64; 2]; 2],
+    pub nose: [f64; 2],
 }
 
 /// An active model; with the provider it is the engine behind a score.
@@ -179,6 +247,13 @@ pub struct Levels {
     pub scores: Vec<Level>,
     /// Models that gave no score for this picture, each with its reason.
     pub skipped: Vec<String>,
+    /// Word of what the colours were held against ([`ColourReference`]).
+    #[serde(default = "unknown")]
+    pub colour: String,
+}
+
+fn unknown() -> String {
+    ColourReference::Unknown.to_string()
 }
 
 /// Where a face lies in a picture: a view of `face-regions.toml` and its two anchors in pixels as shown.

@@ -16,6 +16,10 @@ const APP14: u8 = 0xEE;
 const COM: u8 = 0xFE;
 const EXIF: &[u8] = b"Exif\0\0";
 
+/// A progressive picture has about ten scans. Each costs a walk over all pixels when it is decoded, and takes a few bytes of
+/// file: a file of thousands would hold a processor for minutes.
+const MOST_SCANS: usize = 64;
+
 fn truncated(missing: &'static str) -> DoorError {
     DoorError::Truncated { format: Format::Jpeg, missing }
 }
@@ -28,7 +32,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
     let mut kept = Vec::with_capacity(bytes.len());
     let mut size = None;
     let mut orientation = None;
-    let mut scanned = false;
+    let mut scans = 0;
     let mut at = 2;
     loop {
         let (marker, content) = segment(bytes, &mut at)?;
@@ -47,7 +51,10 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
                 keep(&mut kept, marker, content);
                 let start = at;
                 at = end_of_scan(bytes, at)?;
-                scanned = true;
+                scans += 1;
+                if scans > MOST_SCANS {
+                    return Err(DoorError::Unsupported { what: "a JPEG of more than 64 scans" });
+                }
                 kept.extend_from_slice(&bytes[start..at]);
             }
             _ => {
@@ -63,7 +70,7 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
         }
     }
     let (width, height) = size.ok_or(damaged("it states no size"))?;
-    if !scanned {
+    if scans == 0 {
         return Err(damaged("it has no pixels"));
     }
     let orientation = orientation.unwrap_or(Orientation::Upright);

@@ -7,13 +7,16 @@
 //! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores ·
 //!   [`detector`] output to boxes and points · [`onnx_file`] what a model file must not hold
 //! - [`golden`] what a model must answer before it is used · [`evaluation`] a model's answers to many pictures,
-//!   [`summary`] held against what is known · [`quality`] first gates, with advice
+//!   [`summary`] held against what is known
+//! - [`seen`] what a photograph shows · [`gates`] the numbers it is held against · [`quality`] what is wrong, and what to do
+//! - [`tone`] tone, redness and pigment from colours, where there is something to hold them against · [`cameras`] what that is
 //! - [`register`] the after picture onto the before picture
 //! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
 //!
 //! What walks over pixels one by one stands in the package `skinlink-pixels` (`pixels/`), optimised in every build.
 
+pub mod cameras;
 pub mod compare;
 pub mod derivative;
 pub mod detector;
@@ -22,6 +25,7 @@ pub mod door;
 mod door_tests;
 pub mod evaluation;
 mod exif;
+pub mod gates;
 pub mod golden;
 pub mod job;
 mod jpeg;
@@ -37,7 +41,9 @@ pub mod quality;
 pub mod regions;
 pub mod register;
 pub mod scores;
+pub mod seen;
 pub mod student;
 pub mod summary;
 pub mod tensor;
+pub mod tone;
 mod webp;

@@ -12,6 +12,9 @@ const SUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// What decoding needs; sRGB, gAMA and cHRM say how bright and which red, nothing about the customer.
 const KEPT: &[&[u8; 4]] = &[b"IHDR", b"PLTE", b"tRNS", b"sRGB", b"gAMA", b"cHRM", b"IDAT"];
 
+/// libpng writes chunks of 8 KiB, so 60 megapixels take fewer; endless tiny ones only cost time.
+const MOST_CHUNKS: usize = 50_000;
+
 fn truncated() -> DoorError {
     DoorError::Truncated { format: Format::Png, missing: "no end chunk" }
 }
@@ -26,19 +29,31 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
     let mut orientation = Orientation::Upright;
     let mut pixels = false;
     let mut at = SIGNATURE;
+    let mut chunks = 0;
     loop {
+        chunks += 1;
+        if chunks > MOST_CHUNKS {
+            return Err(DoorError::Unsupported { what: "a PNG in more than 50,000 pieces" });
+        }
         let (kind, content, whole) = chunk(bytes, &mut at)?;
         if size.is_none() && kind != *b"IHDR" {
             return Err(damaged("its header does not come first"));
         }
         match &kind {
             b"IEND" => break,
+            b"IHDR" if size.is_some() => return Err(damaged("it states its size twice")),
             b"IHDR" => {
-                let [w3, w2, w1, w0, h3, h2, h1, h0, ..] = content else { return Err(damaged("its header is short")) };
+                let [w3, w2, w1, w0, h3, h2, h1, h0, bits, ..] = content else {
+                    return Err(damaged("its header is short"));
+                };
+                if *bits == 16 {
+                    return Err(DoorError::Unsupported { what: "a PNG with more than 8 bits" });
+                }
                 let found = (u32::from_be_bytes([*w3, *w2, *w1, *w0]), u32::from_be_bytes([*h3, *h2, *h1, *h0]));
                 fits(found.0, found.1, Format::Png)?;
                 size = Some(found);
             }
+            b"acTL" | b"fcTL" | b"fdAT" => return Err(DoorError::Unsupported { what: "a moving PNG" }),
             b"eXIf" => orientation = exif::orientation(content),
             b"IDAT" => pixels = true,
             other if KEPT.contains(&other) => {}

@@ -7,6 +7,9 @@ use super::{
 };
 use crate::domain::capture::Format;
 
+/// A still picture has a handful; endless tiny ones only cost time.
+const MOST_CHUNKS: usize = 1_000;
+
 const ALPHA: u8 = 0x10;
 const HAS_EXIF: u8 = 0x08;
 const ANIMATION: u8 = 0x02;
@@ -25,7 +28,12 @@ pub(super) fn walk(bytes: &[u8]) -> Result<Walked, DoorError> {
     let mut rest = bytes.get(12..end).ok_or(truncated())?;
     let (mut canvas, mut picture, mut alpha) = (None, None, None);
     let mut orientation = Orientation::Upright;
+    let mut chunks = 0;
     while !rest.is_empty() {
+        chunks += 1;
+        if chunks > MOST_CHUNKS {
+            return Err(DoorError::Unsupported { what: "a WebP in more than 1,000 pieces" });
+        }
         let (kind, content) = chunk(&mut rest)?;
         match &kind {
             b"VP8X" => canvas = Some(canvas_size(content)?),

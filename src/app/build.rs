@@ -365,6 +365,7 @@ impl House<'_> {
             metrics: Arc::clone(&self.metrics),
             plan: self.plan(),
             views,
+            faces: Arc::new(regions),
         })
     }
 }
@@ -382,11 +383,14 @@ fn start_analysis(
         warn!("photographs are kept, but not measured: {missing}");
         scan.onnxruntime.clone().unwrap_or_else(|| runtime::FILE.into())
     });
+    let (gates, cameras) = catalogue::gates_and_cameras(scan)?;
     let recipe = Recipe {
         program: std::env::current_exe()?,
         onnxruntime,
         memory_mib: u32::try_from(scan.inference_memory >> 20).unwrap_or(u32::MAX),
         regions: catalogue::read(&scan.regions_file)?,
+        gates,
+        cameras,
         deadline: scan.inference_deadline,
     };
     let folders = catalogue::folders_with(&scan.models, "manifest.toml")?.into_iter();

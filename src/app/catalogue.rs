@@ -3,8 +3,12 @@
 //! A broken protocol never stops the others: it is listed with what is wrong with it.
 
 use crate::{
-    analysis::manifest::{Manifest, ManifestError},
-    config::{Complaints, Config, metrics},
+    analysis::{
+        cameras::Cameras,
+        gates::Gates,
+        manifest::{Manifest, ManifestError},
+    },
+    config::{self, Complaints, Config, metrics},
     domain::metric::Metric,
     protocol::{Spec, SpecFaults},
 };
@@ -143,6 +147,22 @@ pub enum BrokenModel {
     Unreadable(#[from] CatalogueError),
     #[error("{0}")]
     Manifest(#[from] ManifestError),
+}
+
+/// Texts of the quality gates and of the known cameras, each checked; empty where none is named.
+///
+/// # Errors
+/// Unreadable, or everything that is wrong with one of them.
+pub fn gates_and_cameras(scan: &config::Scan) -> anyhow::Result<(String, String)> {
+    let text = |path: &Option<PathBuf>| path.as_ref().map_or_else(|| Ok(String::new()), |path| read(path));
+    let (gates, cameras) = (text(&scan.gates_file)?, text(&scan.cameras_file)?);
+    if !gates.is_empty() {
+        Gates::parse(&gates)?;
+    }
+    if !cameras.is_empty() {
+        Cameras::parse(&cameras)?;
+    }
+    Ok((gates, cameras))
 }
 
 /// The models of a folder, by folder name.

@@ -221,11 +221,14 @@ fn runtime(config: &Config) -> Row {
 /// Runs every model against its golden set, as the gateway does before it uses one: a wrong library or a damaged file
 /// shows here and not when the first customer sits there.
 fn tried(config: &Config, folder: &Path) -> Result<String, String> {
+    let (gates, cameras) = catalogue::gates_and_cameras(&config.scan).map_err(|e| e.to_string())?;
     let recipe = Recipe {
         program: std::env::current_exe().map_err(|e| e.to_string())?,
         onnxruntime: runtime::find(config.scan.onnxruntime.as_deref()).map_err(|e| e.to_string())?,
         memory_mib: u32::try_from(config.scan.inference_memory >> 20).unwrap_or(u32::MAX),
         regions: catalogue::read(&config.scan.regions_file).map_err(|e| e.to_string())?,
+        gates,
+        cameras,
         deadline: config.scan.inference_deadline,
     };
     let trial = super::block_on_any(async { ModelTrial::new(recipe).run(folder).await });

@@ -15,7 +15,7 @@ const SCHEMA: u64 = 1;
 
 table! { File { schema: u64, metric: Vec<At<Entry>> } }
 table! {
-    Entry { id: String, label: Names, unit: String, better: String, target: f64, decimals: u64, range: Vec<At<f64>> }
+    Entry { id: String, label: Names, unit: String, better: String, target: f64, decimals: u64, range: Vec<At<f64>>, by_colour: bool }
 }
 table! { Names { zh: String, en: String } }
 
@@ -49,7 +49,7 @@ pub fn parse(text: &str, file_name: &str) -> Result<Vec<Metric>, Complaints> {
 
 /// `None` after a complaint.
 fn metric(entry: &At<Entry>, reader: &mut Reader<'_>) -> Option<Metric> {
-    let Entry { id, label, unit, better, target, decimals, range } = &entry.value;
+    let Entry { id, label, unit, better, target, decimals, range, by_colour } = &entry.value;
     let id = parsed(id.as_ref(), entry, "id", reader, |text| MetricId::new(text).map_err(|e| e.to_string()));
     let direction =
         parsed(better.as_ref(), entry, "better", reader, |text| text.parse::<Direction>().map_err(|e| e.to_string()));
@@ -59,7 +59,8 @@ fn metric(entry: &At<Entry>, reader: &mut Reader<'_>) -> Option<Metric> {
     let range = range_of(range.as_ref(), entry, reader);
     let (direction, range) = (direction?, range?);
     let target = target_of(target.as_ref(), entry, direction, &range, reader)?;
-    Some(Metric { id: id?, label: label?, unit: unit?, direction, target, decimals: decimals?, range })
+    let by_colour = by_colour.as_ref().is_some_and(|at| at.value);
+    Some(Metric { id: id?, label: label?, unit: unit?, direction, target, decimals: decimals?, range, by_colour })
 }
 
 /// Set exactly where it is what counts; the outer `None` after a complaint.

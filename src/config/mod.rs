@@ -182,6 +182,10 @@ pub struct Scan {
     pub models: PathBuf,
     pub metrics_file: PathBuf,
     pub regions_file: PathBuf,
+    /// The numbers of the quality gates; `None`: those that this program was built with.
+    pub gates_file: Option<PathBuf>,
+    /// Cameras whose colours are known; `None`: none is.
+    pub cameras_file: Option<PathBuf>,
     /// The inference library; `None`: looked for beside the program, then in `target/onnxruntime/`.
     pub onnxruntime: Option<PathBuf>,
     /// A picture that takes longer ends the worker.

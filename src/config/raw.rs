@@ -65,6 +65,8 @@ table! {
         models: String,
         metrics_file: String,
         regions_file: String,
+        gates_file: String,
+        cameras_file: String,
         onnxruntime: String,
         inference_deadline_s: u64,
         inference_memory_mib: u64,

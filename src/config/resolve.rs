@@ -246,6 +246,8 @@ impl Desk<'_> {
             models: self.path(typed.models, "../models"),
             metrics_file: self.path(typed.metrics_file, "metrics.toml"),
             regions_file: self.path(typed.regions_file, "face-regions.toml"),
+            gates_file: filled(typed.gates_file).map(|path| self.base.join(path.value)),
+            cameras_file: filled(typed.cameras_file).map(|path| self.base.join(path.value)),
             onnxruntime: filled(typed.onnxruntime).map(|path| self.base.join(path.value)),
             inference_deadline: Duration::from_secs(self.number(typed.inference_deadline_s, 20, 1..=600)),
             inference_memory: self.number(typed.inference_memory_mib, 3_072, 256..=MIB) * MIB,

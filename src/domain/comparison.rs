@@ -31,6 +31,8 @@ words! {
         /// Fewer than 30 degrees of freedom behind the device's repeatability, or none declared.
         RepeatabilityUnknown = "repeatability_unknown",
         Missing = "missing",
+        /// The metric depends on colour, and one of the photographs has no grey card, locked camera or stored white.
+        NoColourReference = "no_colour_reference",
         /// The metric has no better and worse (skin tone): the numbers stand without a verdict.
         NoDirection = "no_direction",
     }

@@ -72,6 +72,8 @@ pub struct Metric {
     pub decimals: u8,
     /// Values outside are no skin: the probe was lifted off.
     pub range: RangeInclusive<f64>,
+    /// Read from the colours of a photograph: compared only where each has a colour reference.
+    pub by_colour: bool,
 }
 
 /// A value outside its metric's range.

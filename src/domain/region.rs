@@ -15,6 +15,8 @@ words! {
         Lips = "lips",
         Neck = "neck",
         InnerForearm = "inner_forearm",
+        /// Whatever a contact scope was set down on: the whole of its field.
+        Field = "field",
         /// A value for the whole face, such as a model's overall score.
         Face = "face",
     }

@@ -2,7 +2,7 @@
 //!
 //! Every region is a path of its own with `data-region` and `data-state`; a page's script changes only `data-state`, its
 //! stylesheet does the rest. Colours stand as attributes too, so that the map needs no stylesheet on paper.
-//! Own drawing, 320 × 404 units. Regions that are not on the face (forearm, whole face) are listed beside it, not drawn.
+//! Own drawing, 320 × 404 units. Regions that are not on the face (forearm, contact field, whole face) are listed beside it, not drawn.
 
 use super::{chart, lang, lang::Lang, verdict::Sign};
 use crate::domain::{Region, plan::StepState};
@@ -88,7 +88,7 @@ const fn outline(region: Region) -> Option<(&'static str, f64, f64)> {
         Region::RightEye => ("M141 168c-10-18-50-20-62-2 2 20 16 30 32 30s28-10 30-28z", 110.0, 176.0),
         Region::Lips => ("M124 284c8-16 24-18 36-12 12-6 28-4 36 12-4 18-20 26-36 26s-32-8-36-26z", 160.0, 292.0),
         Region::Neck => ("M124 358c2 18-4 26-22 38h116c-18-12-24-20-22-38-20 16-52 16-72 0z", 160.0, 384.0),
-        Region::InnerForearm | Region::Face => return None,
+        Region::InnerForearm | Region::Field | Region::Face => return None,
     })
 }
 
@@ -167,7 +167,7 @@ mod tests {
         let spots: Vec<Spot> =
             Region::ALL.iter().map(|region| Spot { region: *region, look: Look::Done, text: "<1>".into() }).collect();
         let svg = map(Lang::Zh, &spots);
-        for region in Region::ALL.iter().filter(|r| !matches!(r, Region::Face | Region::InnerForearm)) {
+        for region in Region::ALL.iter().filter(|r| !matches!(r, Region::Face | Region::Field | Region::InnerForearm)) {
             assert!(svg.contains(&format!(r#"data-region="{region}" data-state="done""#)), "{region}");
         }
         assert!(svg.contains("&lt;1&gt;") && !svg.contains("style="));

@@ -66,6 +66,7 @@ pub const fn region(lang: Lang, region: Region) -> &'static str {
         Region::Lips => lang.pick("唇周", "Lip area"),
         Region::Neck => lang.pick("颈部", "Neck"),
         Region::InnerForearm => lang.pick("前臂内侧", "Inner forearm"),
+        Region::Field => lang.pick("镜下局部", "Contact field"),
         Region::Face => lang.pick("全脸", "Whole face"),
     }
 }
@@ -118,6 +119,9 @@ pub const fn refusal(lang: Lang, refusal: Refusal) -> &'static str {
             lang.pick("该仪器的重复性尚未确定", "how well the device repeats itself is not established")
         }
         Refusal::Missing => lang.pick("缺少其中一次测量", "one of the two measurements is missing"),
+        Refusal::NoColourReference => {
+            lang.pick("照片中没有灰卡等颜色基准", "the photographs hold no grey card or other colour reference")
+        }
         Refusal::NoDirection => {
             lang.pick("该指标不分好坏，只列数值", "neither direction is better; the numbers stand alone")
         }

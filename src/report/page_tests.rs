@@ -14,6 +14,7 @@ fn metric(id: &str, direction: Direction) -> Metric {
         target: None,
         decimals: 1,
         range: 0.0..=100.0,
+        by_colour: false,
     }
 }
 

@@ -7,14 +7,14 @@ use super::{
     error::{StoreError, found},
     outbox::{self, About, Gate},
     pictures::{self, Picture},
-    scans,
+    points, scans,
     writer::Tx,
 };
 use crate::{
     clock,
     domain::{
         CaptureId, ScanId, Stamp, VisitId,
-        capture::{Capture, Format, Light, View},
+        capture::{Capture, ColourReference, Format, Light, View},
         consent::Purpose,
     },
     faults,
@@ -42,7 +42,7 @@ pub struct NewCapture {
 }
 
 const COLUMNS: &str = "id, scan, view, light, format, width, height, bytes, sha256, ax, ay, bx, by, complaints, camera,
-    boot, ns, ms, clock";
+    boot, ns, ms, clock, colour";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Capture> {
     Ok(Capture {
@@ -56,6 +56,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Capture> {
         bytes: uint(row, 7)?,
         sha256: row.get(8)?,
         anchors: [[row.get(9)?, row.get(10)?], [row.get(11)?, row.get(12)?]],
+        points: None,
+        colour: row.get(19)?,
         complaints: row.get::<_, Texts>(13)?.0,
         camera: row.get(14)?,
         taken: columns::stamp(row, 15)?,
@@ -64,15 +66,21 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Capture> {
 
 pub(super) fn load(conn: &Connection, id: CaptureId) -> Result<Capture, StoreError> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM captures WHERE id = ?1"))?;
-    found(select.query_row([id], from_row), "capture", id)
+    let capture = found(select.query_row([id], from_row), "capture", id)?;
+    Ok(Capture { points: points::of(conn, id)?, ..capture })
 }
 
 /// Captures of a scan in order, with whether they are struck out.
 pub(super) fn of_scan(conn: &Connection, scan: ScanId) -> Result<Vec<(Capture, bool)>, StoreError> {
     let mut select =
         conn.prepare_cached(&format!("SELECT {COLUMNS}, voided FROM captures WHERE scan = ?1 ORDER BY n"))?;
-    let captures = select.query_map([scan], |row| Ok((from_row(row)?, row.get(19)?)))?;
-    Ok(captures.collect::<Result<_, _>>()?)
+    let captures = select.query_map([scan], |row| Ok((from_row(row)?, row.get(20)?)))?;
+    let captures: Vec<(Capture, bool)> = captures.collect::<Result<_, _>>()?;
+    let with_points = |(capture, voided): (Capture, bool)| {
+        let points = points::of(conn, capture.id)?;
+        Ok((Capture { points, ..capture }, voided))
+    };
+    captures.into_iter().map(with_points).collect()
 }
 
 impl Store {
@@ -119,13 +127,29 @@ impl Store {
 
 fn named(id: CaptureId, new: NewCapture, picture: &Picture) -> Capture {
     let NewCapture { scan, view, light, format, width, height, anchors, complaints, camera, taken } = new;
-    let (bytes, sha256) = (picture.bytes, picture.sha256);
-    Capture { id, scan, view, light, format, width, height, bytes, sha256, anchors, complaints, camera, taken }
+    Capture {
+        id,
+        scan,
+        view,
+        light,
+        format,
+        width,
+        height,
+        bytes: picture.bytes,
+        sha256: picture.sha256,
+        anchors,
+        points: None,
+        colour: ColourReference::Unknown,
+        complaints,
+        camera,
+        taken,
+    }
 }
 
 fn insert(tx: &Tx<'_>, capture: &Capture, picture: &Picture) -> Result<(), StoreError> {
-    let Capture { id, scan, view, light, format, width, height, bytes, sha256, anchors, complaints, camera, taken } =
+    let Capture { id, scan, view, light, format, width, height, bytes, sha256, anchors, complaints, camera, .. } =
         capture;
+    let taken = capture.taken;
     let [[ax, ay], [bx, by]] = anchors;
     // Asked before the file was written too; it may have been withdrawn while it was.
     if !consents::given(tx, scans::place(tx, *scan)?.customer, Purpose::Photograph)? {

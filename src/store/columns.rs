@@ -4,7 +4,7 @@
 use crate::domain::{
     BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, Quantity, ReadingId, Region,
     RepeatId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
-    capture::{Format, Light, View},
+    capture::{ColourReference, Format, Light, PointSource, View},
     comparison::{Baseline, Refusal, Verdict},
     consent::{Channel, Purpose},
     device::DeviceIdentity,
@@ -62,7 +62,21 @@ macro_rules! words {
     )+ };
 }
 words!(
-    Baseline, Channel, ClockState, Format, Light, Phase, Purpose, Refusal, Region, ScanState, Verdict, View, VisitState
+    Baseline,
+    Channel,
+    ClockState,
+    ColourReference,
+    Format,
+    Light,
+    Phase,
+    PointSource,
+    Purpose,
+    Refusal,
+    Region,
+    ScanState,
+    Verdict,
+    View,
+    VisitState
 );
 
 impl ToSql for MetricId {

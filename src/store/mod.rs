@@ -33,6 +33,7 @@ mod outbox;
 mod owed;
 mod passing;
 mod pictures;
+mod points;
 mod readers;
 mod readings;
 mod repeats;

@@ -21,6 +21,8 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("station.js", JS, include_str!("assets/station.js")),
     ("signature.js", JS, include_str!("assets/signature.js")),
     ("photograph.js", JS, include_str!("assets/photograph.js")),
+    ("points.css", CSS, include_str!("assets/points.css")),
+    ("points.js", JS, include_str!("assets/points.js")),
     ("report.js", JS, include_str!("assets/report.js")),
 ];
 

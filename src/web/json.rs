@@ -156,7 +156,7 @@ fn device(device: &DeviceIdentity) -> Value {
 }
 
 fn capture(capture: &Capture, voided: bool, scores: &[Value]) -> Value {
-    let Capture { id, view, light, format, width, height, complaints, camera, taken, .. } = capture;
+    let Capture { id, view, light, format, width, height, points, colour, complaints, camera, taken, .. } = capture;
     json!({
         "id": id.to_string(),
         "view": view.as_str(),
@@ -164,6 +164,9 @@ fn capture(capture: &Capture, voided: bool, scores: &[Value]) -> Value {
         "format": format.as_str(),
         "width": width,
         "height": height,
+        "points": points.as_ref().map_or("guide", |set| set.source.as_str()),
+        "points_page": format!("/points/{id}"),
+        "colour": colour.as_str(),
         "complaints": complaints,
         "camera": camera,
         "taken": taken.wall.to_string(),

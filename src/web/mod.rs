@@ -49,6 +49,8 @@ pub struct About {
     pub plan: Vec<Step>,
     /// Photographs of a scan, with where the framing guide puts the anchors.
     pub views: Vec<Guide>,
+    /// Where the regions and points of a face are.
+    pub faces: Arc<FaceRegions>,
 }
 
 /// One view and its framing guide: the two anchors as shares of picture width and height.
@@ -135,6 +137,7 @@ pub fn router(state: AppState) -> Router {
         .route("/captures/{id}/picture", routing::get(api::captures::picture))
         .route("/models", routing::get(api::models::list))
         .route("/models/{id}/activate", routing::post(api::models::activate))
+        .route("/captures/{id}/points", routing::get(api::points::read).post(api::points::confirm))
         .route("/tray", routing::get(api::tray::list))
         .route("/tray/{repeat}/bind", routing::post(api::tray::bind))
         .route("/events", routing::get(events::events))
@@ -145,6 +148,7 @@ pub fn router(state: AppState) -> Router {
         .route("/", routing::get(pages::home))
         .route("/station/{id}", routing::get(pages::station))
         .route("/report/{visit}", routing::get(pages::report))
+        .route("/points/{capture}", routing::get(pages::points))
         .fallback(pages::unknown)
         .method_not_allowed_fallback(api::wrong_method)
         .layer(middleware::from_fn_with_state(state.clone(), finish::finish))

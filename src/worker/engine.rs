@@ -5,7 +5,9 @@ use super::limits;
 use crate::{
     adapters::onnx::{self, Model, Runtime},
     analysis::{
+        cameras::Cameras,
         door,
+        gates::Gates,
         golden::Golden,
         job::ModelName,
         manifest::{Fit, Manifest},
@@ -28,12 +30,14 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 pub(super) struct Engine {
     runtime: Runtime,
     regions: FaceRegions,
+    pub gates: Gates,
+    pub cameras: Cameras,
     pub models: Vec<Model>,
 }
 
 impl Engine {
-    pub(super) const fn new(runtime: Runtime, regions: FaceRegions) -> Self {
-        Self { runtime, regions, models: Vec::new() }
+    pub(super) const fn new(runtime: Runtime, regions: FaceRegions, gates: Gates, cameras: Cameras) -> Self {
+        Self { runtime, regions, gates, cameras, models: Vec::new() }
     }
 
     pub(super) fn view(&self, word: &str) -> Result<&ViewRegions, String> {

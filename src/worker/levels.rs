@@ -8,17 +8,26 @@ use super::{
 use crate::{
     adapters::onnx::Model,
     analysis::{
-        job::{EvaluatedScore, Level, Levels},
+        gates::Gates,
+        job::{EvaluatedScore, Level, Levels, ModelName},
         manifest::Fit,
         picture::Plane,
         quality,
-        regions::{Grid, Mask, Pose},
+        regions::{Grid, Mask, Pose, ViewRegions},
+        seen::{self, Seen, Shot},
         tensor,
+        tone::{self, Reference},
     },
-    domain::Region,
+    domain::{
+        Region,
+        capture::{ColourReference, FacePoints},
+    },
     faults,
 };
-use skinlink_pixels::sample::{Colour, Source};
+use skinlink_pixels::{
+    look::NoSkin,
+    sample::{Colour, Source},
+};
 
 /// A photograph ready to be cut.
 pub(super) struct Shown {
@@ -26,8 +35,15 @@ pub(super) struct Shown {
     pub pose: Pose,
     /// The nominal distance of the view's anchors.
     pub face_mm: f64,
-    /// Regions of the view with their polygons in face millimetres.
+    /// Regions of the view with their polygons in face millimetres; those in which certain metrics alone are read are not
+    /// for models.
     pub regions: Vec<(Region, Vec<[f64; 2]>)>,
+}
+
+/// What is taken for no skin.
+pub(super) const fn no_skin(gates: &Gates) -> NoSkin {
+    let rule = &gates.occlusion;
+    NoSkin { darker: rule.darker, brighter: rule.brighter, colour: rule.colour }
 }
 
 impl Shown {
@@ -36,7 +52,9 @@ impl Shown {
         let picture = decode(bytes)?;
         let pose = view.pose(anchors, picture.width(), picture.height()).map_err(|e| e.to_string())?;
         let face_mm = view.anchor_distance_mm;
-        let regions = view.regions.iter().map(|(region, polygon)| (*region, view.polygon_mm(polygon))).collect();
+        let reserved = |region: &Region| view.only.iter().any(|(known, _)| known == region);
+        let mut regions = view.areas(&pose, picture.width(), picture.height());
+        regions.retain(|(region, _)| !reserved(region));
         Ok(Self { source: Source::new(picture), pose, face_mm, regions })
     }
 
@@ -54,31 +72,75 @@ impl Shown {
     }
 }
 
-/// The quality gates alone.
+/// The quality gates alone, and what they saw.
 pub(super) fn look(
     engine: &Engine,
     view: &str,
     anchors: [[f64; 2]; 2],
     bytes: &[u8],
-) -> Result<(Levels, Shown), String> {
+) -> Result<(Levels, Shown, Seen), String> {
     let mut shown = Shown::open(engine, view, anchors, bytes)?;
-    let looks: Vec<_> = shown
-        .regions
-        .clone()
-        .iter()
-        .map(|(_, polygon)| {
-            let (grid, mask) = shown.cut(polygon, quality::LOOK_PX_PER_MM, 2, 1);
-            if mask.count() == 0 { None } else { quality::look(&shown.planes(&grid, Colour::Green)[0], &mask) }
-        })
-        .collect();
-    let (width, height) = (shown.source.picture().width(), shown.source.picture().height());
-    let px_per_mm = shown.pose.px_per_mm;
-    let complaints = quality::judge(width, height, px_per_mm, &looks).iter().map(ToString::to_string).collect();
-    Ok((Levels { width, height, px_per_mm, complaints, scores: Vec::new(), skipped: Vec::new() }, shown))
+    let view = engine.view(view)?;
+    let shot = Shot { view, pose: shown.pose, points: FacePoints { anchors, nose: anchors[0] }, nose_is_set: false };
+    let seen = seen::see(&mut shown.source, &shot, no_skin(&engine.gates));
+    let complaints = quality::judge(&engine.gates, &seen).iter().map(|failed| failed.complaint.to_string()).collect();
+    let levels = Levels {
+        width: seen.width,
+        height: seen.height,
+        px_per_mm: seen.px_per_mm,
+        complaints,
+        scores: Vec::new(),
+        skipped: Vec::new(),
+        colour: ColourReference::Unknown.to_string(),
+    };
+    Ok((levels, shown, seen))
 }
 
-pub(super) fn measure(engine: &mut Engine, view: &str, anchors: [[f64; 2]; 2], bytes: &[u8]) -> Result<Levels, String> {
-    let (mut levels, mut shown) = look(engine, view, anchors, bytes)?;
+/// What the colours are held against: a card in the picture, else what is known of the camera.
+fn reference(engine: &Engine, shown: &mut Shown, camera: &str) -> Option<Reference> {
+    tone::card_in(&mut shown.source, &engine.gates.card).map(|(_, reference)| reference).or_else(|| {
+        let (gains, kind) = engine.cameras.gains(camera)?;
+        Some(Reference { kind, gains })
+    })
+}
+
+/// Tone, redness and pigment of every region that is shown and has its colours left; the others with the reason.
+fn colours(view: &ViewRegions, seen: &Seen, gates: &Gates, reference: &Reference, levels: &mut Levels) {
+    let model = ModelName {
+        id: tone::MODEL.to_owned(),
+        version: tone::VERSION.to_owned(),
+        digest: tone::DIGEST.to_owned(),
+        provider: "gateway".to_owned(),
+    };
+    for (region, skin) in seen.regions.iter().filter_map(|r| Some((r.region, r.look.as_ref()?))) {
+        if skin.look.colourless > gates.clipping.colourless {
+            levels.skipped.push(format!("{}, {region}: burnt out, its colour is lost", tone::MODEL));
+            continue;
+        }
+        let values = tone::values(skin.look.light, reference);
+        let read = tone::METRICS.iter().zip(values).filter(|(metric, _)| view.reads(region, metric));
+        levels.scores.extend(read.map(|(metric, value)| Level {
+            model: model.clone(),
+            metric: (*metric).to_owned(),
+            region: region.to_string(),
+            value,
+        }));
+    }
+}
+
+pub(super) fn measure(
+    engine: &mut Engine,
+    view: &str,
+    anchors: [[f64; 2]; 2],
+    bytes: &[u8],
+    camera: &str,
+) -> Result<Levels, String> {
+    let (mut levels, mut shown, seen) = look(engine, view, anchors, bytes)?;
+    let found = reference(engine, &mut shown, camera);
+    levels.colour = found.map_or(ColourReference::None, |reference| reference.kind).to_string();
+    if let Some(reference) = found {
+        colours(engine.view(view)?, &seen, &engine.gates, &reference, &mut levels);
+    }
     for model in &mut engine.models {
         let id = model.manifest().id.clone();
         match model.manifest().input.fit.clone() {

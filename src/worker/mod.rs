@@ -7,6 +7,7 @@
 
 mod engine;
 mod evaluate;
+mod gate;
 mod levels;
 mod limits;
 mod outputs;
@@ -17,6 +18,9 @@ mod whole;
 use crate::{
     adapters::onnx,
     analysis::{
+        cameras::Cameras,
+        derivative, door,
+        gates::Gates,
         job::{Reply, Request},
         regions::FaceRegions,
     },
@@ -41,7 +45,11 @@ fn serve(input: &mut impl io::Read, output: &mut impl io::Write) -> Result<(), p
     let mut engine = None;
     while let Some((request, parts)) = pipe::read(input)? {
         faults::point("worker.request.read");
-        let reply = answer(&mut engine, request, &parts).unwrap_or_else(|reason| Reply::Failed { reason });
+        let answered = match (&request, &parts[..]) {
+            (Request::Derive, [picture]) => derive(picture).map(|small| (Reply::Derived, small)),
+            _ => answer(&mut engine, request, &parts).map(|reply| (reply, Vec::new())),
+        };
+        let reply = answered.unwrap_or_else(|reason| (Reply::Failed { reason }, Vec::new()));
         pipe::write(output, &reply)?;
         faults::point("worker.answer.written");
     }
@@ -50,8 +58,7 @@ fn serve(input: &mut impl io::Read, output: &mut impl io::Write) -> Result<(), p
 
 fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Result<Reply, String> {
     if let Request::Setup { onnxruntime, memory_mib } = request {
-        let [regions] = parts else { return Err("set-up needs face-regions.toml".into()) };
-        *engine = Some(set_up(&onnxruntime, memory_mib, regions)?);
+        *engine = Some(set_up(&onnxruntime, memory_mib, parts)?);
         return Ok(Reply::Ready { provider: onnx::PROVIDER.to_owned() });
     }
     let engine = engine.as_mut().ok_or("the inference process was not set up")?;
@@ -65,10 +72,19 @@ fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> R
             engine.activate(Path::new(&folder), pinned.as_deref(), true).map(|model| Reply::Activated { model })
         }
         (Request::Look { view, anchors }, [picture]) => {
-            levels::look(engine, &view, anchors, picture).map(|(levels, _)| Reply::Levels(levels))
+            levels::look(engine, &view, anchors, picture).map(|(levels, ..)| Reply::Levels(levels))
+        }
+        (Request::Gate { view, shot, before: None }, [picture]) => {
+            gate::gate(engine, &view, (&shot, picture), None).map(Reply::Gated)
+        }
+        (Request::Gate { view, shot, before: Some(before) }, [picture, earlier]) => {
+            gate::gate(engine, &view, (&shot, picture), Some((&before, earlier))).map(Reply::Gated)
         }
         (Request::Levels { view, anchors }, [picture]) => {
-            levels::measure(engine, &view, anchors, picture).map(Reply::Levels)
+            levels::measure(engine, &view, anchors, picture, "").map(Reply::Levels)
+        }
+        (Request::Measure { view, anchors, camera }, [picture]) => {
+            levels::measure(engine, &view, anchors, picture, &camera).map(Reply::Levels)
         }
         (Request::Evaluate { model, face, px_per_mm }, [picture]) => {
             evaluate::measure(engine, &model, face.as_ref(), px_per_mm, picture).map(Reply::Evaluated)
@@ -80,12 +96,27 @@ fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> R
     }
 }
 
+/// Needs neither library nor model.
+fn derive(picture: &[u8]) -> Result<Vec<u8>, String> {
+    let admitted = door::admit(picture).map_err(|refused| refused.to_string())?;
+    derivative::derive(&admitted).map_err(|fault| fault.to_string())
+}
+
 /// Limits first, so that even loading the library stays within them.
-fn set_up(onnxruntime: &str, memory_mib: u32, regions: &[u8]) -> Result<Engine, String> {
+fn set_up(onnxruntime: &str, memory_mib: u32, texts: &[Vec<u8>]) -> Result<Engine, String> {
     limits::set(memory_mib)?;
-    let text = std::str::from_utf8(regions).map_err(|_| "face-regions.toml is not UTF-8")?;
-    let regions = FaceRegions::parse(text).map_err(|e| e.to_string())?;
+    let [regions, others @ ..] = texts else { return Err("set-up needs face-regions.toml".into()) };
+    let text = |bytes: &[u8], name: &str| String::from_utf8(bytes.to_vec()).map_err(|_| format!("{name} is not UTF-8"));
+    let regions = FaceRegions::parse(&text(regions, "face-regions.toml")?).map_err(|e| e.to_string())?;
+    let (gates, cameras) = match others {
+        [] => (Gates::usual(), Cameras::default()),
+        [gates, cameras] => (
+            Gates::parse(&text(gates, "quality-gates.toml")?).map_err(|e| e.to_string())?,
+            Cameras::parse(&text(cameras, "cameras.toml")?).map_err(|e| e.to_string())?,
+        ),
+        _ => return Err("set-up takes one text or three".into()),
+    };
     let runtime = onnx::Runtime::load(Path::new(onnxruntime)).map_err(|e| e.to_string())?;
     faults::point("worker.set_up");
-    Ok(Engine::new(runtime, regions))
+    Ok(Engine::new(runtime, regions, gates, cameras))
 }

@@ -50,11 +50,21 @@ pub fn metric() -> Metric {
         target: None,
         decimals: 1,
         range: 0.0..=2000.0,
+        by_colour: false,
     }
 }
 
 pub fn recipe(program: &str, deadline: Duration) -> Recipe {
-    Recipe { program: program.into(), onnxruntime: library(), memory_mib: 3072, regions: regions(), deadline }
+    let (gates, cameras) = (String::new(), String::new());
+    Recipe {
+        program: program.into(),
+        onnxruntime: library(),
+        memory_mib: 3072,
+        regions: regions(),
+        gates,
+        cameras,
+        deadline,
+    }
 }
 
 pub fn good_recipe() -> Recipe {

@@ -187,6 +187,7 @@ impl Building {
                 metrics: Arc::clone(&metrics),
                 plan,
                 views: Guide::of(&faces, &[View::Front, View::Left, View::Right]),
+                faces: Arc::new(faces),
             }),
             judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
             // Nobody analyses here: photographs are kept, and say so.

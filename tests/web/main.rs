@@ -2,6 +2,7 @@
 
 mod house;
 mod station_ends;
+mod station_points;
 mod station_scan;
 mod web_api;
 mod web_events;

@@ -72,11 +72,14 @@ pub(super) async fn activate(options: &Activate) -> anyhow::Result<u8> {
 
 fn recipe(config: &Config) -> anyhow::Result<Recipe> {
     let scan = &config.scan;
+    let (gates, cameras) = catalogue::gates_and_cameras(scan)?;
     Ok(Recipe {
         program: std::env::current_exe()?,
         onnxruntime: runtime::find(scan.onnxruntime.as_deref())?,
         memory_mib: u32::try_from(scan.inference_memory >> 20).unwrap_or(u32::MAX),
         regions: catalogue::read(&scan.regions_file)?,
+        gates,
+        cameras,
         deadline: scan.inference_deadline,
     })
 }

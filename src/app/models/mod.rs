@@ -51,6 +51,8 @@ fn recipe(folder: &ModelFolder) -> anyhow::Result<Recipe> {
         onnxruntime: runtime::find(folder.onnxruntime.as_deref())?,
         memory_mib: MEMORY_MIB,
         regions: catalogue::read(&folder.regions)?,
+        gates: String::new(),
+        cameras: String::new(),
         deadline: DEADLINE,
     })
 }

@@ -2,7 +2,10 @@
 //! garbage or at silence, and started anew. The gateway never waits on it without a limit and never dies with it.
 
 use crate::{
-    analysis::job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request},
+    analysis::{
+        gates,
+        job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request},
+    },
     faults,
 };
 use std::{
@@ -28,6 +31,8 @@ const SIGABRT: i32 = nix::sys::signal::Signal::SIGABRT as i32;
 const SIGBUS: i32 = nix::sys::signal::Signal::SIGBUS as i32;
 const SIGKILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
 const SIGSEGV: i32 = nix::sys::signal::Signal::SIGSEGV as i32;
+/// A small picture has 0.4 MB, and little more where even the strongest compression is not enough.
+const MOST_BACK: usize = 8_000_000;
 
 /// How the inference process is started.
 #[derive(Debug, Clone)]
@@ -39,6 +44,9 @@ pub struct Recipe {
     pub memory_mib: u32,
     /// Text of `face-regions.toml`.
     pub regions: String,
+    /// Texts of `quality-gates.toml` and `cameras.toml`; empty: the usual numbers, no camera known.
+    pub gates: String,
+    pub cameras: String,
     /// One job: a photograph or a pair.
     pub deadline: Duration,
 }
@@ -90,6 +98,18 @@ impl Worker {
     /// One question, one answer; a process that died under it is replaced and asked once more. Waits out the rest after
     /// earlier failures. Cancelling ends the process.
     pub(super) async fn ask(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
+        self.ask_for(request, parts).await.map(|(reply, _)| reply)
+    }
+
+    /// The small picture of a photograph, made where a decoder's memory and faults are not the gateway's.
+    pub(super) async fn derive(&mut self, picture: &[u8]) -> Result<Vec<u8>, ChildError> {
+        match self.ask_for(&Request::Derive, &[picture]).await? {
+            (Reply::Derived, small) if !small.is_empty() => Ok(small),
+            (other, _) => Err(self.garbage(&other)),
+        }
+    }
+
+    async fn ask_for(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Heard, ChildError> {
         match self.try_once(request, parts).await {
             Err(ChildError::Died(why)) => {
                 tracing::warn!(why, "inference process ended; starting another");
@@ -123,7 +143,7 @@ impl Worker {
         ChildError::Died(format!("it answered something else: {name}"))
     }
 
-    async fn try_once(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
+    async fn try_once(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Heard, ChildError> {
         // Taken out, so that a cancelled call drops the process in the middle of its frame.
         let mut running = match self.running.take() {
             Some(running) => running,
@@ -144,7 +164,7 @@ impl Worker {
         };
         self.running = Some(running);
         self.failures = 0;
-        if let Reply::Failed { reason } = reply { Err(ChildError::Refused(reason)) } else { Ok(reply) }
+        if let (Reply::Failed { reason }, _) = reply { Err(ChildError::Refused(reason)) } else { Ok(reply) }
     }
 
     async fn start(&mut self) -> Result<Running, ChildError> {
@@ -164,7 +184,10 @@ impl Worker {
             onnxruntime: self.recipe.onnxruntime.display().to_string(),
             memory_mib: self.recipe.memory_mib,
         };
-        told(&mut running, &set_up, &[self.recipe.regions.as_bytes()]).await?;
+        let Recipe { regions, gates, cameras, .. } = &self.recipe;
+        let gates = if gates.is_empty() { gates::USUAL } else { gates };
+        let cameras = if cameras.is_empty() { "schema = 1" } else { cameras };
+        told(&mut running, &set_up, &[regions.as_bytes(), gates.as_bytes(), cameras.as_bytes()]).await?;
         for Active { id, folder, pinned } in &self.active {
             let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
             if let Err(error) = told(&mut running, &request, &[]).await {
@@ -204,7 +227,7 @@ fn spawn(recipe: &Recipe) -> Result<Running, ChildError> {
 /// A step of setting up, which must succeed.
 async fn told(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<(), ChildError> {
     match timeout(SET_UP_LIMIT, exchange(running, request, parts)).await {
-        Ok(Ok(Reply::Failed { reason })) => Err(ChildError::Start(reason)),
+        Ok(Ok((Reply::Failed { reason }, _))) => Err(ChildError::Start(reason)),
         Ok(Ok(_)) => Ok(()),
         Ok(Err(fault)) => Err(ChildError::Start(fault.to_string())),
         Err(_) => Err(ChildError::TimedOut(SET_UP_LIMIT)),
@@ -219,7 +242,10 @@ enum Fault {
     Frame(#[from] FrameError),
 }
 
-async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<Reply, Fault> {
+/// An answer with its part, which is empty for all but one kind.
+type Heard = (Reply, Vec<u8>);
+
+async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<Heard, Fault> {
     running.input.write_all(&job::head(request, parts)?).await?;
     for part in parts {
         running.input.write_all(part).await?;
@@ -229,13 +255,21 @@ async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> 
     let mut prefix = [0; PREFIX];
     running.output.read_exact(&mut prefix).await?;
     let Prefix { header, parts } = Prefix::parse(prefix)?;
-    if parts != 0 {
-        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: 0 }.into());
+    if parts > 1 {
+        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: 1 }.into());
+    }
+    let mut lengths = vec![0; 4 * parts];
+    running.output.read_exact(&mut lengths).await?;
+    let length = Prefix::part_lengths(&lengths)?.first().copied().unwrap_or(0);
+    if length > MOST_BACK {
+        return Err(FrameError::TooLarge { what: "a part", found: length, limit: MOST_BACK }.into());
     }
     let mut bytes = vec![0; header];
     running.output.read_exact(&mut bytes).await?;
+    let mut part = vec![0; length];
+    running.output.read_exact(&mut part).await?;
     faults::point("analysis.answer.read");
-    Ok(job::parse_header(&bytes)?)
+    Ok((job::parse_header(&bytes)?, part))
 }
 
 /// How the process ended, for the log.

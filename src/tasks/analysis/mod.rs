@@ -5,6 +5,7 @@
 //! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
 
 mod child;
+mod points;
 mod small_picture;
 mod trial;
 
@@ -14,13 +15,13 @@ pub use trial::{Evaluator, ModelTrial, Tried};
 use crate::{
     analysis::{
         compare::PairedResult,
-        job::{Level, Levels, ModelName, PairedMeasure, Reply, Request},
+        job::{Gated, Level, Levels, ModelName, PairedMeasure, Placed, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
     domain::{
         CaptureId, Quantity, ScoreId,
-        capture::View,
+        capture::{ColourReference, View},
         metric::{Metric, MetricId},
         score::{Engine, Score},
     },
@@ -93,7 +94,7 @@ pub struct ActiveModel {
 type Answer<T> = oneshot::Sender<Result<T, AnalysisError>>;
 
 enum Command {
-    Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, reply: Answer<Levels> },
+    Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, before: Option<CaptureId>, reply: Answer<Gated> },
     Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
     Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
     Activate { tried: Box<Tried>, reply: Answer<ActiveModel> },
@@ -149,10 +150,18 @@ impl AnalysisHandle {
     /// The quality gates on a photograph that is not stored yet: what to complain of before it is kept. `picture` as the
     /// door admitted it ([`crate::analysis::door::admit`]), anchors in pixels as shown.
     ///
+    /// An after picture is held against its `before` too, and takes over that one's points where a person confirmed them.
+    ///
     /// # Errors
     /// [`AnalysisError::Child`] with a sentence for people.
-    pub async fn look(&self, view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>) -> Result<Levels, AnalysisError> {
-        self.ask(|reply| Command::Look { view, anchors, picture, reply }).await
+    pub async fn look(
+        &self,
+        view: View,
+        anchors: [[f64; 2]; 2],
+        picture: Vec<u8>,
+        before: Option<CaptureId>,
+    ) -> Result<Gated, AnalysisError> {
+        self.ask(|reply| Command::Look { view, anchors, picture, before, reply }).await
     }
 
     /// Measures a stored photograph; answers when its scores are durable. A cancelled call is done nevertheless. Asked
@@ -297,9 +306,9 @@ impl Analysis {
     async fn handle(&mut self, command: Command) {
         // Whoever asked may be gone; the work was done nevertheless.
         match command {
-            Command::Look { view, anchors, picture, reply } => {
-                let request = Request::Look { view: view.to_string(), anchors };
-                let _ = reply.send(self.levels(&request, &picture).await);
+            Command::Look { view, anchors, picture, before, reply } => {
+                let shot = Placed { anchors, nose: None };
+                let _ = reply.send(self.gate(view, shot, &picture, before).await);
             }
             Command::Analyse { capture, reply } => {
                 faults::point("analysis.capture.queued");
@@ -387,11 +396,16 @@ impl Analysis {
     }
 
     async fn analyse(&mut self, capture: CaptureId) -> Result<Analysed, AnalysisError> {
+        self.inherit(capture).await;
         let about = self.store.capture(capture).await?;
         let picture = self.store.capture_bytes(capture).await?;
-        let request = Request::Levels { view: about.view.to_string(), anchors: about.anchors };
-        let levels = self.levels(&request, &picture).await?;
+        let (view, camera) = (about.view.to_string(), about.camera.clone());
+        let levels = self.levels(&Request::Measure { view, anchors: about.anchors, camera }, &picture).await?;
         faults::point("analysis.scores.received");
+        let colour = levels.colour.parse().unwrap_or(ColourReference::Unknown);
+        if colour != about.colour {
+            self.store.set_colour(capture, colour).await?;
+        }
         let Levels { complaints, skipped, .. } = levels;
         let scores: Vec<Score> = levels.scores.iter().filter_map(|level| self.score(capture, level)).collect();
         self.store.save_scores(capture, scores.clone()).await?;

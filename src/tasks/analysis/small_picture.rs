@@ -1,7 +1,7 @@
 //! The small picture of a photograph, for report and HQ: made from the original, kept by the store, and made again where the
 //! store could not keep it.
 
-use super::{Analysis, AnalysisError};
+use super::{Analysis, AnalysisError, ChildError};
 use crate::{
     analysis::{derivative, door},
     domain::{CaptureId, capture::Format},
@@ -65,19 +65,27 @@ impl Analysis {
     }
 
     /// Makes the small picture for report and HQ, unless an earlier run did.
-    async fn derive(&self, capture: CaptureId) -> Result<(), AnalysisError> {
+    async fn derive(&mut self, capture: CaptureId) -> Result<(), AnalysisError> {
         if self.store.has_picture(capture, Role::Report).await? {
             return Ok(());
         }
         let original = self.store.capture_bytes(capture).await?;
-        let made = spawn_blocking(move || {
-            let admitted = door::admit(&original).map_err(|fault| fault.to_string())?;
-            derivative::derive(&admitted).map_err(|fault| fault.to_string())
-        });
-        let small = made.await.map_err(|fault| fault.to_string()).flatten().map_err(AnalysisError::Picture)?;
+        let small = match self.worker.derive(&original).await {
+            // Without the inference process HQ is owed the picture nevertheless.
+            Err(ChildError::Start(_)) => derived_here(original).await?,
+            made => made?,
+        };
         faults::point("analysis.derivative.made");
         self.store.save_picture(capture, Role::Report, Format::Jpeg, small).await?;
         faults::point("analysis.derivative.confirmed");
         Ok(())
     }
+}
+
+async fn derived_here(original: Vec<u8>) -> Result<Vec<u8>, AnalysisError> {
+    let made = spawn_blocking(move || {
+        let admitted = door::admit(&original).map_err(|fault| fault.to_string())?;
+        derivative::derive(&admitted).map_err(|fault| fault.to_string())
+    });
+    made.await.map_err(|fault| fault.to_string()).flatten().map_err(AnalysisError::Picture)
 }

@@ -1,18 +1,23 @@
-//! Photographs: taken in at the door, kept encrypted, shown again.
+//! Photographs: taken in at the door, kept encrypted, shown again. What the gates say of them: [`super::gates`].
 
-use super::{changed, refused, tagged, view, visits::expect};
+use super::{
+    changed,
+    gates::{Judged, advice, before_of, look},
+    refused, tagged, view,
+    visits::expect,
+};
 use crate::{
     analysis::{
         door::{self, Admitted, DoorError},
-        quality::Complaint,
+        regions,
     },
     clock,
     domain::{
         CaptureId, ScanId, VisitId,
-        capture::{Capture, Light, View},
+        capture::{Capture, FacePoints, Light, View},
         consent::Purpose,
-        metric::Label,
         scan::{Phase, ScanState},
+        visit::Visit,
     },
     faults,
     store::{NewCapture, VisitView},
@@ -30,15 +35,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::time::Duration;
-use tokio::time::timeout;
+use serde_json::json;
 
-/// Below this a pore is a few pixels and gets no verdict.
-const MIN_PX_PER_MM: f64 = 8.0;
+pub(crate) use super::gates::advice_words;
 
-/// How long a page waits for the quality gates: nobody stands still longer.
-const GATES: Duration = Duration::from_secs(4);
+/// A contact scope's pixels lie between these, micrometres.
+const UM_PER_PX: std::ops::RangeInclusive<f64> = 0.5..=100.0;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +53,9 @@ pub struct About {
     camera: String,
     #[serde(default)]
     anchors: Option<String>,
+    /// Of a contact scope, which has no anchors.
+    #[serde(default)]
+    um_per_px: Option<f64>,
 }
 
 /// `POST /visits/{id}/captures`
@@ -79,12 +84,9 @@ pub async fn add(
     faults::point("door.capture.received");
     let admitted = admit(bytes).await?;
     faults::point("door.capture.stripped");
-    let guide = state.about.views.iter().find(|guide| guide.view == angle);
-    let anchors = match &about.anchors {
-        Some(typed) => typed_anchors(typed, &admitted)?,
-        None => guide.map_or([[0.0; 2]; 2], |guide| placed(guide, &admitted)),
-    };
-    let complaints = look(&state, angle, anchors, &admitted, guide).await;
+    let anchors = anchors(&state, &about, angle, &admitted)?;
+    let Judged { complaints, failed, anchors, inherited, card } =
+        look(&state, angle, anchors, &admitted, before_of(&known, phase, angle)).await;
     faults::point("door.capture.judged");
     let Admitted { format, width, height, orientation: _, bytes } = admitted;
     let taken = clock::now();
@@ -101,7 +103,7 @@ pub async fn add(
         camera,
         taken,
     };
-    let (capture, queued) = keep(&state, new, bytes).await?;
+    let (capture, queued) = keep(&state, new, bytes, inherited).await?;
     announce(&state, visit, scan, capture.id).await;
     let view = view(&state.store, visit).await?;
     changed(&state.live, &view).await;
@@ -113,15 +115,29 @@ pub async fn add(
         "height": height,
         "complaints": complaints,
         "advice": told,
+        "gates": failed,
+        "card": card,
+        "points": format!("/points/{}", capture.id),
         "analysis": if queued { "queued" } else { "none" },
     });
     Ok(tagged(StatusCode::CREATED, view.visit.version, body))
 }
 
-/// Keeps the photograph and queues it for its analysis.
-async fn keep(state: &AppState, new: NewCapture, bytes: Vec<u8>) -> Result<(Capture, bool), WebError> {
+/// Keeps the photograph, with the points it took over, and queues it for its analysis.
+async fn keep(
+    state: &AppState,
+    new: NewCapture,
+    bytes: Vec<u8>,
+    inherited: Option<FacePoints>,
+) -> Result<(Capture, bool), WebError> {
     let capture = state.store.save_capture(new, bytes).await.map_err(|fault| refused::store(&fault))?;
     faults::point("door.capture.kept");
+    if let Some(points) = inherited
+        && let Err(fault) = state.store.inherit_points(capture.id, points).await
+    {
+        // Its analysis carries them over once more.
+        tracing::warn!(capture = %capture.id, %fault, "points that were carried over could not be kept");
+    }
     // Waits only for a place in the queue; while the gateway stops, it is measured after the next start.
     let queued = state.analysis.enqueue(capture.id).await.is_ok();
     faults::point("door.capture.queued");
@@ -174,6 +190,21 @@ async fn admit(bytes: Bytes) -> Result<Admitted, WebError> {
     })
 }
 
+/// Typed, or a scope's ruler, or where the framing guide has them.
+fn anchors(state: &AppState, about: &About, angle: View, picture: &Admitted) -> Result<[[f64; 2]; 2], WebError> {
+    if state.about.faces.view(angle).is_some_and(|view| view.whole) {
+        let um = about.um_per_px.filter(|um| UM_PER_PX.contains(um)).ok_or_else(|| {
+            WebError::malformed("um_per_px", "say how many micrometres a pixel of the contact scope has, 0.5 to 100")
+        })?;
+        return Ok(regions::ruler(um));
+    }
+    let guide = state.about.views.iter().find(|guide| guide.view == angle);
+    match &about.anchors {
+        Some(typed) => typed_anchors(typed, picture),
+        None => Ok(guide.map_or([[0.0; 2]; 2], |guide| placed(guide, picture))),
+    }
+}
+
 /// Where the framing guide puts the anchors when the face fills it.
 fn placed(guide: &Guide, picture: &Admitted) -> [[f64; 2]; 2] {
     let (width, height) = (f64::from(picture.width), f64::from(picture.height));
@@ -190,48 +221,12 @@ fn typed_anchors(typed: &str, picture: &Admitted) -> Result<[[f64; 2]; 2], WebEr
     if inside(x1, y1) && inside(x2, y2) && (x1, y1) != (x2, y2) { Ok([[x1, y1], [x2, y2]]) } else { Err(wrong()) }
 }
 
-/// The quality gates, while the customer is still in front of the camera. Where they do not answer in time, only the scale
-/// is judged here; the photograph is kept either way.
-async fn look(
-    state: &AppState,
-    angle: View,
-    anchors: [[f64; 2]; 2],
-    picture: &Admitted,
-    guide: Option<&Guide>,
-) -> Vec<String> {
-    match timeout(GATES, state.analysis.look(angle, anchors, picture.bytes.clone())).await {
-        Ok(Ok(levels)) => levels.complaints,
-        Ok(Err(fault)) => {
-            tracing::info!(%fault, "the quality gates did not judge a photograph");
-            scale_complaint(guide, anchors)
-        }
-        Err(_) => {
-            tracing::info!("the quality gates did not answer in time");
-            scale_complaint(guide, anchors)
-        }
-    }
-}
-
-fn scale_complaint(guide: Option<&Guide>, [[x1, y1], [x2, y2]]: [[f64; 2]; 2]) -> Vec<String> {
-    let Some(guide) = guide else { return Vec::new() };
-    let scale = (x2 - x1).hypot(y2 - y1) / guide.anchor_distance_mm;
-    if scale < MIN_PX_PER_MM { vec![Complaint::TooCoarse.to_string()] } else { Vec::new() }
-}
-
-/// A complaint with what to do about it.
-fn advice(complaint: &str) -> Value {
-    let Label { zh, en } = advice_words(complaint);
-    json!({ "complaint": complaint, "zh": zh, "en": en })
-}
-
-/// What to do about a complaint; one that this version does not know asks for another photograph.
-pub(crate) fn advice_words(complaint: &str) -> Label {
-    complaint.parse().map_or_else(
-        |_| Label {
-            zh: "拍摄条件不理想，建议重拍".to_owned(), en: "Poor conditions: take it again".to_owned()
-        },
-        Complaint::advice,
-    )
+/// A photograph with its visit.
+pub(crate) async fn shown(state: &AppState, id: CaptureId) -> Result<(Capture, Visit), WebError> {
+    let capture = state.store.capture(id).await.map_err(|fault| refused::store(&fault))?;
+    let visit = state.store.scan(capture.scan).await.map_err(|fault| refused::store(&fault))?.visit;
+    let visit = state.store.visit(visit).await.map_err(|fault| refused::store(&fault))?;
+    Ok((capture, visit))
 }
 
 /// `GET /captures/{id}/picture`

@@ -3,6 +3,8 @@
 pub mod captures;
 pub mod customers;
 pub mod models;
+pub mod gates;
+pub mod points;
 pub mod refused;
 pub mod scans;
 pub mod status;

@@ -3,11 +3,13 @@
 mod chip;
 mod home;
 mod phase;
+mod points;
 mod rail;
 mod report;
 mod station;
 
 pub use home::home;
+pub use points::points;
 pub use report::report;
 pub use station::station;
 

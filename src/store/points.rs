@@ -1,0 +1,123 @@
+//! The points of a face in a photograph, and what its colours are held against. The photograph itself: [`super::captures`].
+
+use super::{Store, audit, captures, columns::int, error::StoreError, scans, visits, writer::Tx};
+use crate::{
+    clock,
+    domain::{
+        CaptureId, VisitId,
+        capture::{ColourReference, FacePoints, PointSource, SetPoints},
+    },
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(super) fn of(conn: &Connection, capture: CaptureId) -> Result<Option<SetPoints>, StoreError> {
+    let mut select =
+        conn.prepare_cached("SELECT ax, ay, bx, by, nx, ny, source, staff FROM capture_points WHERE capture = ?1")?;
+    let found = select.query_row([capture], |row| {
+        let points = FacePoints {
+            anchors: [[row.get(0)?, row.get(1)?], [row.get(2)?, row.get(3)?]],
+            nose: [row.get(4)?, row.get(5)?],
+        };
+        Ok(SetPoints { points, source: row.get(6)?, staff: row.get(7)? })
+    });
+    Ok(found.optional()?)
+}
+
+fn set(tx: &Tx<'_>, capture: CaptureId, set: &SetPoints) -> Result<VisitId, StoreError> {
+    let SetPoints { points: FacePoints { anchors: [[ax, ay], [bx, by]], nose: [nx, ny] }, source, staff } = set;
+    let place = scans::place(tx, captures::load(tx, capture)?.scan)?;
+    let now = clock::now();
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO capture_points (capture, ax, ay, bx, by, nx, ny, source, staff, boot, ns, ms, clock)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+    )?
+    .execute(params![
+        capture,
+        ax,
+        ay,
+        bx,
+        by,
+        nx,
+        ny,
+        source,
+        staff,
+        now.boot,
+        int(now.monotonic_ns),
+        now.wall,
+        now.clock
+    ])?;
+    tx.prepare_cached("UPDATE captures SET ax = ?2, ay = ?3, bx = ?4, by = ?5 WHERE id = ?1")?
+        .execute(params![capture, ax, ay, bx, by])?;
+    visits::touch(tx, place.visit)?;
+    audit::note(tx, staff, &format!("points.{source}"), Some(place.customer), &capture.to_string())?;
+    Ok(place.visit)
+}
+
+impl Store {
+    /// A person says where the points of a face are; from now on they count instead of the framing guide.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the visit has another version than `expected`; [`StoreError::WrongState`] when it is not
+    /// open.
+    pub async fn confirm_points(
+        &self,
+        capture: CaptureId,
+        expected: u64,
+        points: FacePoints,
+        staff: String,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let place = scans::place(tx, captures::load(tx, capture)?.scan)?;
+            visits::expect_open(tx, place.visit, Some(expected))?;
+            set(tx, capture, &SetPoints { points, source: PointSource::Confirmed, staff }).map(drop)
+        })
+        .await
+    }
+
+    /// Points carried over from an earlier picture; what a person said stays.
+    pub async fn inherit_points(&self, capture: CaptureId, points: FacePoints) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            if of(tx, capture)?.is_some_and(|known| known.source == PointSource::Confirmed) {
+                return Ok(());
+            }
+            let staff = "gateway".to_owned();
+            set(tx, capture, &SetPoints { points, source: PointSource::Inherited, staff }).map(drop)
+        })
+        .await
+    }
+
+    /// What the colours of a photograph are held against, as its analysis found.
+    pub async fn set_colour(&self, capture: CaptureId, colour: ColourReference) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            tx.prepare_cached("UPDATE captures SET colour = ?2 WHERE id = ?1")?.execute(params![capture, colour])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The photograph whose points `capture` takes over: of the same visit and view, the last one before it whose points a person
+    /// confirmed and that was not struck out. `None` where `capture` has confirmed points itself.
+    pub async fn baseline_of(&self, capture: CaptureId) -> Result<Option<CaptureId>, StoreError> {
+        let sql = "SELECT b.id FROM captures a JOIN scans sa ON sa.id = a.scan JOIN scans sb ON sb.visit = sa.visit
+                   JOIN captures b ON b.scan = sb.id JOIN capture_points p ON p.capture = b.id AND p.source = 'confirmed'
+                   WHERE a.id = ?1 AND b.id <> a.id AND b.view = a.view AND b.n < a.n AND b.voided = 0
+                     AND sb.state <> 'voided'
+                     AND NOT EXISTS (SELECT 1 FROM capture_points q WHERE q.capture = a.id AND q.source = 'confirmed')
+                   ORDER BY b.n DESC LIMIT 1";
+        self.read(move |conn| Ok(conn.query_row(sql, [capture], |row| row.get(0)).optional()?)).await
+    }
+
+    /// Photographs that took their points over from `capture`, or would: those of its visit and view taken after it, without
+    /// points that a person confirmed.
+    pub async fn heirs_of(&self, capture: CaptureId) -> Result<Vec<CaptureId>, StoreError> {
+        let sql = "SELECT a.id FROM captures b JOIN scans sb ON sb.id = b.scan JOIN scans sa ON sa.visit = sb.visit
+                   JOIN captures a ON a.scan = sa.id
+                   WHERE b.id = ?1 AND a.view = b.view AND a.n > b.n AND a.voided = 0 AND sa.state <> 'voided'
+                     AND NOT EXISTS (SELECT 1 FROM capture_points q WHERE q.capture = a.id AND q.source = 'confirmed')
+                   ORDER BY a.n";
+        self.read(move |conn| {
+            Ok(conn.prepare_cached(sql)?.query_map([capture], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })
+        .await
+    }
+}

@@ -1,0 +1,60 @@
+//! The gates on a photograph that is held against an earlier one, and the earlier one's points carried over to it.
+
+use super::{Analysis, AnalysisError};
+use crate::{
+    analysis::job::{Carried, Gated, Placed, Reply, Request},
+    domain::{
+        CaptureId,
+        capture::{Capture, FacePoints, View},
+    },
+};
+
+/// Where a photograph's face lies, with the nose where somebody set it.
+fn placed(capture: &Capture) -> Placed {
+    Placed { anchors: capture.anchors, nose: capture.points.as_ref().map(|set| set.points.nose) }
+}
+
+impl Analysis {
+    /// The gates, also against `before` where it can still be read.
+    pub(super) async fn gate(
+        &mut self,
+        view: View,
+        shot: Placed,
+        picture: &[u8],
+        before: Option<CaptureId>,
+    ) -> Result<Gated, AnalysisError> {
+        let mut earlier = None;
+        if let Some(before) = before {
+            earlier = Some((placed(&self.store.capture(before).await?), self.store.capture_bytes(before).await?));
+        }
+        let request = Request::Gate { view: view.to_string(), shot, before: earlier.as_ref().map(|(at, _)| *at) };
+        let parts: Vec<&[u8]> = [picture].into_iter().chain(earlier.as_ref().map(|(_, bytes)| &bytes[..])).collect();
+        match self.worker.ask(&request, &parts).await? {
+            Reply::Gated(gated) => Ok(gated),
+            other => Err(self.worker.garbage(&other).into()),
+        }
+    }
+
+    /// Takes the points of an earlier photograph over, where a person confirmed them there and both match. A photograph that does
+    /// not match keeps the points it has.
+    pub(super) async fn inherit(&mut self, capture: CaptureId) {
+        match self.carried(capture).await {
+            Ok(Some(Carried { anchors, nose })) => {
+                let kept = self.store.inherit_points(capture, FacePoints { anchors, nose }).await;
+                if let Err(error) = kept {
+                    tracing::warn!(%capture, %error, "points that were carried over could not be kept");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%capture, %error, "no points were carried over"),
+        }
+    }
+
+    async fn carried(&mut self, capture: CaptureId) -> Result<Option<Carried>, AnalysisError> {
+        let Some(baseline) = self.store.baseline_of(capture).await? else { return Ok(None) };
+        let about = self.store.capture(capture).await?;
+        let picture = self.store.capture_bytes(capture).await?;
+        let shot = Placed { anchors: about.anchors, nose: None };
+        Ok(self.gate(about.view, shot, &picture, Some(baseline)).await?.inherited)
+    }
+}
