@@ -3,6 +3,7 @@
 pub mod captures;
 pub mod customers;
 pub mod refused;
+pub mod reports;
 pub mod scans;
 pub mod status;
 pub mod tray;
