@@ -59,14 +59,14 @@ const FORBIDDEN: &[&str] = &[
     "younger",
 ];
 
-fn item(metric: &str, region: Region, change: f64, verdict: &str, refusal: Option<&str>) -> Compared {
+fn item(metric: &str, region: Region, (before, change): (f64, f64), verdict: &str, refusal: Option<&str>) -> Compared {
     let known = refusal.is_none();
     Compared {
         metric: metric.into(),
         region: region.to_string(),
         unit: "%".into(),
-        before: Some(35.0),
-        after: Some(35.0 + change),
+        before: Some(before),
+        after: Some(before + change),
         change: known.then_some(change),
         smallest_detectable_change: known.then_some(4.1),
         verdict: verdict.into(),
@@ -103,12 +103,20 @@ fn whole() -> Sheet {
         metric("redness", "泛红", "Redness", "lower"),
         metric("tone", "肤色", "Skin tone", "neutral"),
     ];
-    let outcomes = [(23.5, "improved"), (1.2, "none"), (-9.0, "worsened"), (0.4, "none"), (5.5, "improved")];
-    let items = metrics.iter().flat_map(|metric| {
-        let row = |(region, (change, verdict)): (&Region, &(f64, &str))| {
-            item(&metric.metric, *region, *change, verdict, None)
+    // Moisture rises, redness falls on the cheeks, the rest stays within its limits.
+    let rows: [[(f64, f64); 5]; 5] = [
+        [(34.2, 21.5), (38.0, 2.9), (31.6, 25.4), (32.1, 24.0), (36.4, 18.7)],
+        [(46.0, 1.8), (52.3, -2.2), (38.1, 0.9), (37.7, 1.1), (44.0, -0.6)],
+        [(61.0, 1.2), (58.4, 0.3), (63.2, -1.9), (62.8, 2.0), (60.1, 0.8)],
+        [(21.0, -1.0), (24.2, -2.5), (31.9, -9.6), (30.7, -8.8), (20.3, 0.4)],
+        [(64.1, 0.4), (63.0, 0.2), (65.5, -0.5), (65.2, 0.1), (62.9, 0.3)],
+    ];
+    let items = metrics.iter().zip(&rows).flat_map(|(metric, row)| {
+        let one = |(region, (before, change)): (&Region, &(f64, f64))| {
+            let verdict = if change.abs() <= 4.1 { "none" } else { "improved" };
+            item(&metric.metric, *region, (*before, *change), verdict, None)
         };
-        regions.iter().zip(&outcomes).map(row).collect::<Vec<_>>()
+        regions.iter().zip(row).map(one).collect::<Vec<_>>()
     });
     let photographs = View::ALL.iter().take(3).map(|view| Photographs {
         view: view.to_string(),
@@ -143,7 +151,7 @@ fn whole() -> Sheet {
 
 /// Every refusal, every note, the model's method, and both single phases.
 fn odd() -> Vec<Sheet> {
-    let refused = |refusal: &Refusal| item("pores", Region::Nose, 0.0, "not_comparable", Some(refusal.as_str()));
+    let refused = |refusal: &Refusal| item("pores", Region::Nose, (0.4, 0.0), "not_comparable", Some(refusal.as_str()));
     let notes = ["one", "cameras_differ", "poor", "as_taken"];
     let photographs = notes.iter().map(|note| Photographs {
         view: "close".into(),
@@ -187,9 +195,13 @@ fn odd() -> Vec<Sheet> {
             .collect(),
         ..whole()
     };
+    let worse = |change: f64| item("moisture", Region::Nose, (35.0, change), "worsened", None);
+    let target = |verdict: &str| item("sebum", Region::Chin, (35.0, 9.0), verdict, None);
+    let worse = Sheet { items: vec![worse(-9.0), worse(9.0), target("improved"), target("worsened")], ..whole() };
+    let neutral = Sheet { items: vec![item("tone", Region::Chin, (35.0, 9.0), "improved", None)], ..whole() };
     let nothing = Sheet { phases: Vec::new(), values: Vec::new(), skin_type: "dry".into(), ..single("before") };
     let unjudged = Sheet { phases: vec!["before".into(), "after".into()], ..nothing.clone() };
-    vec![refusals, single("before"), single("after"), nothing, unjudged]
+    vec![refusals, single("before"), single("after"), nothing, unjudged, worse, neutral]
 }
 
 async fn html(response: Response) -> String {
@@ -284,5 +296,45 @@ async fn what_a_salon_writes_is_text_and_never_markup() {
         let page = drawn(*tongue, sheet.clone()).await;
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x") && !page.contains("清<b>"));
         assert!(page.contains("<bdi>مرحبا</bdi>") && page.contains("💆‍♀️"));
+    }
+}
+
+/// What a page of the samples shows: its address and the word that makes a form one are other each time, and the photographs are
+/// those of a rendered face beside it.
+fn as_sample(page: &str) -> String {
+    let mut out = String::new();
+    for (at, piece) in page.split("name=\"once\" value=\"").enumerate() {
+        out += if at == 0 { piece } else { piece.split_once('"').map_or("", |(_, after)| after) };
+        out += "name=\"once\" value=\"\"";
+    }
+    let out = out.trim_end_matches("name=\"once\" value=\"\"").to_owned();
+    let out = (0..3).fold(out, |out, at| {
+        let at = format!("/r/{TOKEN}/{at}/");
+        out.replace(&format!("{at}before"), "front-before.jpg").replace(&format!("{at}after"), "front-after.jpg")
+    });
+    out.replace(TOKEN, "00000000000000000000000000000000")
+}
+
+/// `docs/report/` shows what customers see. `SKINLINK_WRITE_SAMPLES=1` writes it anew: look at it then.
+#[tokio::test]
+async fn the_samples_are_current() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report");
+    let mut sheet = whole();
+    sheet.photographs.truncate(1);
+    let mut samples = Vec::new();
+    for tongue in Tongue::ALL {
+        samples.push((format!("report-{}.html", tongue.tag()), as_sample(&drawn(*tongue, sheet.clone()).await)));
+    }
+    samples.push(("no-comparison.html".to_owned(), as_sample(&drawn(Tongue::Hans, odd().remove(1)).await)));
+    samples.push(("dead-link.html".to_owned(), html(dead(Tongue::Hans)).await));
+    let bundle = crate::report::fhir::bundle(Lang::En, &sheet, 7);
+    samples.push(("report.fhir.json".to_owned(), format!("{bundle:#}\n")));
+    for (name, text) in samples {
+        let path = folder.join(&name);
+        if std::env::var_os("SKINLINK_WRITE_SAMPLES").is_some() {
+            std::fs::write(&path, &text).expect("writable");
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == text, "{name} is out of date; write it with SKINLINK_WRITE_SAMPLES=1 and look at it");
     }
 }
