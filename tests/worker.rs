@@ -142,7 +142,7 @@ fn every_bad_picture_is_told_and_the_next_good_one_is_measured() {
         let reason = worker.refusal(&Request::Levels { view: "left".into(), anchors: ANCHORS }, &[picture]);
         assert!(reason.contains(words), "{reason}");
     }
-    for (anchors, view) in [([[0.0; 2]; 2], "left"), ([[f64::MAX, 0.0], [0.0, 9.0]], "left"), (ANCHORS, "close")] {
+    for (anchors, view) in [([[0.0; 2]; 2], "left"), ([[f64::MAX, 0.0], [0.0, 9.0]], "left"), (ANCHORS, "profile")] {
         worker.refusal(&Request::Look { view: view.into(), anchors }, &[&good]);
     }
     let without_picture = Request::Look { view: "left".into(), anchors: ANCHORS };
