@@ -101,12 +101,13 @@ fn metric(told: &sheet::Metric) -> Option<Metric> {
     Some(Metric {
         id: MetricId::new(&told.metric).ok()?,
         label: Label { zh: told.label.zh.clone(), en: told.label.en.clone() },
-        // The unit stands with each value; range and target have done their work when the verdict was drawn.
+        // The unit stands with each value; the rest has done its work when the verdict was drawn.
         unit: String::new(),
         direction: told.direction.parse().ok()?,
         target: None,
         decimals: told.decimals,
         range: f64::NEG_INFINITY..=f64::INFINITY,
+        by_colour: false,
     })
 }
 
