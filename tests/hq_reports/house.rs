@@ -224,6 +224,7 @@ pub fn letterhead() -> Letterhead {
         target: None,
         decimals: 1,
         range: 0.0..=100.0,
+        by_colour: false,
     };
     Letterhead::new(&Label { zh: "清和肌研".into(), en: "Qinghe Skin Studio".into() }, &[moisture])
 }
