@@ -3,6 +3,7 @@
 use super::{
     lang::{self, Lang},
     page::Source,
+    traditional,
 };
 use crate::domain::{
     capture::Capture,
@@ -88,8 +89,9 @@ pub(super) fn method(lang: Lang, source: &Source<'_>) -> Vec<Method> {
         let what = lang::metric(lang, source.metrics, &item.metric).to_owned();
         let digest: String = engine.model_digest.chars().take(12).collect();
         let how = match lang {
-            Lang::Zh => {
-                format!("由照片计算：{} {}（{digest}），{}", engine.model, engine.model_version, engine.provider)
+            Lang::Zh | Lang::Hant => {
+                let told = lang.pick("由照片计算：", "");
+                format!("{told}{} {}（{digest}），{}", engine.model, engine.model_version, engine.provider)
             }
             Lang::En => format!(
                 "computed from photographs: {} {} ({digest}), {}",
@@ -123,11 +125,13 @@ fn how(lang: Lang, readings: &[&Reading]) -> String {
     let device = devices.join(lang.pick("、", ", "));
     let mut text = match lang {
         Lang::Zh => format!("仪器 {device}，单位 {unit}，每个部位测 {times} 次取平均"),
+        Lang::Hant => traditional::sentence(&format!("仪器 {device}，单位 {unit}，每个部位测 {times} 次取平均")),
         Lang::En => format!("device {device}, unit {unit}, mean of {times} repeats per region"),
     };
     if off > 0 {
         let _ = match lang {
             Lang::Zh => write!(text, "；{off} 个离群值已标出，不计入平均"),
+            Lang::Hant => write!(text, "{}", traditional::sentence(&format!("；{off} 个离群值已标出，不计入平均"))),
             Lang::En => write!(text, "; {off} outlying values flagged and left out of the mean"),
         };
     }

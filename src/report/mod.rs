@@ -8,6 +8,9 @@ pub mod evidence;
 pub mod face;
 pub mod lang;
 pub mod page;
+pub mod traditional;
+mod traditional_more;
+mod traditional_words;
 pub mod verdict;
 
 pub use lang::Lang;

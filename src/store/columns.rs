@@ -2,8 +2,9 @@
 //! four columns, lists of short texts as JSON.
 
 use crate::domain::{
-    BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, Quantity, ReadingId, Region,
-    RepeatId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
+    AppointmentId, BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, Quantity,
+    ReadingId, Region, RepeatId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
+    appointment::{AppointmentState, Origin},
     capture::{Format, Light, View},
     comparison::{Baseline, Refusal, Verdict},
     consent::{Channel, Purpose},
@@ -11,6 +12,7 @@ use crate::domain::{
     metric::MetricId,
     reading::QualityFlag,
     scan::{Phase, ScanState},
+    staff::Role,
     visit::VisitState,
 };
 use rusqlite::{
@@ -33,6 +35,7 @@ macro_rules! ids {
     )+ };
 }
 ids!(
+    AppointmentId,
     BootId,
     CaptureId,
     ComparisonId,
@@ -62,7 +65,22 @@ macro_rules! words {
     )+ };
 }
 words!(
-    Baseline, Channel, ClockState, Format, Light, Phase, Purpose, Refusal, Region, ScanState, Verdict, View, VisitState
+    AppointmentState,
+    Baseline,
+    Channel,
+    ClockState,
+    Format,
+    Light,
+    Origin,
+    Phase,
+    Purpose,
+    Refusal,
+    Region,
+    Role,
+    ScanState,
+    Verdict,
+    View,
+    VisitState
 );
 
 impl ToSql for MetricId {

@@ -8,9 +8,11 @@
 //! backups of the first), `pictures/` (one encrypted file each), `backups/`, `lock`, `store.key` unless configured elsewhere.
 
 mod acknowledged;
+mod appointments;
 mod audit;
 mod backup;
 mod captures;
+mod cards;
 mod columns;
 mod comparisons;
 mod connection;
@@ -41,15 +43,19 @@ mod scans;
 mod schema;
 mod scores;
 mod sharing;
+mod staff;
 mod steps;
+mod tablets;
 mod times;
 mod tray;
 mod vault;
 mod views;
+mod visit_sheets;
 mod visits;
 mod writer;
 
 pub use acknowledged::DeadLetter;
+pub use appointments::Booking;
 pub use audit::AuditBroken;
 pub use captures::NewCapture;
 pub use consents::NewConsent;
@@ -63,6 +69,7 @@ pub use outbox::Backlog;
 pub use owed::OwedImage;
 pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use schema::VERSION as SCHEMA_VERSION;
+pub use staff::{Account, LoggedIn};
 pub use views::{Entry, ScanView, VisitView};
 #[cfg(test)]
 pub(crate) use writer::tests::{dead_store, store as store_for_test};

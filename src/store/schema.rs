@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/003.sql"),
     include_str!("schema/004.sql"),
     include_str!("schema/005.sql"),
+    include_str!("schema/007.sql"),
 ];
 
 /// The version this program writes.

@@ -21,6 +21,9 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("station.js", JS, include_str!("assets/station.js")),
     ("signature.js", JS, include_str!("assets/signature.js")),
     ("photograph.js", JS, include_str!("assets/photograph.js")),
+    ("camera.js", JS, include_str!("assets/camera.js")),
+    ("compare.js", JS, include_str!("assets/compare.js")),
+    ("login.js", JS, include_str!("assets/login.js")),
     ("report.js", JS, include_str!("assets/report.js")),
 ];
 

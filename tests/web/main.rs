@@ -1,6 +1,10 @@
 //! The chair, the API, the live events and the pages: real tasks, store and sockets, a simulated analyser.
 
+mod browser;
 mod house;
+mod lan;
+mod log_in;
+mod openapi;
 mod station_ends;
 mod station_scan;
 mod web_api;
@@ -9,3 +13,4 @@ mod web_guard;
 mod web_hang_ups;
 mod web_pages;
 mod web_privacy;
+mod words;

@@ -15,6 +15,7 @@ use crate::{
         scan::{Phase, ScanState},
     },
     faults,
+    report::traditional,
     store::{NewCapture, VisitView},
     tasks::live::News,
     web::{
@@ -29,6 +30,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -40,7 +42,7 @@ const MIN_PX_PER_MM: f64 = 8.0;
 /// How long a page waits for the quality gates: nobody stands still longer.
 const GATES: Duration = Duration::from_secs(4);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct About {
     phase: String,
@@ -221,7 +223,7 @@ fn scale_complaint(guide: Option<&Guide>, [[x1, y1], [x2, y2]]: [[f64; 2]; 2]) -
 /// A complaint with what to do about it.
 fn advice(complaint: &str) -> Value {
     let Label { zh, en } = advice_words(complaint);
-    json!({ "complaint": complaint, "zh": zh, "en": en })
+    json!({ "complaint": complaint, "zh_hant": traditional::sentence(&zh), "zh": zh, "en": en })
 }
 
 /// What to do about a complaint; one that this version does not know asks for another photograph.

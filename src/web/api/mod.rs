@@ -1,10 +1,16 @@
 //! The calls of `/api/v1`, one file per thing.
 
+pub mod appointments;
 pub mod captures;
+pub mod cards;
 pub mod customers;
 pub mod refused;
 pub mod scans;
+pub mod session;
+pub mod sheets;
+pub mod staff;
 pub mod status;
+pub mod tablets;
 pub mod tray;
 pub mod visits;
 
