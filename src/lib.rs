@@ -17,7 +17,7 @@
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
 //! - [`hq`] headquarters' receiver, a composition root of its own
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
-//! - [`web`] API, live events, pages · loopback only
+//! - [`web`] API, live events, pages, log-in · this machine, and tablets over TLS
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo, the installer's tools
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //! - [`store`] what must not be lost: SQLite (encrypted), photographs, keys, outbox

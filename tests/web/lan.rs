@@ -8,7 +8,10 @@ use skinlink::{
     clock, web,
 };
 use std::{net::SocketAddr, sync::Arc};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 const NAME: &str = "skinlink.local";
@@ -17,7 +20,7 @@ struct Lan {
     address: SocketAddr,
     authority: Vec<u8>,
     stop: CancellationToken,
-    work: tokio::task::JoinHandle<()>,
+    work: JoinSet<()>,
 }
 
 async fn lan(house: &House) -> Lan {
@@ -33,7 +36,8 @@ async fn lan(house: &House) -> Lan {
     let (state, stop) = (house.state.clone(), CancellationToken::new());
     let ended = stop.clone();
     let names: Arc<[String]> = vec![NAME.to_owned()].into();
-    let work = tokio::spawn(async move { web::lan::serve(listener, state, names, ended).await.expect("ends well") });
+    let mut work = JoinSet::new();
+    work.spawn(async move { web::lan::serve(listener, state, names, ended).await.expect("ends well") });
     Lan { address, authority: read(&files.ca), stop, work }
 }
 
@@ -71,9 +75,9 @@ impl Lan {
         (status, serde_json::from_str(&text).unwrap_or(Value::String(text)), cookie)
     }
 
-    async fn close(self) {
+    async fn close(mut self) {
         self.stop.cancel();
-        soon("the end", self.work).await.expect("ends well");
+        soon("the end", self.work.join_next()).await.expect("was running").expect("ends well");
     }
 }
 

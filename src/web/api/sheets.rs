@@ -6,7 +6,6 @@ use crate::{
         Quantity, VisitId,
         sheet::{Conditions, Sheet, Soft, is_day},
     },
-    faults,
     web::{
         AppState,
         ask::{Body, Seen, parse, text},
@@ -51,7 +50,7 @@ pub async fn write(
     if let Err(fault) = written {
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
-    faults::point("station.sheet.written");
+
     answer(&state, visit).await
 }
 

@@ -12,7 +12,7 @@ export const say = (zh, hant, en) => (english ? en : tag === 'zh-Hant' ? hant : 
 /** Picks what the gateway said in three languages. */
 export const told = (words) => say(words.zh, words.zh_hant || words.zh, words.en);
 
-/** A short message at the foot of the page, with one thing to do about it if there is one. */
+/** A short message at the head of the page, where it hides no key, with one thing to do about it if there is one. */
 export function toast(text, { bad = false, act, label } = {}) {
   let box = document.querySelector('.toast');
   if (!box) {
@@ -93,6 +93,7 @@ export async function refresh() {
   const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html');
   const seated = (page) => page.querySelector('[data-visit]')?.dataset.visit;
   // Another visit, or none any more: this is another page.
+  if ('leaving' in document.body.dataset) return;
   if (seated(document) !== seated(fresh)) return location.reload();
   for (const old of document.querySelectorAll('[data-live][id]')) {
     const now = fresh.getElementById(old.id);

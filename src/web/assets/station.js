@@ -210,13 +210,21 @@ if (nextDay) {
   nextDay.addEventListener('change', () => chooseDay());
   chooseDay();
   document.getElementById('close-visit').addEventListener('click', async (event) => {
-    event.currentTarget.disabled = true;
+    const button = event.currentTarget;
+    button.disabled = true;
     await attempt(async () => {
       const kept = await call('POST', `/api/v1/visits/${visit}/sheet`, { body: { next_day: nextDay.value }, version: version() });
-      await call('POST', `/api/v1/visits/${visit}/close`, { body: {}, version: kept.version });
+      // The page is left by itself: what is heard of the end must not draw it anew.
+      document.body.dataset.leaving = '';
+      try {
+        await call('POST', `/api/v1/visits/${visit}/close`, { body: {}, version: kept.version });
+      } catch (refused) {
+        delete document.body.dataset.leaving;
+        throw refused;
+      }
       location.href = '/';
     });
-    document.getElementById('close-visit').disabled = false;
+    button.disabled = 'leaving' in document.body.dataset;
   });
 }
 
