@@ -31,7 +31,7 @@ const HEADERS: &[(&str, &str)] = &[
 /// An address that would let others in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "[web] listen = \"{0}\" is reachable from other machines without TLS: use 127.0.0.1 here, and web.lan for the salon's network"
+    "[web] listen = \"{0}\" is reachable from other machines without TLS; only loopback is served here: use 127.0.0.1, and web.lan for tablets"
 )]
 pub struct NotLoopback(pub SocketAddr);
 

@@ -48,7 +48,9 @@ fn literals(text: &str) -> Vec<String> {
                 Some((_, '\\')) => match chars.next() {
                     Some((_, '\n')) => {
                         let blanks = chars.as_str().len() - chars.as_str().trim_start().len();
-                        (0..blanks).for_each(|_| drop(chars.next()));
+                        for _ in 0..blanks {
+                            chars.next();
+                        }
                     }
                     Some((_, 'n')) => literal.push('\n'),
                     Some((_, c)) => literal.push(c),

@@ -274,7 +274,9 @@ fn start_driver() -> (Driver, u16) {
     let port = lines
         .by_ref()
         .map_while(Result::ok)
-        .find_map(|line| line.split("on port ").nth(1)?.trim_end_matches('.').parse().ok())
+        .filter_map(|line| line.split("on port ").nth(1)?.trim_end_matches('.').parse().ok())
+        // The first line repeats what was asked for: any free port.
+        .find(|port| *port != 0)
         .expect("chromedriver says its port");
     // Its output must be read, or it stops.
     std::thread::spawn(move || lines.for_each(drop));
