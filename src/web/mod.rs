@@ -184,9 +184,10 @@ pub fn router(state: AppState) -> Router {
         .route("/report/{visit}", routing::get(pages::report))
         .fallback(pages::unknown)
         .method_not_allowed_fallback(api::wrong_method)
-        .layer(middleware::from_fn_with_state(state.clone(), finish::finish))
         .layer(middleware::from_fn_with_state(state.clone(), doors::admit))
         .layer(middleware::from_fn_with_state(state.clone(), lan::admit))
+        // Outside the doors: they ask the store, and a browser that hangs up meanwhile must not stop a write.
+        .layer(middleware::from_fn_with_state(state.clone(), finish::finish))
         .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .with_state(state)
 }

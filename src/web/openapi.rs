@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 /// One call.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Call {
     pub method: &'static str,
     /// Below `/api/v1`, with `{…}` for ids.

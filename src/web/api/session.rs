@@ -112,7 +112,7 @@ fn wrong() -> WebError {
 }
 
 fn locked(until: Timestamp, now: Timestamp) -> WebError {
-    let seconds = (until.unix_ms() - now.unix_ms()).max(0) / 1000 + 1;
+    let seconds = ((until.unix_ms() - now.unix_ms()).max(0) + 999) / 1000;
     let minutes = (seconds + 59) / 60;
     WebError::new(
         StatusCode::TOO_MANY_REQUESTS,

@@ -40,8 +40,13 @@ function show() {
     } else link.removeAttribute('aria-current');
   }
 }
+/** What was said about another step is over. */
+function hush() {
+  document.querySelector('.toast')?.remove();
+}
 /** On to what is to be done next. */
 function goOn() {
+  hush();
   led = false;
   history.replaceState(null, '', location.pathname);
   show();
@@ -49,12 +54,13 @@ function goOn() {
 }
 /** Shows one panel until something else is chosen. */
 function stayOn(key) {
+  if (key !== chosen) hush();
   chosen = key;
   led = true;
   show();
   scrollTo(0, 0);
 }
-addEventListener('hashchange', () => { chosen = location.hash.slice(1); led = chosen !== ''; show(); scrollTo(0, 0); });
+addEventListener('hashchange', () => { hush(); chosen = location.hash.slice(1); led = chosen !== ''; show(); scrollTo(0, 0); });
 document.addEventListener('refreshed', show);
 show();
 
@@ -159,8 +165,8 @@ if (pad) {
       purposes: Object.fromEntries(boxes.map((box) => [box.name, box.checked])),
     };
     attempt(() => call('POST', `/api/v1/visits/${visit}/consents`, { body, version: version() }), () => {
-      toast(say('已保存', '已儲存', 'Saved'));
       goOn();
+      toast(say('已保存', '已儲存', 'Saved'));
     });
   });
 }

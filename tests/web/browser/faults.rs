@@ -50,7 +50,7 @@ async fn the_gateway_starts_again_in_the_middle_and_the_tablet_goes_on() {
     browser.goto("/station/chair-1#before").await;
     browser.touch(".panel.shown [data-begin] [type=submit]").await;
     browser.see(".panel.shown [data-scan][data-state='running']").await;
-    let building = house.drop_dead().await;
+    let building = house.close().await;
     browser.see(".offline:not([hidden])").await;
     browser.picture("phone-zh-page-offline").await;
     let house = building.open().await;

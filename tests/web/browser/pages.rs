@@ -8,6 +8,7 @@ use serde_json::json;
 const TYPED: &[&str] = &[
     "林若溪",
     "周敏",
+    "周\n",
     "清和肌研",
     "一号护理位",
     "果酸",

@@ -116,9 +116,15 @@ async fn photographs(browser: &mut Browser, phase: &str, picture: &str) {
         browser.see("#camera-which option").await;
         if taken == 1 {
             // The bars move once the camera gives pictures.
-            while browser.run("return document.getElementById('camera-sharp').value").await == 0 {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-            }
+            let moving = "return document.getElementById('camera-sharp').value > 0 && document.getElementById('camera-video').currentTime > 0.6";
+            crate::house::soon("a live picture", async {
+                while browser.run(moving).await != true {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+            })
+            .await;
+            // The fake camera bears the name of its file.
+            browser.run("for (const one of document.querySelectorAll('#camera-which option')) one.textContent = 'Skin Scope 4K'").await;
             browser.picture(picture).await;
         }
         browser.touch("#camera-shoot:not([disabled])").await;
