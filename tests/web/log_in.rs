@@ -43,13 +43,7 @@ async fn staffed(house: &House) {
         if id == "b-01" {
             house.post("/staff", None, person).await.ok();
         } else {
-            Tablet::log_in(house, "b-01", "2580")
-                .await
-                .ok()
-                .expect("the manager")
-                .post("/api/v1/staff", person)
-                .await
-                .ok();
+            Tablet::log_in(house, "b-01", "2580").await.expect("the manager").post("/api/v1/staff", person).await.ok();
         }
     }
 }
@@ -79,8 +73,8 @@ async fn the_first_manager_closes_the_house() {
 async fn each_role_does_its_own_work_and_signs_with_its_own_id() {
     let house = House::new(Wanted::default()).await;
     staffed(&house).await;
-    let beautician = Tablet::log_in(&house, "b-02", "4711").await.ok().expect("the right PIN");
-    let technician = Tablet::log_in(&house, "t-01", "8642").await.ok().expect("the right PIN");
+    let beautician = Tablet::log_in(&house, "b-02", "4711").await.expect("the right PIN");
+    let technician = Tablet::log_in(&house, "t-01", "8642").await.expect("the right PIN");
     let customer = beautician.post("/api/v1/customers", json!({ "name": "林若溪" })).await.ok().text("/id");
     let opening = json!({ "customer": customer, "station": "chair-1", "beautician": "somebody else" });
     let visit = beautician.post("/api/v1/visits", opening).await.ok();
@@ -122,9 +116,9 @@ async fn tries_side_by_side_do_not_get_round_the_lock() {
 async fn a_session_ends_with_a_new_pin_with_the_lock_and_with_the_person() {
     let house = House::new(Wanted::default()).await;
     staffed(&house).await;
-    let manager = Tablet::log_in(&house, "b-01", "2580").await.ok().expect("the right PIN");
-    let one = Tablet::log_in(&house, "b-02", "4711").await.ok().expect("the right PIN");
-    let two = Tablet::log_in(&house, "b-02", "4711").await.ok().expect("the right PIN");
+    let manager = Tablet::log_in(&house, "b-01", "2580").await.expect("the right PIN");
+    let one = Tablet::log_in(&house, "b-02", "4711").await.expect("the right PIN");
+    let two = Tablet::log_in(&house, "b-02", "4711").await.expect("the right PIN");
     one.post("/api/v1/session/end", json!({})).await.ok();
     one.get("/api/v1/visits").await.refused(401, "log_in");
     two.get("/api/v1/visits").await.ok();
@@ -132,7 +126,7 @@ async fn a_session_ends_with_a_new_pin_with_the_lock_and_with_the_person() {
     manager.post("/api/v1/staff", new_pin).await.ok();
     two.get("/api/v1/visits").await.refused(401, "log_in");
     assert!(Tablet::log_in(&house, "b-02", "4711").await.is_err(), "the old PIN");
-    let three = Tablet::log_in(&house, "b-02", "135790").await.ok().expect("the new PIN");
+    let three = Tablet::log_in(&house, "b-02", "135790").await.expect("the new PIN");
     manager.post("/api/v1/staff/b-02/retire", json!({})).await.ok();
     three.get("/api/v1/visits").await.refused(401, "log_in");
     manager.post("/api/v1/staff/b-01/retire", json!({})).await.refused(409, "wrong_state");

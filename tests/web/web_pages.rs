@@ -69,6 +69,22 @@ async fn the_chair_always_shows_the_next_thing_to_do() {
     house.close().await;
 }
 
+/// On a busy Wi-Fi a page must come at once: all that is ever fetched for the fullest page, photographs apart.
+#[tokio::test]
+async fn the_fullest_page_weighs_less_than_150_kilobytes() {
+    let house = House::new(Wanted::default()).await;
+    let visit = house.visit("林女士").await;
+    house.scan(&visit, Phase::Before).await;
+    house.begin(&visit, Phase::After).await;
+    let html = page(&house, "/station/chair-1").await;
+    let assets = std::fs::read_dir(crate::house::root().join("src/web/assets")).expect("the assets");
+    let sizes = assets.map(|entry| entry.expect("readable").metadata().expect("a size").len());
+    let weight = html.len() as u64 + sizes.sum::<u64>();
+    assert!(weight < 150_000, "{weight} bytes, {} of them the page", html.len());
+    println!("{weight} bytes with every asset of the house, {} of them the page", html.len());
+    house.close().await;
+}
+
 /// A page that is open replaces what lives by its id: whatever may appear later must have its place from the start.
 #[tokio::test]
 async fn every_living_part_has_its_place_from_the_start() {

@@ -51,6 +51,8 @@ function aim(asked) {
 
 async function start(id) {
   stop();
+  // What the bars said is of another picture.
+  for (const bar of ['camera-sharp', 'camera-light']) document.getElementById(bar).value = 0;
   says.textContent = say('正在打开相机…', '正在打開相機…', 'Opening the camera…');
   try {
     const size = { width: { ideal: 4096 }, height: { ideal: 4096 } };

@@ -17,7 +17,13 @@ export async function keep(file, { visit, phase, view, guide }, camera) {
     const where = await anchors(file, guide).catch(() => '');
     const query = new URLSearchParams({ phase, view, light: 'white', camera: (camera || navigator.platform || 'camera').slice(0, 80) });
     if (where) query.set('anchors', where);
-    const kept = await call('POST', `/api/v1/visits/${visit}/captures?${query}`, { body: file, version: document.body.dataset.version });
+    const up = () => call('POST', `/api/v1/visits/${visit}/captures?${query}`, { body: file, version: document.body.dataset.version });
+    // A photograph overwrites nothing: where the visit changed meanwhile it is kept all the same.
+    const kept = await up().catch(async (refused) => {
+      if (refused.what !== 'stale') throw refused;
+      await refresh();
+      return up();
+    });
     const advice = kept.advice.map(told).join(say('；', '；', '; '));
     toast(advice || say('照片已保存', '照片已儲存', 'Photograph saved'), { bad: advice !== '' });
   } catch (refused) {

@@ -1,7 +1,11 @@
 //! One customer: what must be known before anything else in red, then the card, the course, the last results, and entries
 //! that may be the same person.
 
-use super::{refused, report::drawn, station::skin_types};
+use super::{
+    refused,
+    report::drawn,
+    station::{self, skin_types},
+};
 use crate::{
     domain::{CustomerId, card::Card, customer::Customer, visit::VisitState},
     web::{
@@ -90,6 +94,7 @@ async fn gather(state: &AppState, shell: &Shell, id: &str) -> Result<CustomerPag
     let id: CustomerId = parse("customer", id)?;
     let Customer { id, name, phone, skin_type, notes } =
         state.store.customer(id).await.map_err(|fault| refused::store(&fault))?;
+    let skin_type = station::skin_type(lang, &skin_type);
     let card = state.store.card(id).await.map_err(|fault| refused::store(&fault))?;
     let visits = state.store.visits_of(id).await.map_err(|fault| refused::store(&fault))?;
     let done = visits.iter().filter(|visit| visit.state == VisitState::Closed).count();

@@ -211,7 +211,7 @@ fn panel(state: &AppState, lang: Lang, view: &VisitView, glance: &StationView, s
         next_days: steps::next_days(&view.customer.skin_type),
         may_report: view.agreed(Purpose::DeliverReport),
         card,
-        about: view.customer.skin_type.clone(),
+        about: skin_type(lang, &view.customer.skin_type),
         notes: view.customer.notes.clone(),
         next: rail::next(&rail),
         rail,
@@ -233,10 +233,19 @@ fn panel(state: &AppState, lang: Lang, view: &VisitView, glance: &StationView, s
     }
 }
 
+const SKIN_TYPES: [(&str, &str); 5] =
+    [("干性", "dry"), ("中性", "normal"), ("混合性", "combination"), ("油性", "oily"), ("敏感性", "sensitive")];
+
 pub fn skin_types(lang: Lang) -> Vec<&'static str> {
-    let kinds =
-        [("干性", "dry"), ("中性", "normal"), ("混合性", "combination"), ("油性", "oily"), ("敏感性", "sensitive")];
-    kinds.map(|(zh, en)| lang.pick(zh, en)).to_vec()
+    SKIN_TYPES.map(|(zh, en)| lang.pick(zh, en)).to_vec()
+}
+
+/// A skin type in the language of the page, whichever language it was noted in; other words as they were typed.
+pub fn skin_type(lang: Lang, noted: &str) -> String {
+    let same = |(zh, en): &&(&'static str, &'static str)| {
+        [Lang::Zh, Lang::Hant, Lang::En].iter().any(|l| l.pick(zh, en) == noted)
+    };
+    SKIN_TYPES.iter().find(same).map_or(noted, |(zh, en)| lang.pick(zh, en)).to_owned()
 }
 
 fn presets(lang: Lang) -> Vec<&'static str> {

@@ -183,6 +183,10 @@ impl Browser {
                 Ok(()) => return,
                 Err(fault) => assert!(Instant::now() < until, "{css} could not be tapped: {fault}"),
             }
+            // Under the keys at the foot: a hand moves the page.
+            let css = serde_json::to_string(css).expect("text");
+            let moved = "?.scrollIntoView({ block: 'center' })";
+            self.run(&format!("[...document.querySelectorAll({css})].find((e) => e.offsetParent){moved}")).await;
             sleep(Duration::from_millis(60)).await;
         }
     }
