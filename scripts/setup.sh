@@ -88,6 +88,16 @@ else
     rm -f "$log"
 fi
 
+# --- schemathesis, which makes up calls from the OpenAPI document ----------------------------------------------------
+if [ -x target/schemathesis/bin/schemathesis ]; then
+    say "schemathesis is there"
+else
+    log=$(mktemp)
+    { python3 -m venv target/schemathesis && target/schemathesis/bin/python -m pip install -q --disable-pip-version-check schemathesis==4.32.5; } >"$log" 2>&1 \
+        || fail "pip could not fetch schemathesis 4.32.5: $(tail -n 1 "$log")"
+    rm -f "$log"
+fi
+
 # --- the guest of the Bluetooth laboratory: a kernel that is fetched and unpacked, never installed --------------------
 if [ "$(uname -m)" = x86_64 ]; then
     log=$(mktemp)

@@ -125,6 +125,7 @@ const REFUSALS: &[(u16, &str)] = &[
     (401, "nobody is logged in, or the PIN or code is wrong"),
     (403, "not from our pages, not this role, or no consent"),
     (404, "no such thing"),
+    (405, "that path, another method"),
     (409, "changed meanwhile (with the present state), taken, or in another state"),
     (413, "too large"),
     (415, "neither JSON nor a picture"),

@@ -5,6 +5,7 @@ mod house;
 mod lan;
 mod log_in;
 mod openapi;
+mod schemathesis;
 mod station_ends;
 mod station_scan;
 mod web_api;

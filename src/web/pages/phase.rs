@@ -415,7 +415,11 @@ fn shot(lang: Lang, guide: &Guide, stored: Option<&Stored>, ghosts: Option<&Stor
         anchors: format!("{x1},{y1},{x2},{y2}"),
         capture: taken.map(|c| c.id.to_string()),
         ghost: last_of(ghosts, guide).map(|c| c.id.to_string()),
-        advice: complaints.iter().map(|word| lang.label(&advice_words(word)).to_owned()).collect(),
+        advice: complaints
+            .iter()
+            .map(|word| advice_words(word))
+            .map(|told| lang.sentence(&told.zh, &told.en))
+            .collect(),
         guide: frame(guide),
     }
 }
