@@ -1,6 +1,7 @@
 //! The chair, the API, the live events and the pages: real tasks, store and sockets, a simulated analyser.
 
 mod browser;
+mod day;
 mod house;
 mod lan;
 mod log_in;
