@@ -1,4 +1,4 @@
-//! Traditional Chinese. Wordings stand in one table by their simplified form ([`super::traditional_words`]): made with OpenCC's
+//! Traditional Chinese. Wordings stand in one table by their simplified form (`traditional_words`): made with OpenCC's
 //! phrases for Taiwan, read through and mended by hand; a test walks sources, templates and shipped files and fails on a
 //! wording that is missing. A sentence that is put together at run time (a number, a device's own advice) is turned character
 //! by character with the characters those wordings use.

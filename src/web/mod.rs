@@ -115,7 +115,7 @@ pub struct AppState {
     pub judges: Arc<Judges>,
     pub analysis: AnalysisHandle,
     pub sync: watch::Receiver<Headquarters>,
-    /// One log-in at a time; see [`api`]'s sessions.
+    /// One log-in at a time: tries side by side count like tries in a row.
     pub log_ins: Arc<Semaphore>,
     /// Wrong codes since one was offered to a tablet.
     pub wrong_codes: Arc<AtomicU32>,

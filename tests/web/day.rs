@@ -45,7 +45,10 @@ async fn whoever_is_booked_comes_waits_and_is_seated_by_the_visit_that_opens() {
     ] {
         house.post("/appointments", None, wrong).await.refused(400, "malformed");
     }
-    house.post("/appointments", None, json!({ "customer": zhao, "station": "nowhere" })).await.refused(404, "not_found");
+    house
+        .post("/appointments", None, json!({ "customer": zhao, "station": "nowhere" }))
+        .await
+        .refused(404, "not_found");
     house.close().await;
 }
 
@@ -85,14 +88,21 @@ async fn conditions_are_kept_with_the_scan_they_belong_to() {
     let house = House::new(Wanted::default()).await;
     let visit = house.visit("林若溪").await;
     let path = format!("/visits/{visit}/scans");
-    for wrong in [json!({ "celsius": "61" }), json!({ "humidity": "101" }), json!({ "celsius": "warm" }), json!({ "rested_min": 20_000 })] {
+    for wrong in [
+        json!({ "celsius": "61" }),
+        json!({ "humidity": "101" }),
+        json!({ "celsius": "warm" }),
+        json!({ "rested_min": 20_000 }),
+    ] {
         let body = json!({ "phase": "before", "conditions": wrong });
         house.post(&path, Some(house.version(&visit).await), body).await.refused(400, "malformed");
     }
-    let conditions = json!({ "probe_wiped": true, "rested_min": 9, "washed_min": 60, "celsius": "22.0", "humidity": "48" });
+    let conditions =
+        json!({ "probe_wiped": true, "rested_min": 9, "washed_min": 60, "celsius": "22.0", "humidity": "48" });
     let body = json!({ "phase": "before", "conditions": conditions });
     let scan = house.post(&path, Some(house.version(&visit).await), body).await.ok().text("/scan/id");
-    let kept = house.store.conditions(scan.parse().expect("an id")).await.expect("the store answers").expect("were stated");
+    let kept =
+        house.store.conditions(scan.parse().expect("an id")).await.expect("the store answers").expect("were stated");
     assert_eq!(kept.celsius.map(|value| value.to_string()).as_deref(), Some("22.0"));
     assert_eq!(kept.cautions(), [Caution::ShortRest]);
     let page = house.send(house.request(reqwest::Method::GET, "/station/chair-1")).await.ok().body;

@@ -97,7 +97,9 @@ document.addEventListener('click', async (event) => {
 
 // Keys and the foot switch (which is one): the one thing to do now.
 addEventListener('keydown', (event) => {
-  const typing = event.target.matches('input, textarea, select, button, a, summary');
+  // A blank or a return belongs to whatever has the focus; the foot switch's keys do not.
+  const own = [' ', 'Enter'].includes(event.key) ? 'input, textarea, select, button, a, summary' : 'input, textarea, select';
+  const typing = event.target.matches(own);
   if (typing || event.repeat || event.ctrlKey || event.altKey || event.metaKey || document.querySelector('dialog[open]')) return;
   if (![' ', 'Enter', 'PageDown', 'F9'].includes(event.key)) return;
   const button = document.querySelector('.panel.shown [data-key]:not([disabled])');

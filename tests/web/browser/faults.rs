@@ -103,6 +103,69 @@ async fn a_scan_of_the_wrong_phase_is_moved_voided_and_brought_back() {
     house.close().await;
 }
 
+/// What is missing is said in words where it is missed: the camera that was not allowed, the camera that this address may not
+/// open, the analyser that was unplugged in the middle; and it goes on by itself once it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_camera_refused_and_an_analyser_unplugged_are_said_in_words() {
+    let house = House::new(Wanted::default()).await;
+    let customer = regular(&house).await.customer;
+    let visit = house.post("/visits", None, json!({ "customer": customer, "station": CHAIR })).await.ok().text("/id");
+    house.begin(&visit, Phase::Before).await;
+    let browser = Browser::open(&house.address, TABLET, &camera(house.building.folder.path())).await;
+    browser.goto("/station/chair-1#before").await;
+    browser.see(".panel.shown [data-scan][data-state='running']").await;
+    house.building.analyser.unplug().await.expect("the analyser runs");
+    browser.hear("仪器未连接，接好后自动继续").await;
+    browser.picture("tablet-zh-page-unplugged").await;
+    house.building.analyser.plug_in().await.expect("the analyser runs");
+    browser.hear("按仪器上的按钮也可以").await;
+    browser
+        .run("navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))")
+        .await;
+    browser.touch(".panel.shown [data-camera]").await;
+    browser.hear("相机没有得到允许").await;
+    browser.touch("#camera-close").await;
+    browser.run("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })").await;
+    browser.touch(".panel.shown [data-camera]").await;
+    browser.hear("可信的 HTTPS").await;
+    browser.console_is_clean(&[]).await;
+    browser.close().await;
+    house.close().await;
+}
+
+/// A foot switch is a key: it takes the values of the step that waits, with both hands at the face. One region is measured
+/// again by one tap, and what it had before counts no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foot_switch_measures_and_one_region_is_measured_again() {
+    let house = House::new(Wanted { metrics: vec!["moisture"], ..Wanted::default() }).await;
+    let customer = regular(&house).await.customer;
+    let visit = house.post("/visits", None, json!({ "customer": customer, "station": CHAIR })).await.ok().text("/id");
+    let browser = Browser::open(&house.address, TABLET, &camera(house.building.folder.path())).await;
+    browser.goto("/station/chair-1#before").await;
+    let step = async |until: &str| {
+        // F9, as the switch sends it.
+        browser.see("body").await.send_keys("\u{E039}").await.expect("a key");
+        browser.see(until).await;
+    };
+    step(".panel.shown [data-scan][data-state='running']").await;
+    step("[data-region='forehead'][data-state='done']").await;
+    browser.touch("[data-region='forehead'] .again").await;
+    browser.see("[data-region='forehead'][data-state='current']").await;
+    step("[data-region='forehead'][data-state='done']").await;
+    step("[data-region='nose'][data-state='done']").await;
+    step(".panel.shown .values").await;
+    let view = house.store.visit_view(visit.parse().expect("an id")).await.expect("the store answers");
+    let readings = &view.scans[0].readings;
+    assert_eq!(
+        (readings.len(), readings.iter().filter(|reading| reading.voided).count()),
+        (3, 1),
+        "kept, and counts no more"
+    );
+    browser.console_is_clean(&[]).await;
+    browser.close().await;
+    house.close().await;
+}
+
 /// Wrong PINs lock the person out, the right one does not help then, and the page says so in words.
 #[tokio::test(flavor = "multi_thread")]
 async fn five_wrong_pins_lock_the_person_out() {
