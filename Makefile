@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz bench bench-hq bench-peers outages
+.PHONY: help ble-lab hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz guesses bench bench-hq bench-peers outages
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make ble-lab   the gateway on a real Bluetooth stack in an emulated machine, in full (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
+	@echo 'make guesses   a million guesses at a report (make test runs a short form)'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
 	@echo 'make bench-hq  what headquarters takes in a second, on SQLite and PostgreSQL, beside a bare loader and a script'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
@@ -68,6 +69,9 @@ power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture
 
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
+guesses:
+	SKINLINK_GUESSES=1000000 cargo test --test hq_reports guesses -- --nocapture
+
 fuzz:
 	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
 	for target in frames session advertisements protocol_file vector_file; do \
