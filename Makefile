@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz hostile bench bench-hq bench-peers outages screens
+.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz hostile guesses bench bench-hq bench-peers outages screens
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make hostile   hostile model files, and 150 copies of our own with a byte flipped (make test runs a short form)'
+	@echo 'make guesses   a million guesses at a report (make test runs a short form)'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
 	@echo 'make bench-hq  what headquarters takes in a second, on SQLite and PostgreSQL, beside a bare loader and a script'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
@@ -80,6 +81,9 @@ power-cuts:
 
 hostile: setup
 	SKINLINK_HOSTILE=long cargo test --test hostile_models -- --nocapture
+
+guesses:
+	SKINLINK_GUESSES=1000000 cargo test --test hq_reports guesses -- --nocapture
 
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
 fuzz:
