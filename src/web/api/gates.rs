@@ -3,7 +3,7 @@
 use crate::{
     analysis::{
         door::Admitted,
-        job::{Carried, Gated},
+        job::{Carried, FailedGate, Gated},
         quality::{Advice, Complaint},
     },
     domain::{
@@ -75,7 +75,7 @@ pub(super) async fn look(
     let inherited = inherited.filter(|_| before.is_some_and(|(_, set)| set));
     let inherited = inherited.map(|Carried { anchors, nose }| FacePoints { anchors, nose });
     Judged {
-        complaints: failed.iter().map(|gate| gate.gate.clone()).collect(),
+        complaints: words(&failed),
         failed: failed
             .iter()
             .map(|gate| json!({"gate": gate.gate, "found": gate.found, "limit": gate.limit}))
@@ -84,6 +84,13 @@ pub(super) async fn look(
         inherited,
         card,
     }
+}
+
+/// Each word once, in order.
+fn words(failed: &[FailedGate]) -> Vec<String> {
+    let mut words: Vec<String> = failed.iter().map(|gate| gate.gate.clone()).collect();
+    words.dedup();
+    words
 }
 
 fn unjudged(state: &AppState, angle: View, anchors: [[f64; 2]; 2]) -> Judged {
