@@ -163,6 +163,9 @@ fn colours(
 ) -> Option<([Plane; 3], Mask, Look)> {
     let grid = Grid::around(polygon, px_per_mm, 0, 1);
     let mask = grid.mask(polygon, &[*shown]);
+    if mask.count() == 0 {
+        return None;
+    }
     let map = pose.to_picture.after(&grid.to_mm());
     let planes = source.sample_affine(grid.width, grid.height, [map.scale(); 2], Colour::Rgb, &map);
     let planes: [Plane; 3] = planes.try_into().ok()?;
@@ -182,6 +185,9 @@ fn detail(source: &mut Source, pose: &Pose, shown: &Shown, polygon: &[[f64; 2]],
     let corners = [[-x, -y], [x, -y], [x, y], [-x, y]].map(|[dx, dy]| [middle[0] + dx, middle[1] + dy]);
     let grid = Grid::around(&corners, px_per_mm, 0, 1);
     let mask = grid.mask(polygon, &[*shown]);
+    if mask.count() == 0 {
+        return None;
+    }
     parity::detail(&green(source, pose, &grid), &mask)
 }
 
@@ -205,6 +211,10 @@ fn scope(source: &mut Source) -> Option<Field> {
     let (width, height) = (f64::from(source.picture().width()), f64::from(source.picture().height()));
     let reduction = width / field::WIDTH as f64;
     let rows = (height / reduction).round().max(1.0) as usize;
+    // No scope's field is a strip; drawn to this width, one a few pixels wide would take a gigabyte.
+    if rows > 4 * field::WIDTH || reduction < 0.125 {
+        return None;
+    }
     let onto = Affine { m: [reduction, 0.0, 0.0, reduction], t: [0.5 * reduction - 0.5; 2] };
     let plane = source.sample_affine(field::WIDTH, rows, [reduction; 2], Colour::Green, &onto).swap_remove(0);
     field::look(&plane)
