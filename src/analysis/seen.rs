@@ -242,26 +242,27 @@ pub struct Against {
 /// Holds the after photograph against its before; both as seen by their own anchors.
 #[must_use]
 pub fn against(before: (&mut Source, &Shot<'_>, &Seen), after: (&mut Source, &Shot<'_>, &Seen)) -> Against {
-    let (first, second) = (before.2, after.2);
-    let way = carried(before.0, before.1, after.0, after.1);
+    let (first_source, first_shot, first) = before;
+    let (second_source, second_shot, second) = after;
+    let way = carried(first_source, first_shot, second_source, second_shot);
     let gains = paired(first, second, |a, b| b.look.light[1] / a.look.light[1].max(1e-6));
     let blurs = paired(first, second, |a, b| match (&a.detail, &b.detail) {
         (Some(a), Some(b)) => f64::from(parity::apart(a, b)),
         _ => 0.0,
     });
     let Carried { way, matched, nose_mm } = way;
-    let m = after.1.pose.to_picture.after(&way).m;
+    let m = second_shot.pose.to_picture.after(&way).m;
     let turned = |m: [f64; 4]| m[2].atan2(m[0]).to_degrees();
-    let pose = before.1.pose;
+    let pose = first_shot.pose;
     Against {
         matched,
-        scale: after.1.pose.px_per_mm * way.scale() / pose.px_per_mm,
+        scale: second_shot.pose.px_per_mm * way.scale() / pose.px_per_mm,
         roll_degrees: turned(m) - turned(pose.to_picture.m),
         nose_mm,
         gain: middle(gains).unwrap_or(1.0),
         shade: second.shade.zip(first.shade).map(|(after, before)| after / before.max(1e-9)),
         blur_px: middle(blurs).unwrap_or(0.0) as f32,
-        points: matched.then(|| carry(&before.1.points, &pose, &after.1.pose, &way)).flatten(),
+        points: matched.then(|| carry(&first_shot.points, &pose, &second_shot.pose, &way)).flatten(),
     }
 }
 

@@ -46,8 +46,9 @@ pub(super) fn before_of(visit: &VisitView, phase: Phase, view: View) -> Option<(
         return None;
     }
     let scans = visit.scans.iter().filter(|s| s.scan.phase == Phase::Before && s.scan.state != ScanState::Voided);
-    let captures = scans.flat_map(|scan| scan.captures.iter()).filter(|entry| !entry.voided).map(|entry| &entry.item);
-    let last: Option<&Capture> = captures.filter(|capture| capture.view == view).next_back();
+    let mut captures =
+        scans.flat_map(|scan| scan.captures.iter()).filter(|entry| !entry.voided).map(|entry| &entry.item);
+    let last: Option<&Capture> = captures.rfind(|capture| capture.view == view);
     last.map(|capture| (capture.id, capture.points.is_some()))
 }
 
