@@ -392,6 +392,37 @@ pub enum Model {
         #[command(flatten)]
         folder: ModelFolder,
     },
+    /// Measure how far a model repeats itself on photographs retaken of unchanged skin. Ctrl-C keeps what was done; the
+    /// same command goes on.
+    Eval(Eval),
+}
+
+#[derive(Debug, Args)]
+pub struct Eval {
+    /// Id of the model.
+    pub id: String,
+    /// Retake photographs and derive the standard error of each metric, as the manifest carries it.
+    #[arg(long, required = true)]
+    pub repeatability: bool,
+    /// Folder with photographs and planted.json, as `make setup` renders them.
+    #[arg(long, value_name = "FOLDER", default_value = "target/demo-photos")]
+    pub photos: PathBuf,
+    /// How they are retaken: rig, handheld or careless.
+    #[arg(long, value_name = "NAME", default_value = "handheld")]
+    pub manner: String,
+    /// Pairs of photographs; the degrees of freedom, of which a verdict needs 30.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    pub pairs: u32,
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where finished pairs are kept until all are done.
+    #[arg(long, value_name = "FILE", default_value = "target/repeatability.jsonl")]
+    pub journal: PathBuf,
+    /// Put the figures into the manifest.
+    #[arg(long)]
+    pub write: bool,
+    #[command(flatten)]
+    pub folder: ModelFolder,
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@
 //! - [`picture`] RGB pixels, [`plane`] one channel with its filters
 //! - [`grid`] rasters over a face and masks on them, by maps of the plane ([`affine`])
 //! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness · [`look`] detail and exposure
+//! - [`recapture`] a picture taken again, for measuring what a comparison can tell
+//! - [`paint`] marks and tints over a picture
 //! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate
 
 pub mod affine;
@@ -16,8 +18,10 @@ pub mod blocks;
 pub mod fit;
 pub mod grid;
 pub mod look;
+pub mod paint;
 pub mod parity;
 pub mod peaks;
 pub mod picture;
 pub mod plane;
+pub mod recapture;
 pub mod sample;

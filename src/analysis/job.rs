@@ -5,7 +5,7 @@
 //! [`Request::Setup`]. Both sides come from the same binary, so there is no version to agree on; anything malformed means
 //! that the other side is broken, and ends the conversation.
 
-use super::compare::PairedCounts;
+use super::compare::{PairedCounts, PairedFound, PairedResponse};
 use crate::domain::comparison::Refusal;
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +14,8 @@ const MAGIC: [u8; 4] = *b"SKW1";
 pub const PREFIX: usize = 12;
 /// A header lists scores and reasons; the largest real one has a few kilobytes.
 pub const MAX_HEADER: usize = 1 << 20;
-/// Two pictures at most.
-pub const MAX_PARTS: usize = 2;
+/// Two pictures in; out of a pair the aligned ones and one for each metric.
+pub const MAX_PARTS: usize = 16;
 /// One picture at the door's limit.
 pub const MAX_PART: usize = super::door::MAX_BYTES;
 
@@ -119,6 +119,15 @@ pub enum Request {
         before_anchors: [[f64; 2]; 2],
         after_anchors: [[f64; 2]; 2],
     },
+    /// Pictures of a pair for the report. Parts: before, after.
+    Pictures {
+        view: String,
+        before_anchors: [[f64; 2]; 2],
+        after_anchors: [[f64; 2]; 2],
+        /// What white looked like in each picture, linear red, green and blue, where something white or a grey card was in
+        /// view or the camera's profile is known. Without it colours do not compare.
+        whites: Option<[[f64; 3]; 2]>,
+    },
 }
 
 /// What the process answers.
@@ -135,6 +144,8 @@ pub enum Reply {
     },
     Levels(Levels),
     Paired(Paired),
+    /// Parts: one JPEG each, in this order.
+    Pictures(Pictures),
     /// The job could not be done; the sentence is for people. The process goes on.
     Failed {
         reason: String,
@@ -180,7 +191,7 @@ pub struct Paired {
     pub measures: Vec<PairedMeasure>,
 }
 
-/// One model × region of a pair: counts, or the word of the refusal ([`Refusal::as_str`]).
+/// One metric × region of a pair: counts or a response, or the word of the refusal ([`Refusal::as_str`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairedMeasure {
@@ -188,18 +199,58 @@ pub struct PairedMeasure {
     pub metric: String,
     pub region: String,
     pub counts: Option<PairedCounts>,
+    pub response: Option<PairedResponse>,
+    /// The metric's level in both pictures, on the same grid and at the same sharpness.
+    pub levels: Option<[f64; 2]>,
     pub refusal: Option<String>,
     /// What registration left over, in pixels of the model's scale: median and 95th percentile.
     pub residual_px: Option<[f64; 2]>,
 }
 
+/// What the parts of [`Reply::Pictures`] are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pictures {
+    pub pictures: Vec<PictureOf>,
+    /// Regions that no picture speaks of, with the word of the refusal.
+    pub refused: Vec<(String, String)>,
+}
+
+/// One picture of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureOf {
+    pub kind: PictureKind,
+    /// Set for [`PictureKind::Change`].
+    pub metric: Option<String>,
+}
+
+/// All of one frame, so that they may be laid over each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureKind {
+    /// The before picture.
+    Before,
+    /// The after picture laid onto it, as bright as it was taken.
+    Aligned,
+    /// The same, as bright as the before picture: one factor for all colours, which says nothing of tone.
+    SameExposure,
+    /// Where a metric changed.
+    Change,
+    /// Where redness changed; only where colours compare.
+    Redness,
+}
+
 impl PairedMeasure {
-    /// Counts, or why there are none; a word this program does not know counts as not registered.
+    /// What was found, or why nothing; a word this program does not know counts as not registered.
     ///
     /// # Errors
     /// The refusal.
-    pub fn outcome(&self) -> Result<PairedCounts, Refusal> {
-        let refusal = self.refusal.as_deref().map(|word| word.parse().unwrap_or(Refusal::NotRegistered));
-        refusal.map_or_else(|| self.counts.ok_or(Refusal::Missing), Err)
+    pub fn outcome(&self) -> Result<PairedFound, Refusal> {
+        if let Some(word) = &self.refusal {
+            return Err(word.parse().unwrap_or(Refusal::NotRegistered));
+        }
+        let counts = self.counts.map(PairedFound::Peaks);
+        counts.or(self.response.map(PairedFound::Response)).ok_or(Refusal::Missing)
     }
 }

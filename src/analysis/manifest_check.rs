@@ -43,7 +43,9 @@ impl Reader {
         self.check(!raw.golden.is_empty(), "golden", "add at least one [[golden]] picture with what it must give");
         let input = self.input(raw.input);
         let outputs: Vec<Output> = raw.output.into_iter().enumerate().map(|(at, o)| self.output(at, o)).collect();
-        let scores = raw.score.into_iter().enumerate().filter_map(|(at, s)| self.score(at, s, &outputs)).collect();
+        let scores: Vec<ScoreRule> =
+            raw.score.into_iter().enumerate().filter_map(|(at, s)| self.score(at, s, &outputs)).collect();
+        self.responses(&scores);
         let golden = raw.golden.into_iter().enumerate().map(|(at, g)| self.golden(at, g)).collect();
         let Some(input) = input.filter(|_| self.complaints.is_empty()) else {
             return Err(ManifestError::Wrong(self.complaints));
@@ -155,8 +157,26 @@ impl Reader {
         let reduce = self.reduce(&field, &raw, found.map(|at| outputs[at].kind));
         let paired = self.paired(&field, &raw, reduce);
         let is_paired = raw.paired.is_some();
+        let is_response = raw.paired.as_deref() == Some("response");
         let repeatability = raw.repeatability.map(|r| self.repeatability(&field("repeatability"), r, is_paired));
-        Some(ScoreRule { metric: metric?, output: found?, reduce: reduce?, paired, repeatability })
+        let peaks_of = self.peaks_of(&field, raw.peaks_of.as_deref(), is_response);
+        Some(ScoreRule { metric: metric?, output: found?, reduce: reduce?, paired, peaks_of, repeatability })
+    }
+
+    fn peaks_of(&mut self, field: &dyn Fn(&str) -> String, named: Option<&str>, is_response: bool) -> Option<MetricId> {
+        let remedy = "paired = \"response\" and peaks_of belong together: name the metric of a kept-share score";
+        self.check(named.is_some() == is_response, &field("peaks_of"), remedy);
+        named.and_then(|id| MetricId::new(id).map_err(|e| self.complain(&field("peaks_of"), e.to_string())).ok())
+    }
+
+    /// A response is measured at the peaks of another score, on a map of the same grid.
+    fn responses(&mut self, scores: &[ScoreRule]) {
+        for (at, rule) in scores.iter().enumerate() {
+            let Some(named) = &rule.peaks_of else { continue };
+            let found = scores.iter().any(|other| other.metric == *named && other.paired.is_some());
+            let remedy = "name the metric of a score with paired = \"kept-share\"";
+            self.check(found, &format!("score[{at}].peaks_of"), remedy);
+        }
     }
 
     fn reduce(
@@ -202,7 +222,18 @@ impl Reader {
             self.check(!stray, &field("paired"), "kept_threshold and search_px need paired = \"kept-share\"");
             return None;
         };
-        self.check(kind == "kept-share", &field("paired"), "the one paired measure is \"kept-share\"");
+        if kind == "response" {
+            let stray = raw.kept_threshold.is_some() || raw.search_px.is_some();
+            self.check(
+                !stray,
+                &field("paired"),
+                "a response takes kept_threshold and search_px from the score it names",
+            );
+            let map = matches!(reduce, None | Some(Reduce::Mean | Reduce::AreaFraction { .. }));
+            self.check(map, &field("paired"), "a response needs reduce = \"mean\" or \"area-fraction\"");
+            return None;
+        }
+        self.check(kind == "kept-share", &field("paired"), "the paired measures are \"kept-share\" and \"response\"");
         let peaks = matches!(reduce, None | Some(Reduce::PeakDensity { .. }));
         self.check(peaks, &field("paired"), "a kept share needs reduce = \"peak-density\"");
         // Both are looked at before either ends this, so that both can be complained of.

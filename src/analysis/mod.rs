@@ -6,12 +6,16 @@
 //! - [`regions`] where a face's regions lie in a photograph
 //! - [`manifest`] what a model folder says of itself · [`tensor`] pixels to input · [`scores`] output to scores
 //! - [`golden`] what a model must answer before it is used · [`quality`] first gates, with advice
-//! - [`register`] the after picture onto the before picture
+//! - [`register`] the after picture onto the before picture · [`blend`] one way over the whole view, for people's eyes
+//! - [`change`] pictures of a pair: aligned, at the same exposure, where what changed · [`retake`] photographs taken again,
+//!   for measuring all this · [`repeatability`] from them to the spread a comparison reckons with
 //! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
 //!
 //! What walks over pixels one by one stands in the package `skinlink-pixels` (`pixels/`), optimised in every build.
 
+pub mod blend;
+pub mod change;
 pub mod compare;
 pub mod derivative;
 pub mod door;
@@ -29,6 +33,8 @@ mod png;
 pub mod quality;
 pub mod regions;
 pub mod register;
+pub mod repeatability;
+pub mod retake;
 pub mod scores;
 pub mod student;
 pub mod tensor;

@@ -1,9 +1,11 @@
 //! Lays the after picture onto the before picture, so that every pore can be looked up at its own place.
 //!
-//! From the anchors to a part of a pixel in four steps: one wide search over turn, scale and shift on a thumbnail; two
-//! steps of block matching on larger scales that follow the whole face by a similarity; then region by region an affine
-//! map (a nose stands nearer than a forehead); then a smooth field of small shifts for what no affine map follows
-//! (expression). All in the green channel, freed of light by subtracting the local mean. Deterministic.
+//! From the anchors to a part of a pixel in four steps: one wide search over turn, scale and shift on a thumbnail, wide
+//! enough for anchors that nobody tapped; two steps of block matching on larger scales that follow the whole face by a
+//! similarity; then region by region an affine map (a nose stands nearer than a forehead); then, in two rounds, a smooth
+//! field of small shifts for what no affine map follows (expression). Why not features and RANSAC:
+//! `docs/decisions/0019-registration-by-patches.md`. All in the green channel, freed of light by subtracting the local
+//! mean. Deterministic.
 //!
 //! Frames: face millimetres as in [`super::regions`], each picture by its own anchors. The result maps before millimetres
 //! to after millimetres. A pair is refused when too few patches are found again or when those found do not agree within
@@ -38,8 +40,8 @@ const SCALES: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 const THUMBNAIL_PX_PER_MM: f64 = 0.8;
 /// How far anchors may be off, in millimetres and in the turns and scales below.
 const REACH_MM: f64 = 12.0;
-const TURNS_DEGREES: [f64; 5] = [0.0, -2.5, 2.5, -5.0, 5.0];
-const SIZES: [f64; 3] = [1.0, 0.95, 1.05];
+const TURNS_DEGREES: [f64; 11] = [0.0, -2.5, 2.5, -5.0, 5.0, -7.5, 7.5, -10.0, 10.0, -12.5, 12.5];
+const SIZES: [f64; 9] = [1.0, 0.95, 1.05, 0.9, 1.1, 0.86, 1.16, 0.82, 1.22];
 /// How much of the face round the regions helps to find the way.
 const SURROUNDINGS_MM: f64 = 15.0;
 
@@ -83,6 +85,11 @@ pub struct Registered {
 }
 
 impl Registered {
+    fn straight(affine: Affine, grid: &Grid) -> Self {
+        let field = Field::flat(grid);
+        Self { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 }
+    }
+
     /// The way without its small bends.
     #[must_use]
     pub const fn affine(&self) -> &Affine {
@@ -109,7 +116,17 @@ pub fn coarse(before: &mut Face<'_>, after: &mut Face<'_>, regions: &[Vec<[f64; 
         let found = look(before, after, &grid, &mask, &way, blocks);
         way = follow(&way, &grid, &found, Model::Similarity, 1.5, 6).unwrap_or(way);
     }
-    way
+    // A nod foreshortens forehead and chin against each other by more than the regions' first search reaches.
+    let grid = Grid::around(&area, 3.25, 0, 1);
+    let found = look(
+        before,
+        after,
+        &grid,
+        &Mask::whole(grid.width, grid.height),
+        &way,
+        Blocks { patch: 24, step: 16, search: 5 },
+    );
+    follow(&way, &grid, &found, Model::Affine, 2.0, 20).unwrap_or(way)
 }
 
 /// Registers one region from the coarse way on.
@@ -123,6 +140,12 @@ pub fn region(
     coarse: &Affine,
 ) -> Result<Registered, Refusal> {
     let mut way = *coarse;
+    // Far from the middle of the face the coarse way may be millimetres beside.
+    let quarter = Grid::around(polygon, PX_PER_MM / 4.0, 24, 1);
+    let mask = both_show(before, after, &quarter, polygon, &way);
+    let found = look(before, after, &quarter, &mask, &way, Blocks { patch: 20, step: 10, search: 9 });
+    way = follow(&way, &quarter, &found, Model::Similarity, 2.0, 6).unwrap_or(way);
+
     let half = Grid::around(polygon, PX_PER_MM / 2.0, 16, 1);
     let mask = both_show(before, after, &half, polygon, &way);
     let found = look(before, after, &half, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
@@ -137,9 +160,21 @@ pub fn region(
     if !SCALES.contains(&ratio) {
         return Err(Refusal::ScaleDiffers);
     }
-    let there = after.relief(&grid, &way, REACH_PX);
-    let field = Field::smooth(&grid, &find(&here, &there, &mask, Blocks { patch: 32, step: 32, search: 5 }));
-    finish(after, &grid, &mask, &here, way, field)
+    let mut registered = Registered::straight(way, &grid);
+    // The first field is too smooth for the skin's own bends, having to bridge mistaken patches; the second follows what it
+    // left, on smaller patches that need not search far.
+    for (blocks, smooth_px) in [
+        (Blocks { patch: 32, step: 20, search: 6 }, WIDE_SMOOTH_PX),
+        (Blocks { patch: 24, step: 16, search: 3 }, CLOSE_SMOOTH_PX),
+    ] {
+        let there = warped_relief(after, &grid, &registered);
+        registered.field.add(&find(&here, &there, &mask, blocks), smooth_px);
+    }
+    finish(after, &grid, &mask, &here, registered)
+}
+
+fn warped_relief(after: &mut Face<'_>, grid: &Grid, registered: &Registered) -> Plane {
+    warped(after, grid, registered, Colour::Green).swap_remove(0).blurred(SOFT_PX).high_passed(REACH_PX)
 }
 
 /// Affine where enough was found for one, else a similarity, else as it was.
@@ -155,11 +190,9 @@ fn finish(
     grid: &Grid,
     mask: &Mask,
     here: &Plane,
-    affine: Affine,
-    field: Field,
+    mut registered: Registered,
 ) -> Result<Registered, Refusal> {
-    let mut registered = Registered { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 };
-    let there = warped(after, grid, &registered, Colour::Green).swap_remove(0).blurred(SOFT_PX).high_passed(REACH_PX);
+    let there = warped_relief(after, grid, &registered);
     let found = find(here, &there, mask, Blocks { patch: 32, step: 40, search: 6 });
     let mut left: Vec<f64> = good(&found).map(|f| f.shift[0].hypot(f.shift[1])).collect();
     registered.found_share = left.len() as f64 / found.len().max(1) as f64;
@@ -289,32 +322,45 @@ struct Field {
     shifts: Vec<[f64; 2]>,
 }
 
-/// Distance of the nodes and reach of the smoothing, pixels of the grid.
-const NODE_PX: f64 = 32.0;
-const SMOOTH_PX: f64 = 40.0;
-/// A patch whose shift differs more from its neighbours' median was mistaken.
+/// Distance of the nodes, pixels of the grid.
+const NODE_PX: f64 = 24.0;
+/// Reach of the smoothing in the two rounds: SD of a Gaussian, pixels of the grid.
+const WIDE_SMOOTH_PX: f64 = 40.0;
+const CLOSE_SMOOTH_PX: f64 = 26.0;
+/// A patch whose shift differs more from its neighbours' median was mistaken; they stand within this of it.
 const ODD_PX: f64 = 2.0;
+const NEIGHBOURS_PX: f64 = 60.0;
 
 impl Field {
-    fn smooth(grid: &Grid, found: &[Found]) -> Self {
-        let found: Vec<&Found> = good(found).filter(|f| !f.on_rim).collect();
-        let agreeing: Vec<&Found> = found.iter().copied().filter(|f| fits_in(f, &found)).collect();
+    fn flat(grid: &Grid) -> Self {
         let nodes = |pixels: usize| (pixels as f64 / NODE_PX).ceil() as usize + 1;
         let (columns, rows) = (nodes(grid.width), nodes(grid.height));
-        let node = |at: usize| {
-            let here = [(at % columns) as f64 * NODE_PX, (at / columns) as f64 * NODE_PX];
+        Self { grid: *grid, columns, rows, shifts: vec![[0.0, 0.0]; columns * rows] }
+    }
+
+    /// Adds what was found through the field so far. Shifts were found in the after picture's frame brought onto the grid,
+    /// and are added where the affine map is still to be applied: the same place to within the bend of a shift.
+    fn add(&mut self, found: &[Found], smooth_px: f64) {
+        let found: Vec<&Found> = good(found).filter(|f| !f.on_rim).collect();
+        let agreeing: Vec<&Found> = found.iter().copied().filter(|f| fits_in(f, &found)).collect();
+        for (at, shift) in self.shifts.iter_mut().enumerate() {
+            let here = [(at % self.columns) as f64 * NODE_PX, (at / self.columns) as f64 * NODE_PX];
             let mut sum = [0.0, 0.0];
             // The weight of "no shift" fades out as soon as anything was found near by.
             let mut weight = 0.05;
             for f in &agreeing {
                 let squared = (f.at[0] - here[0]).powi(2) + (f.at[1] - here[1]).powi(2);
-                let w = f64::from(f.likeness).powi(2) * (-0.5 * squared / SMOOTH_PX.powi(2)).exp();
+                if squared > 16.0 * smooth_px.powi(2) {
+                    continue;
+                }
+                let w = f64::from(f.likeness).powi(2) * (-0.5 * squared / smooth_px.powi(2)).exp();
                 sum = [sum[0] + w * f.shift[0], sum[1] + w * f.shift[1]];
                 weight += w;
             }
-            sum.map(|v| v / weight / grid.px_per_mm)
-        };
-        Self { grid: *grid, columns, rows, shifts: (0..columns * rows).map(node).collect() }
+            for (shift, sum) in shift.iter_mut().zip(sum) {
+                *shift += sum / weight / self.grid.px_per_mm;
+            }
+        }
     }
 
     /// Bilinear between the nodes; beyond them the border's.
@@ -333,7 +379,7 @@ impl Field {
 }
 
 fn fits_in(f: &Found, all: &[&Found]) -> bool {
-    let near = |g: &&&Found| (g.at[0] - f.at[0]).abs() < 100.0 && (g.at[1] - f.at[1]).abs() < 100.0;
+    let near = |g: &&&Found| (g.at[0] - f.at[0]).abs() < NEIGHBOURS_PX && (g.at[1] - f.at[1]).abs() < NEIGHBOURS_PX;
     let middle = |axis: usize| {
         let mut shifts: Vec<f64> = all.iter().filter(near).map(|g| g.shift[axis]).collect();
         shifts.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! `skinlink model list | test`.
+//! `skinlink model list | test | eval`.
 
 use super::{catalogue, print::say, runtime};
 use crate::{
@@ -49,6 +49,7 @@ pub async fn command(command: &Model) -> anyhow::Result<u8> {
     match command {
         Model::List(folder) => list(folder),
         Model::Test { id, folder } => test(id.as_deref(), folder).await,
+        Model::Eval(options) => super::repeatability::run(options).await,
     }
 }
 

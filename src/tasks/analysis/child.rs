@@ -2,7 +2,7 @@
 //! garbage or at silence, and started anew. The gateway never waits on it without a limit and never dies with it.
 
 use crate::{
-    analysis::job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request},
+    analysis::job::{self, FrameError, ModelName, PREFIX, Pictures, Prefix, Reply, Request},
     faults,
 };
 use std::{io, path::PathBuf, process::Stdio, time::Duration};
@@ -71,6 +71,11 @@ impl Worker {
     /// One question, one answer; a process that died under it is replaced and asked once more. Waits out the rest after
     /// earlier failures. Cancelling ends the process.
     pub(super) async fn ask(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
+        Ok(self.ask_for_parts(request, parts).await?.0)
+    }
+
+    /// The same for an answer that comes with parts.
+    pub(super) async fn ask_for_parts(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Heard, ChildError> {
         match self.try_once(request, parts).await {
             Err(ChildError::Died(why)) => {
                 tracing::warn!(why, "inference process ended; starting another");
@@ -100,14 +105,14 @@ impl Worker {
         ChildError::Died(format!("it answered something else: {name}"))
     }
 
-    async fn try_once(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
+    async fn try_once(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Heard, ChildError> {
         // Taken out, so that a cancelled call drops the process in the middle of its frame.
         let mut running = match self.running.take() {
             Some(running) => running,
             None => self.start().await?,
         };
         let answered = timeout(self.recipe.deadline, exchange(&mut running, request, parts)).await;
-        let reply = match answered {
+        let (reply, parts) = match answered {
             Ok(Ok(reply)) => reply,
             Ok(Err(fault)) => {
                 self.failed();
@@ -121,7 +126,7 @@ impl Worker {
         };
         self.running = Some(running);
         self.failures = 0;
-        if let Reply::Failed { reason } = reply { Err(ChildError::Refused(reason)) } else { Ok(reply) }
+        if let Reply::Failed { reason } = reply { Err(ChildError::Refused(reason)) } else { Ok((reply, parts)) }
     }
 
     async fn start(&mut self) -> Result<Running, ChildError> {
@@ -181,12 +186,15 @@ fn spawn(recipe: &Recipe) -> Result<Running, ChildError> {
 /// A step of setting up, which must succeed.
 async fn told(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<(), ChildError> {
     match timeout(SET_UP_LIMIT, exchange(running, request, parts)).await {
-        Ok(Ok(Reply::Failed { reason })) => Err(ChildError::Start(reason)),
+        Ok(Ok((Reply::Failed { reason }, _))) => Err(ChildError::Start(reason)),
         Ok(Ok(_)) => Ok(()),
         Ok(Err(fault)) => Err(ChildError::Start(fault.to_string())),
         Err(_) => Err(ChildError::TimedOut(SET_UP_LIMIT)),
     }
 }
+
+/// A reply with its parts.
+type Heard = (Reply, Vec<Vec<u8>>);
 
 #[derive(Debug, thiserror::Error)]
 enum Fault {
@@ -196,7 +204,7 @@ enum Fault {
     Frame(#[from] FrameError),
 }
 
-async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<Reply, Fault> {
+async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<Heard, Fault> {
     running.input.write_all(&job::head(request, parts)?).await?;
     for part in parts {
         running.input.write_all(part).await?;
@@ -206,13 +214,24 @@ async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> 
     let mut prefix = [0; PREFIX];
     running.output.read_exact(&mut prefix).await?;
     let Prefix { header, parts } = Prefix::parse(prefix)?;
-    if parts != 0 {
-        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: 0 }.into());
-    }
+    let mut bytes = vec![0; 4 * parts];
+    running.output.read_exact(&mut bytes).await?;
+    let lengths = Prefix::part_lengths(&bytes)?;
     let mut bytes = vec![0; header];
     running.output.read_exact(&mut bytes).await?;
+    let reply: Reply = job::parse_header(&bytes)?;
+    let expected = if let Reply::Pictures(Pictures { pictures, .. }) = &reply { pictures.len() } else { 0 };
+    if parts != expected {
+        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: expected }.into());
+    }
+    let mut heard = Vec::with_capacity(parts);
+    for length in lengths {
+        let mut part = vec![0; length];
+        running.output.read_exact(&mut part).await?;
+        heard.push(part);
+    }
     faults::point("analysis.answer.read");
-    Ok(job::parse_header(&bytes)?)
+    Ok((reply, heard))
 }
 
 /// How the process ended, for the log.

@@ -12,7 +12,7 @@ pub use child::{ChildError, Recipe};
 use crate::{
     analysis::{
         compare::PairedResult,
-        job::{Level, Levels, ModelName, PairedMeasure, Reply, Request},
+        job::{Level, Levels, ModelName, Paired, PairedMeasure, PictureOf, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
@@ -86,12 +86,23 @@ pub struct ActiveModel {
     pub manifest: Manifest,
 }
 
+/// What white looked like in each picture; see [`Request::Pictures`].
+pub type Whites = [[f64; 3]; 2];
+
+/// A picture of a pair for the report: JPEG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairPicture {
+    pub of: PictureOf,
+    pub bytes: Vec<u8>,
+}
+
 type Answer<T> = oneshot::Sender<Result<T, AnalysisError>>;
 
 enum Command {
     Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, reply: Answer<Levels> },
     Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
     Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
+    Pictures { before: CaptureId, after: CaptureId, whites: Option<Whites>, reply: Answer<Vec<PairPicture>> },
     Activate { folder: PathBuf, reply: Answer<ActiveModel> },
 }
 
@@ -180,6 +191,20 @@ impl AnalysisHandle {
         self.ask(|reply| Command::Pair { before, after, reply }).await
     }
 
+    /// Pictures of two stored photographs of one view: aligned, at the same exposure, where what changed; nothing is
+    /// stored. Empty where the photographs do not belong together.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub async fn pictures(
+        &self,
+        before: CaptureId,
+        after: CaptureId,
+        whites: Option<Whites>,
+    ) -> Result<Vec<PairPicture>, AnalysisError> {
+        self.ask(|reply| Command::Pictures { before, after, whites, reply }).await
+    }
+
     /// Loads a model folder while the gateway runs. On any failure the old model of that id goes on.
     ///
     /// # Errors
@@ -257,6 +282,34 @@ impl ModelTrial {
     pub async fn run(&mut self, folder: &Path) -> Result<Engine, ChildError> {
         self.0.activate(folder.to_owned()).await.map(|name| engine(&name))
     }
+
+    /// Levels of a photograph by the models that were tried.
+    ///
+    /// # Errors
+    /// [`ChildError`].
+    pub async fn levels(&mut self, view: &str, anchors: [[f64; 2]; 2], picture: &[u8]) -> Result<Levels, ChildError> {
+        match self.0.ask(&Request::Levels { view: view.to_owned(), anchors }, &[picture]).await? {
+            Reply::Levels(levels) => Ok(levels),
+            other => Err(self.0.garbage(&other)),
+        }
+    }
+
+    /// Paired measures of two photographs by the models that were tried.
+    ///
+    /// # Errors
+    /// [`ChildError`].
+    pub async fn paired(
+        &mut self,
+        view: &str,
+        [before_anchors, after_anchors]: [[[f64; 2]; 2]; 2],
+        pictures: [&[u8]; 2],
+    ) -> Result<Paired, ChildError> {
+        let request = Request::Paired { view: view.to_owned(), before_anchors, after_anchors };
+        match self.0.ask(&request, &pictures).await? {
+            Reply::Paired(paired) => Ok(paired),
+            other => Err(self.0.garbage(&other)),
+        }
+    }
 }
 
 struct Analysis {
@@ -289,6 +342,9 @@ impl Analysis {
             }
             Command::Pair { before, after, reply } => {
                 let _ = reply.send(self.pair(before, after).await);
+            }
+            Command::Pictures { before, after, whites, reply } => {
+                let _ = reply.send(self.pictures(before, after, whites).await);
             }
             Command::Activate { folder, reply } => {
                 let _ = reply.send(self.activate(folder).await);
@@ -418,6 +474,32 @@ impl Analysis {
         Ok(measured)
     }
 
+    async fn pictures(
+        &mut self,
+        before: CaptureId,
+        after: CaptureId,
+        whites: Option<Whites>,
+    ) -> Result<Vec<PairPicture>, AnalysisError> {
+        let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
+        if first.view != second.view {
+            return Err(AnalysisError::ViewsDiffer);
+        }
+        let pictures = [self.store.capture_bytes(before).await?, self.store.capture_bytes(after).await?];
+        let request = Request::Pictures {
+            view: first.view.to_string(),
+            before_anchors: first.anchors,
+            after_anchors: second.anchors,
+            whites,
+        };
+        match self.worker.ask_for_parts(&request, &[&pictures[0], &pictures[1]]).await? {
+            (Reply::Pictures(named), parts) => {
+                let named = named.pictures.into_iter().zip(parts);
+                Ok(named.map(|(of, bytes)| PairPicture { of, bytes }).collect())
+            }
+            (other, _) => Err(self.worker.garbage(&other).into()),
+        }
+    }
+
     async fn measure_pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
         let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
         if first.view != second.view {
@@ -459,5 +541,6 @@ fn result(before: CaptureId, after: CaptureId, measure: &PairedMeasure) -> Optio
         metric: MetricId::new(&measure.metric).ok()?,
         region: measure.region.parse().ok()?,
         outcome: measure.outcome(),
+        levels: measure.levels,
     })
 }
