@@ -36,6 +36,25 @@ impl Bench {
         Self { worker }
     }
 
+    pub fn pictures(&mut self, view: View, before: &Shot, after: &Shot) -> Vec<(String, Vec<u8>)> {
+        let (before_anchors, after_anchors) = (before.anchors, after.anchors);
+        let request =
+            Request::Pictures { view: view.to_string(), before_anchors, after_anchors, whites: Some([[0.9; 3]; 2]) };
+        match self.worker.ask_for_parts(&request, &[&before.bytes, &after.bytes]) {
+            Some((Reply::Pictures(named), parts)) => {
+                let named = named.pictures.into_iter().enumerate();
+                let name = named.map(|(at, of)| format!("{at}-{:?}-{}", of.kind, of.metric.unwrap_or_default()));
+                name.zip(parts).collect()
+            }
+            other => panic!("expected pictures, got {other:?}"),
+        }
+    }
+
+    pub fn also(&mut self, model: &Path) {
+        let active = self.worker.activate(model);
+        assert!(matches!(active, Some(Reply::Activated { .. })), "{active:?}");
+    }
+
     pub fn levels(&mut self, view: View, shot: &Shot) -> Levels {
         let request = Request::Levels { view: view.to_string(), anchors: shot.anchors };
         match self.worker.ask(&request, &[&shot.bytes]) {

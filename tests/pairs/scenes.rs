@@ -134,6 +134,11 @@ pub fn rendered(people: u32) -> Vec<Person> {
         .args(["--people", &people.to_string()])
         .status();
     assert!(done.expect("`make setup` made the Python environment").success(), "the renderer stopped; see above");
+    rendered_in(&out)
+}
+
+/// The people of a folder that the renderer has filled.
+pub fn rendered_in(out: &Path) -> Vec<Person> {
     let text = fs::read_to_string(out.join("scenes.json")).expect("just rendered");
     let listing: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let mut found: Vec<Person> = Vec::new();
