@@ -97,6 +97,17 @@ impl Source {
         }
     }
 
+    /// Red, green and blue by a map of this package's own, inlined into the walk over the pixels.
+    pub(crate) fn sample_rgb(
+        &mut self,
+        width: usize,
+        height: usize,
+        reduction: [f64; 2],
+        map: &impl Fn(f32, f32) -> [f32; 2],
+    ) -> Vec<Plane> {
+        self.resampled(width, height, reduction, Colour::Rgb, map)
+    }
+
     /// The same by an affine map, and much faster: nothing is called for a pixel.
     pub fn sample_affine(
         &mut self,

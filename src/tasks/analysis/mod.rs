@@ -15,7 +15,7 @@ pub use trial::{Evaluator, ModelTrial, Tried};
 use crate::{
     analysis::{
         compare::PairedResult,
-        job::{Gated, Level, Levels, ModelName, PairedMeasure, Placed, Reply, Request},
+        job::{Gated, Level, Levels, ModelName, PairedMeasure, PictureOf, Placed, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
@@ -91,12 +91,23 @@ pub struct ActiveModel {
     pub manifest: Manifest,
 }
 
+/// What white looked like in each picture; see [`Request::Pictures`].
+pub type Whites = [[f64; 3]; 2];
+
+/// A picture of a pair for the report: JPEG.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairPicture {
+    pub of: PictureOf,
+    pub bytes: Vec<u8>,
+}
+
 type Answer<T> = oneshot::Sender<Result<T, AnalysisError>>;
 
 enum Command {
     Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, before: Option<CaptureId>, reply: Answer<Gated> },
     Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
     Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
+    Pictures { before: CaptureId, after: CaptureId, whites: Option<Whites>, reply: Answer<Vec<PairPicture>> },
     Activate { tried: Box<Tried>, reply: Answer<ActiveModel> },
 }
 
@@ -198,6 +209,20 @@ impl AnalysisHandle {
     /// [`AnalysisError`]; a pair that cannot be compared is an `Ok` with refusals.
     pub async fn pair(&self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
         self.ask(|reply| Command::Pair { before, after, reply }).await
+    }
+
+    /// Pictures of two stored photographs of one view: aligned, at the same exposure, where what changed; nothing is
+    /// stored. Empty where the photographs do not belong together.
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub async fn pictures(
+        &self,
+        before: CaptureId,
+        after: CaptureId,
+        whites: Option<Whites>,
+    ) -> Result<Vec<PairPicture>, AnalysisError> {
+        self.ask(|reply| Command::Pictures { before, after, whites, reply }).await
     }
 
     /// The same handle, which knows models by their id.
@@ -320,6 +345,9 @@ impl Analysis {
             }
             Command::Pair { before, after, reply } => {
                 let _ = reply.send(self.pair(before, after).await);
+            }
+            Command::Pictures { before, after, whites, reply } => {
+                let _ = reply.send(self.pictures(before, after, whites).await);
             }
             Command::Activate { tried, reply } => {
                 let _ = reply.send(self.activate(*tried).await);
@@ -456,6 +484,32 @@ impl Analysis {
         Ok(measured)
     }
 
+    async fn pictures(
+        &mut self,
+        before: CaptureId,
+        after: CaptureId,
+        whites: Option<Whites>,
+    ) -> Result<Vec<PairPicture>, AnalysisError> {
+        let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
+        if first.view != second.view {
+            return Err(AnalysisError::ViewsDiffer);
+        }
+        let pictures = [self.store.capture_bytes(before).await?, self.store.capture_bytes(after).await?];
+        let request = Request::Pictures {
+            view: first.view.to_string(),
+            before_anchors: first.anchors,
+            after_anchors: second.anchors,
+            whites,
+        };
+        match self.worker.ask_for_parts(&request, &[&pictures[0], &pictures[1]]).await? {
+            (Reply::Pictures(named), parts) => {
+                let named = named.pictures.into_iter().zip(parts);
+                Ok(named.map(|(of, bytes)| PairPicture { of, bytes }).collect())
+            }
+            (other, _) => Err(self.worker.garbage(&other).into()),
+        }
+    }
+
     async fn measure_pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
         let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
         if first.view != second.view {
@@ -493,5 +547,6 @@ fn result(before: CaptureId, after: CaptureId, measure: &PairedMeasure) -> Optio
         metric: MetricId::new(&measure.metric).ok()?,
         region: measure.region.parse().ok()?,
         outcome: measure.outcome(),
+        levels: measure.levels,
     })
 }

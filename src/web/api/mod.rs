@@ -2,8 +2,8 @@
 
 pub mod captures;
 pub mod customers;
-pub mod models;
 pub mod gates;
+pub mod models;
 pub mod points;
 pub mod refused;
 pub mod scans;
