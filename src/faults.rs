@@ -67,6 +67,8 @@ pub const POINTS: &[&str] = &[
     "store.visit.moved",
     "store.link.made",
     "store.link.withdrawn",
+    "store.report.told",
+    "store.feedback.row_written",
     // store: the outbox
     "store.event.numbered",
     "store.ack.prefix_moved",

@@ -17,6 +17,7 @@
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
 //! - [`hq`] headquarters' receiver, a composition root of its own
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
+//! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, words back
 //! - [`web`] API, live events, pages · loopback only
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo, the installer's tools
 //! - [`report`] a comparison as page model and SVG fragments · pure
@@ -30,6 +31,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod desk;
 pub mod domain;
 pub mod faults;
 pub mod folding;

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sync", &["domain"]),
     ("protocol", &["domain"]),
     ("analysis", &["domain"]),
-    ("report", &["analysis", "domain"]),
+    ("report", &["analysis", "sync", "domain"]),
     ("config", &["domain", "sync"]),
     ("ports", &["analysis", "sync", "domain"]),
     ("store", &["sync", "domain", "clock", "faults", "folding", "seal"]),
@@ -25,8 +25,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["ports", "protocol", "analysis", "sync", "config", "domain", "clock"]),
     ("worker", &["adapters", "analysis", "config", "domain", "clock", "faults"]),
     ("tasks", &["ports", "store", "protocol", "analysis", "sync", "config", "domain", "clock", "faults", "seal"]),
-    ("web", &["tasks", "store", "report", "analysis", "config", "domain", "clock", "faults"]),
-    ("hq", &["adapters", "ports", "sync", "domain", "clock", "faults", "folding", "seal"]),
+    ("desk", &["report", "sync", "domain"]),
+    ("web", &["tasks", "store", "desk", "report", "analysis", "config", "domain", "clock", "faults"]),
+    ("hq", &["adapters", "ports", "desk", "sync", "domain", "clock", "faults", "folding", "seal"]),
 ];
 
 /// The composition roots may name everything.

@@ -11,7 +11,7 @@ use skinlink::{
     },
     domain::{
         BootId, CaptureId, ClockState, Quantity, ReadingId, Region, RepeatId, ScanId, ScoreId, Stamp, Timestamp,
-        capture::{Capture, Format, Light, View},
+        capture::{Capture, ColourReference, Format, Light, View},
         comparison::{Baseline, Refusal, Verdict},
         device::DeviceIdentity,
         metric::{Direction, Label, Metric, MetricId, Repeatability},
@@ -140,6 +140,8 @@ fn capture(id: u128, camera: &str) -> Capture {
         bytes: 1,
         sha256: [0; 32],
         anchors: [[0.0, 0.0], [1.0, 1.0]],
+        points: None,
+        colour: ColourReference::Unknown,
         complaints: Vec::new(),
         camera: camera.into(),
         taken: stamp(),

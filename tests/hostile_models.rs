@@ -259,11 +259,11 @@ async fn a_process_out_of_memory_is_told_as_such_and_replaced() {
     let gateway = Gateway::start(tight).await;
     let wide = skin::png(6_000, 9_000, &vec![0; 162_000_000]);
     let view = skinlink::domain::capture::View::Left;
-    let error = within(gateway.handle.look(view, skin::ANCHORS, wide)).await.unwrap_err();
+    let error = within(gateway.handle.look(view, skin::ANCHORS, wide, None)).await.unwrap_err();
     let sentence = error.to_string();
     println!("{sentence}");
     assert!(sentence.contains("want of memory") && sentence.contains("scan.inference_memory_mib"), "{sentence}");
     let small = gateway.store.capture_bytes(gateway.capture).await.unwrap();
-    assert!(within(gateway.handle.look(view, skin::ANCHORS, small)).await.is_ok(), "the next one is looked at");
+    assert!(within(gateway.handle.look(view, skin::ANCHORS, small, None)).await.is_ok(), "the next one is looked at");
     gateway.end().await;
 }

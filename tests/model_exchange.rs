@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails where the test does")]
 
 #[path = "support/hostile.rs"]
+#[expect(dead_code, reason = "shared with the hostile files' own stories")]
 mod hostile;
 #[path = "support/onnx.rs"]
 mod onnx;

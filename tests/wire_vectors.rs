@@ -8,6 +8,7 @@ use skinlink::sync::{
     image_lane::Offer,
     payload::{self, kind},
     reply::{Hello, Reply},
+    sheet::Report,
 };
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
@@ -88,6 +89,7 @@ fn every_event_type_has_a_frozen_vector() {
             kind::REASSIGNED => frozen::<payload::Reassigned>(&name, data),
             kind::ALIAS => frozen::<payload::Alias>(&name, data),
             kind::FEEDBACK => frozen::<payload::Feedback>(&name, data),
+            kind::REPORT => frozen::<Report>(&name, data),
             kind::CLOCK => frozen::<payload::Clock>(&name, data),
             kind::REDACTED => frozen::<payload::Redacted>(&name, data),
             kind::ERASED => frozen::<payload::Erased>(&name, data),
@@ -135,10 +137,11 @@ fn every_kind_of_reply_has_a_vector() {
             Reply::Ask { .. } => "ask",
             Reply::Image { .. } => "image",
             Reply::Upload { .. } => "upload",
+            Reply::Feedback { .. } => "feedback",
             Reply::Alarm { .. } => "alarm",
         })
         .collect();
-    assert_eq!(kinds.len(), 7, "{kinds:?}");
+    assert_eq!(kinds.len(), 8, "{kinds:?}");
 }
 
 #[test]

@@ -1,6 +1,5 @@
-//! Writes the corpus from the vectors: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+//! Writes the corpus from the vectors (pictures: `fuzz/pictures.py`): `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
 
-use image::{ExtendedColorType, ImageEncoder, codecs};
 use skinlink_fuzz::CATALOGUE;
 use std::{fs, path::Path};
 
@@ -11,7 +10,6 @@ fn main() {
         fs::create_dir_all(&folder).expect("the corpus can be written");
         fs::write(folder.join(name), bytes).expect("the corpus can be written");
     };
-    pictures(&put);
     // Plain with a packet number, plain with its address, encrypted: published packets.
     for (name, packet) in [
         ("plain", "400009015d025d0903b718"),
@@ -38,29 +36,4 @@ fn main() {
             put("vector_file", &name, &fs::read(entry.path()).expect("it was read before"));
         }
     }
-}
-
-/// Small pictures of every format and colour that the encoders know.
-fn pictures(put: &impl Fn(&str, &str, &[u8])) {
-    let rgb: Vec<u8> = (0..24 * 18 * 3).map(|i| (i * 37 % 251) as u8).collect();
-    let encode = |name: &str, encoder: &dyn Fn(&mut Vec<u8>) -> image::ImageResult<()>| {
-        let mut bytes = Vec::new();
-        encoder(&mut bytes).expect("into memory");
-        put("picture", name, &bytes);
-    };
-    for (name, colour, size) in [("rgb", ExtendedColorType::Rgb8, 3), ("grey", ExtendedColorType::L8, 1)] {
-        let pixels = &rgb[..24 * 18 * size];
-        encode(&format!("jpeg-{name}"), &|to| {
-            codecs::jpeg::JpegEncoder::new_with_quality(to, 60).write_image(pixels, 24, 18, colour)
-        });
-        encode(&format!("png-{name}"), &|to| codecs::png::PngEncoder::new(to).write_image(pixels, 24, 18, colour));
-        encode(&format!("webp-{name}"), &|to| {
-            codecs::webp::WebPEncoder::new_lossless(to).write_image(pixels, 24, 18, colour)
-        });
-    }
-    let rgba: Vec<u8> = (0..24 * 18 * 4).map(|i| (i * 29 % 253) as u8).collect();
-    encode("png-rgba", &|to| codecs::png::PngEncoder::new(to).write_image(&rgba, 24, 18, ExtendedColorType::Rgba8));
-    encode("webp-rgba", &|to| {
-        codecs::webp::WebPEncoder::new_lossless(to).write_image(&rgba, 24, 18, ExtendedColorType::Rgba8)
-    });
 }

@@ -10,6 +10,8 @@ const REACH: usize = 4;
 const DARKER: f32 = 0.12;
 /// Its surroundings are at least this share of the field's upper quartile.
 const SKIN: f32 = 0.7;
+/// What is left out all round, pixels.
+const RIM: usize = WIDTH / 50;
 /// A line is at least so long, as a share of the width, and so many times longer than wide.
 const LONG: f64 = 0.12;
 const THIN: f64 = 6.0;
@@ -53,6 +55,12 @@ fn lines(green: &Plane) -> f64 {
     let skin = SKIN * *levels.select_nth_unstable_by(at, f32::total_cmp).1;
     let mut dark: Vec<bool> =
         green.values.iter().zip(&closed.values).map(|(here, round)| hair_of(*here, *round, skin)).collect();
+    // Many pictures come with a drawn border of a pixel or two.
+    let (width, height) = (green.width, green.height);
+    for (at, dark) in dark.iter_mut().enumerate() {
+        let (x, y) = (at % width, at / width);
+        *dark &= (RIM..width - RIM).contains(&x) && (RIM..height - RIM).contains(&y);
+    }
     let least = LONG * green.width as f64;
     let mut length = 0.0;
     for start in 0..dark.len() {

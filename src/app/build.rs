@@ -20,6 +20,7 @@ use crate::{
     analysis::regions::FaceRegions,
     clock,
     config::{self, Config, Measures, Port},
+    desk,
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
@@ -35,7 +36,7 @@ use crate::{
         station::{self, Fitted, StationHandle, station},
         sync::{self, Connection, SyncSettings, SyncStatus},
     },
-    web::{self, About, AppState, Guide, Headquarters},
+    web::{self, About, AppState, Guide, Headquarters, Links, reports::OfStore},
 };
 use anyhow::Context;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
@@ -130,9 +131,27 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     };
     let stopped = stop.clone();
     tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
+    start_desk(&config.report, &store, &mut tasks, stop).await?;
     tasks.start("housekeeping", housekeeping::run(store.clone(), config.retention, stop.clone()));
     info!(listen = %config.web.listen, "the gateway serves its pages");
     Ok(App { tasks, store })
+}
+
+/// Starts the desk for customers' phones, where one is asked for.
+async fn start_desk(
+    report: &config::Report,
+    store: &Store,
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(listen) = report.listen else { return Ok(()) };
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot serve the customers' reports on {listen}; change report.listen"))?;
+    let (reports, stop) = (OfStore(store.clone()), stop.clone());
+    tasks.start("reports", async move { Ok(desk::serve(listener, reports, false, stop).await?) });
+    info!(%listen, "customers' reports are served under /r/");
+    Ok(())
 }
 
 /// What the configuration names must be there. A protocol that is there but broken only takes its device out.
@@ -366,6 +385,11 @@ impl House<'_> {
             plan: self.plan(),
             views,
             faces: Arc::new(regions),
+            links: self
+                .config
+                .report
+                .base()
+                .map(|base| Links { base: base.to_owned(), valid_days: self.config.report.valid_days }),
         })
     }
 }

@@ -136,9 +136,23 @@ pub struct Web {
 /// What the customer's report says of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Without the slash at its end; `None`: reports have no link.
+    /// Headquarters' address, without the slash at its end; `None`: links lead to this store.
     pub public_url: Option<String>,
+    /// Where this store serves reports to customers' phones; `None`: it does not.
+    pub listen: Option<SocketAddr>,
+    /// How phones in the store reach that, without the slash at its end.
+    pub local_url: Option<String>,
+    /// A link is dead after so many days.
+    pub valid_days: u32,
     pub store_name: Label,
+}
+
+impl Report {
+    /// Where a link leads: to headquarters if there is one, else to this store.
+    #[must_use]
+    pub fn base(&self) -> Option<&str> {
+        self.public_url.as_deref().or(self.local_url.as_deref())
+    }
 }
 
 words! {

@@ -44,7 +44,7 @@ table! {
 }
 
 table! {
-    Report { public_url: String, store_name: Label }
+    Report { public_url: String, listen: String, local_url: String, valid_days: u64, store_name: Label }
 }
 
 table! {

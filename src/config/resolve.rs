@@ -197,19 +197,33 @@ impl Desk<'_> {
 
     fn report(&mut self, typed: Option<At<raw::Report>>) -> Report {
         let typed = unwrapped(typed).1;
-        let public_url = filled(typed.public_url);
-        if let Some(at) = &public_url
-            && !["https://", "http://"]
-                .iter()
-                .any(|scheme| at.value.len() > scheme.len() && at.value.starts_with(scheme))
-        {
-            self.reader.complain_at(at, "is no web address; write it as https://reports.example");
-        }
+        let listen = filled(typed.listen).and_then(|at| match at.value.parse::<SocketAddr>() {
+            Ok(listen) => Some(listen),
+            Err(_) => {
+                self.reader
+                    .complain_at(&at, format!("{:?} is no address with port; write it as 0.0.0.0:8480", at.value));
+                None
+            }
+        });
+        let (public_url, local_url) = (self.url(typed.public_url), self.url(typed.local_url));
         let fallback = Label { zh: "清和肌研".to_owned(), en: "Qinghe Skin Studio".to_owned() };
         Report {
-            public_url: public_url.map(|at| at.value.trim_end_matches('/').to_owned()),
+            public_url,
+            listen,
+            local_url,
+            valid_days: small(self.number(typed.valid_days, 90, 1..=730)),
             store_name: self.label(typed.store_name, &fallback),
         }
+    }
+
+    /// A web address, without the slash at its end.
+    fn url(&mut self, typed: Option<At<String>>) -> Option<String> {
+        let at = filled(typed)?;
+        let known = |scheme: &&str| at.value.len() > scheme.len() && at.value.starts_with(*scheme);
+        if !["https://", "http://"].iter().any(known) {
+            self.reader.complain_at(&at, "is no web address; write it as https://reports.example");
+        }
+        Some(at.value.trim_end_matches('/').to_owned())
     }
 
     fn sync(&mut self, typed: Option<At<raw::Sync>>) -> Sync {

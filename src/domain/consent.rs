@@ -16,7 +16,13 @@ words! {
 
 words! {
     /// How the customer said it.
-    pub enum Channel as "channel" { Station = "station", Phone = "phone", Paper = "paper" }
+    pub enum Channel as "channel" {
+        Station = "station",
+        Phone = "phone",
+        Paper = "paper",
+        /// By the customer alone, on the page of a report: only ever a no.
+        Report = "report",
+    }
 }
 
 /// One entry of the ledger: a yes or a no to one purpose. The last entry for a purpose counts.

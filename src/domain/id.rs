@@ -99,6 +99,10 @@ ids! {
     ComparisonId,
     /// One entry of the consent ledger.
     ConsentId,
+    /// One link to the report of a visit.
+    ReportId,
+    /// One thing a customer said.
+    FeedbackId,
     /// One thing HQ is told.
     EventId,
     /// One life of a database; new with each new or restored database, so that `(gateway, epoch, seq)` is unique for ever.

@@ -8,6 +8,7 @@ pub mod comparison;
 pub mod consent;
 pub mod customer;
 pub mod device;
+pub mod feedback;
 pub mod id;
 pub mod metric;
 pub mod plan;
@@ -21,8 +22,8 @@ pub mod visit;
 pub mod word;
 
 pub use id::{
-    BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, ReadingId, RepeatId, ScanId, ScoreId,
-    VisitId,
+    BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, ReadingId, RepeatId, ReportId,
+    ScanId, ScoreId, VisitId,
 };
 pub use quantity::Quantity;
 pub use region::Region;

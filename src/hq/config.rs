@@ -1,8 +1,10 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
 mod objects;
+mod reports;
 
 pub use objects::{RawObjects, ShelfSettings};
+pub use reports::{RawReports, ReportSettings};
 
 use super::{HqError, database::Place, images::Rules};
 use crate::adapters::{mqtt::MqttSettings, pki::TlsFiles};
@@ -37,6 +39,8 @@ pub struct HqConfig {
     pub rules: Rules,
     /// Where the contract is served.
     pub listen: Option<SocketAddr>,
+    /// Customers' reports; `None`: not served here.
+    pub reports: Option<ReportSettings>,
 }
 
 impl HqConfig {
@@ -88,6 +92,9 @@ pub struct RawHqConfig {
     /// The object store; in the file alone.
     #[arg(skip)]
     pub objects: Option<RawObjects>,
+    /// Customers' reports; in the file alone.
+    #[arg(skip)]
+    pub reports: Option<RawReports>,
 }
 
 /// Where the records are.
@@ -155,13 +162,14 @@ impl RawHqConfig {
             max_image_mib: self.max_image_mib.or(other.max_image_mib),
             listen: self.listen.or(other.listen),
             objects: self.objects.or(other.objects),
+            reports: self.reports.or(other.reports),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports } = self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -188,6 +196,7 @@ impl RawHqConfig {
                 uploads: objects.map(|objects| objects.uploads()).transpose()?.unwrap_or_default(),
             },
             listen,
+            reports: reports.map(RawReports::resolve).transpose()?,
         })
     }
 }

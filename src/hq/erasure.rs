@@ -9,10 +9,10 @@ use super::{
     HqError, archive,
     database::engine::{Engine, Row, Value, first, values},
     events::redacted,
-    filing,
+    filing, inbox,
     records::{
         self,
-        tables::{ALIASES, CONSENTS, FEEDBACK, MOVED, VOIDED},
+        tables::{ALIASES, CONSENTS, FEEDBACK, MOVED, REPORTS, VOIDED},
     },
     shelf::Shelves,
 };
@@ -54,6 +54,7 @@ pub(super) fn erase(
     }
     let events = redact(engine, shelves, &told.events)? + letters(engine, store, person.iter().chain(&visits))?;
     for customer in &person {
+        inbox::forget(engine, store, customer)?;
         engine.execute(
             "INSERT INTO erasures(store, customer, events, pictures, erased_ms) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (store, customer) DO UPDATE SET
@@ -99,7 +100,7 @@ pub(super) fn erase_late(
 }
 
 /// All ids that were joined with this one, in either direction.
-fn person(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Ids, HqError> {
+pub(super) fn person(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Ids, HqError> {
     let mut person = Ids::from([customer.to_owned()]);
     let mut waiting = vec![customer.to_owned()];
     while let Some(id) = waiting.pop() {
@@ -191,6 +192,7 @@ fn told(engine: &mut dyn Engine, store: &str, person: &Ids, visits: &Ids) -> Res
             format!("SELECT n FROM {} WHERE (customer = ?2 OR alias = ?2) AND store = ?1", ALIASES.name),
             format!("SELECT n FROM {} WHERE customer = ?2 AND store = ?1", MOVED.name),
             format!("SELECT n FROM {} WHERE customer = ?2 AND store = ?1", FEEDBACK.name),
+            format!("SELECT n FROM {} WHERE customer = ?2 AND store = ?1", REPORTS.name),
         ] {
             told.note(engine, &sql, values![store, customer])?;
         }

@@ -9,7 +9,7 @@ use super::{
     },
     events::{self, ReadRow},
     images::{self, Rules, Whole},
-    standing,
+    inbox, standing,
 };
 use crate::{
     domain::Timestamp,
@@ -233,6 +233,7 @@ impl<'a> Intake<'a> {
         if let Some(reason) = standing::settle_losses(engine, gateway, hello, now)? {
             answers.push(alarm(engine, from, (&hello.epoch, 0), &reason, payload, now)?);
         }
+        inbox::heard(engine, gateway)?;
         answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;
         answers.push(standing::standing(engine, gateway, hello.epoch.clone(), announced)?);

@@ -13,23 +13,27 @@ pub mod events;
 pub mod filing;
 mod holes;
 pub mod images;
+mod inbox;
 mod intake;
 pub mod ledger;
 mod receive;
 pub mod records;
 mod replies;
+pub mod reports;
 pub mod shelf;
 mod standing;
 pub mod stores;
 pub mod tail;
 pub mod uploads;
 
-pub use config::HqConfig;
+pub use config::{HqConfig, ReportSettings};
 pub use database::HqError;
 
-use crate::adapters::mqtt;
+use crate::{adapters::mqtt, desk};
 use receive::Opener;
+use reports::OfHeadquarters;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -39,15 +43,34 @@ use tracing::info;
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
-    let HqConfig { database, shelves, rules, listen, .. } = config.clone();
+    let HqConfig { database, shelves, rules, listen, reports, .. } = config.clone();
     let shelves = Arc::new(shelves.open()?);
-    let receiving =
-        receive::serve(mqtt::connector(config.mqtt()), Opener { place: database, shelves, rules }, stop.clone());
-    match listen {
-        None => receiving.await,
-        Some(listen) => {
-            tokio::try_join!(receiving, documents::serve(listen, stop))?;
-            Ok(())
+    let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
+    let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
+    let documents = async {
+        match listen {
+            None => Ok(()),
+            Some(listen) => documents::serve(listen, stop.clone()).await,
         }
-    }
+    };
+    let desk = async {
+        match &reports {
+            None => Ok(()),
+            Some(settings) => serve_reports(OfHeadquarters::new(database, shelves, settings), settings, &stop).await,
+        }
+    };
+    tokio::try_join!(receiving, documents, desk).map(drop)
+}
+
+/// Serves customers' reports until `stop`.
+async fn serve_reports(
+    reports: OfHeadquarters,
+    settings: &ReportSettings,
+    stop: &CancellationToken,
+) -> Result<(), HqError> {
+    let ReportSettings { listen, behind_proxy, silent: _ } = *settings;
+    let failed = |source| HqError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    info!(%listen, "customers' reports are served under /r/");
+    desk::serve(listener, reports, behind_proxy, stop.clone()).await.map_err(failed)
 }

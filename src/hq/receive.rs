@@ -144,6 +144,8 @@ enum Work {
     Stand,
     /// Which holes there are.
     Look,
+    /// What customers said and the stores have not heard.
+    Tell,
     /// To make facts of so many events at most.
     Keep(usize),
 }
@@ -170,6 +172,7 @@ impl Work {
                 database.standings(since).map(Done::Answers)
             }
             Self::Look => database.holes().map(Done::Holes),
+            Self::Tell => database.feedback_due(now).map(Done::Answers),
             Self::Keep(most) => database.keep_records(now, *most).map(Done::Kept),
         };
         Worked { database, work: self, outcome }
@@ -192,6 +195,8 @@ struct Receiver {
     stand: bool,
     /// Holes are to be looked for.
     look: bool,
+    /// What customers said is to be passed on.
+    tell: bool,
     /// When facts are made next; a little later while messages wait or are expected.
     keep: Instant,
     /// The last work was a commit, and nothing has come since.
@@ -216,6 +221,7 @@ impl Receiver {
             patience: Backoff::new(FIRST_REST, LONGEST_REST),
             stand: false,
             look: false,
+            tell: false,
             keep: Instant::now(),
             committed: false,
             behind: false,
@@ -248,7 +254,7 @@ impl Receiver {
                     Some(FromBroker::Word { .. }) => {}
                     None => return Ok(Some(UplinkError::Lost("the connection's other half has ended".to_owned()))),
                 },
-                _ = look.tick() => self.look = true,
+                _ = look.tick() => (self.look, self.tell) = (true, true),
                 () = until(self.gather), if self.gather.is_some() && !self.inbox.is_empty() => self.gather = None,
                 () = until(self.rest), if self.rest.is_some() => self.rest = None,
                 () = sleep_until(self.keep + BEHIND_A_COMMIT), if self.running.is_none() && self.rest.is_none() && self.inbox.is_empty() => {}
@@ -285,6 +291,9 @@ impl Receiver {
         if now >= self.keep && ((self.inbox.is_empty() && quiet) || now >= self.keep + late) {
             self.keep = now + KEEP;
             return Some(Work::Keep(self.page));
+        }
+        if std::mem::take(&mut self.tell) {
+            return Some(Work::Tell);
         }
         // A batch on its way may be what is missing.
         if self.inbox.is_empty() {
@@ -346,7 +355,7 @@ impl Receiver {
                 self.bytes = self.inbox.iter().map(|message| message.payload.len()).sum();
             }
             Work::Stand => self.stand = true,
-            Work::Look | Work::Keep(_) => {}
+            Work::Look | Work::Tell | Work::Keep(_) => {}
         }
     }
 
@@ -362,7 +371,7 @@ impl Receiver {
     /// What has arrived is committed before the end, though nobody can be told any more.
     async fn settle(mut self) -> Result<(), HqError> {
         self.finish().await?;
-        (self.gather, self.stand, self.look) = (None, false, false);
+        (self.gather, self.stand, self.look, self.tell) = (None, false, false, false);
         self.keep = Instant::now() + LONGEST_REST;
         self.begin();
         self.finish().await?;

@@ -49,21 +49,32 @@ pub(super) fn pairs(lang: Lang, source: &Source<'_>) -> Vec<Pair> {
 }
 
 fn note(lang: Lang, before: Option<&Capture>, after: Option<&Capture>, comparison: Option<&Comparison>) -> String {
-    let (Some(before), Some(after)) = (before, after) else {
-        return lang.pick("只有一张", "Only one was taken").to_owned();
-    };
+    let (Some(before), Some(after)) = (before, after) else { return only_one(lang).to_owned() };
     if comparison.is_some_and(|c| c.baseline != Baseline::SameVisit) {
         return lang
             .pick("两次到店的照片，只并排展示，不作判断", "Two visits: side by side only, no verdict")
             .to_owned();
     }
     if before.camera != after.camera {
-        return lang.pick("两张照片来自不同的相机", "Taken with two different cameras").to_owned();
+        return other_camera(lang).to_owned();
     }
-    if !(before.complaints.is_empty() && after.complaints.is_empty()) {
-        return lang.pick("拍摄条件不理想，请谨慎对照", "Taken under poor conditions; compare with care").to_owned();
-    }
-    lang.pick("未经美化，原样展示", "Shown as taken, not retouched").to_owned()
+    if before.complaints.is_empty() && after.complaints.is_empty() { as_taken(lang) } else { poor(lang) }.to_owned()
+}
+
+pub(super) const fn only_one(lang: Lang) -> &'static str {
+    lang.pick("只有一张", "Only one was taken")
+}
+
+pub(super) const fn other_camera(lang: Lang) -> &'static str {
+    lang.pick("两张照片来自不同的相机", "Taken with two different cameras")
+}
+
+pub(super) const fn poor(lang: Lang) -> &'static str {
+    lang.pick("拍摄条件不理想，请谨慎对照", "Taken under poor conditions; compare with care")
+}
+
+pub(super) const fn as_taken(lang: Lang) -> &'static str {
+    lang.pick("未经美化，原样展示", "Shown as taken, not retouched")
 }
 
 /// One entry for every metric (two where before and after differ), and for every model.
@@ -87,15 +98,7 @@ pub(super) fn method(lang: Lang, source: &Source<'_>) -> Vec<Method> {
         let Some(engine) = &item.engine else { continue };
         let what = lang::metric(lang, source.metrics, &item.metric).to_owned();
         let digest: String = engine.model_digest.chars().take(12).collect();
-        let how = match lang {
-            Lang::Zh => {
-                format!("由照片计算：{} {}（{digest}），{}", engine.model, engine.model_version, engine.provider)
-            }
-            Lang::En => format!(
-                "computed from photographs: {} {} ({digest}), {}",
-                engine.model, engine.model_version, engine.provider
-            ),
-        };
+        let how = by_model(lang, [&engine.model, &engine.model_version, &digest, &engine.provider]);
         if found.iter().all(|m| m.what != what) {
             found.push(Method { what, how });
         }
@@ -117,19 +120,42 @@ fn how(lang: Lang, readings: &[&Reading]) -> String {
     devices.dedup();
     let counts: Vec<usize> = readings.iter().map(|r| r.repeats.len()).collect();
     let (few, many) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-    let times = if few == many { few.to_string() } else { format!("{few}–{many}") };
     let off = readings.iter().flat_map(|r| &r.repeats).filter(|r| r.flags.contains(&QualityFlag::Outlier)).count();
-    let unit = if first.unit.is_empty() { lang.pick("无量纲", "no unit") } else { first.unit.as_str() };
+    by_device(lang, &Told { devices: &devices, unit: &first.unit, few, many, left_out: off })
+}
+
+/// What is told of a measurement by devices.
+pub(super) struct Told<'a> {
+    pub devices: &'a [String],
+    pub unit: &'a str,
+    /// Fewest and most repeats of a region.
+    pub few: usize,
+    pub many: usize,
+    pub left_out: usize,
+}
+
+pub(super) fn by_device(lang: Lang, told: &Told<'_>) -> String {
+    let Told { devices, unit, few, many, left_out } = told;
+    let times = if few == many { few.to_string() } else { format!("{few}–{many}") };
+    let unit = if unit.is_empty() { lang.pick("无量纲", "no unit") } else { unit };
     let device = devices.join(lang.pick("、", ", "));
     let mut text = match lang {
         Lang::Zh => format!("仪器 {device}，单位 {unit}，每个部位测 {times} 次取平均"),
         Lang::En => format!("device {device}, unit {unit}, mean of {times} repeats per region"),
     };
-    if off > 0 {
+    if *left_out > 0 {
         let _ = match lang {
-            Lang::Zh => write!(text, "；{off} 个离群值已标出，不计入平均"),
-            Lang::En => write!(text, "; {off} outlying values flagged and left out of the mean"),
+            Lang::Zh => write!(text, "；{left_out} 个离群值已标出，不计入平均"),
+            Lang::En => write!(text, "; {left_out} outlying values flagged and left out of the mean"),
         };
     }
     text
+}
+
+/// Model, version, first digits of its digest, and what computed it.
+pub(super) fn by_model(lang: Lang, [model, version, digest, provider]: [&str; 4]) -> String {
+    match lang {
+        Lang::Zh => format!("由照片计算：{model} {version}（{digest}），{provider}"),
+        Lang::En => format!("computed from photographs: {model} {version} ({digest}), {provider}"),
+    }
 }

@@ -7,7 +7,7 @@ use super::{
     error::{StoreError, found},
     outbox::{self, About, Gate},
     pictures::{self, Picture},
-    points, scans,
+    points, reports, scans,
     writer::Tx,
 };
 use crate::{
@@ -183,7 +183,8 @@ fn insert(tx: &Tx<'_>, capture: &Capture, picture: &Picture) -> Result<(), Store
     ])?;
     faults::point("store.capture.row_written");
     pictures::insert(tx, *id, picture)?;
-    tell(tx, capture)
+    tell(tx, capture)?;
+    reports::settle(tx, scans::place(tx, *scan)?.visit)
 }
 
 fn tell(tx: &Tx<'_>, capture: &Capture) -> Result<(), StoreError> {

@@ -2,12 +2,13 @@
 //! four columns, lists of short texts as JSON.
 
 use crate::domain::{
-    BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, Quantity, ReadingId, Region,
-    RepeatId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
+    BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, Quantity,
+    ReadingId, Region, RepeatId, ReportId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
     capture::{ColourReference, Format, Light, PointSource, View},
     comparison::{Baseline, Refusal, Verdict},
     consent::{Channel, Purpose},
     device::DeviceIdentity,
+    feedback::Topic,
     metric::MetricId,
     reading::QualityFlag,
     scan::{Phase, ScanState},
@@ -40,8 +41,10 @@ ids!(
     CustomerId,
     Epoch,
     EventId,
+    FeedbackId,
     ReadingId,
     RepeatId,
+    ReportId,
     ScanId,
     ScoreId,
     VisitId
@@ -74,6 +77,7 @@ words!(
     Refusal,
     Region,
     ScanState,
+    Topic,
     Verdict,
     View,
     VisitState

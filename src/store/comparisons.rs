@@ -5,7 +5,7 @@ use super::{
     columns::int,
     error::{StoreError, found},
     outbox::{self, About, Gate},
-    visits,
+    reports, visits,
     writer::Tx,
 };
 use crate::{
@@ -97,7 +97,8 @@ fn save(tx: &Tx<'_>, comparison: &Comparison, drawn: Stamp) -> Result<(), StoreE
     }
     faults::point("store.comparison.row_written");
     visits::touch(tx, *visit)?;
-    tell(tx, comparison, drawn)
+    tell(tx, comparison, drawn)?;
+    reports::settle(tx, *visit)
 }
 
 fn insert_item(tx: &Tx<'_>, id: ComparisonId, place: i64, item: &Compared) -> Result<(), StoreError> {
@@ -146,7 +147,7 @@ fn tell(tx: &Tx<'_>, comparison: &Comparison, drawn: Stamp) -> Result<(), StoreE
 }
 
 fn told(comparison: &Comparison) -> payload::Comparison {
-    let Comparison { id, visit, baseline, before, after, tested, items } = comparison;
+    let Comparison { id, visit, baseline, before, after, tested, items: _ } = comparison;
     payload::Comparison {
         comparison: id.to_string(),
         visit: visit.to_string(),
@@ -154,8 +155,13 @@ fn told(comparison: &Comparison) -> payload::Comparison {
         before: before.to_string(),
         after: after.to_string(),
         tested: *tested,
-        items: items.iter().map(told_item).collect(),
+        items: told_items(comparison),
     }
+}
+
+/// What HQ and a report are told of each item.
+pub(super) fn told_items(comparison: &Comparison) -> Vec<payload::Compared> {
+    comparison.items.iter().map(told_item).collect()
 }
 
 fn told_item(item: &Compared) -> payload::Compared {

@@ -6,7 +6,7 @@ use super::{
     customers,
     error::StoreError,
     outbox::{self, About, Gate},
-    scans, visits,
+    reports, scans, visits,
     writer::Tx,
 };
 use crate::{
@@ -70,8 +70,12 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Consent> {
     })
 }
 
-fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError> {
+pub(super) fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError> {
     let NewConsent { customer, purpose, given, text_version, channel, staff, signature } = new;
+    if given && channel == Channel::Report {
+        // Whoever holds the link may be anyone it was shown to: that is enough for a no, never for a yes.
+        return Err(StoreError::Refused("a yes is not taken on the page of a report; ask at the station".to_owned()));
+    }
     customers::load(tx, customer)?;
     let (id, recorded) = (clock::mint(ConsentId::from_bits), clock::now());
     let consent = Consent { id, customer, purpose, given, text_version, channel, staff, signature, recorded };
@@ -98,6 +102,7 @@ fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError> {
             Purpose::Measure if !given => scans::pause(tx, visit)?,
             _ => {}
         }
+        reports::settle(tx, visit)?;
     }
     Ok(consent)
 }

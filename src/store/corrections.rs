@@ -5,7 +5,7 @@ use super::{
     Store, audit, captures, consents, customers,
     error::StoreError,
     outbox::{self, About, Gate},
-    pictures, readings, scans, sharing,
+    pictures, readings, reports, scans, sharing,
     vault::Vault,
     visits,
     writer::Tx,
@@ -109,6 +109,7 @@ pub(super) fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Re
         customers::settle_if_open_or_withdrawn(tx, visit.id, visit.customer)?;
     }
     follow_pictures(tx, &visit, restored)?;
+    reports::settle(tx, visit.id)?;
     let what = if restored { "restored" } else { "voided" };
     audit::note(tx, &why.staff, what, Some(visit.customer), &format!("{} {}", thing.word(), thing.id()))
 }
@@ -245,6 +246,8 @@ fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why
     }
     // One of the two visits may be struck out.
     follow_pictures(tx, &target, true)?;
+    reports::settle(tx, from.visit)?;
+    reports::settle(tx, target.id)?;
     let detail = format!("scan {scan} from {} to {}", from.visit, target.id);
     audit::note(tx, &why.staff, "reassigned", Some(target.customer), &detail)
 }
@@ -255,6 +258,7 @@ fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, wh
         return Err(StoreError::Refused(format!("visit {} is this customer's already", visit.id)));
     }
     let from = visit.customer;
+    reports::withdraw(tx, visit.id)?;
     let visit = visits::save(tx, Visit { customer, ..visit })?;
     tx.execute("UPDATE outbox SET customer = ?2 WHERE visit = ?1", params![visit.id, customer])?;
     faults::point("store.visit.moved");

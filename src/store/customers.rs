@@ -4,7 +4,7 @@ use super::{
     Store, audit,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
-    sharing, visits,
+    reports, sharing, visits,
     writer::Tx,
 };
 use crate::{
@@ -76,6 +76,7 @@ fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Resu
     // The last word on each purpose may now be another one for either half.
     for (visit, owner) in visits::of_person(tx, main)? {
         settle_if_open_or_withdrawn(tx, visit, owner)?;
+        reports::settle(tx, visit)?;
     }
     Ok(())
 }

@@ -36,15 +36,23 @@ pub(super) enum Gate {
     Always,
     Numbers,
     Photographs,
+    /// A report with its numbers: delivered, and shared.
+    Report,
 }
 
 impl Gate {
-    pub(super) const fn purpose(self) -> Option<Purpose> {
+    const fn purposes(self) -> &'static [Purpose] {
         match self {
-            Self::Always => None,
-            Self::Numbers => Some(Purpose::ShareNumbers),
-            Self::Photographs => Some(Purpose::SharePhotographs),
+            Self::Always => &[],
+            Self::Numbers => &[Purpose::ShareNumbers],
+            Self::Photographs => &[Purpose::SharePhotographs],
+            Self::Report => &[Purpose::DeliverReport, Purpose::ShareNumbers],
         }
+    }
+
+    /// What is told once for each thing. A report is told anew whenever it changes.
+    const fn is_told_once(self) -> bool {
+        matches!(self, Self::Numbers | Self::Photographs)
     }
 
     pub(super) const fn as_str(self) -> &'static str {
@@ -52,6 +60,7 @@ impl Gate {
             Self::Always => "always",
             Self::Numbers => "share_numbers",
             Self::Photographs => "share_photographs",
+            Self::Report => "report",
         }
     }
 }
@@ -129,17 +138,16 @@ impl Life {
 
 /// Enqueues one event; `false` when its consent is not given.
 pub(super) fn enqueue(tx: &Tx<'_>, about: &About, payload: &impl Serialize) -> Result<bool, StoreError> {
-    if let (Some(purpose), Some(customer)) = (about.gate.purpose(), about.customer)
-        && !consents::given(tx, customer, purpose)?
-    {
-        return Ok(false);
+    if let Some(customer) = about.customer {
+        for purpose in about.gate.purposes() {
+            if !consents::given(tx, customer, *purpose)? {
+                return Ok(false);
+            }
+        }
     }
     let Life { n, epoch, last_seq: seq } = Life::draw(tx, 1)?;
     faults::point("store.event.numbered");
-    let id = match about.gate.purpose() {
-        Some(_) => told_before(tx, about.object)?,
-        None => None,
-    };
+    let id = if about.gate.is_told_once() { told_before(tx, about.object)? } else { None };
     let id = id.unwrap_or_else(|| clock::mint(EventId::from_bits));
     let mark = Mark { id, epoch, seq, stamp: about.stamp };
     let body = event_text(tx.source(), about.kind, &about.subject, mark, payload)?;

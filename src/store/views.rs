@@ -81,7 +81,7 @@ fn scan(conn: &Connection, id: ScanId) -> Result<ScanView, StoreError> {
     })
 }
 
-fn visit(conn: &Connection, id: VisitId) -> Result<VisitView, StoreError> {
+pub(super) fn visit(conn: &Connection, id: VisitId) -> Result<VisitView, StoreError> {
     let visit = visits::load(conn, id)?;
     let scans = scans::of_visit(conn, id)?.into_iter().map(|id| scan(conn, id)).collect::<Result<_, _>>()?;
     Ok(VisitView {

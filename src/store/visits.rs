@@ -6,7 +6,7 @@ use super::{
     corrections, customers,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
-    scans,
+    reports, scans,
     writer::Tx,
 };
 use crate::{
@@ -96,6 +96,7 @@ pub(super) fn save(tx: &Tx<'_>, mut visit: Visit) -> Result<Visit, StoreError> {
     ])?;
     faults::point("store.visit.row_written");
     tell(tx, &visit, clock::now())?;
+    reports::settle(tx, visit.id)?;
     Ok(visit)
 }
 

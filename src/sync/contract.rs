@@ -7,13 +7,14 @@ use super::{
     image_lane::Offer,
     payload::{self, kind},
     reply::{Hello, Reply},
+    sheet::Report,
     topic::ROOT,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Grows with the wire: the second number with a new kind or field, the first with a new topic root.
-pub const VERSION: &str = "1.1.0";
+pub const VERSION: &str = "1.2.0";
 
 /// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, and the data of each event type (`reading.v1`).
 #[must_use]
@@ -44,6 +45,7 @@ fn data(kind: &str) -> Value {
         kind::REASSIGNED => schema::<payload::Reassigned>(),
         kind::ALIAS => schema::<payload::Alias>(),
         kind::FEEDBACK => schema::<payload::Feedback>(),
+        kind::REPORT => schema::<Report>(),
         kind::CLOCK => schema::<payload::Clock>(),
         kind::REDACTED => schema::<payload::Redacted>(),
         kind::ERASED => schema::<payload::Erased>(),

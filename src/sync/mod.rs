@@ -12,6 +12,7 @@ pub mod pace;
 pub mod payload;
 pub mod ranges;
 pub mod reply;
+pub mod sheet;
 pub mod topic;
 pub mod upload;
 pub mod window;

@@ -1,6 +1,7 @@
 //! What an event says, by type. One struct per type and version; a published version is never changed, only followed by
 //! the next. Numbers with a precision travel as text (`"35.0"`), so that 2.0 stays 2.0.
 
+use super::sheet::Report;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -20,6 +21,7 @@ pub mod kind {
     pub const REASSIGNED: &str = "reassigned.v1";
     pub const ALIAS: &str = "alias.v1";
     pub const FEEDBACK: &str = "feedback.v1";
+    pub const REPORT: &str = "report.v1";
     pub const CLOCK: &str = "clock.v1";
     pub const REDACTED: &str = "redacted.v1";
     pub const ERASED: &str = "erased.v1";
@@ -36,6 +38,7 @@ pub mod kind {
         REASSIGNED,
         ALIAS,
         FEEDBACK,
+        REPORT,
         CLOCK,
         REDACTED,
         ERASED,
@@ -322,6 +325,7 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::REASSIGNED => shape::<Reassigned>(data),
         kind::ALIAS => shape::<Alias>(data),
         kind::FEEDBACK => shape::<Feedback>(data),
+        kind::REPORT => shape::<Report>(data),
         kind::CLOCK => shape::<Clock>(data),
         kind::REDACTED => shape::<Redacted>(data),
         kind::ERASED => shape::<Erased>(data),

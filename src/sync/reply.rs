@@ -97,6 +97,20 @@ pub enum Reply {
     /// the only one (PEM) whose certificates are accepted there; empty for an address without TLS. Only to a gateway whose
     /// self-description names `put` among its `uploads`.
     Upload { capture: String, sha256: String, name: String, url: String, authority: String, key: String },
+    /// What a customer said on the page of a report at headquarters, to be recorded by the store. Said again until the
+    /// store's own `feedback.v1` with this id has come up; only to a gateway that has told of that report.
+    Feedback {
+        feedback: String,
+        report: String,
+        visit: String,
+        /// When it was said, by headquarters' clock.
+        given: String,
+        topic: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stars: Option<u8>,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        words: String,
+    },
     /// Something a person must look at. `held`: HQ has the event of this id at that place, so what came there was not
     /// stored; the gateway begins a new epoch and tells again from there on.
     Alarm {

@@ -11,6 +11,7 @@ mod finish;
 pub mod guard;
 mod json;
 mod pages;
+pub mod reports;
 pub mod shell;
 
 use crate::{
@@ -51,6 +52,16 @@ pub struct About {
     pub views: Vec<Guide>,
     /// Where the regions and points of a face are.
     pub faces: Arc<FaceRegions>,
+    /// Where links to reports lead; without it none are made.
+    pub links: Option<Links>,
+}
+
+/// Where links to reports lead, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    /// Without the slash at its end.
+    pub base: String,
+    pub valid_days: u32,
 }
 
 /// One view and its framing guide: the two anchors as shares of picture width and height.
@@ -132,6 +143,11 @@ pub fn router(state: AppState) -> Router {
         .route("/visits", routing::get(api::visits::list).post(api::visits::open))
         .route("/visits/{id}", routing::get(api::visits::one))
         .route("/visits/{id}/scans", routing::post(api::scans::begin))
+        .route("/visits/{id}/link", routing::post(api::reports::link))
+        .route("/visits/{id}/unlink", routing::post(api::reports::unlink))
+        .route("/reports/due", routing::get(api::reports::due))
+        .route("/feedback", routing::get(api::reports::list))
+        .route("/feedback/{id}/{verb}", routing::post(api::reports::advance))
         .route("/visits/{id}/{verb}", routing::post(api::visits::act))
         .route("/scans/{id}/{verb}", routing::post(api::scans::act))
         .route("/captures/{id}/picture", routing::get(api::captures::picture))

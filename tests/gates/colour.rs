@@ -24,8 +24,8 @@ pub fn behind(person: &Person, melanin: f64, card: bool) -> Person {
     let filter = [0.45, 0.75, 1.10].map(|share: f64| (-melanin * share).exp() * 0.8);
     let mut scene = person.scene.filtered(filter);
     if card {
-        let side = 150.0;
-        let corner = [60.0, scene.height as f64 - 260.0];
+        let side = scene.width as f64 / 16.0;
+        let corner = [0.025 * scene.width as f64, scene.height as f64 - 1.7 * side];
         scene.paint([corner[0] - 10.0, corner[1] - 10.0], [3.0 * side + 20.0, side + 20.0], 0.0, [0.02; 3]);
         for (nth, reflectance) in [0.90, 0.18, 0.035].into_iter().enumerate() {
             let left = corner[0] + nth as f64 * side + 4.0;
@@ -52,7 +52,8 @@ fn shot(tint: [f64; 3], gain: f64) -> Shot {
 /// one it stays where it was.
 #[test]
 fn a_card_takes_out_what_the_cameras_white_balance_did() {
-    let person = &people(&[View::Front])[0];
+    let person = &people(&[View::Front])[0].halved();
+    let mut red = [0.0_f64; 2];
     let (mut moved_bare, mut moved_held, mut classes_bare, mut classes_held) = (0.0_f64, 0.0_f64, 0, 0);
     for melanin in MELANIN {
         let skin = behind(person, melanin, true);
@@ -73,13 +74,16 @@ fn a_card_takes_out_what_the_cameras_white_balance_did() {
             moved_held = moved_held.max((held[0] - true_held[0]).abs());
             classes_bare += usize::from(tone::class(bare[0]) != tone::class(true_bare[0]));
             classes_held += usize::from(tone::class(held[0]) != tone::class(true_held[0]));
-            assert!((held[1] - true_held[1]).abs() < 0.5, "a* with a card: {} for {}", held[1], true_held[1]);
+            red = [red[0].max((bare[1] - true_bare[1]).abs()), red[1].max((held[1] - true_held[1]).abs())];
         }
     }
     println!(
         "tone moved by up to {moved_bare:.1} degrees without a card ({classes_bare} of 24 into another class), \
-         by {moved_held:.1} with one ({classes_held} of 24)"
+         by {moved_held:.1} with one ({classes_held} of 24); a* by {:.2} and {:.2}",
+        red[0], red[1]
     );
+    // What is left is the grain of the JPEG's colours on the card: one per cent of red is half an a*.
+    assert!(red[1] < 1.0 && red[1] < red[0], "a* {red:?}");
     assert!(moved_bare > 3.0 && classes_bare > 0, "the planted error must matter: {moved_bare} {classes_bare}");
     assert!(moved_held < 1.5 && classes_held == 0, "{moved_held} {classes_held}");
 }
@@ -199,7 +203,7 @@ fn without_a_reference_on_both_sides_nothing_is_compared() {
 /// Looks at a face once more by hand, so that a wrong way of looking shows in one place.
 #[test]
 fn what_is_read_follows_the_skin_and_not_the_lamp() {
-    let person = &people(&[View::Front])[0];
+    let person = &people(&[View::Front])[0].halved();
     let mut tones = Vec::new();
     for melanin in MELANIN {
         let skin = behind(person, melanin, true);

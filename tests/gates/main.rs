@@ -149,6 +149,14 @@ fn person(folder: &Path, angle: View) -> Person {
 }
 
 impl Person {
+    /// In a picture of a quarter of the pixels: for what does not look at pores.
+    fn halved(&self) -> Self {
+        let half = |[x, y]: [f64; 2]| [x / 2.0 - 0.25, y / 2.0 - 0.25];
+        let FacePoints { anchors, nose } = self.points;
+        let points = FacePoints { anchors: anchors.map(half), nose: half(nose) };
+        Self { name: self.name.clone(), view: self.view, scene: self.scene.halved(), points }
+    }
+
     /// A photograph of this person, looked at by its true points.
     fn taken(&self, shot: &skinlink_fake_camera::Shot, quality: u8) -> Looked {
         let bytes = jpeg(&self.scene, &self.scene.taken(shot), quality);

@@ -12,16 +12,19 @@ use skinlink::{
     app::demo::stage::{GATEWAY, STORE},
     clock,
     domain::{
-        CaptureId, CustomerId, ReadingId, Region, ScanId, Timestamp, VisitId,
+        CaptureId, CustomerId, FeedbackId, ReadingId, Region, ScanId, Timestamp, VisitId,
         capture::{Format, Light, View},
         consent::{Channel, Purpose},
         customer::Customer,
         device::DeviceIdentity,
+        feedback::Topic,
         metric::MetricId,
         reading::Reading,
         scan::{Phase, ScanState, Step},
     },
-    store::{DATABASE, NewCapture, NewConsent, NewRepeat, Options, Store, StoreError, StoreKey},
+    store::{
+        DATABASE, Letterhead, NewCapture, NewConsent, NewFeedback, NewRepeat, Options, Store, StoreError, StoreKey,
+    },
     sync::{image_lane::Role, payload},
 };
 use std::{
@@ -215,6 +218,10 @@ async fn inspect(store: &Store, data: &Path, work: Work, notes: &str) {
         let behind = store.report_behind(&token, clock::now().wall).await.expect("an answer");
         assert!(behind.is_some() || !noted("unlinked").is_empty(), "a confirmed link is gone");
     }
+    let said = store.feedback(100).await.expect("what was said");
+    for id in noted("said") {
+        assert!(said.iter().any(|one| one.id.to_string() == id), "what a customer said is gone");
+    }
     for repeat in noted("tray") {
         let tray = store.tray("room-tray".to_owned()).await.expect("the tray");
         assert!(tray.iter().any(|one| one.repeat.id.to_string() == repeat), "a value left the tray unasked");
@@ -306,7 +313,20 @@ impl Room {
             Work::Link => {
                 let (_, visit) = self.visit().await?;
                 let later = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + 86_400_000);
-                self.note("link", &store.make_report_link(visit, later, staff.clone()).await?);
+                let token = store.make_report_link(visit, later, Letterhead::default(), staff.clone()).await?;
+                self.note("link", &token);
+                let said = NewFeedback {
+                    id: clock::mint(FeedbackId::from_bits),
+                    visit,
+                    topic: Topic::Call,
+                    stars: None,
+                    words: String::new(),
+                    given: clock::now().wall,
+                    at_hq: false,
+                };
+                let id = said.id;
+                store.record_feedback(vec![said]).await?;
+                self.note("said", &id);
                 store.withdraw_report_links(visit, staff).await?;
                 self.note("unlinked", &visit);
             }

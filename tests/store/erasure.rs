@@ -3,7 +3,7 @@
 use crate::salon::{LIMIT, NAME, Salon, open, person};
 use skinlink::{
     domain::{Region, Timestamp, capture::Format, consent::Purpose},
-    store::StoreError,
+    store::{Letterhead, StoreError},
     sync::image_lane::Role,
 };
 use std::fs;
@@ -80,7 +80,7 @@ async fn a_restored_backup_brings_nobody_back() {
 async fn the_link_to_a_report_opens_only_while_everything_agrees() {
     let (salon, visit, _) = measured().await;
     let hour = |n: i64| Timestamp::from_unix_ms(1_800_000_000_000 + n * 3_600_000);
-    let make = || salon.store.make_report_link(visit, hour(10), "staff-1".to_owned());
+    let make = || salon.store.make_report_link(visit, hour(10), Letterhead::default(), "staff-1".to_owned());
     let token = make().await.unwrap();
     assert_eq!(token.len(), 32);
     let behind = |token: String, at| {

@@ -12,6 +12,7 @@ mod measurements;
 mod memory;
 mod outbox;
 mod privacy;
+mod reports;
 mod salon;
 mod sent_again;
 mod sharing;

@@ -8,8 +8,8 @@ use skinlink::{
     },
     clock,
     hq::{
-        self, HqConfig, config::ShelfSettings, database::Place, images::Rules, ledger::Ledger, shelf::BucketSettings,
-        uploads::Uploads,
+        self, HqConfig, ReportSettings, config::ShelfSettings, database::Place, images::Rules, ledger::Ledger,
+        shelf::BucketSettings, uploads::Uploads,
     },
     ports::Connector,
     sim::broker::{Broker, BrokerTls},
@@ -43,6 +43,8 @@ pub struct Headquarters {
     pub hq_tls: TlsFiles,
     pub line: Line,
     pub database: Place,
+    /// Where customers' reports are served, if they are.
+    pub reports: Option<ReportSettings>,
     /// A bucket instead of the folder, and who puts pictures there.
     pub objects: Option<(BucketSettings, Uploads)>,
     receiver: Option<(CancellationToken, JoinHandle<Result<(), hq::HqError>>)>,
@@ -66,13 +68,13 @@ impl Headquarters {
             authority.issue(&pki, "broker", Use::Server(&["127.0.0.1", "localhost"]), validity).expect("a leaf");
         let hq_tls = authority.issue(&pki, "hq-1", Use::Client, validity).expect("a leaf");
         let tls = BrokerTls { ca: server.ca, certificate: server.certificate, key: server.key };
-        let broker = match Broker::start(&folder.path().join("broker"), &tls, &["hq-1"]).await {
+        let broker = match Broker::start(&folder.path().join("broker"), &tls, &["hq-1", "hq-2"]).await {
             Ok(broker) => broker,
             Err(fault) => panic!("{fault}"),
         };
         let line = Line::to(broker.port()).await;
         let database = Place::in_folder(&folder.path().join("hq"));
-        Self { folder, authority, broker, hq_tls, line, database, objects: None, receiver: None }
+        Self { folder, authority, broker, hq_tls, line, database, reports: None, objects: None, receiver: None }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -94,6 +96,7 @@ impl Headquarters {
                 uploads: self.objects.as_ref().map(|one| one.1.clone()).unwrap_or_default(),
             },
             listen: None,
+            reports: self.reports,
         }
     }
 

@@ -26,7 +26,7 @@ use skinlink::{
         observation,
         station::{self, Fitted, Settings},
     },
-    web::{self, About, AppState, Guide, Headquarters},
+    web::{self, About, AppState, Guide, Headquarters, Links},
 };
 use std::{
     future::Future,
@@ -188,6 +188,7 @@ impl Building {
                 plan,
                 views: Guide::of(&faces, &[View::Front, View::Left, View::Right]),
                 faces: Arc::new(faces),
+                links: Some(Links { base: "https://reports.example".to_owned(), valid_days: 90 }),
             }),
             judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
             // Nobody analyses here: photographs are kept, and say so.

@@ -10,3 +10,4 @@ mod web_guard;
 mod web_hang_ups;
 mod web_pages;
 mod web_privacy;
+mod web_reports;

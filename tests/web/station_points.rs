@@ -55,7 +55,14 @@ async fn three_points_are_confirmed_once_seen_and_stay() {
     let rows = house.store.verify_audit().await.expect("a check").expect("an unbroken chain");
     assert!(rows > 0);
 
-    let closed = house.post(&format!("/visits/{visit}/close"), Some(house.version(&visit).await), json!({})).await.ok();
+    let closed = loop {
+        // The chair parks the scan that was under way, which is a version of its own.
+        let version = house.version(&visit).await;
+        let answer = house.post(&format!("/visits/{visit}/close"), Some(version), json!({})).await;
+        if answer.status != 409 {
+            break answer.ok();
+        }
+    };
     house.post(&path, Some(closed.version()), points).await.refused(409, "wrong_state");
     house.close().await;
 }

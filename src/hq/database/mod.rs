@@ -14,6 +14,7 @@ pub use place::{FILE, Place};
 use super::{
     archive, erasure, filing,
     images::{self, Rules, Whole},
+    inbox,
     intake::{self, Intake},
     records,
     shelf::Shelves,
@@ -213,6 +214,14 @@ impl Database {
         })?;
         while filing::remove_what_nobody_names(&mut *self.engine, &self.shelves)? > 0 {}
         Ok(receipt)
+    }
+
+    /// What customers said at headquarters and is to be said to their stores now.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn feedback_due(&mut self, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
+        transaction(&mut *self.engine, |engine| inbox::due(engine, now))
     }
 
     /// Streams with holes that their gateways may still fill, earlier epochs included.

@@ -29,6 +29,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-3.sql"),
     include_str!("schema/sqlite-4.sql"),
     include_str!("schema/sqlite-5.sql"),
+    include_str!("schema/sqlite-6.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

@@ -3,6 +3,7 @@
 
 use super::tables::{self, Table};
 use crate::{
+    domain::Timestamp,
     hq::{
         HqError,
         database::engine::{Cell, Row},
@@ -10,6 +11,7 @@ use crate::{
     sync::{
         envelope::{Event, TYPE_PREFIX},
         payload::{self, kind},
+        sheet,
     },
 };
 use serde::de::DeserializeOwned;
@@ -28,6 +30,16 @@ impl Fact {
         let at = self.table.row().position(|(name, _)| *name == column)?;
         match self.cells.get(at) {
             Some(Cell::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number among its columns.
+    #[must_use]
+    pub fn int(&self, column: &str) -> Option<i64> {
+        let at = self.table.row().position(|(name, _)| *name == column)?;
+        match self.cells.get(at) {
+            Some(Cell::Int(value)) => Some(*value),
             _ => None,
         }
     }
@@ -88,7 +100,7 @@ impl Told {
 
     /// The [`tables::COMMON`] columns.
     fn common(&self, event: &Event, item: i64) -> Vec<Cell> {
-        let at = event.time.parse().map_or(self.received_ms, crate::domain::Timestamp::unix_ms);
+        let at = event.time.parse().map_or(self.received_ms, Timestamp::unix_ms);
         let int = |value: u64| Cell::Int(i64::try_from(value).unwrap_or(i64::MAX));
         vec![
             int(self.n),
@@ -122,6 +134,7 @@ fn said(event: &Event) -> Option<Said> {
         kind::REASSIGNED => vec![(&tables::MOVED, moved(read(data)?))],
         kind::ALIAS => vec![(&tables::ALIASES, alias(read(data)?))],
         kind::FEEDBACK => vec![(&tables::FEEDBACK, feedback(read(data)?))],
+        kind::REPORT => vec![(&tables::REPORTS, report(&read(data)?)?)],
         kind::ERASED => vec![(&tables::ERASED, erased(read(data)?))],
         kind::CLOCK => vec![(&tables::CLOCKS, clock(read(data)?))],
         _ => return None,
@@ -239,6 +252,15 @@ fn feedback(said: payload::Feedback) -> Vec<Cell> {
     cells.push(stars.map_or(Cell::Null, |stars| whole(stars.into())));
     cells.extend([topic, words, staff].map(Cell::Text));
     cells
+}
+
+fn report(said: &sheet::Report) -> Option<Vec<Cell>> {
+    let sheet::Report { report, visit, customer, state, token_sha256, expires, sheet } = said;
+    let expires: Timestamp = expires.parse().ok()?;
+    let mut cells: Vec<Cell> = [report, visit, customer, state, token_sha256].map(|one| text(one)).into();
+    let sheet = sheet.as_ref().map(|sheet| serde_json::to_string(sheet).expect("texts and numbers"));
+    cells.extend([Cell::Int(expires.unix_ms()), sheet.map_or(Cell::Null, Cell::Text)]);
+    Some(cells)
 }
 
 fn erased(said: payload::Erased) -> Vec<Cell> {

@@ -22,11 +22,11 @@ use super::{
 use crate::{domain::Timestamp, sync::topic::Address};
 use facts::{Fact, Told};
 use std::collections::BTreeSet;
-use tables::{ALL, CLOCKS, ERASED};
+use tables::{ALL, CLOCKS, ERASED, REPORTS};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// Events of one turn while messages come: some 20 ms, so that nobody waits long for an acknowledgement.
 pub const PAGE: usize = 500;
@@ -143,6 +143,7 @@ pub fn turn(
         let facts: Vec<Fact> = told.iter().flat_map(Told::facts).collect();
         fill(engine, &facts)?;
         map_times(engine, &facts)?;
+        close(engine, &facts)?;
         erase(engine, shelves, &facts, now)?;
         Ok(Turn { events: told.len(), more: told.len() >= most || behind.len() as u32 == EPOCHS })
     })
@@ -173,6 +174,22 @@ fn next(
         values![&from.gateway, epoch, reached, now.unix_ms()],
     )?;
     Ok(told)
+}
+
+/// Reports that the new facts say are closed; see `report_closings`.
+fn close(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
+    let closed = |fact: &&Fact| fact.table.name == REPORTS.name && fact.text("state") != Some("open");
+    for fact in facts.iter().filter(closed) {
+        if let (Some(report), Some(era), Some(seq)) = (fact.text("report"), fact.int("era"), fact.int("seq")) {
+            engine.execute(
+                "INSERT INTO report_closings(report, era, seq) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (report) DO UPDATE SET era = excluded.era, seq = excluded.seq
+                 WHERE (report_closings.era, report_closings.seq) < (excluded.era, excluded.seq)",
+                values![report, era, seq],
+            )?;
+        }
+    }
+    Ok(())
 }
 
 /// Persons that the new facts say are erased, and what came late of those who were before.

@@ -217,6 +217,20 @@ pub const FEEDBACK: Table = Table {
     indexes: &[&["feedback"], &["visit"], &["customer"]],
 };
 
+pub const REPORTS: Table = Table {
+    name: "report_facts",
+    columns: &[
+        ("report", Text),
+        ("visit", Text),
+        ("customer", Text),
+        ("state", Text),
+        ("token_sha256", Text),
+        ("expires_ms", Int),
+        ("sheet", Text),
+    ],
+    indexes: &[&["report"], &["token_sha256"], &["visit"], &["customer"]],
+};
+
 pub const ERASED: Table = Table {
     name: "erased_facts",
     columns: &[("customer", Text), ("staff", Text), ("reason", Text)],
@@ -242,6 +256,7 @@ pub const ALL: &[&Table] = &[
     &MOVED,
     &ALIASES,
     &FEEDBACK,
+    &REPORTS,
     &ERASED,
     &CLOCKS,
 ];

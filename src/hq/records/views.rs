@@ -368,6 +368,26 @@ pub const ALL: &[View] = &[
                   AND (w.era, w.seq) > (f.era, f.seq))",
     },
     View {
+        name: "reports",
+        about: "One row a link to a customer's report, as the store told of it last. Whether it opens depends on more: time, \
+                consents, corrections, and whether the store was heard lately.",
+        columns: &[
+            STORE,
+            GATEWAY,
+            ("report", "the link's id"),
+            ("visit", "the visit it shows"),
+            ("state", "`open` or `closed`"),
+            ("expires_at", "from then on the link is dead"),
+            ("changed_at", "when it became so"),
+            N,
+        ],
+        public: true,
+        sql: "SELECT r.store, r.gateway, r.report, r.visit, r.state, AT(r.expires_ms) AS expires_at, AT(r.at_ms) AS changed_at,
+                  r.n
+              FROM report_facts r WHERE NOT EXISTS (
+                  SELECT 1 FROM report_facts w WHERE w.report = r.report AND (w.era, w.seq) > (r.era, r.seq))",
+    },
+    View {
         name: "audit",
         about: "Who changed what was recorded: consents, corrections, moves, joined cards, erasures.",
         columns: &[

@@ -6,6 +6,7 @@ pub mod gates;
 pub mod models;
 pub mod points;
 pub mod refused;
+pub mod reports;
 pub mod scans;
 pub mod status;
 pub mod tray;

@@ -25,6 +25,7 @@ use axum::{
 #[template(path = "report.html")]
 struct Report {
     shell: Shell,
+    visit: String,
     station: String,
     customer: String,
     opened: String,
@@ -50,6 +51,7 @@ pub async fn report(State(state): State<AppState>, Path(id): Path<String>, shell
     let lang = shell.lang;
     let steps: Vec<&str> = view.visit.steps.iter().map(String::as_str).collect();
     let template = Report {
+        visit: view.visit.id.to_string(),
         station: view.visit.station.clone(),
         customer: view.customer.name.clone(),
         opened: view.visit.opened.wall.to_string(),

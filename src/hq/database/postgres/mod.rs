@@ -31,6 +31,7 @@ const STEPS: &[&str] = &[
     include_str!("../schema/postgres-1.sql"),
     include_str!("../schema/postgres-2.sql"),
     include_str!("../schema/postgres-3.sql"),
+    include_str!("../schema/postgres-4.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

@@ -4,7 +4,7 @@ use super::{CROSSING, Session};
 use crate::{
     domain::Epoch,
     faults,
-    store::StoreError,
+    store::{NewFeedback, StoreError},
     sync::{
         reply::{Known, Reply, SeqRange},
         window::Window,
@@ -47,6 +47,9 @@ impl Session<'_> {
             Reply::Upload { capture, sha256, name, url, authority, key } => {
                 let to = Wanted { name, url, authority, key: key.into() };
                 self.pictures.wanted_at(self.store, (&capture, &sha256), to, Instant::now()).await
+            }
+            Reply::Feedback { feedback, report: _, visit, given, topic, stars, words } => {
+                self.said(Said { feedback, visit, given, topic, stars, words }).await
             }
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
@@ -129,6 +132,25 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Records what a customer said at headquarters; the event about it says that it is here.
+    async fn said(&self, said: Said) -> Result<(), StoreError> {
+        let new = match said.read() {
+            Ok(new) => new,
+            Err(reason) => {
+                warn!(reason, "HQ passes on something a customer said that this version does not understand");
+                return Ok(());
+            }
+        };
+        match self.store.record_feedback(vec![new]).await {
+            // Erased, or of another life of this store: HQ says it again for a while and then keeps it to itself.
+            Err(fault @ (StoreError::NotFound { .. } | StoreError::Refused(_))) => {
+                warn!(%fault, "something a customer said at HQ belongs to no visit here");
+                Ok(())
+            }
+            recorded => recorded.map(drop),
+        }
+    }
+
     async fn refused(&mut self, epoch: &str, seq: u64, reason: String, id: String) -> Result<(), StoreError> {
         let Ok(epoch) = epoch.parse::<Epoch>() else { return Ok(()) };
         if !id.is_empty() && self.store.has_another(epoch, seq, id).await? {
@@ -140,6 +162,31 @@ impl Session<'_> {
             self.status.send_modify(|status| status.alarm = Some(alarm));
         }
         Ok(())
+    }
+}
+
+/// Something a customer said at headquarters.
+struct Said {
+    feedback: String,
+    visit: String,
+    given: String,
+    topic: String,
+    stars: Option<u8>,
+    words: String,
+}
+
+impl Said {
+    fn read(self) -> Result<NewFeedback, String> {
+        let Self { feedback, visit, given, topic, stars, words } = self;
+        Ok(NewFeedback {
+            id: feedback.parse().map_err(|fault| format!("feedback: {fault}"))?,
+            visit: visit.parse().map_err(|fault| format!("visit: {fault}"))?,
+            topic: topic.parse().map_err(|fault| format!("topic: {fault}"))?,
+            given: given.parse().map_err(|fault| format!("given: {fault}"))?,
+            stars,
+            words,
+            at_hq: true,
+        })
     }
 }
 

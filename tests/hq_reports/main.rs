@@ -1,0 +1,49 @@
+//! A customer's report under its link: in the store and, under the same token, at headquarters; what the customer says there
+//! goes down to the store. With a real store, a real mosquitto, and both databases behind headquarters.
+
+#[path = "../support/gateway.rs"]
+#[expect(dead_code, reason = "shared with the stories of the wire")]
+mod gateway;
+#[path = "../support/headquarters.rs"]
+#[expect(dead_code, reason = "shared with the stories of the wire")]
+mod headquarters;
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+mod postgres;
+#[expect(dead_code, reason = "shared with the store's own stories")]
+#[path = "../store/salon.rs"]
+#[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
+mod salon;
+
+mod house;
+mod links;
+mod words;
+
+/// Which database stands behind headquarters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    Sqlite,
+    Postgres,
+}
+
+/// Every story is told on both sides of the database's trait.
+macro_rules! on_both_sides {
+    ($($room:ident: $($story:ident),* $(,)?;)*) => {
+        mod sqlite { $($(#[tokio::test] async fn $story() { crate::$room::$story(crate::Side::Sqlite).await; })*)* }
+        mod postgresql { $($(#[tokio::test] async fn $story() { crate::$room::$story(crate::Side::Postgres).await; })*)* }
+    };
+}
+
+on_both_sides!(
+    links:
+        a_report_opens_in_the_store_and_at_headquarters_and_closes_with_its_consent,
+        tokens_that_open_nothing_are_told_from_one_another_by_nobody,
+        headquarters_is_told_only_what_was_agreed_to,
+        a_closed_report_does_not_open_while_facts_are_made_again,
+        a_silent_store_and_a_struck_out_visit_close_their_reports;
+    words:
+        what_was_said_while_the_store_was_away_comes_down_once,
+        a_withdrawal_on_the_page_closes_the_report_everywhere,
+        what_was_said_in_the_store_comes_up_and_is_followed_until_it_is_solved,
+        an_erased_customer_leaves_neither_report_nor_words;
+);
