@@ -13,7 +13,7 @@ use skinlink::{
     config::metrics,
     domain::{
         BootId, CaptureId, ClockState, Quantity, ScanId, ScoreId, Stamp, Timestamp,
-        capture::{Capture, Format, Light, View},
+        capture::{Capture, ColourReference, Format, Light, View},
         comparison::Baseline,
         metric::{Metric, MetricId},
         score::{Engine, Score},
@@ -159,6 +159,8 @@ fn capture(id: u128) -> Capture {
         bytes: 1,
         sha256: [0; 32],
         anchors: [[0.0, 0.0], [1.0, 1.0]],
+        points: None,
+        colour: ColourReference::Unknown,
         complaints: Vec::new(),
         camera: "room 1".into(),
         taken: stamp(),
