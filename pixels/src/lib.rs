@@ -11,9 +11,10 @@
 //! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness · [`look`] detail and exposure
 //! - [`recapture`] a picture taken again, for measuring what a comparison can tell
 //! - [`paint`] marks and tints over a picture
-//! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate
+//! - [`blocks`] patches found again, [`bend`] a smooth field of shifts through them, [`fit`] one map through them · [`peaks`] local maxima and their fate
 
 pub mod affine;
+pub mod bend;
 pub mod blocks;
 pub mod fit;
 pub mod grid;
