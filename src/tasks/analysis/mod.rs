@@ -5,14 +5,18 @@
 //! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
 
 mod child;
+mod pictures;
 mod small_picture;
+mod trial;
 
 pub use child::{ChildError, Recipe};
+pub use pictures::{PairPicture, Whites};
+pub use trial::ModelTrial;
 
 use crate::{
     analysis::{
         compare::PairedResult,
-        job::{Level, Levels, ModelName, Paired, PairedMeasure, PictureOf, Reply, Request},
+        job::{Level, Levels, ModelName, PairedMeasure, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
@@ -84,16 +88,6 @@ pub struct Analysed {
 pub struct ActiveModel {
     pub engine: Engine,
     pub manifest: Manifest,
-}
-
-/// What white looked like in each picture; see [`Request::Pictures`].
-pub type Whites = [[f64; 3]; 2];
-
-/// A picture of a pair for the report: JPEG.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PairPicture {
-    pub of: PictureOf,
-    pub bytes: Vec<u8>,
 }
 
 type Answer<T> = oneshot::Sender<Result<T, AnalysisError>>;
@@ -267,51 +261,6 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
     }
 }
 
-/// Tries models without a store: loads a folder and runs its golden set, as the task does before it uses a model.
-#[derive(Debug)]
-pub struct ModelTrial(Worker);
-
-impl ModelTrial {
-    #[must_use]
-    pub const fn new(recipe: Recipe) -> Self {
-        Self(Worker::new(recipe))
-    }
-
-    /// # Errors
-    /// [`ChildError`] with why the model would not be used.
-    pub async fn run(&mut self, folder: &Path) -> Result<Engine, ChildError> {
-        self.0.activate(folder.to_owned()).await.map(|name| engine(&name))
-    }
-
-    /// Levels of a photograph by the models that were tried.
-    ///
-    /// # Errors
-    /// [`ChildError`].
-    pub async fn levels(&mut self, view: &str, anchors: [[f64; 2]; 2], picture: &[u8]) -> Result<Levels, ChildError> {
-        match self.0.ask(&Request::Levels { view: view.to_owned(), anchors }, &[picture]).await? {
-            Reply::Levels(levels) => Ok(levels),
-            other => Err(self.0.garbage(&other)),
-        }
-    }
-
-    /// Paired measures of two photographs by the models that were tried.
-    ///
-    /// # Errors
-    /// [`ChildError`].
-    pub async fn paired(
-        &mut self,
-        view: &str,
-        [before_anchors, after_anchors]: [[[f64; 2]; 2]; 2],
-        pictures: [&[u8]; 2],
-    ) -> Result<Paired, ChildError> {
-        let request = Request::Paired { view: view.to_owned(), before_anchors, after_anchors };
-        match self.0.ask(&request, &pictures).await? {
-            Reply::Paired(paired) => Ok(paired),
-            other => Err(self.0.garbage(&other)),
-        }
-    }
-}
-
 struct Analysis {
     worker: Worker,
     metrics: Vec<Metric>,
@@ -472,32 +421,6 @@ impl Analysis {
         }
         self.paired.push_back(((before, after), measured.clone()));
         Ok(measured)
-    }
-
-    async fn pictures(
-        &mut self,
-        before: CaptureId,
-        after: CaptureId,
-        whites: Option<Whites>,
-    ) -> Result<Vec<PairPicture>, AnalysisError> {
-        let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
-        if first.view != second.view {
-            return Err(AnalysisError::ViewsDiffer);
-        }
-        let pictures = [self.store.capture_bytes(before).await?, self.store.capture_bytes(after).await?];
-        let request = Request::Pictures {
-            view: first.view.to_string(),
-            before_anchors: first.anchors,
-            after_anchors: second.anchors,
-            whites,
-        };
-        match self.worker.ask_for_parts(&request, &[&pictures[0], &pictures[1]]).await? {
-            (Reply::Pictures(named), parts) => {
-                let named = named.pictures.into_iter().zip(parts);
-                Ok(named.map(|(of, bytes)| PairPicture { of, bytes }).collect())
-            }
-            (other, _) => Err(self.worker.garbage(&other).into()),
-        }
     }
 
     async fn measure_pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
