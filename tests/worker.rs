@@ -326,10 +326,10 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
     let looked = within(gateway.handle.look(View::Left, ANCHORS, picture, None)).await.unwrap();
     let failed: Vec<&str> = looked.failed.iter().map(|gate| gate.gate.as_str()).collect();
     assert_eq!(failed, ["too_small"]);
-    assert_eq!(gateway.scores().await, 1, "measured although nobody asked");
+    assert_eq!(gateway.scores().await, 2, "measured although nobody asked");
     assert!(gateway.store.unfinished_captures().await.unwrap().is_empty());
     let model = &gateway.handle.models()[0];
-    let known = gateway.handle.repeatability(&model.engine, &metric().id);
+    let known = gateway.handle.repeatability(&model.engine, &MetricId::new("pores").unwrap());
     assert!(known.is_some_and(|known| known.degrees_of_freedom >= 30), "the manifest says how it repeats itself");
     gateway.end().await;
 }
@@ -350,7 +350,7 @@ async fn a_killed_process_is_replaced_and_the_question_answered() {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
     let again = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    assert_eq!(again.scores.len(), 1, "the new process knows the model as well");
+    assert_eq!(again.scores.len(), 2, "the new process knows the model as well");
     let pairs = within(gateway.handle.pair(gateway.capture, gateway.capture)).await.unwrap();
     let Ok(PairedFound::Peaks(counts)) = pairs[0].outcome else { panic!("a picture registers on itself: {pairs:?}") };
     let Ok(PairedFound::Response(same)) = pairs[1].outcome else { panic!("two measures: {pairs:?}") };

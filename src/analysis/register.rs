@@ -17,6 +17,7 @@ use super::{
 };
 use crate::domain::comparison::Refusal;
 use skinlink_pixels::{
+    bend::{Bend, Warp},
     blocks::{Blocks, Found, Sums, Template, find},
     fit::{Model, Pair, robust},
     sample::{Colour, Source},
@@ -76,11 +77,15 @@ impl Face<'_> {
     }
 }
 
+/// Reach of the field's smoothing, in the first rounds and in the last: SD of a Gaussian, pixels of the grid looked at.
+const WIDE_SMOOTH_PX: f64 = 40.0;
+const CLOSE_SMOOTH_PX: f64 = 26.0;
+
 /// Before millimetres to after millimetres over one region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registered {
     affine: Affine,
-    field: Field,
+    field: Bend,
     /// What the last look still found, in pixels of [`PX_PER_MM`].
     pub residual_median_px: f64,
     pub residual_p95_px: f64,
@@ -90,7 +95,7 @@ pub struct Registered {
 
 impl Registered {
     fn straight(affine: Affine, grid: &Grid) -> Self {
-        let field = Field::flat(grid);
+        let field = Bend::flat(grid);
         Self { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 }
     }
 
@@ -183,13 +188,13 @@ pub fn region(
     let there = warped_relief(after, &half, &registered);
     let mask_half = both_show(before, after, &half, polygon, &way);
     let found = find(&coarsely, &there, &mask_half, Blocks { patch: 32, step: 16, search: 7 });
-    registered.field.add(&found, &half, WIDE_SMOOTH_PX);
+    registered.field.add(&trusted(&found), &half, WIDE_SMOOTH_PX);
     for (blocks, smooth_px) in [
         (Blocks { patch: 32, step: 20, search: 6 }, WIDE_SMOOTH_PX),
         (Blocks { patch: 24, step: 16, search: 4 }, CLOSE_SMOOTH_PX),
     ] {
         let there = warped_relief(after, &grid, &registered);
-        registered.field.add(&find(&here, &there, &mask, blocks), &grid, smooth_px);
+        registered.field.add(&trusted(&find(&here, &there, &mask, blocks)), &grid, smooth_px);
     }
     finish(after, &grid, &mask, &here, registered)
 }
@@ -228,13 +233,10 @@ fn finish(
 
 /// The after picture's planes on a grid over the before picture's face.
 pub fn warped(after: &mut Face<'_>, grid: &Grid, registered: &Registered, colour: Colour) -> Vec<Plane> {
-    let (to_mm, to_picture) = (grid.to_mm(), after.pose.to_picture);
+    let to_picture = after.pose.to_picture;
     let reduction = to_picture.scale() * registered.affine.scale() / grid.px_per_mm;
-    let place = |x: f32, y: f32| {
-        let mm = to_mm.apply([f64::from(x), f64::from(y)]);
-        to_picture.apply(registered.to_after_mm(mm)).map(|v| v as f32)
-    };
-    after.source.sample(grid.width, grid.height, [reduction; 2], colour, &place)
+    let warp = Warp { to_mm: grid.to_mm(), bend: &registered.field, onto: to_picture.after(&registered.affine) };
+    after.source.sample_bent(grid.width, grid.height, [reduction; 2], colour, &warp)
 }
 
 /// The bounding box of the regions with their surroundings, as far as the before picture shows it; a rectangle.
@@ -312,6 +314,11 @@ fn look(
     find(&here, &there, mask, blocks)
 }
 
+/// Those that were found and not at the rim of their search.
+fn trusted(found: &[Found]) -> Vec<Found> {
+    good(found).filter(|f| !f.on_rim).copied().collect()
+}
+
 fn good(found: &[Found]) -> impl Iterator<Item = &Found> {
     found.iter().filter(|f| f.likeness >= FOUND_FROM)
 }
@@ -330,10 +337,8 @@ fn agreed(
     tolerance: f64,
     need: usize,
 ) -> Option<(Affine, usize)> {
-    let pairs: Vec<Pair> = good(found)
-        .filter(|f| !f.on_rim)
-        .map(|f| Pair { from: f.at, to: [f.at[0] + f.shift[0], f.at[1] + f.shift[1]] })
-        .collect();
+    let pairs: Vec<Pair> =
+        trusted(found).iter().map(|f| Pair { from: f.at, to: [f.at[0] + f.shift[0], f.at[1] + f.shift[1]] }).collect();
     let (step, agree) = robust(&pairs, model, tolerance, need)?;
     // Skin that bends by more than the tolerance splits into parts: a map of one part would throw the others far off, and
     // the field of small shifts follows all of them from where the last step left them.
@@ -347,84 +352,4 @@ fn agreed(
     }
     let to_mm = grid.to_mm();
     Some((way.after(&to_mm.after(&step.after(&to_mm.inverse()?))), agreeing))
-}
-
-/// Small shifts over a region, in millimetres: smooth between nodes, zero where nothing was found.
-#[derive(Debug, Clone, PartialEq)]
-struct Field {
-    grid: Grid,
-    columns: usize,
-    rows: usize,
-    /// Shift at each node, millimetres.
-    shifts: Vec<[f64; 2]>,
-}
-
-/// Distance of the nodes, pixels of the grid.
-const NODE_PX: f64 = 24.0;
-/// Reach of the smoothing, in the first rounds and in the last: SD of a Gaussian, pixels of the grid that was looked at.
-const WIDE_SMOOTH_PX: f64 = 40.0;
-const CLOSE_SMOOTH_PX: f64 = 26.0;
-/// A patch whose shift differs more from its neighbours' median was mistaken; they stand within this of it.
-const ODD_PX: f64 = 2.0;
-const NEIGHBOURS_PX: f64 = 60.0;
-
-impl Field {
-    fn flat(grid: &Grid) -> Self {
-        let nodes = |pixels: usize| (pixels as f64 / NODE_PX).ceil() as usize + 1;
-        let (columns, rows) = (nodes(grid.width), nodes(grid.height));
-        Self { grid: *grid, columns, rows, shifts: vec![[0.0, 0.0]; columns * rows] }
-    }
-
-    /// Adds what was found on a grid through the field so far. Shifts were found in the after picture's frame brought onto the grid,
-    /// and are added where the affine map is still to be applied: the same place to within the bend of a shift.
-    fn add(&mut self, found: &[Found], on: &Grid, smooth_px: f64) {
-        let found: Vec<&Found> = good(found).filter(|f| !f.on_rim).collect();
-        let agreeing: Vec<&Found> = found.iter().copied().filter(|f| fits_in(f, &found)).collect();
-        for (at, shift) in self.shifts.iter_mut().enumerate() {
-            let node = [(at % self.columns) as f64 * NODE_PX, (at / self.columns) as f64 * NODE_PX];
-            let here = [0, 1].map(|axis: usize| {
-                let mm = self.grid.origin_mm[axis] + node[axis] / self.grid.px_per_mm;
-                (mm - on.origin_mm[axis]) * on.px_per_mm
-            });
-            let mut sum = [0.0, 0.0];
-            // The weight of "no shift" fades out as soon as anything was found near by.
-            let mut weight = 0.05;
-            for f in &agreeing {
-                let squared = (f.at[0] - here[0]).powi(2) + (f.at[1] - here[1]).powi(2);
-                if squared > 16.0 * smooth_px.powi(2) {
-                    continue;
-                }
-                let w = f64::from(f.likeness).powi(2) * (-0.5 * squared / smooth_px.powi(2)).exp();
-                sum = [sum[0] + w * f.shift[0], sum[1] + w * f.shift[1]];
-                weight += w;
-            }
-            for (shift, sum) in shift.iter_mut().zip(sum) {
-                *shift += sum / weight / on.px_per_mm;
-            }
-        }
-    }
-
-    /// Bilinear between the nodes; beyond them the border's.
-    fn at(&self, mm: [f64; 2]) -> [f64; 2] {
-        let place = |axis: usize, count: usize| {
-            let at = (mm[axis] - self.grid.origin_mm[axis]) * self.grid.px_per_mm / NODE_PX;
-            let at = at.clamp(0.0, count as f64 - 1.0);
-            let low = (at as usize).min(count.saturating_sub(2));
-            (low, at - low as f64)
-        };
-        let ((x, fx), (y, fy)) = (place(0, self.columns), place(1, self.rows));
-        let node = |x: usize, y: usize| self.shifts[y.min(self.rows - 1) * self.columns + x.min(self.columns - 1)];
-        let (a, b, c, d) = (node(x, y), node(x + 1, y), node(x, y + 1), node(x + 1, y + 1));
-        [0, 1].map(|k: usize| (a[k] * (1.0 - fx) + b[k] * fx) * (1.0 - fy) + (c[k] * (1.0 - fx) + d[k] * fx) * fy)
-    }
-}
-
-fn fits_in(f: &Found, all: &[&Found]) -> bool {
-    let near = |g: &&&Found| (g.at[0] - f.at[0]).abs() < NEIGHBOURS_PX && (g.at[1] - f.at[1]).abs() < NEIGHBOURS_PX;
-    let middle = |axis: usize| {
-        let mut shifts: Vec<f64> = all.iter().filter(near).map(|g| g.shift[axis]).collect();
-        shifts.sort_by(f64::total_cmp);
-        shifts[shifts.len() / 2]
-    };
-    (f.shift[0] - middle(0)).hypot(f.shift[1] - middle(1)) <= ODD_PX
 }

@@ -7,7 +7,7 @@ use crate::{
 use skinlink::{
     analysis::{
         compare::{Drawn, PairedResult, Question, Side, compare},
-        job::{Levels, ModelName, Paired, PairedMeasure, Reply, Request},
+        job::{Levels, ModelName, Paired, PairedMeasure, PictureOf, Reply, Request},
         manifest::Manifest,
     },
     config::metrics,
@@ -36,23 +36,15 @@ impl Bench {
         Self { worker }
     }
 
-    pub fn pictures(&mut self, view: View, before: &Shot, after: &Shot) -> Vec<(String, Vec<u8>)> {
+    /// With the colours of both as if a white card had been in view.
+    pub fn pictures(&mut self, view: View, before: &Shot, after: &Shot) -> Vec<(PictureOf, Vec<u8>)> {
         let (before_anchors, after_anchors) = (before.anchors, after.anchors);
-        let request =
-            Request::Pictures { view: view.to_string(), before_anchors, after_anchors, whites: Some([[0.9; 3]; 2]) };
+        let whites = Some([before.white, after.white]);
+        let request = Request::Pictures { view: view.to_string(), before_anchors, after_anchors, whites };
         match self.worker.ask_for_parts(&request, &[&before.bytes, &after.bytes]) {
-            Some((Reply::Pictures(named), parts)) => {
-                let named = named.pictures.into_iter().enumerate();
-                let name = named.map(|(at, of)| format!("{at}-{:?}-{}", of.kind, of.metric.unwrap_or_default()));
-                name.zip(parts).collect()
-            }
+            Some((Reply::Pictures(named), parts)) => named.pictures.into_iter().zip(parts).collect(),
             other => panic!("expected pictures, got {other:?}"),
         }
-    }
-
-    pub fn also(&mut self, model: &Path) {
-        let active = self.worker.activate(model);
-        assert!(matches!(active, Some(Reply::Activated { .. })), "{active:?}");
     }
 
     pub fn levels(&mut self, view: View, shot: &Shot) -> Levels {

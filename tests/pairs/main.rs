@@ -10,6 +10,7 @@ mod change;
 #[path = "../support/inference.rs"]
 mod inference;
 mod levels;
+mod pictures;
 mod refusals;
 mod registration;
 mod scenes;

@@ -83,8 +83,12 @@ fn half_the_size_and_half_the_face_are_refused() {
         let mut after = shoot(scene, Variant::AsIs, HANDHELD, 0.0, Anchors::Tapped, &mut random);
         let whole = opened(&after);
         let half = resized(whole.clone(), 0.5);
-        let small =
-            Shot { bytes: jpeg(&half, 92), anchors: after.anchors.map(|p| p.map(|v| v / 2.0)), way: after.way.clone() };
+        let small = Shot {
+            bytes: jpeg(&half, 92),
+            anchors: after.anchors.map(|p| p.map(|v| v / 2.0)),
+            way: after.way.clone(),
+            white: after.white,
+        };
         add(&mut smaller, taken_for_the_same(scene, &before, &small));
         after.bytes = jpeg(&cut_off(&whole, scene, &after), 92);
         add(&mut partial, taken_for_the_same(scene, &before, &after));
@@ -149,7 +153,8 @@ fn portraits_that_do_not_belong_together_are_refused() {
         let picture = decode(&folder.join(name));
         let beside = (eyes[1][0] - eyes[0][0]).hypot(eyes[1][1] - eyes[0][1]) * 0.03;
         let anchors = eyes.map(|eye| eye.map(|v: f64| v + beside * (2.0 * random.f64() - 1.0)));
-        Shot { bytes: jpeg(&picture, 92), anchors, way: Retake::STILL.way(picture.width(), picture.height()) }
+        let way = Retake::STILL.way(picture.width(), picture.height());
+        Shot { bytes: jpeg(&picture, 92), anchors, way, white: [0.9; 3] }
     };
     for (what, first, second, unlike) in PORTRAITS {
         let (mut alone, mut whole) = (Share::default(), Share::default());

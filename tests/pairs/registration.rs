@@ -113,7 +113,9 @@ fn a_rigid_pair_lies_within_half_a_pixel_of_the_truth() {
 fn the_local_step_follows_an_expression() {
     let people = people();
     for (which, manners) in [(4, [HANDHELD, HANDHELD]), (5, [RIG, CARELESS])] {
-        let (median, _, _) = campaign(&people, manners, 3.0, trials(4, 52), which);
+        let (median, _, refused) = campaign(&people, manners, 3.0, trials(4, 52), which);
         assert!(median <= 1.0, "{median}");
+        // Chins and cheeks were refused, or their corners thrown off, while a map through a part of them was followed.
+        assert!(refused.value() <= 0.05, "{refused}");
     }
 }

@@ -16,6 +16,8 @@ pub struct Shot {
     pub bytes: Vec<u8>,
     pub anchors: [[f64; 2]; 2],
     pub way: Way,
+    /// What a white card would have looked like, linear.
+    pub white: [f64; 3],
 }
 
 /// How the anchors of a photograph come about.
@@ -51,7 +53,9 @@ pub fn of(taken: &Taken, scene: &Scene, picture: Picture, anchors: Anchors, rand
             [x.clamp(0.0, right), y.clamp(0.0, bottom)]
         }
     });
-    Shot { bytes: taken.photograph(&mut Source::new(picture)), anchors, way }
+    // The coded values were multiplied; light goes with about their power of 2.2.
+    let white = taken.retake.colour.map(|gain| (0.9 * f64::from(gain)).powf(2.2));
+    Shot { bytes: taken.photograph(&mut Source::new(picture)), anchors, way, white }
 }
 
 /// A photograph as the registration sees it.

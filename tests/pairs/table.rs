@@ -1,12 +1,18 @@
 //! Shares with their intervals, and how much of the campaign is run.
 
-/// The long form by `SKINLINK_PAIRS=long` (`make pairs`), the short one with every `cargo test`.
+/// The long form by `SKINLINK_PAIRS=long` (`make pairs`), a part of it by a number of per cent, the short one with every
+/// `cargo test`.
 pub fn trials(short: u32, long: u32) -> u32 {
-    if is_long() { long } else { short }
+    per_cent().map_or(short, |share| (long * share / 100).max(short))
 }
 
 pub fn is_long() -> bool {
-    std::env::var("SKINLINK_PAIRS").is_ok_and(|form| form == "long")
+    per_cent().is_some()
+}
+
+fn per_cent() -> Option<u32> {
+    let form = std::env::var("SKINLINK_PAIRS").ok()?;
+    if form == "long" { Some(100) } else { form.parse().ok() }
 }
 
 /// Printed with every table; another one by `SKINLINK_PAIRS_SEED`.
