@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz hostile guesses bench bench-hq bench-peers outages screens
+.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses bench bench-hq bench-peers outages screens
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,8 @@ help:
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make ble-lab   the gateway on a real Bluetooth stack in an emulated machine, in full (make test runs a short form)'
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
+	@echo 'make pairs     comparison of photographs on pairs whose truth is known, in full (make test runs a short form)'
+	@echo 'make repeatability  how far the pore model repeats itself, from retaken photographs, into its manifest'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make hostile   hostile model files, and 150 copies of our own with a byte flipped (make test runs a short form)'
 	@echo 'make guesses   a million guesses at a report (make test runs a short form)'
@@ -84,6 +86,14 @@ hostile: setup
 
 guesses:
 	SKINLINK_GUESSES=1000000 cargo test --test hq_reports guesses -- --nocapture
+
+pairs: setup
+	SKINLINK_PAIRS=long cargo test --test pairs -- --nocapture
+
+# Other people than the campaign's: what sets the limits must not be what they are judged on.
+repeatability: setup
+	target/venv/bin/python models/build/render_scenes.py --out target/repeat-scenes --first 700 --people 4
+	cargo run --bin skinlink -- model eval pores-dog --repeatability --photos target/repeat-scenes --write
 
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
 fuzz:

@@ -4,7 +4,9 @@
 
 use skinlink::{
     analysis::{
-        compare::{Drawn, FALSE_CHANGE_SHARE, PairedCounts, PairedResult, Question, Side, compare},
+        compare::{
+            Drawn, FALSE_CHANGE_SHARE, PairedCounts, PairedFound, PairedResponse, PairedResult, Question, Side, compare,
+        },
         manifest::{ScoreRepeatability, Unchanged},
     },
     domain::{
@@ -153,7 +155,8 @@ fn paired(region: Region, counts: PairedCounts) -> PairedResult {
         engine: engine(),
         metric: metric("pores"),
         region,
-        outcome: Ok(counts),
+        outcome: Ok(PairedFound::Peaks(counts)),
+        levels: None,
     }
 }
 
@@ -381,6 +384,50 @@ fn an_image_verdict_is_paired_and_within_one_visit() {
     // Against another visit the level speaks, not the pairs.
     let item = image_pair(Baseline::FirstVisit, ["a", "a"], |_| {}, &gone);
     assert_eq!((item.verdict, item.change), (Verdict::Improved, Some(-50.0)));
+}
+
+fn strengths(places: u32, after: f64) -> PairedResult {
+    let response = PairedResponse { places, before: 10.0, after, scatter: 1.5 };
+    let counts = PairedCounts { before_peaks: 1, lost: 0, after_peaks: 1, gained: 0 };
+    PairedResult { outcome: Ok(PairedFound::Response(response)), ..paired(Region::Nose, counts) }
+}
+
+#[test]
+fn pores_that_stayed_may_have_faded() {
+    let item = |found| image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, &[found]);
+    let faded = item(strengths(400, 7.5));
+    assert_eq!(faded.verdict, Verdict::Improved);
+    assert!((faded.change.unwrap() + 50.0).abs() < 1e-9, "a quarter of 200: {:?}", faded.change);
+    assert_eq!(item(strengths(400, 12.5)).verdict, Verdict::Worsened);
+    assert_eq!(item(strengths(400, 9.8)).verdict, Verdict::None);
+    let limit = |places| item(strengths(places, 10.0)).smallest_detectable_change.unwrap();
+    assert!(limit(25) > 1.5 * limit(400), "few places need a larger change");
+    assert_eq!(item(strengths(5, 7.5)).refusal, Some(Refusal::Missing), "five pores tell nothing");
+}
+
+/// Two photographs of one skin differed by a tenth in their levels because one was sharper; the page showed both numbers.
+#[test]
+fn within_a_visit_levels_are_shown_at_the_same_sharpness() {
+    let counts = PairedCounts { before_peaks: 500, lost: 8, after_peaks: 500, gained: 6 };
+    let even = PairedResult { levels: Some([190.0, 189.0]), ..paired(Region::Nose, counts) };
+    let item = image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, &[even.clone()]);
+    assert_eq!((item.before, item.after), (Some(190.0), Some(189.0)));
+    let refused = PairedResult { outcome: Err(Refusal::NotRegistered), ..even };
+    let item = image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, &[refused]);
+    assert_eq!((item.before, item.after), (Some(200.0), Some(150.0)));
+}
+
+/// The limit grew with the loss itself: of two equal losses the one that was counted on both sides hid the change.
+#[test]
+fn a_loss_does_not_widen_its_own_limit() {
+    let limit = |lost, gained| {
+        let counts = PairedCounts { before_peaks: 300, lost, after_peaks: 300 - lost + gained, gained };
+        image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, &[paired(Region::Nose, counts)])
+            .smallest_detectable_change
+            .unwrap()
+    };
+    assert!((limit(40, 3) - limit(4, 3)).abs() < 1e-9);
+    assert!(limit(40, 40) > 1.2 * limit(40, 3), "a noisy pair has a wider one");
 }
 
 #[test]

@@ -14,8 +14,8 @@ use measuring::{Gateway, children_running, good_recipe, metric, pores, recipe, w
 use skin::{ANCHORS, STILL, Shot, Skin, png};
 use skinlink::{
     analysis::{
-        compare::PairedCounts,
-        job::{FacePlace, Levels, Paired, PairedMeasure, Reply, Request},
+        compare::{PairedCounts, PairedFound},
+        job::{FacePlace, Levels, Paired, PairedMeasure, PictureKind, Reply, Request},
     },
     domain::capture::View,
     tasks::analysis::{AnalysisError, ChildError},
@@ -60,7 +60,8 @@ fn a_photograph_gives_a_score_per_region_and_what_is_wrong_with_it() {
     assert_eq!((found.width, found.height), (1100, 1350));
     assert!((found.px_per_mm - 13.0).abs() < 1e-9);
     assert_eq!(found.complaints, ["too_small"], "1.5 megapixels, otherwise good");
-    let [score] = &found.scores[..] else { panic!("one region, one model: {found:?}") };
+    let [score, contrast] = &found.scores[..] else { panic!("one region, two scores: {found:?}") };
+    assert_eq!(contrast.metric, "pore-contrast");
     assert_eq!((score.metric.as_str(), score.region.as_str()), ("pores", "left_cheek"));
     // 4,000 pores on 1100 × 1350 px of 13 px/mm are 45.5 per cm².
     assert!((30.0..60.0).contains(&score.value), "{}", score.value);
@@ -113,6 +114,50 @@ fn a_pair_is_registered_and_its_lost_pores_are_counted() {
     assert!(gained * 25 < after_peaks, "{gained} of {after_peaks} gained");
 }
 
+/// What a report shows of a pair: everything of one frame, redness only where colours compare, nothing of strangers.
+#[test]
+fn a_pair_gives_pictures_for_the_report() {
+    let mut worker = ready();
+    let before = Skin::new(3, 0).taken(STILL);
+    let moved = Shot { degrees: 2.0, size: 1.03, shift: [22.0, -16.0], gain: 0.85, noise: 1.5, seed: 2 };
+    let mut ask = |after: &[u8], whites| {
+        let (before_anchors, after_anchors) = (ANCHORS, ANCHORS);
+        let request = Request::Pictures { view: "left".into(), before_anchors, after_anchors, whites };
+        match worker.ask_for_parts(&request, &[&before, after]) {
+            Some((Reply::Pictures(named), parts)) => (named, parts),
+            other => panic!("expected pictures, got {other:?}"),
+        }
+    };
+    let after = Skin::new(3, 800).taken(moved);
+    let (named, parts) = ask(&after, Some([[0.9; 3]; 2]));
+    let kinds: Vec<_> = named.pictures.iter().map(|picture| (picture.kind, picture.metric.as_deref())).collect();
+    let expected = [
+        (PictureKind::Before, None),
+        (PictureKind::Aligned, None),
+        (PictureKind::SameExposure, None),
+        (PictureKind::Change, Some("pores")),
+        (PictureKind::Change, Some("pore-contrast")),
+        (PictureKind::Redness, None),
+    ];
+    assert_eq!(kinds, expected);
+    let decoded: Vec<_> = parts.iter().map(|part| image::load_from_memory(part).expect("a JPEG").into_rgb8()).collect();
+    assert!(decoded.iter().all(|picture| picture.dimensions() == decoded[0].dimensions()), "one frame");
+    assert!(parts.iter().all(|part| part.len() <= 400_000));
+    let mean = |picture: &image::RgbImage| {
+        picture.pixels().map(|p| f64::from(p.0[1])).sum::<f64>() / f64::from(picture.width() * picture.height())
+    };
+    let off = |a: usize, b: usize| (mean(&decoded[a]) / mean(&decoded[b]) - 1.0).abs();
+    assert!(off(0, 1) > 0.1 && off(0, 2) < 0.02, "taken darker: {:.3}, evened: {:.3}", off(0, 1), off(0, 2));
+    let blue = |picture: &image::RgbImage| picture.pixels().filter(|p| p.0[2] > p.0[0].saturating_add(60)).count();
+    assert!(blue(&decoded[3]) > 800, "a ring round each pore that went: {}", blue(&decoded[3]));
+
+    let (without, _) = ask(&after, None);
+    assert!(without.pictures.iter().all(|picture| picture.kind != PictureKind::Redness), "colours do not compare");
+    let (stranger, parts) = ask(&Skin::new(4, 0).taken(STILL), None);
+    assert!(stranger.pictures.is_empty() && parts.is_empty());
+    assert_eq!(stranger.refused, [("left_cheek".to_owned(), "not_registered".to_owned())]);
+}
+
 #[test]
 fn what_does_not_belong_together_is_refused() {
     let mut worker = ready();
@@ -150,7 +195,7 @@ fn every_bad_picture_is_told_and_the_next_good_one_is_measured() {
     }
     let without_picture = Request::Look { view: "left".into(), anchors: ANCHORS };
     assert!(worker.refusal(&without_picture, &[]).contains("wrong number of pictures"));
-    assert_eq!(levels(&mut worker, &good).scores.len(), 1);
+    assert_eq!(levels(&mut worker, &good).scores.len(), 2);
 }
 
 #[test]
@@ -231,11 +276,11 @@ fn a_bad_model_is_refused_with_its_reason_and_the_old_one_goes_on() {
     }
     let folder = TempDir::new().unwrap();
     let next = copy_of_the_model(&folder);
-    rewrite(&next.join("manifest.toml"), |t| t.replace("version = \"1.0.0\"", "version = \"1.0.1\""));
-    assert!(matches!(worker.activate(&next), Some(Reply::Activated { model }) if model.version == "1.0.1"));
+    rewrite(&next.join("manifest.toml"), |t| t.replace("version = \"1.1.0\"", "version = \"1.1.1\""));
+    assert!(matches!(worker.activate(&next), Some(Reply::Activated { model }) if model.version == "1.1.1"));
     let found = levels(&mut worker, &good);
-    assert_eq!(found.scores.len(), 1, "it replaced the old one");
-    assert_eq!(found.scores[0].model.version, "1.0.1");
+    assert_eq!(found.scores.len(), 2, "it replaced the old one");
+    assert_eq!(found.scores[0].model.version, "1.1.1");
 }
 
 fn flip(path: &Path) {
@@ -296,10 +341,10 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
     let looked = within(gateway.handle.look(View::Left, ANCHORS, picture, None)).await.unwrap();
     let failed: Vec<&str> = looked.failed.iter().map(|gate| gate.gate.as_str()).collect();
     assert_eq!(failed, ["too_small"]);
-    assert_eq!(gateway.scores().await, 1, "measured although nobody asked");
+    assert_eq!(gateway.scores().await, 2, "measured although nobody asked");
     assert!(gateway.store.unfinished_captures().await.unwrap().is_empty());
     let model = &gateway.handle.models()[0];
-    let known = gateway.handle.repeatability(&model.engine, &metric().id);
+    let known = gateway.handle.repeatability(&model.engine, &MetricId::new("pores").unwrap());
     assert!(known.is_some_and(|known| known.degrees_of_freedom >= 30), "the manifest says how it repeats itself");
     gateway.end().await;
 }
@@ -320,9 +365,11 @@ async fn a_killed_process_is_replaced_and_the_question_answered() {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
     let again = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    assert_eq!(again.scores.len(), 1, "the new process knows the model as well");
+    assert_eq!(again.scores.len(), 2, "the new process knows the model as well");
     let pairs = within(gateway.handle.pair(gateway.capture, gateway.capture)).await.unwrap();
-    let counts = pairs[0].outcome.expect("a picture registers on itself");
+    let Ok(PairedFound::Peaks(counts)) = pairs[0].outcome else { panic!("a picture registers on itself: {pairs:?}") };
+    let Ok(PairedFound::Response(same)) = pairs[1].outcome else { panic!("two measures: {pairs:?}") };
+    assert_eq!(same.before, same.after);
     assert_eq!((counts.lost, counts.gained), (0, 0));
     gateway.end().await;
 }

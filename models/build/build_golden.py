@@ -28,24 +28,31 @@ def samples(response):
     return [tuple(int(i) for i in place) for place in [top, low, *fixed]][:SAMPLES]
 
 
-def text_for(name, response, threshold, window):
+def figures(output, map_, tolerance, note):
+    return [
+        "",
+        "[[output]]",
+        f'name = "{output}"',
+        f"shape = [1, 1, {map_.shape[0]}, {map_.shape[1]}]",
+        f"mean = {map_.mean(dtype=np.float64):.6f}",
+        f"min = {map_.min():.5f}",
+        f"max = {map_.max():.5f}",
+        f"tolerance = {tolerance}                    # absolute, of mean, min, max and every sample{note}",
+        "samples = [",
+        *(f"  {{ index = [0, 0, {r}, {c}], value = {map_[r, c]:.5f} }}," for r, c in samples(map_)),
+        "]",
+    ]
+
+
+def text_for(name, response, contrast, threshold, window):
     rows, _ = find(response, threshold, window)
     area = response.size / (PX_PER_MM * 10) ** 2
     lines = [
         f"# What model.onnx answers to {name}.png fed whole. Made by models/build/build_golden.py with ONNX Runtime 1.28.0,",
         "# CPU provider, one thread. A sample's index is [batch, channel, row, column].",
         "schema = 1",
-        "",
-        "[[output]]",
-        'name = "response"',
-        f"shape = [1, 1, {response.shape[0]}, {response.shape[1]}]",
-        f"mean = {response.mean(dtype=np.float64):.6f}",
-        f"min = {response.min():.5f}",
-        f"max = {response.max():.5f}",
-        "tolerance = 0.002                    # absolute, of mean, min, max and every sample",
-        "samples = [",
-        *(f"  {{ index = [0, 0, {r}, {c}], value = {response[r, c]:.5f} }}," for r, c in samples(response)),
-        "]",
+        *figures("response", response, 0.002, ""),
+        *figures("contrast", contrast, 0.005, "; per cent of log reflectance"),
         "",
         "[[score]]",
         'metric = "pores"',
@@ -70,7 +77,7 @@ def main():
         pores = skin.pores if with_pores else skin.pores.only(slice(0, 0))
         pixels, _ = skin.capture(pores, "golden")
         Image.fromarray(pixels).save(folder / f"{name}.png", optimize=True)
-        text = text_for(name, model.response(pixels), score["threshold"], score["window"])
+        text = text_for(name, *model.maps(pixels), score["threshold"], score["window"])
         (folder / f"{name}.toml").write_text(text, encoding="utf-8")
         print(f"golden/{name}: written")
 

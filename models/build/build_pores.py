@@ -1,6 +1,6 @@
 """Builds models/pores-dog/model.onnx: dark-blob response of the green channel. Fixed weights, nothing trained.
 
-    image [1,3,H,W] RGB 0..1 ──▶ response [1,1,H,W]        H and W multiples of 8, 13 px/mm
+    image [1,3,H,W] RGB 0..1 ──▶ response [1,1,H,W], contrast [1,1,H,W]        H and W multiples of 8, 13 px/mm
 
 Method, by published names: difference of Gaussians (Marr and Hildreth 1980; Lowe 2004 for the 1.6 ratio) as blob
 detector, on log reflectance, divided by the local spread (local contrast normalisation, Jarrett et al. 2009).
@@ -13,6 +13,8 @@ Nodes in order:
   spread   Abs, AveragePool 8, Conv (sigma 20 px), Resize: local mean of |blob|, times 1.2533 = the standard deviation
            if it were Gaussian. The mean of absolutes moves less than a root mean square when strong pores vanish.
   response Div                 blob / (spread + FLOOR): skin without texture must not turn sensor noise into pores
+  contrast Relu, Mul           100 · blob where it is dark: per cent of log reflectance, undivided. Dividing by the spread
+           hides that all pores have faded together; this does not, and pays with depending on the focus
 """
 
 import hashlib
@@ -77,9 +79,13 @@ def graph():
     node("Add", ["spread", constant("floor", FLOOR)], "divisor")
     node("Div", ["blob", "divisor"], "response")
 
+    node("Relu", ["blob"], "dark_blob")
+    node("Mul", ["dark_blob", constant("to_percent", 100.0)], "contrast")
+
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, "height", "width"])
     response = helper.make_tensor_value_info("response", TensorProto.FLOAT, [1, 1, "height", "width"])
-    return helper.make_graph(nodes, "pores-dog", [image], [response], constants)
+    contrast = helper.make_tensor_value_info("contrast", TensorProto.FLOAT, [1, 1, "height", "width"])
+    return helper.make_graph(nodes, "pores-dog", [image], [response, contrast], constants)
 
 
 def model_bytes():

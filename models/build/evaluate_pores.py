@@ -1,18 +1,17 @@
 """Measures the pore model on rendered pairs whose true change is known, and on an annotated photograph if given.
 
-    evaluate_pores.py [--pairs 48] [--error 0.6] [--annotated DIR] [--demo DIR] [--write]
+    evaluate_pores.py [--pairs 48] [--error 0.6] [--annotated DIR] [--demo DIR]
 
 A pair is two independent captures of one patch of skin (24 × 24 mm after the border is cut, about a nose or a chin) with
 a share of its pores removed in the second. Both captures are resampled to 13 px/mm. The place of a peak in the second
 is known from the two poses; a random error of up to 1 px stands for what a registration leaves: up to 0.6 px shared by
 the patch (`--error`) and up to 0.4 px for each peak. Real captures differ in more ways than rendered ones: take these
 as the best case.
---write puts the repeatability into the manifest. --demo judges a folder made by render_demo.py with its true anchors.
+--demo judges a folder made by render_demo.py with its true anchors.
 """
 
 import argparse
 import json
-import re
 import tomllib
 from pathlib import Path
 
@@ -96,7 +95,7 @@ def pair(model, score, camera, seed, removed, fade=0.0):
 
 
 def table(model, score, camera, pairs):
-    """Runs and prints everything on patches; returns the repeatability figures."""
+    """Runs and prints everything on patches."""
     half = pairs // 2
     calm = np.array([pair(model, score, camera, FIRST_SEED + i, 0.0) for i in range(pairs)])
     mean, spread = calm[:half, 0].mean(), calm[:half, 0].std(ddof=1)
@@ -121,8 +120,6 @@ def table(model, score, camera, pairs):
         by_kept = (rows[:, 0] < limit).mean()
         by_level = (np.abs(rows[:, 3] - rows[:, 2]) / rows[:, 2] > 1.96 * level_change).mean()
         print(f"  {removed:4.0%}  {fade:4.0%}   {len(rows):4d}  {first}..{first + len(rows) - 1}   {rows[:, 0].mean():.4f}   {rows[:, 0].std(ddof=1):.4f}   {by_kept:10.2f} {by_level:18.2f}")
-    return {"unchanged_mean": round(float(calm[:, 0].mean()), 4), "unchanged_sd": round(float(calm[:, 0].std(ddof=1)), 4),
-            "level_sd": round(float(level), 2), "degrees_of_freedom": pairs - 1, "floor": FLOOR}
 
 
 def demo(model, score, folder):
@@ -174,34 +171,19 @@ class Cut(Shot):
         return self.backward((np.asarray(picture) + 0.5) / (self.fx, self.fy) - 0.5)
 
 
-def write(figures, pairs):
-    """Replaces the numbers of [score.repeatability] in the manifest; its comments stay."""
-    path = FOLDER / "manifest.toml"
-    text = path.read_text(encoding="utf-8")
-    for key, value in figures.items():
-        text, times = re.subn(rf"(?m)^{key} = [0-9.]+", f"{key} = {value}", text)
-        if times != 1:
-            raise SystemExit(f"failed to write the manifest: {times} lines `{key} = …`, needs exactly one")
-    path.write_text(text, encoding="utf-8")
-    print(f"manifest: repeatability of {pairs} pairs written")
-
-
 def main():
     parser = argparse.ArgumentParser(description="measure the pore model")
     parser.add_argument("--pairs", type=int, default=48)
     parser.add_argument("--error", type=float, default=0.6, help="registration error shared by a patch, px")
     parser.add_argument("--annotated", type=Path)
     parser.add_argument("--demo", type=Path)
-    parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     score = tomllib.loads((FOLDER / "manifest.toml").read_text(encoding="utf-8"))["score"][0]
     score["error_px"] = arguments.error
     model = Model(FOLDER / "model.onnx")
     if arguments.pairs:
         table(model, score, rig_capture, arguments.pairs)
-        figures = table(model, score, hand_capture, arguments.pairs)
-        if arguments.write:
-            write(figures, arguments.pairs)
+        table(model, score, hand_capture, arguments.pairs)
     if arguments.annotated:
         precision, recall, f1, chance, count = judge(model, arguments.annotated, score["threshold"], score["window"])
         print(f"annotated photograph, {count} pores: precision {precision:.3f} recall {recall:.3f} F1 {f1:.3f}, by chance {chance:.3f}")

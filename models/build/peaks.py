@@ -19,9 +19,13 @@ class Model:
 
     def response(self, pixels):
         """Response [H, W] of sRGB bytes [H, W, 3]; H and W are cut to multiples of 8."""
+        return self.maps(pixels)[0]
+
+    def maps(self, pixels):
+        """Response and contrast, [H, W] each."""
         rows, cols = pixels.shape[0] // 8 * 8, pixels.shape[1] // 8 * 8
         tensor = pixels[:rows, :cols].astype(np.float32).transpose(2, 0, 1)[None] * np.float32(0.003921569)
-        return self.session.run(["response"], {"image": tensor})[0][0, 0]
+        return [found[0, 0] for found in self.session.run(["response", "contrast"], {"image": tensor})]
 
 
 def window_maximum(field, window):

@@ -9,12 +9,14 @@
 //! - [`picture`] RGB pixels, [`plane`] one channel with its filters
 //! - [`grid`] rasters over a face and masks on them, by maps of the plane ([`affine`])
 //! - [`sample`] pixels on another grid · [`parity`] two cuts to one sharpness, and how sharp one is
+//! - [`recapture`] a picture taken again, for measuring what a comparison can tell
 //! - [`look`] a region's colour and exposure, [`eyes`] a framed face, [`field`] a scope's rim and hair
-//! - [`colour`] light and CIELAB, [`card`] a grey card
-//! - [`blocks`] patches found again, [`fit`] one map through them · [`peaks`] local maxima and their fate · [`shapes`] pieces,
-//!   their number, strength and length
+//! - [`colour`] light and CIELAB, [`card`] a grey card · [`paint`] marks and tints over a picture
+//! - [`blocks`] patches found again, [`bend`] a smooth field of shifts through them, [`fit`] one map through them
+//! - [`peaks`] local maxima and their fate · [`shapes`] pieces, their number, strength and length
 
 pub mod affine;
+pub mod bend;
 pub mod blocks;
 pub mod card;
 pub mod colour;
@@ -23,9 +25,11 @@ pub mod field;
 pub mod fit;
 pub mod grid;
 pub mod look;
+pub mod paint;
 pub mod parity;
 pub mod peaks;
 pub mod picture;
 pub mod plane;
+pub mod recapture;
 pub mod sample;
 pub mod shapes;

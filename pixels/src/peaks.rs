@@ -65,6 +65,31 @@ fn is_peak(map: &Plane, x: usize, y: usize, reach: usize) -> bool {
     })
 }
 
+/// A peak of one of the two maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peak {
+    pub x: usize,
+    pub y: usize,
+    /// Whether it stands in the after map.
+    pub after: bool,
+    /// Whether the other map still shows it.
+    pub kept: bool,
+}
+
+/// Every peak of both maps with its fate, for a picture of them; both lie on the same grid, after onto before.
+#[must_use]
+pub fn places(before: &Plane, after: &Plane, mask: &Mask, rule: Rule) -> Vec<Peak> {
+    let Rule { threshold, window, kept, search } = rule;
+    let of = |own: &Plane, other: &Plane, after: bool| {
+        let peak = |(x, y): (usize, usize)| {
+            let kept = reaches(other, x, y, search as usize, threshold * kept);
+            Peak { x, y, after, kept }
+        };
+        peaks(own, mask, threshold, window).into_iter().map(peak).collect::<Vec<_>>()
+    };
+    [of(before, after, false), of(after, before, true)].concat()
+}
+
 /// Both maps lie on the same grid, after onto before.
 #[must_use]
 pub fn fate(before: &Plane, after: &Plane, mask: &Mask, rule: Rule) -> Fate {
@@ -74,6 +99,49 @@ pub fn fate(before: &Plane, after: &Plane, mask: &Mask, rule: Rule) -> Fate {
     };
     let (first, second) = (peaks(before, mask, threshold, window), peaks(after, mask, threshold, window));
     Fate { before: first.len(), lost: missing(&first, after), after: second.len(), gained: missing(&second, before) }
+}
+
+/// Peaks that both pictures show, and how strong another map is there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Strength {
+    pub places: usize,
+    /// Means over the places, of the strongest cell within the search.
+    pub before: f64,
+    pub after: f64,
+    /// SD over the places of after minus before.
+    pub scatter: f64,
+}
+
+/// Peaks are found and looked up on the maps of `peaks`, strengths read from those of `strengths`; before first. Peaks of
+/// either picture count alike, so that picking what stands out in one of them favours neither.
+#[must_use]
+pub fn strength(peaks_of: [&Plane; 2], strengths: [&Plane; 2], mask: &Mask, rule: Rule) -> Strength {
+    let Rule { threshold, window, kept, search } = rule;
+    let reach = search as usize;
+    let mut pairs = Vec::new();
+    for (own, other) in [(0, 1), (1, 0)] {
+        for (x, y) in peaks(peaks_of[own], mask, threshold, window) {
+            if reaches(peaks_of[other], x, y, reach, threshold * kept) {
+                pairs.push(strengths.map(|map| f64::from(strongest(map, x, y, reach))));
+            }
+        }
+    }
+    let n = pairs.len().max(1) as f64;
+    let mean = |side: usize| pairs.iter().map(|pair| pair[side]).sum::<f64>() / n;
+    let (before, after) = (mean(0), mean(1));
+    let off = |pair: &[f64; 2]| (pair[1] - pair[0] - (after - before)).powi(2);
+    let scatter = (pairs.iter().map(off).sum::<f64>() / n).sqrt();
+    // Most places are met from both sides and tell the same twice.
+    Strength { places: pairs.len().div_ceil(2), before, after, scatter }
+}
+
+/// The strongest cell within `search` of a place.
+#[must_use]
+pub fn strongest(map: &Plane, x: usize, y: usize, search: usize) -> f32 {
+    let columns = x.saturating_sub(search)..(x + search + 1).min(map.width);
+    (y.saturating_sub(search)..(y + search + 1).min(map.height))
+        .flat_map(|row| map.row(row)[columns.clone()].iter().copied())
+        .fold(f32::NEG_INFINITY, f32::max)
 }
 
 fn reaches(map: &Plane, x: usize, y: usize, search: usize, limit: f32) -> bool {

@@ -70,6 +70,24 @@ impl Plane {
         Self { width: self.width, height: self.height, values }
     }
 
+    /// Bilinear enlargement: this plane's cell (x, y) lies at (x, y) × `step` of the new one.
+    #[must_use]
+    pub fn enlarged(&self, step: usize, width: usize, height: usize) -> Self {
+        let mut out = Self::filled(width, height, 0.0);
+        let (right, bottom) = (self.width - 1, self.height - 1);
+        for y in 0..height {
+            let (row, fy) = ((y / step).min(bottom), (y % step) as f32 / step as f32);
+            for x in 0..width {
+                let (column, fx) = ((x / step).min(right), (x % step) as f32 / step as f32);
+                let at = |dx: usize, dy: usize| self.at((column + dx).min(right), (row + dy).min(bottom));
+                let upper = at(0, 0) * (1.0 - fx) + at(1, 0) * fx;
+                let lower = at(0, 1) * (1.0 - fx) + at(1, 1) * fx;
+                out.values[y * width + x] = upper * (1.0 - fy) + lower * fy;
+            }
+        }
+        out
+    }
+
     /// Mean over a square of `2 · reach + 1` pixels, cut at the border.
     #[must_use]
     pub fn box_mean(&self, reach: usize) -> Self {

@@ -3,7 +3,7 @@
 //! Kernel: Keys' cubic convolution with a = −0.5 (Catmull-Rom), widened by the reduction where the grid is coarser than
 //! the picture, so that nothing folds over. Outside the picture its border is repeated; a mask says what to leave out.
 
-use crate::{affine::Affine, picture::Picture, plane::Plane};
+use crate::{affine::Affine, bend::Warp, picture::Picture, plane::Plane};
 
 /// Above this reduction the picture is halved first: the same result to the eye for a quarter of the work.
 const HALVE_FROM: f64 = 2.0;
@@ -95,6 +95,29 @@ impl Source {
             Colour::Green => resample(picture, width, height, stretch, [1], onto),
             Colour::Rgb => resample(picture, width, height, stretch, [0, 1, 2], onto),
         }
+    }
+
+    /// Red, green and blue by a map of this package's own, inlined into the walk over the pixels.
+    pub(crate) fn sample_rgb(
+        &mut self,
+        width: usize,
+        height: usize,
+        reduction: [f64; 2],
+        map: &impl Fn(f32, f32) -> [f32; 2],
+    ) -> Vec<Plane> {
+        self.resampled(width, height, reduction, Colour::Rgb, map)
+    }
+
+    /// The same through a field of small shifts.
+    pub fn sample_bent(
+        &mut self,
+        width: usize,
+        height: usize,
+        reduction: [f64; 2],
+        colour: Colour,
+        warp: &Warp<'_>,
+    ) -> Vec<Plane> {
+        self.resampled(width, height, reduction, colour, |x, y| warp.place(x, y))
     }
 
     /// The same by an affine map, and much faster: nothing is called for a pixel.

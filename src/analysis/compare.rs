@@ -5,7 +5,8 @@
 //! - a **reading**: SE² = repeat_sd² / n_before + repeat_sd² / n_after + 2 · placement_sd², from the repeatability declared
 //!   or measured for the device, never from these few repeats;
 //! - a **level** of an image (course comparisons, or a score without a paired measure): SE² = 2 · level_sd²;
-//! - a **paired** image measure (one visit): see [`paired_change`].
+//! - a **paired** image measure (one visit): see [`paired_change`] (which peaks went and came) and [`response_change`]
+//!   (how strong those are that stayed).
 //!
 //! `t` is Student's quantile for the degrees of freedom behind SE, at a two-sided share of 5 % that all tested items of the
 //! comparison split between them (Šidák): at most 5 % of unchanged visits show any change. What was refused is not
@@ -31,6 +32,9 @@ pub const FALSE_CHANGE_SHARE: f64 = 0.05;
 
 /// Fewer degrees of freedom behind a repeatability carry no verdict.
 pub const MIN_DEGREES_OF_FREEDOM: u32 = 30;
+
+/// Fewer peaks that stayed tell nothing of how they faded.
+const MIN_PLACES: u32 = 20;
 
 /// One phase: everything that was measured in it and still counts.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +66,31 @@ pub struct PairedResult {
     pub engine: Engine,
     pub metric: MetricId,
     pub region: Region,
-    pub outcome: Result<PairedCounts, Refusal>,
+    pub outcome: Result<PairedFound, Refusal>,
+    /// The level in both pictures on the same grid and at the same sharpness; shown in place of what each picture gave by
+    /// itself, which differs with the focus.
+    pub levels: Option<[f64; 2]>,
+}
+
+/// One of the paired measures.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PairedFound {
+    /// Which peaks vanished, which came.
+    Peaks(PairedCounts),
+    /// How strong the peaks are that stayed.
+    Response(PairedResponse),
+}
+
+/// A map's strength at the peaks that both pictures show; lost and gained peaks have no part in it.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PairedResponse {
+    pub places: u32,
+    /// Means over the places, in the map's unit.
+    pub before: f64,
+    pub after: f64,
+    /// SD over the places of after minus before.
+    pub scatter: f64,
 }
 
 /// Peaks of both pictures, looked up at their registered places in the other one.
@@ -209,15 +237,25 @@ impl Draft {
             enough(known.degrees_of_freedom)?;
             match (question.baseline, known.paired) {
                 (Baseline::SameVisit, Some(unchanged)) => {
-                    let counts = paired_counts(question, before, after)?;
-                    paired_test(counts, before.value.value(), unchanged, known.degrees_of_freedom)
+                    let found = paired(question, before, after)?;
+                    let level = found.levels.map_or(before.value.value(), |[before, _]| before);
+                    let (change, standard_error) = match found.outcome? {
+                        PairedFound::Peaks(counts) => paired_change(counts, level, unchanged),
+                        PairedFound::Response(response) => response_change(response, level, unchanged),
+                    }
+                    .ok_or(Refusal::Missing)?;
+                    Ok(Test { change, standard_error, degrees_of_freedom: known.degrees_of_freedom })
                 }
                 _ => level_test(question.baseline, before, after, &known),
             }
         });
         let engine = after.or(before).map(|score| score.engine.clone());
-        let value = |score: Option<&Score>| score.map(|s| s.value.value());
-        Self { item: item(metric, region, value(before), value(after), engine), better: Better::of(metric), test }
+        let even = both(before, after).and_then(|(before, after)| paired(question, before, after)).ok();
+        let [first, last] = match even.and_then(|found| found.levels).filter(|_| test.is_ok()) {
+            Some(levels) => levels.map(Some),
+            None => [before, after].map(|score| score.map(|s| s.value.value())),
+        };
+        Self { item: item(metric, region, first, last, engine), better: Better::of(metric), test }
     }
 
     fn judge(self, quantile: &mut impl FnMut(u32) -> f64) -> Compared {
@@ -259,9 +297,10 @@ fn verdict(item: &Compared, test: Test, limit: f64, better: Better) -> Result<Ve
 ///
 /// change = (gained − lost) / before_peaks × the level before, where gained and lost count from what unchanged pairs lose
 /// to noise alone. Its variance has two parts: the spread of two kept shares on unchanged pairs (one each way, never
-/// below the floor), and the counting noise of few peaks, where under no net change every peak seen only once falls on
-/// either side with equal chance (McNemar): gained + lost. It is not the difference of the two levels, which count other
-/// peaks in each picture.
+/// below the floor), and the counting noise of few peaks. Under no net change a peak seen only once falls on either side
+/// with equal chance (McNemar), so the counting noise is that of all of them; a true change adds to one side only, and
+/// must not widen its own limit: twice the smaller side counts, and at least what noise takes from unchanged skin. It is
+/// not the difference of the two levels, which count other peaks in each picture.
 #[must_use]
 pub fn paired_change(counts: PairedCounts, before: f64, unchanged: Unchanged) -> Option<(f64, f64)> {
     if counts.before_peaks == 0 {
@@ -271,19 +310,22 @@ pub fn paired_change(counts: PairedCounts, before: f64, unchanged: Unchanged) ->
     let (lost, gained) = (f64::from(counts.lost), f64::from(counts.gained));
     let by_noise = (1.0 - unchanged.mean) * (f64::from(counts.after_peaks) - peaks);
     let share = (gained - lost - by_noise) / peaks;
-    let counting = (gained + lost) / peaks.powi(2);
+    let counting = 2.0 * lost.min(gained).max((1.0 - unchanged.mean) * peaks) / peaks.powi(2);
     let sd = (2.0 * unchanged.sd.max(unchanged.floor).powi(2) + counting).sqrt();
     Some((share * before, sd * before))
 }
 
-fn paired_test(
-    counts: PairedCounts,
-    before: f64,
-    unchanged: Unchanged,
-    degrees_of_freedom: u32,
-) -> Result<Test, Refusal> {
-    let (change, standard_error) = paired_change(counts, before, unchanged).ok_or(Refusal::Missing)?;
-    Ok(Test { change, standard_error, degrees_of_freedom })
+/// How much stronger the peaks became that stayed, in the unit of the level `before`, with its SE: the spread on
+/// unchanged pairs, never below the floor, and the scatter of few places.
+#[must_use]
+pub fn response_change(response: PairedResponse, before: f64, unchanged: Unchanged) -> Option<(f64, f64)> {
+    if response.places < MIN_PLACES || response.before <= 0.0 {
+        return None;
+    }
+    let share = response.after / response.before - 1.0;
+    let scatter = (response.scatter / response.before).powi(2) / f64::from(response.places);
+    let sd = (2.0 * unchanged.sd.max(unchanged.floor).powi(2) + scatter).sqrt();
+    Some((share * before, sd * before))
 }
 
 fn level_test(baseline: Baseline, before: &Score, after: &Score, known: &ScoreRepeatability) -> Result<Test, Refusal> {
@@ -297,7 +339,7 @@ fn level_test(baseline: Baseline, before: &Score, after: &Score, known: &ScoreRe
     })
 }
 
-fn paired_counts(question: &Question<'_>, before: &Score, after: &Score) -> Result<PairedCounts, Refusal> {
+fn paired<'a>(question: &Question<'a>, before: &Score, after: &Score) -> Result<&'a PairedResult, Refusal> {
     let found = question.paired.iter().rev().find(|pair| {
         (pair.before, pair.after) == (before.capture, after.capture)
             && pair.metric == after.metric
@@ -305,7 +347,7 @@ fn paired_counts(question: &Question<'_>, before: &Score, after: &Score) -> Resu
     });
     let found = found.ok_or(Refusal::Missing)?;
     same_engine(&found.engine, &after.engine)?;
-    found.outcome
+    Ok(found)
 }
 
 fn both<T>(before: Option<T>, after: Option<T>) -> Result<(T, T), Refusal> {

@@ -32,11 +32,15 @@ pub fn derive(admitted: &Admitted) -> Result<Vec<u8>, Undecodable> {
     if width.max(height) > LONGEST_SIDE {
         image = image.resize(LONGEST_SIDE, LONGEST_SIDE, FilterType::CatmullRom);
     }
+    code(&image).map_err(|fault| Undecodable(fault.to_string()))
+}
+
+/// JPEG of at most [`MOST_BYTES`] where some quality reaches that.
+pub(super) fn code(image: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
     let mut coded = Vec::new();
     for quality in QUALITIES {
         coded.clear();
-        let encoder = JpegEncoder::new_with_quality(&mut coded, *quality);
-        image.write_with_encoder(encoder).map_err(|fault| Undecodable(fault.to_string()))?;
+        image.write_with_encoder(JpegEncoder::new_with_quality(&mut coded, *quality))?;
         if coded.len() <= MOST_BYTES {
             break;
         }

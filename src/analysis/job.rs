@@ -5,7 +5,7 @@
 //! [`Request::Setup`]. Both sides come from the same binary, so there is no version to agree on; anything malformed means
 //! that the other side is broken, and ends the conversation.
 
-use super::compare::PairedCounts;
+use super::compare::{PairedCounts, PairedFound, PairedResponse};
 use crate::domain::{
     capture::{ColourReference, FacePoints},
     comparison::Refusal,
@@ -17,8 +17,8 @@ const MAGIC: [u8; 4] = *b"SKW1";
 pub const PREFIX: usize = 12;
 /// A header lists scores and reasons; the largest real one has a few kilobytes.
 pub const MAX_HEADER: usize = 1 << 20;
-/// Two pictures, or three texts.
-pub const MAX_PARTS: usize = 3;
+/// Three texts or two pictures in; out of a pair the aligned pictures and one for each metric.
+pub const MAX_PARTS: usize = 16;
 /// One picture at the door's limit.
 pub const MAX_PART: usize = super::door::MAX_BYTES;
 
@@ -152,9 +152,18 @@ pub enum Request {
         before_anchors: [[f64; 2]; 2],
         after_anchors: [[f64; 2]; 2],
     },
+    /// Pictures of a pair for the report. Parts: before, after.
+    Pictures {
+        view: String,
+        before_anchors: [[f64; 2]; 2],
+        after_anchors: [[f64; 2]; 2],
+        /// What white looked like in each picture, linear red, green and blue, where something white or a grey card was in
+        /// view or the camera's profile is known. Without it colours do not compare.
+        whites: Option<[[f64; 3]; 2]>,
+    },
 }
 
-/// What the process answers; only [`Reply::Derived`] has a part.
+/// What the process answers; [`Reply::parts`] says how many parts go with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
@@ -172,10 +181,24 @@ pub enum Reply {
     Paired(Paired),
     /// Part: the small picture, JPEG.
     Derived,
+    /// Parts: one JPEG each, in this order.
+    Pictures(Pictures),
     /// The job could not be done; the sentence is for people. The process goes on.
     Failed {
         reason: String,
     },
+}
+
+impl Reply {
+    /// How many parts go with it; with any other number the frame is none.
+    #[must_use]
+    pub const fn parts(&self) -> usize {
+        match self {
+            Self::Derived => 1,
+            Self::Pictures(Pictures { pictures, .. }) => pictures.len(),
+            _ => 0,
+        }
+    }
 }
 
 /// Where a face lies in a picture, pixels as shown.
@@ -331,7 +354,7 @@ pub struct Paired {
     pub measures: Vec<PairedMeasure>,
 }
 
-/// One model × region of a pair: counts, or the word of the refusal ([`Refusal::as_str`]).
+/// One metric × region of a pair: counts or a response, or the word of the refusal ([`Refusal::as_str`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PairedMeasure {
@@ -339,18 +362,58 @@ pub struct PairedMeasure {
     pub metric: String,
     pub region: String,
     pub counts: Option<PairedCounts>,
+    pub response: Option<PairedResponse>,
+    /// The metric's level in both pictures, on the same grid and at the same sharpness.
+    pub levels: Option<[f64; 2]>,
     pub refusal: Option<String>,
     /// What registration left over, in pixels of the model's scale: median and 95th percentile.
     pub residual_px: Option<[f64; 2]>,
 }
 
+/// What the parts of [`Reply::Pictures`] are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pictures {
+    pub pictures: Vec<PictureOf>,
+    /// Regions that no picture speaks of, with the word of the refusal.
+    pub refused: Vec<(String, String)>,
+}
+
+/// One picture of a pair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PictureOf {
+    pub kind: PictureKind,
+    /// Set for [`PictureKind::Change`].
+    pub metric: Option<String>,
+}
+
+/// All of one frame, so that they may be laid over each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PictureKind {
+    /// The before picture.
+    Before,
+    /// The after picture laid onto it, as bright as it was taken.
+    Aligned,
+    /// The same, as bright as the before picture: one factor for all colours, which says nothing of tone.
+    SameExposure,
+    /// Where a metric changed.
+    Change,
+    /// Where redness changed; only where colours compare.
+    Redness,
+}
+
 impl PairedMeasure {
-    /// Counts, or why there are none; a word this program does not know counts as not registered.
+    /// What was found, or why nothing; a word this program does not know counts as not registered.
     ///
     /// # Errors
     /// The refusal.
-    pub fn outcome(&self) -> Result<PairedCounts, Refusal> {
-        let refusal = self.refusal.as_deref().map(|word| word.parse().unwrap_or(Refusal::NotRegistered));
-        refusal.map_or_else(|| self.counts.ok_or(Refusal::Missing), Err)
+    pub fn outcome(&self) -> Result<PairedFound, Refusal> {
+        if let Some(word) = &self.refusal {
+            return Err(word.parse().unwrap_or(Refusal::NotRegistered));
+        }
+        let counts = self.counts.map(PairedFound::Peaks);
+        counts.or(self.response.map(PairedFound::Response)).ok_or(Refusal::Missing)
     }
 }

@@ -196,6 +196,8 @@ pub struct ScoreRule {
     pub by: Extent,
     pub reduce: Reduce,
     pub paired: Option<KeptShare>,
+    /// The metric of a kept-share score of the same manifest: this score's map is compared at the places of its peaks.
+    pub peaks_of: Option<MetricId>,
     pub repeatability: Option<ScoreRepeatability>,
 }
 
@@ -285,7 +287,8 @@ pub struct ScoreRepeatability {
     pub source: String,
 }
 
-/// The kept share of pairs of unchanged skin: below 1 because noise hides faint peaks.
+/// What pairs of unchanged skin show. Of a kept share: its mean, below 1 because noise hides faint peaks, and its SD. Of a
+/// response: 1, and the SD of the logarithm of after over before divided by √2, as if each picture had a share in it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Unchanged {
     pub mean: f64,

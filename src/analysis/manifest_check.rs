@@ -53,6 +53,7 @@ impl Reader {
         let scores: Vec<_> =
             raw.score.into_iter().enumerate().filter_map(|(at, s)| self.score(at, s, &outputs, by_region)).collect();
         self.once("score", scores.iter().map(|rule| rule.metric.as_str()));
+        self.responses(&scores, &outputs);
         let golden = raw.golden.into_iter().enumerate().map(|(at, g)| self.golden(at, g)).collect();
         let Some(input) = input.filter(|_| self.complaints.is_empty()) else {
             return Err(ManifestError::Wrong(self.complaints));

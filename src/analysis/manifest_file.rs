@@ -109,6 +109,7 @@ pub(super) struct Score {
     pub paired: Option<String>,
     pub kept_threshold: Option<f64>,
     pub search_px: Option<u32>,
+    pub peaks_of: Option<String>,
     pub repeatability: Option<Repeatability>,
 }
 

@@ -29,7 +29,9 @@ impl Reader {
         let by = self.extent(&field, &raw, output, by_region);
         let paired = self.paired(&field, &raw, reduce);
         let is_paired = raw.paired.is_some();
-        self.check(by_region || !is_paired, &field("paired"), "a kept share needs input.fit = \"region\": remove it");
+        self.check(by_region || !is_paired, &field("paired"), "a pair is compared by region: remove it");
+        let is_response = raw.paired.as_deref() == Some("response");
+        let peaks_of = self.peaks_of(&field, raw.peaks_of.as_deref(), is_response);
         let repeatability = raw.repeatability.map(|r| self.repeatability(&field("repeatability"), r, is_paired));
         Some(ScoreRule {
             metric: metric?,
@@ -40,8 +42,27 @@ impl Reader {
             by,
             reduce: reduce?,
             paired,
+            peaks_of,
             repeatability,
         })
+    }
+
+    fn peaks_of(&mut self, field: Field<'_>, named: Option<&str>, is_response: bool) -> Option<MetricId> {
+        let remedy = "paired = \"response\" and peaks_of belong together: name the metric of a kept-share score";
+        self.check(named.is_some() == is_response, &field("peaks_of"), remedy);
+        named.and_then(|id| MetricId::new(id).map_err(|e| self.complain(&field("peaks_of"), e.to_string())).ok())
+    }
+
+    /// A response is measured at the peaks of another score, on a map of the same grid.
+    pub(super) fn responses(&mut self, scores: &[ScoreRule], outputs: &[Output]) {
+        for (at, rule) in scores.iter().enumerate() {
+            let Some(named) = &rule.peaks_of else { continue };
+            let field = format!("score[{at}].peaks_of");
+            let found = scores.iter().find(|other| other.metric == *named && other.paired.is_some());
+            self.check(found.is_some(), &field, "name the metric of a score with paired = \"kept-share\"");
+            let alike = found.is_none_or(|peaks| outputs[peaks.output].kind == outputs[rule.output].kind);
+            self.check(alike, &field, "both scores must read maps of one stride");
+        }
     }
 
     fn reduce(&mut self, field: Field<'_>, raw: &file::Score, output: Option<&Output>) -> Option<Reduce> {
@@ -153,7 +174,18 @@ impl Reader {
             self.check(!stray, &field("paired"), "kept_threshold and search_px need paired = \"kept-share\"");
             return None;
         };
-        self.check(kind == "kept-share", &field("paired"), "the one paired measure is \"kept-share\"");
+        if kind == "response" {
+            let stray = raw.kept_threshold.is_some() || raw.search_px.is_some();
+            self.check(
+                !stray,
+                &field("paired"),
+                "a response takes kept_threshold and search_px from the score it names",
+            );
+            let map = matches!(reduce, None | Some(Reduce::Mean | Reduce::AreaFraction { .. }));
+            self.check(map, &field("paired"), "a response needs reduce = \"mean\" or \"area-fraction\"");
+            return None;
+        }
+        self.check(kind == "kept-share", &field("paired"), "the paired measures are \"kept-share\" and \"response\"");
         let peaks = matches!(reduce, None | Some(Reduce::PeakDensity { .. }));
         self.check(peaks, &field("paired"), "a kept share needs reduce = \"peak-density\"");
         // Both are looked at before either ends this, so that both can be complained of.

@@ -10,13 +10,17 @@
 //!   [`summary`] held against what is known
 //! - [`seen`] what a photograph shows · [`gates`] the numbers it is held against · [`quality`] what is wrong, and what to do
 //! - [`tone`] tone, redness and pigment from colours, where there is something to hold them against · [`cameras`] what that is
-//! - [`register`] the after picture onto the before picture
+//! - [`register`] the after picture onto the before picture · [`blend`] one way over the whole view, for people's eyes
+//! - [`change`] pictures of a pair: aligned, at the same exposure, where what changed · [`retake`] photographs taken again,
+//!   for measuring all this · [`repeatability`] from them to the spread a comparison reckons with
 //! - [`compare`] before against after: limits, refusals, verdicts · [`student`] the one quantile they need
 //! - [`job`] what the gateway asks its inference process, and the frames both speak
 //!
 //! What walks over pixels one by one stands in the package `skinlink-pixels` (`pixels/`), optimised in every build.
 
+pub mod blend;
 pub mod cameras;
+pub mod change;
 pub mod compare;
 pub mod derivative;
 pub mod detector;
@@ -40,6 +44,8 @@ mod png;
 pub mod quality;
 pub mod regions;
 pub mod register;
+pub mod repeatability;
+pub mod retake;
 pub mod scores;
 pub mod seen;
 pub mod student;

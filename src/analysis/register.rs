@@ -1,9 +1,11 @@
 //! Lays the after picture onto the before picture, so that every pore can be looked up at its own place.
 //!
-//! From the anchors to a part of a pixel in four steps: one wide search over turn, scale and shift on a thumbnail; two
-//! steps of block matching on larger scales that follow the whole face by a similarity; then region by region an affine
-//! map (a nose stands nearer than a forehead); then a smooth field of small shifts for what no affine map follows
-//! (expression). All in the green channel, freed of light by subtracting the local mean. Deterministic.
+//! From the anchors to a part of a pixel in four steps: one wide search over turn, scale and shift on a thumbnail, wide
+//! enough for anchors that nobody tapped; two steps of block matching on larger scales that follow the whole face by a
+//! similarity; then region by region an affine map (a nose stands nearer than a forehead); then, in three rounds, a smooth
+//! field of small shifts for what no affine map follows (expression). Why not features and RANSAC:
+//! `docs/decisions/0019-registration-by-patches.md`. All in the green channel, freed of light by subtracting the local
+//! mean. Deterministic.
 //!
 //! Frames: face millimetres as in [`super::regions`], each picture by its own anchors. The result maps before millimetres
 //! to after millimetres. A pair is refused when too few patches are found again or when those found do not agree within
@@ -15,6 +17,7 @@ use super::{
 };
 use crate::domain::comparison::Refusal;
 use skinlink_pixels::{
+    bend::{Bend, Warp},
     blocks::{Blocks, Found, Sums, Template, find},
     fit::{Model, Pair, robust},
     sample::{Colour, Source},
@@ -28,6 +31,8 @@ pub const MAX_RESIDUAL_PX: f64 = 4.0;
 const FOUND_FROM: f32 = 0.45;
 /// Fewer patches, or a smaller share of them found again, register nothing.
 const MIN_FOUND: usize = 8;
+/// A map through patches of which fewer agree is not followed.
+const MIN_AGREEING: f64 = 0.6;
 const MIN_FOUND_SHARE: f64 = 0.35;
 /// Blur against noise, and half width of the local mean that is taken for light, both before patches are compared.
 const SOFT_PX: f32 = 0.8;
@@ -38,8 +43,10 @@ const SCALES: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 const THUMBNAIL_PX_PER_MM: f64 = 0.8;
 /// How far anchors may be off, in millimetres and in the turns and scales below.
 const REACH_MM: f64 = 12.0;
-const TURNS_DEGREES: [f64; 5] = [0.0, -2.5, 2.5, -5.0, 5.0];
-const SIZES: [f64; 3] = [1.0, 0.95, 1.05];
+const TURNS_DEGREES: [f64; 11] = [0.0, -2.5, 2.5, -5.0, 5.0, -7.5, 7.5, -10.0, 10.0, -12.5, 12.5];
+const SIZES: [f64; 9] = [1.0, 0.95, 1.05, 0.9, 1.1, 0.86, 1.16, 0.82, 1.22];
+/// How many of the thumbnail's best are followed.
+const STARTS: usize = 6;
 /// How much of the face round the regions helps to find the way.
 const SURROUNDINGS_MM: f64 = 15.0;
 
@@ -70,11 +77,15 @@ impl Face<'_> {
     }
 }
 
+/// Reach of the field's smoothing, in the first rounds and in the last: SD of a Gaussian, pixels of the grid looked at.
+const WIDE_SMOOTH_PX: f64 = 40.0;
+const CLOSE_SMOOTH_PX: f64 = 26.0;
+
 /// Before millimetres to after millimetres over one region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Registered {
     affine: Affine,
-    field: Field,
+    field: Bend,
     /// What the last look still found, in pixels of [`PX_PER_MM`].
     pub residual_median_px: f64,
     pub residual_p95_px: f64,
@@ -83,6 +94,11 @@ pub struct Registered {
 }
 
 impl Registered {
+    fn straight(affine: Affine, grid: &Grid) -> Self {
+        let field = Bend::flat(grid);
+        Self { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 }
+    }
+
     /// The way without its small bends.
     #[must_use]
     pub const fn affine(&self) -> &Affine {
@@ -100,16 +116,38 @@ impl Registered {
 #[must_use]
 pub fn coarse(before: &mut Face<'_>, after: &mut Face<'_>, regions: &[Vec<[f64; 2]>]) -> Affine {
     let Some(area) = surroundings(before, regions) else { return Affine::IDENTITY };
-    let mut way = thumbnail(before, after, &area).unwrap_or(Affine::IDENTITY);
-    for (px_per_mm, blocks) in
-        [(1.6, Blocks { patch: 16, step: 8, search: 5 }), (3.25, Blocks { patch: 24, step: 16, search: 5 })]
-    {
-        let grid = Grid::around(&area, px_per_mm, 0, 1);
-        let mask = Mask::whole(grid.width, grid.height);
-        let found = look(before, after, &grid, &mask, &way, blocks);
-        way = follow(&way, &grid, &found, Model::Similarity, 1.5, 6).unwrap_or(way);
-    }
-    way
+    // On a thumbnail a wrong turn may look as good as the right one; only the right one holds its patches together.
+    let followed = thumbnail(before, after, &area).into_iter().map(|start| {
+        let (first, _) = step(before, after, &area, &start, 1.6, Blocks { patch: 16, step: 8, search: 5 });
+        step(before, after, &area, &first, 3.25, Blocks { patch: 24, step: 16, search: 5 })
+    });
+    let best = followed.max_by_key(|(_, agreeing)| *agreeing);
+    let way = best.map_or(Affine::IDENTITY, |(way, _)| way);
+    // A nod foreshortens forehead and chin against each other by more than the regions' first search reaches.
+    let grid = Grid::around(&area, 3.25, 0, 1);
+    let found = look(
+        before,
+        after,
+        &grid,
+        &Mask::whole(grid.width, grid.height),
+        &way,
+        Blocks { patch: 24, step: 16, search: 5 },
+    );
+    follow(&way, &grid, &found, Model::Affine, 2.0, 20).unwrap_or(way)
+}
+
+/// The way bent to what is found over the whole area, and how many patches agree with it.
+fn step(
+    before: &mut Face<'_>,
+    after: &mut Face<'_>,
+    area: &[[f64; 2]],
+    way: &Affine,
+    px_per_mm: f64,
+    blocks: Blocks,
+) -> (Affine, usize) {
+    let grid = Grid::around(area, px_per_mm, 0, 1);
+    let found = look(before, after, &grid, &Mask::whole(grid.width, grid.height), way, blocks);
+    agreed(way, &grid, &found, Model::Similarity, 1.5, 6).unwrap_or((*way, 0))
 }
 
 /// Registers one region from the coarse way on.
@@ -123,6 +161,12 @@ pub fn region(
     coarse: &Affine,
 ) -> Result<Registered, Refusal> {
     let mut way = *coarse;
+    // Far from the middle of the face the coarse way may be millimetres beside.
+    let quarter = Grid::around(polygon, PX_PER_MM / 4.0, 24, 1);
+    let mask = both_show(before, after, &quarter, polygon, &way);
+    let found = look(before, after, &quarter, &mask, &way, Blocks { patch: 20, step: 10, search: 9 });
+    way = follow(&way, &quarter, &found, Model::Similarity, 2.0, 6).unwrap_or(way);
+
     let half = Grid::around(polygon, PX_PER_MM / 2.0, 16, 1);
     let mask = both_show(before, after, &half, polygon, &way);
     let found = look(before, after, &half, &mask, &way, Blocks { patch: 32, step: 24, search: 6 });
@@ -132,14 +176,31 @@ pub fn region(
     let mask = both_show(before, after, &grid, polygon, &way);
     let here = before.relief(&grid, &Affine::IDENTITY, REACH_PX);
     let there = after.relief(&grid, &way, REACH_PX);
-    way = follow_closely(&way, &grid, &find(&here, &there, &mask, Blocks { patch: 32, step: 40, search: 5 }));
+    way = follow_closely(&way, &grid, &find(&here, &there, &mask, Blocks { patch: 32, step: 32, search: 8 }));
     let ratio = after.pose.px_per_mm * way.scale() / before.pose.px_per_mm;
     if !SCALES.contains(&ratio) {
         return Err(Refusal::ScaleDiffers);
     }
-    let there = after.relief(&grid, &way, REACH_PX);
-    let field = Field::smooth(&grid, &find(&here, &there, &mask, Blocks { patch: 32, step: 32, search: 5 }));
-    finish(after, &grid, &mask, &here, way, field)
+    let mut registered = Registered::straight(way, &grid);
+    // The first field, on half the scale, reaches far; the second is still too smooth for the skin's own bends, having to
+    // bridge mistaken patches; the third follows what it left, on smaller patches that need not search far.
+    let coarsely = before.relief(&half, &Affine::IDENTITY, REACH_PX);
+    let there = warped_relief(after, &half, &registered);
+    let mask_half = both_show(before, after, &half, polygon, &way);
+    let found = find(&coarsely, &there, &mask_half, Blocks { patch: 32, step: 16, search: 7 });
+    registered.field.add(&trusted(&found), &half, WIDE_SMOOTH_PX);
+    for (blocks, smooth_px) in [
+        (Blocks { patch: 32, step: 20, search: 6 }, WIDE_SMOOTH_PX),
+        (Blocks { patch: 24, step: 16, search: 4 }, CLOSE_SMOOTH_PX),
+    ] {
+        let there = warped_relief(after, &grid, &registered);
+        registered.field.add(&trusted(&find(&here, &there, &mask, blocks)), &grid, smooth_px);
+    }
+    finish(after, &grid, &mask, &here, registered)
+}
+
+fn warped_relief(after: &mut Face<'_>, grid: &Grid, registered: &Registered) -> Plane {
+    warped(after, grid, registered, Colour::Green).swap_remove(0).blurred(SOFT_PX).high_passed(REACH_PX)
 }
 
 /// Affine where enough was found for one, else a similarity, else as it was.
@@ -155,11 +216,9 @@ fn finish(
     grid: &Grid,
     mask: &Mask,
     here: &Plane,
-    affine: Affine,
-    field: Field,
+    mut registered: Registered,
 ) -> Result<Registered, Refusal> {
-    let mut registered = Registered { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 };
-    let there = warped(after, grid, &registered, Colour::Green).swap_remove(0).blurred(SOFT_PX).high_passed(REACH_PX);
+    let there = warped_relief(after, grid, &registered);
     let found = find(here, &there, mask, Blocks { patch: 32, step: 40, search: 6 });
     let mut left: Vec<f64> = good(&found).map(|f| f.shift[0].hypot(f.shift[1])).collect();
     registered.found_share = left.len() as f64 / found.len().max(1) as f64;
@@ -174,13 +233,10 @@ fn finish(
 
 /// The after picture's planes on a grid over the before picture's face.
 pub fn warped(after: &mut Face<'_>, grid: &Grid, registered: &Registered, colour: Colour) -> Vec<Plane> {
-    let (to_mm, to_picture) = (grid.to_mm(), after.pose.to_picture);
+    let to_picture = after.pose.to_picture;
     let reduction = to_picture.scale() * registered.affine.scale() / grid.px_per_mm;
-    let place = |x: f32, y: f32| {
-        let mm = to_mm.apply([f64::from(x), f64::from(y)]);
-        to_picture.apply(registered.to_after_mm(mm)).map(|v| v as f32)
-    };
-    after.source.sample(grid.width, grid.height, [reduction; 2], colour, &place)
+    let warp = Warp { to_mm: grid.to_mm(), bend: &registered.field, onto: to_picture.after(&registered.affine) };
+    after.source.sample_bent(grid.width, grid.height, [reduction; 2], colour, &warp)
 }
 
 /// The bounding box of the regions with their surroundings, as far as the before picture shows it; a rectangle.
@@ -206,8 +262,8 @@ fn surroundings(before: &Face<'_>, regions: &[Vec<[f64; 2]>]) -> Option<Vec<[f64
     Some(vec![[left, top], [right, top], [right, bottom], [left, bottom]])
 }
 
-/// The best of all turns, sizes and shifts on a thumbnail.
-fn thumbnail(before: &mut Face<'_>, after: &mut Face<'_>, area: &[[f64; 2]]) -> Option<Affine> {
+/// The best few of all turns, sizes and shifts on a thumbnail.
+fn thumbnail(before: &mut Face<'_>, after: &mut Face<'_>, area: &[[f64; 2]]) -> Vec<Affine> {
     let reach = (REACH_MM * THUMBNAIL_PX_PER_MM).round() as usize;
     let inner = Grid::around(area, THUMBNAIL_PX_PER_MM, 0, 1);
     let outer = Grid {
@@ -217,22 +273,20 @@ fn thumbnail(before: &mut Face<'_>, after: &mut Face<'_>, area: &[[f64; 2]]) -> 
         ..inner
     };
     let here = before.relief(&inner, &Affine::IDENTITY, 10);
-    let template = Template::cut(&here, 0, 0, inner.width, inner.height)?;
+    let Some(template) = Template::cut(&here, 0, 0, inner.width, inner.height) else { return Vec::new() };
     let middle = inner.to_mm().apply([inner.width as f64 / 2.0, inner.height as f64 / 2.0]);
-    let mut best: Option<(f32, Affine)> = None;
+    let mut tried: Vec<(f32, Affine)> = Vec::new();
     for degrees in TURNS_DEGREES {
         for size in SIZES {
             let turn = about(middle, degrees, size);
             let there = after.relief(&outer, &turn, 10);
             let found = template.search(&there, &Sums::of(&there), reach, reach, reach);
-            if best.is_none_or(|(likeness, _)| found.likeness > likeness) {
-                let mm = found.shift.map(|v| v / THUMBNAIL_PX_PER_MM);
-                let shift = Affine { t: mm, ..Affine::IDENTITY };
-                best = Some((found.likeness, turn.after(&shift)));
-            }
+            let mm = found.shift.map(|v| v / THUMBNAIL_PX_PER_MM);
+            tried.push((found.likeness, turn.after(&Affine { t: mm, ..Affine::IDENTITY })));
         }
     }
-    best.map(|(_, way)| way)
+    tried.sort_by(|a, b| b.0.total_cmp(&a.0));
+    tried.into_iter().take(STARTS).map(|(_, way)| way).collect()
 }
 
 /// A turn and growth that leaves `middle` where it is.
@@ -260,84 +314,42 @@ fn look(
     find(&here, &there, mask, blocks)
 }
 
+/// Those that were found and not at the rim of their search.
+fn trusted(found: &[Found]) -> Vec<Found> {
+    good(found).filter(|f| !f.on_rim).copied().collect()
+}
+
 fn good(found: &[Found]) -> impl Iterator<Item = &Found> {
     found.iter().filter(|f| f.likeness >= FOUND_FROM)
 }
 
 /// The way bent to what was found on the grid.
 fn follow(way: &Affine, grid: &Grid, found: &[Found], model: Model, tolerance: f64, need: usize) -> Option<Affine> {
-    let pairs: Vec<Pair> = good(found)
-        .filter(|f| !f.on_rim)
-        .map(|f| Pair { from: f.at, to: [f.at[0] + f.shift[0], f.at[1] + f.shift[1]] })
-        .collect();
-    let (step, _) = robust(&pairs, model, tolerance, need)?;
+    agreed(way, grid, found, model, tolerance, need).map(|(way, _)| way)
+}
+
+/// The same, and how many patches agree.
+fn agreed(
+    way: &Affine,
+    grid: &Grid,
+    found: &[Found],
+    model: Model,
+    tolerance: f64,
+    need: usize,
+) -> Option<(Affine, usize)> {
+    let pairs: Vec<Pair> =
+        trusted(found).iter().map(|f| Pair { from: f.at, to: [f.at[0] + f.shift[0], f.at[1] + f.shift[1]] }).collect();
+    let (step, agree) = robust(&pairs, model, tolerance, need)?;
+    // Skin that bends by more than the tolerance splits into parts: a map of one part would throw the others far off, and
+    // the field of small shifts follows all of them from where the last step left them.
+    let agreeing = agree.iter().filter(|agree| **agree).count();
+    if (agreeing as f64) < MIN_AGREEING * pairs.len() as f64 {
+        return None;
+    }
     // No two handheld pictures differ so much between two steps; such a map comes from chance.
     if !(0.7..1.4).contains(&step.scale()) {
         return None;
     }
     let to_mm = grid.to_mm();
-    Some(way.after(&to_mm.after(&step.after(&to_mm.inverse()?))))
-}
-
-/// Small shifts over a region, in millimetres: smooth between nodes, zero where nothing was found.
-#[derive(Debug, Clone, PartialEq)]
-struct Field {
-    grid: Grid,
-    columns: usize,
-    rows: usize,
-    /// Shift at each node, millimetres.
-    shifts: Vec<[f64; 2]>,
-}
-
-/// Distance of the nodes and reach of the smoothing, pixels of the grid.
-const NODE_PX: f64 = 32.0;
-const SMOOTH_PX: f64 = 40.0;
-/// A patch whose shift differs more from its neighbours' median was mistaken.
-const ODD_PX: f64 = 2.0;
-
-impl Field {
-    fn smooth(grid: &Grid, found: &[Found]) -> Self {
-        let found: Vec<&Found> = good(found).filter(|f| !f.on_rim).collect();
-        let agreeing: Vec<&Found> = found.iter().copied().filter(|f| fits_in(f, &found)).collect();
-        let nodes = |pixels: usize| (pixels as f64 / NODE_PX).ceil() as usize + 1;
-        let (columns, rows) = (nodes(grid.width), nodes(grid.height));
-        let node = |at: usize| {
-            let here = [(at % columns) as f64 * NODE_PX, (at / columns) as f64 * NODE_PX];
-            let mut sum = [0.0, 0.0];
-            // The weight of "no shift" fades out as soon as anything was found near by.
-            let mut weight = 0.05;
-            for f in &agreeing {
-                let squared = (f.at[0] - here[0]).powi(2) + (f.at[1] - here[1]).powi(2);
-                let w = f64::from(f.likeness).powi(2) * (-0.5 * squared / SMOOTH_PX.powi(2)).exp();
-                sum = [sum[0] + w * f.shift[0], sum[1] + w * f.shift[1]];
-                weight += w;
-            }
-            sum.map(|v| v / weight / grid.px_per_mm)
-        };
-        Self { grid: *grid, columns, rows, shifts: (0..columns * rows).map(node).collect() }
-    }
-
-    /// Bilinear between the nodes; beyond them the border's.
-    fn at(&self, mm: [f64; 2]) -> [f64; 2] {
-        let place = |axis: usize, count: usize| {
-            let at = (mm[axis] - self.grid.origin_mm[axis]) * self.grid.px_per_mm / NODE_PX;
-            let at = at.clamp(0.0, count as f64 - 1.0);
-            let low = (at as usize).min(count.saturating_sub(2));
-            (low, at - low as f64)
-        };
-        let ((x, fx), (y, fy)) = (place(0, self.columns), place(1, self.rows));
-        let node = |x: usize, y: usize| self.shifts[y.min(self.rows - 1) * self.columns + x.min(self.columns - 1)];
-        let (a, b, c, d) = (node(x, y), node(x + 1, y), node(x, y + 1), node(x + 1, y + 1));
-        [0, 1].map(|k: usize| (a[k] * (1.0 - fx) + b[k] * fx) * (1.0 - fy) + (c[k] * (1.0 - fx) + d[k] * fx) * fy)
-    }
-}
-
-fn fits_in(f: &Found, all: &[&Found]) -> bool {
-    let near = |g: &&&Found| (g.at[0] - f.at[0]).abs() < 100.0 && (g.at[1] - f.at[1]).abs() < 100.0;
-    let middle = |axis: usize| {
-        let mut shifts: Vec<f64> = all.iter().filter(near).map(|g| g.shift[axis]).collect();
-        shifts.sort_by(f64::total_cmp);
-        shifts[shifts.len() / 2]
-    };
-    (f.shift[0] - middle(0)).hypot(f.shift[1] - middle(1)) <= ODD_PX
+    Some((way.after(&to_mm.after(&step.after(&to_mm.inverse()?))), agreeing))
 }

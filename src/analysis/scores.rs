@@ -1,7 +1,7 @@
 //! Output tensors to scores: activation, then the reducer the manifest names, over one region.
 
 use super::{
-    compare::PairedCounts,
+    compare::{PairedCounts, PairedResponse},
     golden::Raw,
     manifest::{Activation, KeptShare, Layout, Output, OutputKind, Per, Reduce},
     picture::Plane,
@@ -208,6 +208,26 @@ pub fn paired(
     }
 }
 
+/// How strong a map is at the peaks that two other maps both show; all four lie on one grid, after onto before.
+#[must_use]
+pub fn response(
+    peaks_of: [&Plane; 2],
+    maps: [&Plane; 2],
+    mask: &Mask,
+    threshold: f32,
+    window: u32,
+    kept: KeptShare,
+) -> PairedResponse {
+    let rule = Rule { threshold, window, kept: kept.kept_threshold, search: kept.search_px };
+    let found = peaks::strength(peaks_of, maps, mask, rule);
+    PairedResponse {
+        places: u32::try_from(found.places).unwrap_or(u32::MAX),
+        before: found.before,
+        after: found.after,
+        scatter: found.scatter,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -248,6 +268,20 @@ mod tests {
         let kept = KeptShare { kept_threshold: 0.6, search_px: 1 };
         let counts = paired(&map(), &after, &Mask::whole(9, 5), 1.5, 3, kept);
         assert_eq!(counts, PairedCounts { before_peaks: 2, lost: 1, after_peaks: 1, gained: 1 });
+    }
+
+    #[test]
+    fn strength_is_read_where_both_show_a_peak() {
+        let whole = Mask::whole(9, 5);
+        let kept = KeptShare { kept_threshold: 0.6, search_px: 1 };
+        let weaker = Plane { values: map().values.iter().map(|v| v * 0.75).collect(), ..map() };
+        let found = response([&map(), &map()], [&map(), &weaker], &whole, 1.5, 3, kept);
+        assert_eq!((found.places, found.before, found.after), (2, 2.5, 1.875));
+        assert!((found.scatter - 0.125).abs() < 1e-9, "0.75 and 0.5 less: {}", found.scatter);
+        let mut gone = map();
+        gone.values[2 * 9 + 2] = 0.0;
+        let found = response([&map(), &gone], [&map(), &gone], &whole, 1.5, 3, kept);
+        assert_eq!((found.places, found.before, found.after), (1, 2.0, 2.0), "a lost peak did not fade");
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub enum Model {
         #[command(flatten)]
         folder: ModelFolder,
     },
-    /// Run a model on a folder of pictures and say what they come to; ended by Ctrl-C, the same command goes on.
+    /// Run a model on a folder of pictures and say what they come to, or measure how far it repeats itself; ended by Ctrl-C,
+    /// the same command goes on.
     Eval(Eval),
     /// Put a model into a gateway's folder and into use, while it runs; refused, the old one goes on.
     Activate(Activate),
@@ -65,8 +66,8 @@ pub struct Eval {
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// A folder of JPEG, PNG or WebP pictures.
-    #[arg(value_name = "FOLDER")]
-    pub pictures: PathBuf,
+    #[arg(value_name = "FOLDER", required_unless_present = "repeatability")]
+    pub pictures: Option<PathBuf>,
     /// What is known of the pictures (docs/models.md).
     #[arg(long, value_name = "FILE")]
     pub truth: Option<PathBuf>,
@@ -80,7 +81,36 @@ pub struct Eval {
     #[arg(long)]
     pub json: bool,
     #[command(flatten)]
+    pub retaken: Retaken,
+    #[command(flatten)]
     pub folder: ModelFolder,
+}
+
+/// Options of `--repeatability`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Repeatability")]
+pub struct Retaken {
+    /// Retake photographs of unchanged skin and derive the standard error of each metric, as the manifest carries it.
+    #[arg(long, conflicts_with_all = ["pictures", "truth", "into", "px_per_mm", "json"])]
+    pub repeatability: bool,
+    /// Folder with photographs and planted.json, as `make setup` renders them.
+    #[arg(long, value_name = "FOLDER", default_value = "target/demo-photos", requires = "repeatability")]
+    pub photos: PathBuf,
+    /// How they are retaken: rig, handheld or careless.
+    #[arg(long, value_name = "NAME", default_value = "handheld", requires = "repeatability")]
+    pub manner: String,
+    /// Pairs of photographs; the degrees of freedom, of which a verdict needs 30.
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "repeatability")]
+    pub pairs: u32,
+    /// What the pairs are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "repeatability")]
+    pub seed: u64,
+    /// Where finished pairs are kept until all are done.
+    #[arg(long, value_name = "FILE", default_value = "target/repeatability.jsonl", requires = "repeatability")]
+    pub journal: PathBuf,
+    /// Put the figures into the manifest.
+    #[arg(long, requires = "repeatability")]
+    pub write: bool,
 }
 
 const AFTER_EVAL: &str = "\

@@ -12,6 +12,7 @@ mod levels;
 mod limits;
 mod outputs;
 mod pairs;
+mod pictures;
 mod pipe;
 mod whole;
 
@@ -45,23 +46,38 @@ fn serve(input: &mut impl io::Read, output: &mut impl io::Write) -> Result<(), p
     let mut engine = None;
     while let Some((request, parts)) = pipe::read(input)? {
         faults::point("worker.request.read");
-        let answered = match (&request, &parts[..]) {
-            (Request::Derive, [picture]) => derive(picture).map(|small| (Reply::Derived, small)),
-            _ => answer(&mut engine, request, &parts).map(|reply| (reply, Vec::new())),
-        };
-        let reply = answered.unwrap_or_else(|reason| (Reply::Failed { reason }, Vec::new()));
-        pipe::write(output, &reply)?;
+        let answered = answer(&mut engine, request, &parts);
+        let (reply, parts) = answered.unwrap_or_else(|reason| (Reply::Failed { reason }, Vec::new()));
+        pipe::write(output, &reply, &parts)?;
         faults::point("worker.answer.written");
     }
     Ok(())
 }
 
-fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Result<Reply, String> {
+/// A reply and the parts that go with it.
+type Answer = (Reply, Vec<Vec<u8>>);
+
+fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Result<Answer, String> {
+    if let (Request::Pictures { view, before_anchors, after_anchors, whites }, [before, after]) = (&request, parts) {
+        let engine = engine.as_mut().ok_or(NOT_SET_UP)?;
+        let anchors = [*before_anchors, *after_anchors];
+        let (pictures, parts) = pictures::make(engine, view, anchors, [before, after], *whites)?;
+        return Ok((Reply::Pictures(pictures), parts));
+    }
+    if let (Request::Derive, [picture]) = (&request, parts) {
+        return derive(picture).map(|small| (Reply::Derived, vec![small]));
+    }
+    bare(engine, request, parts).map(|reply| (reply, Vec::new()))
+}
+
+const NOT_SET_UP: &str = "the inference process was not set up";
+
+fn bare(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Result<Reply, String> {
     if let Request::Setup { onnxruntime, memory_mib } = request {
         *engine = Some(set_up(&onnxruntime, memory_mib, parts)?);
         return Ok(Reply::Ready { provider: onnx::PROVIDER.to_owned() });
     }
-    let engine = engine.as_mut().ok_or("the inference process was not set up")?;
+    let engine = engine.as_mut().ok_or(NOT_SET_UP)?;
     match (request, parts) {
         (Request::Setup { .. }, _) => Err("set-up happens once".into()),
         (Request::Ping, _) => Ok(Reply::Pong),

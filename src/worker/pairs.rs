@@ -3,15 +3,16 @@
 use super::{
     engine::{Engine, name_of},
     levels::Shown,
-    outputs::of_planes,
+    outputs::{self, Outputs},
 };
 use crate::{
     adapters::onnx::Model,
     analysis::{
-        compare::PairedCounts,
+        compare::{PairedCounts, PairedResponse},
         job::{Paired, PairedMeasure},
-        manifest::{Fit, KeptShare, Reduce, ScoreRule},
-        regions::{Affine, Grid},
+        manifest::{Fit, KeptShare, OutputKind, Reduce, ScoreRule},
+        picture::Plane,
+        regions::{Affine, Grid, Mask},
         register::{self, Face, Registered},
         scores,
     },
@@ -53,38 +54,67 @@ fn of_region(
     coarser: f64,
 ) -> Result<Vec<PairedMeasure>, String> {
     let Fit::Region { min_px_per_mm, .. } = model.manifest().input.fit else { return Ok(Vec::new()) };
-    let rules: Vec<ScoreRule> = model.manifest().scores.iter().filter(|rule| rule.paired.is_some()).cloned().collect();
+    let rules: Vec<ScoreRule> = model.manifest().scores.iter().filter(|rule| is_paired(rule)).cloned().collect();
     if rules.is_empty() {
         return Ok(Vec::new());
     }
-    let counted = match registered {
+    let found = match registered {
         _ if coarser < min_px_per_mm => Err(Refusal::TooCoarse),
         Err(refusal) => Err(*refusal),
-        Ok(registered) => Ok(count(model, &rules, polygon, before, after, registered)?),
+        Ok(registered) => Ok(compared(model, &rules, polygon, before, after, registered)?),
     };
     let measure = |(at, rule): (usize, &ScoreRule)| {
-        let counts: Result<PairedCounts, Refusal> = counted.as_ref().map(|c| c[at]).map_err(|refusal| *refusal);
+        let (found, refusal) = match &found {
+            Ok(found) => (found.get(at), None),
+            Err(refusal) => (None, Some(refusal.to_string())),
+        };
         PairedMeasure {
             model: name_of(model),
             metric: rule.metric.to_string(),
             region: region.to_string(),
-            counts: counts.ok(),
-            refusal: counts.err().map(|refusal| refusal.to_string()),
+            counts: found.and_then(|found| found.counts),
+            response: found.and_then(|found| found.response),
+            levels: found.and_then(|found| found.levels),
+            refusal,
             residual_px: registered.as_ref().ok().map(|r| [r.residual_median_px, r.residual_p95_px]),
         }
     };
     Ok(rules.iter().enumerate().map(measure).collect())
 }
 
-/// Both pictures on the before picture's grid and at the same sharpness, through the model, counted.
-fn count(
+pub(super) const fn is_paired(rule: &ScoreRule) -> bool {
+    rule.paired.is_some() || rule.peaks_of.is_some()
+}
+
+/// One score of one region.
+struct OfRule {
+    counts: Option<PairedCounts>,
+    response: Option<PairedResponse>,
+    levels: Option<[f64; 2]>,
+}
+
+/// Both maps of one output with the mask at their scale, and pixels per millimetre.
+struct Maps<'a> {
+    maps: [&'a Plane; 2],
+    mask: Mask,
+    px_per_mm: f64,
+}
+
+/// A region of both pictures on the before picture's grid and at the same sharpness, as a model sees it.
+pub(super) struct Evened {
+    pub grid: Grid,
+    pub mask: Mask,
+    pub before: Outputs,
+    pub after: Outputs,
+}
+
+pub(super) fn evened(
     model: &mut Model,
-    rules: &[ScoreRule],
     polygon: &[[f64; 2]],
     before: &mut Face<'_>,
     after: &mut Face<'_>,
     registered: &Registered,
-) -> Result<Vec<PairedCounts>, String> {
+) -> Result<Evened, String> {
     let Fit::Region { px_per_mm, margin_px, multiple_of, .. } = model.manifest().input.fit else {
         return Err("paired measures need regions".into());
     };
@@ -95,15 +125,51 @@ fn count(
     let mut first = before.source.sample_affine(grid.width, grid.height, reduction, Colour::Rgb, &here);
     let mut second = register::warped(after, &grid, registered, Colour::Rgb);
     parity::equalise(&mut first, &mut second, &mask);
-    let (first, second) = (of_planes(model, &first)?, of_planes(model, &second)?);
-    let counts = |rule: &ScoreRule| {
-        let (Reduce::PeakDensity { threshold, window }, Some(kept)) = (rule.reduce, rule.paired) else {
-            return PairedCounts { before_peaks: 0, lost: 0, after_peaks: 0, gained: 0 };
-        };
-        let (first, second) = (first.of_rule(rule), second.of_rule(rule));
-        let mask = scores::map_mask(model.manifest().outputs[rule.output].kind, &mask, first);
-        let kept: KeptShare = kept;
-        scores::paired(first, second, &mask, threshold, window, kept)
+    let (before, after) = (outputs::of_planes(model, &first)?, outputs::of_planes(model, &second)?);
+    Ok(Evened { grid, mask, before, after })
+}
+
+/// Compared rule by rule.
+fn compared(
+    model: &mut Model,
+    rules: &[ScoreRule],
+    polygon: &[[f64; 2]],
+    before: &mut Face<'_>,
+    after: &mut Face<'_>,
+    registered: &Registered,
+) -> Result<Vec<OfRule>, String> {
+    let Evened { grid, mask, before: first, after: second } = evened(model, polygon, before, after, registered)?;
+    let px_per_mm = grid.px_per_mm;
+    let manifest = model.manifest();
+    let maps = |rule: &ScoreRule| {
+        let kind = manifest.outputs[rule.output].kind;
+        let stride = if let OutputKind::Map { stride } = kind { stride } else { 1 };
+        let maps = [first.of_rule(rule), second.of_rule(rule)];
+        Maps { maps, mask: scores::map_mask(kind, &mask, maps[0]), px_per_mm: px_per_mm / f64::from(stride) }
     };
-    Ok(rules.iter().map(counts).collect())
+    let of_rule = |rule: &ScoreRule| {
+        let Maps { maps: here, mask, px_per_mm } = maps(rule);
+        let level = |map: &Plane| scores::reduce(rule.reduce, map, &mask, px_per_mm).ok();
+        let counts = peaks_rule(rule)
+            .map(|(threshold, window, kept)| scores::paired(here[0], here[1], &mask, threshold, window, kept));
+        let peaks = rule.peaks_of.as_ref().and_then(|metric| manifest.score(metric));
+        let response = peaks.and_then(|peaks| {
+            let (threshold, window, kept) = peaks_rule(peaks)?;
+            let peaks = maps(peaks).maps;
+            // The manifest says so; the model may not keep to it.
+            let alike = peaks.iter().all(|map| (map.width, map.height) == (here[0].width, here[0].height));
+            alike.then(|| scores::response(peaks, here, &mask, threshold, window, kept))
+        });
+        let levels = level(here[0]).zip(level(here[1])).map(|(before, after)| [before, after]);
+        OfRule { counts, response, levels }
+    };
+    Ok(rules.iter().map(of_rule).collect())
+}
+
+/// Threshold, window and what counts as kept, of a score whose peaks are paired.
+pub(super) fn peaks_rule(rule: &ScoreRule) -> Option<(f32, u32, KeptShare)> {
+    match (rule.reduce, rule.paired) {
+        (Reduce::PeakDensity { threshold, window }, Some(kept)) => Some((threshold, window, kept)),
+        _ => None,
+    }
 }

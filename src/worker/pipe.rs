@@ -32,10 +32,12 @@ pub(super) fn read(input: &mut impl Read) -> Result<Option<Heard>, PipeError> {
     Ok(Some((request, parts)))
 }
 
-pub(super) fn write(output: &mut impl Write, (reply, part): &(Reply, Vec<u8>)) -> Result<(), PipeError> {
-    let parts: &[&[u8]] = if part.is_empty() { &[] } else { &[part] };
-    output.write_all(&job::head(reply, parts)?)?;
-    output.write_all(part)?;
+pub(super) fn write(output: &mut impl Write, reply: &Reply, parts: &[Vec<u8>]) -> Result<(), PipeError> {
+    let slices: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    output.write_all(&job::head(reply, &slices)?)?;
+    for part in parts {
+        output.write_all(part)?;
+    }
     Ok(output.flush()?)
 }
 

@@ -36,7 +36,7 @@ pub fn regions() -> String {
 pub struct Worker {
     child: Child,
     input: Option<ChildStdin>,
-    answers: mpsc::Receiver<Option<Reply>>,
+    answers: mpsc::Receiver<Option<(Reply, Vec<Vec<u8>>)>>,
 }
 
 impl Worker {
@@ -63,12 +63,22 @@ impl Worker {
     }
 
     pub fn set_up_with(&mut self, library: &Path, memory_mib: u32) -> Option<Reply> {
+        self.set_up_for(library, memory_mib, &regions())
+    }
+
+    /// With other regions than the project's.
+    pub fn set_up_for(&mut self, library: &Path, memory_mib: u32, regions: &str) -> Option<Reply> {
         let onnxruntime = library.display().to_string();
-        self.ask(&Request::Setup { onnxruntime, memory_mib }, &[regions().as_bytes()])
+        self.ask(&Request::Setup { onnxruntime, memory_mib }, &[regions.as_bytes()])
     }
 
     /// `None` when the process ended instead of answering.
     pub fn ask(&mut self, request: &Request, parts: &[&[u8]]) -> Option<Reply> {
+        self.ask_for_parts(request, parts).map(|(reply, _)| reply)
+    }
+
+    /// The same with the answer's parts.
+    pub fn ask_for_parts(&mut self, request: &Request, parts: &[&[u8]]) -> Option<(Reply, Vec<Vec<u8>>)> {
         self.send(&[&job::head(request, parts).expect("a sound request")[..], &parts.concat()].concat());
         self.answers.recv_timeout(LIMIT).expect("an answer or an end within the limit")
     }
@@ -109,11 +119,21 @@ impl Drop for Worker {
     }
 }
 
-fn answer(output: &mut impl Read) -> Option<Reply> {
+fn answer(output: &mut impl Read) -> Option<(Reply, Vec<Vec<u8>>)> {
     let mut prefix = [0; PREFIX];
     output.read_exact(&mut prefix).ok()?;
-    let Prefix { header, .. } = Prefix::parse(prefix).expect("the process speaks in frames");
+    let Prefix { header, parts } = Prefix::parse(prefix).expect("the process speaks in frames");
+    let mut lengths = vec![0; 4 * parts];
+    output.read_exact(&mut lengths).ok()?;
+    let lengths = Prefix::part_lengths(&lengths).expect("parts within the limits");
     let mut bytes = vec![0; header];
     output.read_exact(&mut bytes).ok()?;
-    Some(job::parse_header(&bytes).expect("the process answers in the words of the job"))
+    let reply = job::parse_header(&bytes).expect("the process answers in the words of the job");
+    let mut parts = Vec::new();
+    for length in lengths {
+        let mut part = vec![0; length];
+        output.read_exact(&mut part).ok()?;
+        parts.push(part);
+    }
+    Some((reply, parts))
 }

@@ -6,12 +6,13 @@ use super::{
 };
 use skinlink::{
     clock,
+    config::metrics,
     domain::{
         CaptureId, CustomerId, Region, VisitId,
         capture::{Format, Light, View},
         consent::{Channel, Purpose},
         customer::Customer,
-        metric::{Direction, Label, Metric, MetricId},
+        metric::Metric,
         scan::{Phase, Step},
     },
     store::{NewCapture, NewConsent, Options, Store, StoreKey},
@@ -41,17 +42,9 @@ pub struct Gateway {
     pub stop: CancellationToken,
 }
 
-pub fn metric() -> Metric {
-    Metric {
-        id: MetricId::new("pores").unwrap(),
-        label: Label { zh: "毛孔".into(), en: "Pores".into() },
-        unit: "/cm²".into(),
-        direction: Direction::LowerIsBetter,
-        target: None,
-        decimals: 1,
-        range: 0.0..=2000.0,
-        by_colour: false,
-    }
+/// As the house has them: a score of a metric that it does not know refuses the whole model.
+pub fn house_metrics() -> Vec<Metric> {
+    metrics::parse(include_str!("../../config/metrics.toml"), "metrics.toml").unwrap()
 }
 
 pub fn recipe(program: &str, deadline: Duration) -> Recipe {
@@ -128,7 +121,7 @@ impl Gateway {
         let (_, capture) = photographed(&store).await;
         let (handle, inbox) = channel();
         let stop = CancellationToken::new();
-        let settings = Settings { worker, models: vec![pores()], metrics: vec![metric()] };
+        let settings = Settings { worker, models: vec![pores()], metrics: house_metrics() };
         let task = tokio::spawn(run(settings, store.clone(), inbox, stop.clone()));
         Self { _folder: folder, store, capture, handle, task, stop }
     }

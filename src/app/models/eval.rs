@@ -38,7 +38,8 @@ pub(super) async fn eval(options: &Eval) -> anyhow::Result<u8> {
             Err(why) => return misunderstood(&path.display().to_string(), &why),
         },
     };
-    let pictures = pictures(&options.pictures)?;
+    let folder = options.pictures.as_deref().context("name a folder of pictures, or say --repeatability")?;
+    let pictures = pictures(folder)?;
     let recipe = recipe(&options.folder)?;
     let tried = match ModelTrial::new(recipe.clone()).run(&model).await {
         Ok(tried) => tried,

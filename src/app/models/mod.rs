@@ -2,6 +2,7 @@
 
 mod activate;
 mod eval;
+mod repeatability;
 mod show;
 
 use super::{catalogue, print::say, runtime};
@@ -29,6 +30,7 @@ pub async fn command(command: &Model) -> anyhow::Result<u8> {
         Model::List { json, folder } => list(folder, *json),
         Model::Show { model, json, folder } => show::show(&find(model, &folder.models)?, *json),
         Model::Test { model, json, folder } => test(model.as_deref(), folder, *json).await,
+        Model::Eval(options) if options.retaken.repeatability => repeatability::run(options).await,
         Model::Eval(options) => eval::eval(options).await,
         Model::Activate(options) => activate::activate(options).await,
     }

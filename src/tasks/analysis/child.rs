@@ -31,7 +31,8 @@ const SIGABRT: i32 = nix::sys::signal::Signal::SIGABRT as i32;
 const SIGBUS: i32 = nix::sys::signal::Signal::SIGBUS as i32;
 const SIGKILL: i32 = nix::sys::signal::Signal::SIGKILL as i32;
 const SIGSEGV: i32 = nix::sys::signal::Signal::SIGSEGV as i32;
-/// A small picture has 0.4 MB, and little more where even the strongest compression is not enough.
+/// A small picture has 0.4 MB, and little more where even the strongest compression is not enough; one of a pair, 1500 pixels
+/// at its longer side, not many times that.
 const MOST_BACK: usize = 8_000_000;
 
 /// How the inference process is started.
@@ -98,18 +99,20 @@ impl Worker {
     /// One question, one answer; a process that died under it is replaced and asked once more. Waits out the rest after
     /// earlier failures. Cancelling ends the process.
     pub(super) async fn ask(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Reply, ChildError> {
-        self.ask_for(request, parts).await.map(|(reply, _)| reply)
+        Ok(self.ask_for_parts(request, parts).await?.0)
     }
 
     /// The small picture of a photograph, made where a decoder's memory and faults are not the gateway's.
     pub(super) async fn derive(&mut self, picture: &[u8]) -> Result<Vec<u8>, ChildError> {
-        match self.ask_for(&Request::Derive, &[picture]).await? {
-            (Reply::Derived, small) if !small.is_empty() => Ok(small),
-            (other, _) => Err(self.garbage(&other)),
+        let (reply, mut parts) = self.ask_for_parts(&Request::Derive, &[picture]).await?;
+        match (&reply, parts.pop()) {
+            (Reply::Derived, Some(small)) if !small.is_empty() => Ok(small),
+            _ => Err(self.garbage(&reply)),
         }
     }
 
-    async fn ask_for(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Heard, ChildError> {
+    /// The same as [`Self::ask`], for an answer that comes with parts.
+    pub(super) async fn ask_for_parts(&mut self, request: &Request, parts: &[&[u8]]) -> Result<Heard, ChildError> {
         match self.try_once(request, parts).await {
             Err(ChildError::Died(why)) => {
                 tracing::warn!(why, "inference process ended; starting another");
@@ -242,8 +245,8 @@ enum Fault {
     Frame(#[from] FrameError),
 }
 
-/// An answer with its part, which is empty for all but one kind.
-type Heard = (Reply, Vec<u8>);
+/// An answer with its parts, as many as [`Reply::parts`] says.
+type Heard = (Reply, Vec<Vec<u8>>);
 
 async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<Heard, Fault> {
     running.input.write_all(&job::head(request, parts)?).await?;
@@ -255,21 +258,26 @@ async fn exchange(running: &mut Running, request: &Request, parts: &[&[u8]]) -> 
     let mut prefix = [0; PREFIX];
     running.output.read_exact(&mut prefix).await?;
     let Prefix { header, parts } = Prefix::parse(prefix)?;
-    if parts > 1 {
-        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: 1 }.into());
-    }
     let mut lengths = vec![0; 4 * parts];
     running.output.read_exact(&mut lengths).await?;
-    let length = Prefix::part_lengths(&lengths)?.first().copied().unwrap_or(0);
-    if length > MOST_BACK {
-        return Err(FrameError::TooLarge { what: "a part", found: length, limit: MOST_BACK }.into());
+    let lengths = Prefix::part_lengths(&lengths)?;
+    if let Some(&found) = lengths.iter().find(|length| **length > MOST_BACK) {
+        return Err(FrameError::TooLarge { what: "a part", found, limit: MOST_BACK }.into());
     }
     let mut bytes = vec![0; header];
     running.output.read_exact(&mut bytes).await?;
-    let mut part = vec![0; length];
-    running.output.read_exact(&mut part).await?;
+    let reply: Reply = job::parse_header(&bytes)?;
+    if parts != reply.parts() {
+        return Err(FrameError::TooLarge { what: "a number of parts", found: parts, limit: reply.parts() }.into());
+    }
+    let mut heard = Vec::with_capacity(parts);
+    for length in lengths {
+        let mut part = vec![0; length];
+        running.output.read_exact(&mut part).await?;
+        heard.push(part);
+    }
     faults::point("analysis.answer.read");
-    Ok((job::parse_header(&bytes)?, part))
+    Ok((reply, heard))
 }
 
 /// How the process ended, for the log.

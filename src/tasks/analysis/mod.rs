@@ -5,17 +5,19 @@
 //! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
 
 mod child;
+mod pairs;
 mod points;
 mod small_picture;
 mod trial;
 
 pub use child::{ChildError, Recipe};
+pub use pairs::{PairPicture, Whites};
 pub use trial::{Evaluator, ModelTrial, Tried};
 
 use crate::{
     analysis::{
         compare::PairedResult,
-        job::{Gated, Level, Levels, ModelName, PairedMeasure, Placed, Reply, Request},
+        job::{Gated, Level, Levels, ModelName, Placed, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
     },
     clock,
@@ -97,6 +99,7 @@ enum Command {
     Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, before: Option<CaptureId>, reply: Answer<Gated> },
     Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
     Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
+    Pictures { before: CaptureId, after: CaptureId, whites: Option<Whites>, reply: Answer<Vec<PairPicture>> },
     Activate { tried: Box<Tried>, reply: Answer<ActiveModel> },
 }
 
@@ -190,14 +193,6 @@ impl AnalysisHandle {
     pub fn awaits(&self, capture: CaptureId) -> bool {
         let waiting = self.waiting.borrow();
         !waiting.listed || waiting.captures.contains(&capture)
-    }
-
-    /// Paired measures of two stored photographs of one view; nothing is stored.
-    ///
-    /// # Errors
-    /// [`AnalysisError`]; a pair that cannot be compared is an `Ok` with refusals.
-    pub async fn pair(&self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
-        self.ask(|reply| Command::Pair { before, after, reply }).await
     }
 
     /// The same handle, which knows models by their id.
@@ -321,6 +316,9 @@ impl Analysis {
             Command::Pair { before, after, reply } => {
                 let _ = reply.send(self.pair(before, after).await);
             }
+            Command::Pictures { before, after, whites, reply } => {
+                let _ = reply.send(self.pictures(before, after, whites).await);
+            }
             Command::Activate { tried, reply } => {
                 let _ = reply.send(self.activate(*tried).await);
             }
@@ -434,47 +432,6 @@ impl Analysis {
         }
         found
     }
-
-    /// A pair takes seconds: it is measured as soon as its second photograph is there, not when somebody waits for the
-    /// comparison.
-    async fn pair_ahead(&mut self, after: CaptureId) -> Result<(), AnalysisError> {
-        if let Some(before) = self.store.partner_of(after).await? {
-            self.pair(before, after).await?;
-        }
-        Ok(())
-    }
-
-    async fn pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
-        if let Some((_, known)) = self.paired.iter().find(|(pair, _)| *pair == (before, after)) {
-            return Ok(known.clone());
-        }
-        let measured = self.measure_pair(before, after).await?;
-        faults::point("analysis.pair.measured");
-        if self.paired.len() == AHEAD {
-            self.paired.pop_front();
-        }
-        self.paired.push_back(((before, after), measured.clone()));
-        Ok(measured)
-    }
-
-    async fn measure_pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
-        let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
-        if first.view != second.view {
-            return Err(AnalysisError::ViewsDiffer);
-        }
-        let pictures = [self.store.capture_bytes(before).await?, self.store.capture_bytes(after).await?];
-        let request = Request::Paired {
-            view: first.view.to_string(),
-            before_anchors: first.anchors,
-            after_anchors: second.anchors,
-        };
-        match self.worker.ask(&request, &[&pictures[0], &pictures[1]]).await? {
-            Reply::Paired(paired) => {
-                Ok(paired.measures.iter().filter_map(|measure| result(before, after, measure)).collect())
-            }
-            other => Err(self.worker.garbage(&other).into()),
-        }
-    }
 }
 
 fn engine(name: &ModelName) -> Engine {
@@ -484,15 +441,4 @@ fn engine(name: &ModelName) -> Engine {
 
 fn not_used(folder: &Path, error: &dyn std::fmt::Display) {
     tracing::error!(folder = %folder.display(), %error, "model is not used");
-}
-
-fn result(before: CaptureId, after: CaptureId, measure: &PairedMeasure) -> Option<PairedResult> {
-    Some(PairedResult {
-        before,
-        after,
-        engine: engine(&measure.model),
-        metric: MetricId::new(&measure.metric).ok()?,
-        region: measure.region.parse().ok()?,
-        outcome: measure.outcome(),
-    })
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     analysis::{
-        job::{Evaluated, FacePlace, Reply, Request},
+        job::{Evaluated, FacePlace, Levels, Paired, Reply, Request},
         manifest::Manifest,
     },
     domain::score::Engine,
@@ -106,6 +106,34 @@ impl Evaluator {
         let request = Request::Evaluate { model: self.model.clone(), face, px_per_mm };
         match self.worker.ask(&request, &[picture]).await? {
             Reply::Evaluated(evaluated) => Ok(evaluated),
+            other => Err(self.worker.garbage(&other)),
+        }
+    }
+
+    /// Levels of a photograph, as in use.
+    ///
+    /// # Errors
+    /// [`ChildError`], as [`Self::measure`].
+    pub async fn levels(&mut self, view: &str, anchors: [[f64; 2]; 2], picture: &[u8]) -> Result<Levels, ChildError> {
+        match self.worker.ask(&Request::Levels { view: view.to_owned(), anchors }, &[picture]).await? {
+            Reply::Levels(levels) => Ok(levels),
+            other => Err(self.worker.garbage(&other)),
+        }
+    }
+
+    /// Paired measures of two photographs, before first, as in use.
+    ///
+    /// # Errors
+    /// [`ChildError`], as [`Self::measure`].
+    pub async fn paired(
+        &mut self,
+        view: &str,
+        [before_anchors, after_anchors]: [[[f64; 2]; 2]; 2],
+        pictures: [&[u8]; 2],
+    ) -> Result<Paired, ChildError> {
+        let request = Request::Paired { view: view.to_owned(), before_anchors, after_anchors };
+        match self.worker.ask(&request, &pictures).await? {
+            Reply::Paired(paired) => Ok(paired),
             other => Err(self.worker.garbage(&other)),
         }
     }

@@ -1,0 +1,84 @@
+//! `skinlink model eval --repeatability`: long work that may be stopped, and goes on.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails where the test does")]
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn eval(journal: &Path, models: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink"));
+    command
+        .args(["model", "eval", "pores-dog", "--repeatability", "--seed", "3", "--journal"])
+        .arg(journal)
+        .arg("--models")
+        .arg(models)
+        .args(more)
+        .env("SKINLINK_ONNXRUNTIME", root().join("target/onnxruntime/libonnxruntime.so.1.28.0"))
+        .current_dir(root());
+    command
+}
+
+fn copy_of_the_model(folder: &TempDir) -> PathBuf {
+    let (from, to) = (root().join("models/pores-dog"), folder.path().join("models/pores-dog"));
+    fs::create_dir_all(to.join("golden")).unwrap();
+    for entry in fs::read_dir(&from).unwrap().chain(fs::read_dir(from.join("golden")).unwrap()) {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            fs::copy(&path, to.join(path.strip_prefix(&from).unwrap())).unwrap();
+        }
+    }
+    folder.path().join("models")
+}
+
+#[test]
+fn what_was_stopped_goes_on_and_ends_in_the_manifest() {
+    let folder = TempDir::new().unwrap();
+    let models = copy_of_the_model(&folder);
+    let journal = folder.path().join("journal.jsonl");
+
+    // Stopped by Ctrl-C as soon as the first pair is done: nothing of that pair is lost.
+    let mut running =
+        eval(&journal, &models, &["--pairs", "50"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut said = BufReader::new(running.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let first = said.by_ref().find(|line| line.starts_with("pair 1 of 50")).expect("progress");
+    assert!(first.ends_with(" left"), "{first}");
+    kill(Pid::from_raw(running.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let rest: Vec<String> = said.collect();
+    assert_eq!(running.wait().unwrap().code(), Some(1));
+    let told = rest.last().expect("a last word");
+    assert!(told.starts_with("stopped after ") && told.contains("goes on"), "{told}");
+    let kept = fs::read_to_string(&journal).unwrap();
+    let done = kept.lines().count() - 1;
+    assert!((1..10).contains(&done), "{done} pairs");
+
+    // A power cut tore the next line off.
+    fs::write(&journal, format!("{kept}{{\"at\":{done},\"fou")).unwrap();
+    let pairs = (done + 1).to_string();
+    let ended = eval(&journal, &models, &["--pairs", &pairs, "--write"]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{err}");
+    assert_eq!(err.lines().filter(|line| line.starts_with("pair ")).count(), 1, "nothing was asked twice: {err}");
+    assert!(fs::read_to_string(&journal).unwrap().starts_with(&kept), "what was done stays as it was");
+    assert!(out.contains("pores:") && out.contains("unchanged_sd = "), "{out}");
+    let manifest = fs::read_to_string(models.join("pores-dog/manifest.toml")).unwrap();
+    assert_eq!(manifest.matches(&format!("degrees_of_freedom = {pairs}\n")).count(), 2, "{manifest}");
+    assert!(skinlink::analysis::manifest::Manifest::parse(&manifest).is_ok());
+
+    // A journal of another question is not mixed in.
+    let other = eval(&journal, &models, &["--pairs", &pairs, "--manner", "rig"]).output().unwrap();
+    let err = String::from_utf8_lossy(&other.stderr);
+    assert!(!other.status.success() && err.contains("another model, manner, seed or photographs"), "{err}");
+}
