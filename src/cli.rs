@@ -195,16 +195,29 @@ pub struct Look {
 
 #[derive(Debug, Subcommand)]
 pub enum DevicesCommand {
-    /// Keep what passes on a line, both ways and with times, in a file, and show it.
+    /// Keep what passes on a line or in the air, both ways and with times, in a file, and show it.
     Record(Record),
+}
+
+/// Where a device is.
+#[derive(Debug, Args)]
+pub struct DevicePlace {
+    /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
+    #[arg(long, value_name = "PATH", required_unless_present = "address")]
+    pub port: Option<PathBuf>,
+    /// Or in the air: its Bluetooth address, F0:F1:F2:F3:F4:F5.
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["port", "baud"])]
+    pub address: Option<String>,
+    /// A file with the key of a device that advertises encrypted, 32 digits 0-9 a-f, as the gateway's configuration names it.
+    #[arg(long, value_name = "FILE", requires = "address")]
+    pub key_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub struct Record {
-    /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
-    #[arg(long, value_name = "PATH")]
-    pub port: PathBuf,
-    /// Speak and decode by this protocol: an id, a file or a folder. Without it the line is only listened to.
+    #[command(flatten)]
+    pub place: DevicePlace,
+    /// Speak and decode by this protocol: an id, a file or a folder. Without it a line is only listened to.
     #[arg(long, value_name = "ID", required_unless_present = "baud")]
     pub protocol: Option<PathBuf>,
     /// Bits per second, where no protocol says so or it differs.
@@ -250,6 +263,8 @@ pub enum Protocol {
     New(Box<NewProtocol>),
     /// Speak by a protocol file on a real line: bytes left, what they say right, live. The file is read again when saved.
     Try(Try),
+    /// Show a recording again, each frame with what it says: by the protocol as it is today, with no device.
+    Replay(Replay),
     /// Make vectors from a recording: one of each message, command and fault that it holds.
     Vectors(Vectors),
     /// Write one page per protocol, and a list of them.
@@ -273,12 +288,8 @@ pub struct Try {
     /// The protocol file, its folder, or the id of a folder of firmware-protocols/.
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The port: /dev/ttyUSB0, or its stable name under /dev/serial/by-id.
-    #[arg(long, value_name = "PATH", required_unless_present = "address")]
-    pub port: Option<PathBuf>,
-    /// Or in the air: its Bluetooth address, F0:F1:F2:F3:F4:F5.
-    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["port", "baud"])]
-    pub address: Option<String>,
+    #[command(flatten)]
+    pub place: DevicePlace,
     /// Bits per second, where it differs from the protocol file.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(50..=4_000_000))]
     pub baud: Option<u32>,
@@ -288,6 +299,17 @@ pub struct Try {
     /// Tell the device that its values are safe. The device may forget them.
     #[arg(long)]
     pub acknowledge: bool,
+    #[command(flatten)]
+    pub folder: ProtocolFolder,
+}
+
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// A recording of `skinlink devices record`.
+    pub recording: PathBuf,
+    /// Read it by this protocol, an id, a file or a folder; default: the one of the recording.
+    #[arg(long, value_name = "ID")]
+    pub protocol: Option<PathBuf>,
     #[command(flatten)]
     pub folder: ProtocolFolder,
 }

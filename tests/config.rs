@@ -182,6 +182,7 @@ fn values_that_cannot_be_meant_are_refused_with_what_could() {
         ("[scan]\nrepeats = 10", "scan.repeats: 10 is outside 1 to 9"),
         ("[scan]\nregions = [\"ear\"]", "scan.regions: \"ear\" is no region; known are forehead"),
         ("[scan]\nregions = [\"chin\", \"nose\", \"chin\"]", "scan.regions: chin stands twice"),
+        ("[scan]\nregions = []", "scan.regions: names no region"),
         ("[scan]\nregions = [3]", "scan.regions: expects text in quotes, found a whole number"),
         ("[scan]\nregions = \"chin\"", "scan.regions: expects a list in brackets, found text"),
         ("[scan]\nmetrics = [\"Moisture\"]", "cannot name a metric"),

@@ -149,7 +149,7 @@ impl Salon {
     }
 
     fn keep(&mut self) {
-        while self.database.keep_records(self.now).expect("a turn").more {}
+        while self.database.keep_records(self.now, 500).expect("a turn").more {}
     }
 
     /// The first column, which is a text.

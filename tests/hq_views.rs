@@ -58,7 +58,7 @@ impl Salon {
     }
 
     fn keep(&mut self) {
-        while self.database.keep_records(clock::now().wall).expect("a turn").more {}
+        while self.database.keep_records(clock::now().wall, 500).expect("a turn").more {}
     }
 
     fn shelves(&self) -> Shelves {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and watches real processes")]
 
+#[path = "tools/check.rs"]
+mod check;
 #[path = "tools/devices.rs"]
 mod devices;
 #[path = "support/machine.rs"]

@@ -23,7 +23,7 @@ use crate::{
     desk,
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
-    protocol::{Spec, bthome},
+    protocol::Spec,
     store::{Escrow, Options, Store, StoreKey},
     sync::topic::Lane,
     tasks::{
@@ -81,14 +81,7 @@ pub fn in_the_air(device: &config::Device, spec: &Spec) -> Option<ble::Pinned> {
 fn only_heard(device: &config::Device, spec: &Arc<Spec>) -> anyhow::Result<Option<ble::Overheard>> {
     let broadcasts = spec.ble.as_ref().is_some_and(|ble| ble.broadcast.is_some());
     let (true, Port::Address(address)) = (broadcasts, &device.port) else { return Ok(None) };
-    let key = match &device.key_file {
-        None => None,
-        Some(path) => {
-            let text = catalogue::read(path)?;
-            let key = bthome::Key::parse(&text);
-            Some(key.with_context(|| format!("{} holds no key; write its 32 hex digits", path.display()))?)
-        }
-    };
+    let key = device.key_file.as_deref().map(super::devices::key).transpose()?;
     Ok(Some(ble::Overheard { address: address.clone(), key, spec: Arc::clone(spec) }))
 }
 

@@ -1,5 +1,7 @@
 //! `skinlink check`: looks at everything a gateway needs before it runs, without changing anything; a table with remedies.
 
+mod store;
+
 use super::{
     catalogue, holders,
     print::say,
@@ -17,7 +19,7 @@ use crate::{
     config::{Config, Device, Mqtt, Port},
     domain::ClockState,
     ports::LinkError,
-    store::StoreKey,
+    protocol::nearest,
     tasks::analysis::{ModelTrial, Recipe},
 };
 use serde::Serialize;
@@ -81,7 +83,7 @@ pub fn look(path: &Path) -> Vec<Row> {
     };
     let mut rows = vec![Row::good("configuration", path.display().to_string())];
     rows.push(clock_row());
-    rows.extend(disk(&config));
+    rows.extend(store::look(&config.store));
     rows.push(metrics(&config));
     let protocols = protocols(&config, &mut rows);
     rows.extend(config.devices.iter().map(|device| port(device, &config.devices, protocols.as_ref())));
@@ -107,52 +109,6 @@ fn clock_row() -> Row {
             "set the date, then let a time service keep it; readings are kept and dated later",
         ),
     }
-}
-
-/// A database and its log need room to open.
-const LEAST_FREE: u64 = 4 << 20;
-
-fn disk(config: &Config) -> Vec<Row> {
-    let data = &config.store.data;
-    let Some(existing) = data.ancestors().find(|folder| folder.exists()) else {
-        return vec![Row::fault("data folder", format!("{} has no parent", data.display()), "correct store.data")];
-    };
-    let mut rows = Vec::new();
-    match nix::sys::statvfs::statvfs(existing) {
-        Err(error) => rows.push(Row::fault("disk", format!("{}: {error}", data.display()), "correct store.data")),
-        Ok(stat) => {
-            let free = stat.blocks_available() * stat.fragment_size();
-            let says = format!("{} MiB free at {}", free >> 20, data.display());
-            rows.push(if free < config.store.min_free {
-                let floor = config.store.min_free >> 20;
-                let what = format!("below {floor} MiB no photograph is taken in");
-                let more =
-                    if free < LEAST_FREE { "; so little, and nothing is: the gateway may not even start" } else { "" };
-                Row::fault("disk", says, format!("{what}{more}; free some space"))
-            } else {
-                Row::good("disk", says)
-            });
-        }
-    }
-    rows.push(match std::fs::metadata(&config.store.key_file) {
-        Ok(_) => {
-            match std::fs::read_to_string(&config.store.key_file).ok().and_then(|text| StoreKey::parse(text.trim())) {
-                Some(_) => Row::good("store key", config.store.key_file.display().to_string()),
-                None => Row::fault(
-                    "store key",
-                    format!("{} holds no key of 64 hex digits", config.store.key_file.display()),
-                    "put the right key back; headquarters holds it in escrow",
-                ),
-            }
-        }
-        Err(_) if data.join("skinlink.db").exists() => Row::fault(
-            "store key",
-            format!("{} is missing, and there is a database it should open", config.store.key_file.display()),
-            "put the key back (headquarters holds it in escrow); without it the data cannot be read",
-        ),
-        Err(_) => Row::notice("store key", "none yet", "it is made at the first start; keep what is printed then"),
-    });
-    rows
 }
 
 fn metrics(config: &Config) -> Row {
@@ -186,7 +142,13 @@ fn port(device: &Device, all: &[Device], protocols: Option<&catalogue::Protocols
     let what = format!("{} at {}", device.protocol, device.station);
     let sound = |id: &str| protocols.and_then(|found| found.sound.get(id));
     let Some(spec) = sound(&device.protocol) else {
-        return Row::fault(&what, "its protocol is not among the sound ones", "see the rows of the protocols");
+        let known = protocols.into_iter().flat_map(|found| found.sound.keys().chain(found.broken.keys()));
+        let near = nearest(&device.protocol, known.map(String::as_str));
+        let remedy = near.map_or_else(
+            || "see the rows of the protocols, or correct device.protocol".to_owned(),
+            |near| format!("did you mean {near}? correct device.protocol, or see that protocol's row"),
+        );
+        return Row::fault(&what, "its protocol is not among the sound ones", remedy);
     };
     if let Some(pinned) = super::build::in_the_air(device, spec) {
         return air(&what, pinned);

@@ -17,6 +17,7 @@ mod print;
 mod protocols;
 pub use protocols::pages as protocol_pages;
 pub mod recognise;
+mod replay;
 pub mod rows;
 pub mod runtime;
 pub mod signals;

@@ -1,6 +1,6 @@
-//! `skinlink protocol list | show | test | new | try | vectors | docs | schema`.
+//! `skinlink protocol list | show | test | new | try | replay | vectors | docs | schema`.
 
-use super::{catalogue, devices, new_protocol, print::say};
+use super::{catalogue, devices, new_protocol, print::say, replay};
 use crate::{
     cli::{Protocol, ProtocolFolder, Vectors, exit},
     domain::metric::MetricId,
@@ -31,6 +31,7 @@ pub fn command(command: &Protocol) -> anyhow::Result<u8> {
         Protocol::Test { id, folder } => test(&folder.protocols, id.as_deref()),
         Protocol::New(answers) => new_protocol::command(answers),
         Protocol::Try(options) => super::block_on_listening(devices::try_protocol(options)),
+        Protocol::Replay(options) => replay::command(options),
         Protocol::Vectors(options) => vectors(options),
         Protocol::Docs { into, folder } => docs(&folder.protocols, into),
         Protocol::Schema { into: None } => {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     adapters::{
-        ble::{self, Air, Pinned},
+        ble::{self, Air, Overheard, Pinned},
         serial::SerialLink,
     },
     cli::exit,
@@ -20,6 +20,7 @@ use crate::{
     protocol::{
         Request, Spec,
         air::Ble,
+        bthome::Key,
         listing::Side,
         recording::{Head, Piece},
         spec::Serial,
@@ -46,8 +47,20 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How the device is reached.
 #[derive(Debug, Clone)]
 pub enum Way {
-    Line { port: PathBuf, serial: Serial },
-    Air { address: String, ble: Ble },
+    Line {
+        port: PathBuf,
+        serial: Serial,
+    },
+    Air {
+        address: String,
+        ble: Ble,
+    },
+    /// Only advertises: it is listened to and never connected.
+    Heard {
+        address: String,
+        key: Option<Key>,
+        spec: Arc<Spec>,
+    },
 }
 
 /// A device to be watched.
@@ -141,6 +154,8 @@ struct Show {
     repeats: bool,
     last: Vec<u8>,
     recorder: Option<Recorder>,
+    /// Not in the air: a pseudo-terminal can play it.
+    on_a_line: bool,
     /// The device was there at least once.
     opened: bool,
     fault: Option<io::Error>,
@@ -195,6 +210,7 @@ impl Watch {
             repeats: self.spec.as_ref().is_some_and(|spec| spec.flow.acknowledge.is_some()),
             last: Vec::new(),
             recorder: self.recorder.take(),
+            on_a_line: matches!(self.way, Way::Line { .. }),
             opened: false,
             fault: None,
         };
@@ -240,6 +256,15 @@ impl Watch {
                 let link = || {
                     let opening = opener();
                     async { opening.await.map(|opened| opened.link) }
+                };
+                self.watch_by(link, &open, show).await
+            }
+            Way::Heard { address, key, spec } => {
+                let open = format!("= {address} is heard");
+                let mut listen = ble::listener(air, Overheard { address, key, spec });
+                let link = || {
+                    let hearing = listen();
+                    async { hearing.await.map(|opened| opened.link) }
                 };
                 self.watch_by(link, &open, show).await
             }
@@ -357,7 +382,8 @@ fn summary(show: &Show) {
     );
     if let Some(recorder) = &show.recorder {
         let path = recorder.path.display();
-        say!("{} pieces in {path}; play it: skinlink simulate --replay {path}", recorder.pieces);
+        let play = if show.on_a_line { format!("; play it: skinlink simulate --replay {path}") } else { String::new() };
+        say!("{} pieces in {path}; read it again: skinlink protocol replay {path}{play}", recorder.pieces);
     }
 }
 
@@ -400,13 +426,17 @@ impl Input {
     }
 }
 
-/// The head of a recording that begins now.
+/// The head of a recording that begins now. In the air there is no rate: 0.
 #[must_use]
-pub fn head(spec: Option<&Spec>, baud: u32, port: &Path) -> Head {
+pub fn head(spec: Option<&Spec>, way: &Way) -> Head {
+    let (port, baud) = match way {
+        Way::Line { port, serial } => (port.display().to_string(), serial.baud),
+        Way::Air { address, .. } | Way::Heard { address, .. } => (address.clone(), 0),
+    };
     Head {
         protocol: spec.map(|spec| format!("{} {}", spec.id, spec.version)).unwrap_or_default(),
         baud,
-        port: port.display().to_string(),
+        port,
         began: clock::now().wall.to_string(),
     }
 }

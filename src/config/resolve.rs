@@ -9,6 +9,7 @@ use crate::{
     domain::{
         Region,
         capture::View,
+        device::bluetooth_address,
         metric::{Label, MetricId},
     },
     sync::topic::{Address, is_name},
@@ -146,12 +147,10 @@ impl Desk<'_> {
             (Some(path), _, _) => Port::Path(self.base.join(path.value)),
             (None, Some(serial), _) => Port::UsbSerial(serial.value),
             (None, None, Some(address)) => {
-                let written = address.value.to_ascii_uppercase();
-                let groups: Vec<&str> = written.split(':').collect();
-                let hex = |group: &&str| group.len() == 2 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
-                if groups.len() != 6 || !groups.iter().all(hex) {
+                let written = bluetooth_address(&address.value).unwrap_or_else(|| {
                     self.reader.complain_at(&address, "is no Bluetooth address; write it as F0:F1:F2:F3:F4:F5");
-                }
+                    String::new()
+                });
                 Port::Address(written)
             }
             (None, None, None) => Port::UsbIds,
@@ -252,11 +251,10 @@ impl Desk<'_> {
     fn scan(&mut self, typed: Option<At<raw::Scan>>) -> Scan {
         let typed = unwrapped(typed).1;
         let metrics = ["moisture", "sebum", "elasticity"].iter().filter_map(|id| MetricId::new(id).ok()).collect();
-        let regions = vec![Region::Forehead, Region::Nose, Region::LeftCheek, Region::RightCheek, Region::Chin];
         Scan {
             repeats: small(self.number(typed.repeats, 3, 1..=9)),
             metrics: self.list(typed.metrics, metrics, MetricId::new),
-            regions: self.list(typed.regions, regions, Region::from_str),
+            regions: self.regions(typed.regions),
             views: self.list(typed.views, vec![View::Front, View::Left, View::Right], View::from_str),
             protocols: self.path(typed.protocols, "../firmware-protocols"),
             models: self.path(typed.models, "../models"),
@@ -327,6 +325,15 @@ impl Desk<'_> {
     }
 
     /// A list without repeats; an empty one is meant (a station without photographs).
+    /// A list that says where: an empty one would leave nothing to measure.
+    fn regions(&mut self, at: Option<At<Vec<At<String>>>>) -> Vec<Region> {
+        if let Some(at) = at.as_ref().filter(|at| at.value.is_empty() && !self.reader.complained(&at.key)) {
+            self.reader.complain_at(at, "names no region; name at least one, or leave the key out for the usual five");
+        }
+        let usual = vec![Region::Forehead, Region::Nose, Region::LeftCheek, Region::RightCheek, Region::Chin];
+        self.list(at, usual, Region::from_str)
+    }
+
     fn list<T: PartialEq, E: Display>(
         &mut self,
         at: Option<At<Vec<At<String>>>>,

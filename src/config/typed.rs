@@ -62,6 +62,11 @@ impl<'a> Reader<'a> {
         self.list.push(Complaint { line, key: key.to_owned(), what: what.into() });
     }
 
+    /// Whether something at `key` was complained about.
+    pub fn complained(&self, key: &str) -> bool {
+        self.list.iter().any(|complaint| complaint.key == key)
+    }
+
     pub fn complain_at<T>(&mut self, at: &At<T>, what: impl Into<String>) {
         self.complain(at.line, &at.key, what);
     }

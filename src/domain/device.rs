@@ -16,3 +16,11 @@ pub struct DeviceIdentity {
     /// Firmware, where the device names it; empty otherwise.
     pub firmware: String,
 }
+
+/// A Bluetooth address as it is kept, `F0:F1:F2:F3:F4:F5`; `None` for what is none.
+#[must_use]
+pub fn bluetooth_address(written: &str) -> Option<String> {
+    let written = written.trim().to_ascii_uppercase();
+    let hex = |group: &str| group.len() == 2 && group.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (written.split(':').count() == 6 && written.split(':').all(hex)).then_some(written)
+}

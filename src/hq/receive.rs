@@ -6,7 +6,7 @@ use super::{
     database::{Addressed, Arrived, Database, Hole, Place},
     holes::Holes,
     images::Rules,
-    records::Turn,
+    records::{LONG_PAGE, PAGE, Turn},
     replies::Replies,
     shelf::Shelves,
 };
@@ -146,8 +146,8 @@ enum Work {
     Look,
     /// What customers said and the stores have not heard.
     Tell,
-    /// To make facts of what is stored.
-    Keep,
+    /// To make facts of so many events at most.
+    Keep(usize),
 }
 
 enum Done {
@@ -173,7 +173,7 @@ impl Work {
             }
             Self::Look => database.holes().map(Done::Holes),
             Self::Tell => database.feedback_due(now).map(Done::Answers),
-            Self::Keep => database.keep_records(now).map(Done::Kept),
+            Self::Keep(most) => database.keep_records(now, *most).map(Done::Kept),
         };
         Worked { database, work: self, outcome }
     }
@@ -203,6 +203,8 @@ struct Receiver {
     committed: bool,
     /// The last turn left facts to be made.
     behind: bool,
+    /// Events of the next turn.
+    page: usize,
     holes: Holes,
     replies: Replies,
 }
@@ -223,6 +225,7 @@ impl Receiver {
             keep: Instant::now(),
             committed: false,
             behind: false,
+            page: PAGE,
             holes: Holes::default(),
             replies: Replies::default(),
         }
@@ -287,7 +290,7 @@ impl Receiver {
         let quiet = self.committed || now >= self.keep + BEHIND_A_COMMIT;
         if now >= self.keep && ((self.inbox.is_empty() && quiet) || now >= self.keep + late) {
             self.keep = now + KEEP;
-            return Some(Work::Keep);
+            return Some(Work::Keep(self.page));
         }
         if std::mem::take(&mut self.tell) {
             return Some(Work::Tell);
@@ -317,6 +320,9 @@ impl Receiver {
             Ok(Done::Holes(holes)) => self.ask(holes),
             Ok(Done::Kept(turn)) => {
                 self.behind = turn.more;
+                // Longer turns cost less each, as long as nobody waits behind them.
+                let longer = turn.more && self.inbox.is_empty();
+                self.page = if longer { (2 * self.page).min(LONG_PAGE) } else { PAGE };
                 if turn.more {
                     // At once where nothing waits; after KEEP_ON where messages do.
                     self.keep = Instant::now();
@@ -327,7 +333,7 @@ impl Receiver {
                 return Ok(());
             }
             // Facts wait for a shelf that is away: what is to be erased or read there comes with the next turn.
-            Err(fault @ (HqError::Objects { .. } | HqError::NoBucket)) if matches!(work, Work::Keep) => {
+            Err(fault @ (HqError::Objects { .. } | HqError::NoBucket)) if matches!(work, Work::Keep(_)) => {
                 warn!(%fault, "facts wait for the object store");
                 self.keep = Instant::now() + LONGEST_REST;
             }
@@ -349,7 +355,7 @@ impl Receiver {
                 self.bytes = self.inbox.iter().map(|message| message.payload.len()).sum();
             }
             Work::Stand => self.stand = true,
-            Work::Look | Work::Tell | Work::Keep => {}
+            Work::Look | Work::Tell | Work::Keep(_) => {}
         }
     }
 

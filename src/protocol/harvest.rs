@@ -3,7 +3,7 @@
 
 use super::{
     item::{Item, hex_words},
-    listing::{Listing, Row, Side},
+    listing::{Row, Side},
     recording::{Head, Recording},
     spec::Spec,
 };
@@ -11,7 +11,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::Arc,
-    time::Duration,
 };
 
 /// So many bytes stand on a line of a vector.
@@ -21,21 +20,8 @@ const BYTES_A_LINE: usize = 16;
 #[must_use]
 pub fn harvest(spec: &Arc<Spec>, recording: &Recording) -> BTreeMap<String, String> {
     let mut found = Found { seen: BTreeSet::new(), files: BTreeMap::new(), head: &recording.head };
-    let [mut device, mut gateway] = [Side::Device, Side::Gateway].map(|side| Listing::new(Arc::clone(spec), side));
-    let mut before = Duration::ZERO;
-    for piece in &recording.pieces {
-        if piece.at.saturating_sub(before) >= spec.framing.gap && !spec.framing.is_text() {
-            device.quiet().iter().for_each(|row| found.add(Side::Device, row));
-        }
-        before = piece.at;
-        let listing = if piece.from == Side::Device { &mut device } else { &mut gateway };
-        for row in listing.feed(&piece.bytes) {
-            found.add(piece.from, &row);
-            if let (Side::Gateway, Ok(command)) = (piece.from, &row.meaning) {
-                device.asked(&command.name);
-            }
-        }
-    }
+    // What had begun when the recording ended proves nothing.
+    let _unfinished = recording.rows(spec, |_, side, row| found.add(side, &row));
     found.files
 }
 

@@ -43,7 +43,7 @@ pub use fault::FrameError;
 pub use item::{Item, NoValue, Role};
 pub use parse::keys_asked;
 pub use place::Place;
-pub use reader::{Complaint, SpecFaults};
+pub use reader::{Complaint, SpecFaults, nearest};
 pub use session::{Event, Input, Measurement, Output, Request, Session, UNNUMBERED};
 pub use spec::Spec;
 pub use vector::{Vector, VectorFault, check_all, check_vector};

@@ -231,7 +231,7 @@ impl<'a> Reader<'a> {
         match text.parse() {
             Ok(word) => Some(word),
             Err(unknown) => {
-                let hint = nearest(&text, unknown.known.iter().copied());
+                let hint = meant(&text, unknown.known.iter().copied());
                 self.complain(key, format!("{unknown}{hint}"));
                 None
             }
@@ -295,16 +295,18 @@ impl Drop for Reader<'_> {
     fn drop(&mut self) {
         let asked = self.asked.borrow();
         for key in self.table.keys().filter(|key| !asked.contains(&key.as_str())) {
-            self.complain(key, format!("{UNKNOWN_KEY}{}", nearest(key, asked.iter().copied())));
+            self.complain(key, format!("{UNKNOWN_KEY}{}", meant(key, asked.iter().copied())));
         }
     }
 }
 
 /// `; did you mean "width"?`, or nothing where no known word is near.
-pub(super) fn nearest<'w>(found: &str, known: impl Iterator<Item = &'w str>) -> String {
+pub(super) fn meant<'w>(found: &str, known: impl Iterator<Item = &'w str>) -> String {
+    nearest(found, known).map_or_else(String::new, |word| format!("; did you mean {word:?}?"))
+}
+
+/// The word that was probably meant; `None` where none is near.
+pub fn nearest<'w>(found: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let best = known.map(|word| (strsim::damerau_levenshtein(found, word), word)).min();
-    match best {
-        Some((distance, word)) if distance <= 2.max(found.len() / 3) => format!("; did you mean {word:?}?"),
-        _ => String::new(),
-    }
+    best.filter(|(distance, _)| *distance <= 2.max(found.len() / 3)).map(|(_, word)| word)
 }

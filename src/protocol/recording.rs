@@ -1,4 +1,4 @@
-//! A recording of a serial line: what went over it, when and from which side. A text file that can be read, cut and mailed.
+//! A recording of a device, on a line or in the air: what passed, when and from which side. A text file that can be read, cut and mailed.
 //!
 //! ```text
 //! # skinlink recording 1
@@ -9,10 +9,16 @@
 //! 0.000000 > 3F 0D                  # measure
 //! 0.012345 < 4D 2C 30 30 34 32      # bytes as they came, cut anywhere
 //! ```
+//! In the air a piece is one notification, the rate is 0 and the port an address.
 //! Seconds since it began · `<` from the device, `>` from the gateway · bytes in hex. What follows a `#` is for people.
 
-use super::{item::hex_words, listing::Side, vector::hex_bytes};
-use std::{fmt, time::Duration};
+use super::{
+    item::hex_words,
+    listing::{Listing, Row, Side},
+    spec::Spec,
+    vector::hex_bytes,
+};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// What the first line says; a file that says otherwise is no recording, or a newer one.
 const TITLE: &str = "# skinlink recording 1";
@@ -98,6 +104,30 @@ impl Recording {
             }
         }
         Ok(recording)
+    }
+}
+
+impl Recording {
+    /// Each frame with what it says by `spec`, cut as the session would have cut it: when it was over, who spoke. Gives back
+    /// what had begun and had not ended.
+    #[must_use]
+    pub fn rows(&self, spec: &Arc<Spec>, mut told: impl FnMut(Duration, Side, Row)) -> Vec<Row> {
+        let [mut device, mut gateway] = [Side::Device, Side::Gateway].map(|side| Listing::new(Arc::clone(spec), side));
+        let mut before = Duration::ZERO;
+        for piece in &self.pieces {
+            if piece.at.saturating_sub(before) >= spec.framing.gap && !spec.framing.is_text() {
+                device.quiet().into_iter().for_each(|row| told(before, Side::Device, row));
+            }
+            before = piece.at;
+            let listing = if piece.from == Side::Device { &mut device } else { &mut gateway };
+            for row in listing.feed(&piece.bytes) {
+                if let (Side::Gateway, Ok(command)) = (piece.from, &row.meaning) {
+                    device.asked(&command.name);
+                }
+                told(piece.at, piece.from, row);
+            }
+        }
+        device.quiet()
     }
 }
 

@@ -131,32 +131,32 @@ fn insert(tx: &Tx<'_>, capture: &Capture, picture: &Picture) -> Result<(), Store
     if !consents::given(tx, scans::place(tx, *scan)?.customer, Purpose::Photograph)? {
         return Err(StoreError::NoConsent { purpose: Purpose::Photograph.as_str() });
     }
-    tx.execute(
+    tx.prepare_cached(
         "INSERT INTO captures (id, scan, view, light, format, width, height, bytes, sha256, ax, ay, bx, by, complaints,
          camera, told, boot, ns, ms, clock)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, 0, ?16, ?17, ?18, ?19)",
-        params![
-            id,
-            scan,
-            view,
-            light,
-            format,
-            width,
-            height,
-            int(*bytes),
-            sha256,
-            ax,
-            ay,
-            bx,
-            by,
-            Texts(complaints.clone()),
-            camera,
-            taken.boot,
-            int(taken.monotonic_ns),
-            taken.wall,
-            taken.clock
-        ],
-    )?;
+    )?
+    .execute(params![
+        id,
+        scan,
+        view,
+        light,
+        format,
+        width,
+        height,
+        int(*bytes),
+        sha256,
+        ax,
+        ay,
+        bx,
+        by,
+        Texts(complaints.clone()),
+        camera,
+        taken.boot,
+        int(taken.monotonic_ns),
+        taken.wall,
+        taken.clock
+    ])?;
     faults::point("store.capture.row_written");
     pictures::insert(tx, *id, picture)?;
     tell(tx, capture)?;
@@ -175,7 +175,7 @@ fn tell(tx: &Tx<'_>, capture: &Capture) -> Result<(), StoreError> {
         stamp: capture.taken,
     };
     if outbox::enqueue(tx, &about, &told(capture, &place))? {
-        tx.execute("UPDATE captures SET told = 1 WHERE id = ?1", [capture.id])?;
+        tx.prepare_cached("UPDATE captures SET told = 1 WHERE id = ?1")?.execute([capture.id])?;
     }
     Ok(())
 }

@@ -39,6 +39,44 @@ pub(super) fn open(database: &Path, key: &StoreKey) -> rusqlite::Result<Connecti
     Ok(conn)
 }
 
+/// Whether a key belongs to a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFit {
+    Opens,
+    /// It does not open it: another's key, or a damaged file.
+    Other,
+    /// There is nothing to open yet, or it cannot be looked at.
+    Untried,
+}
+
+/// Tries `key` on `database` without changing a byte beside it either, so that it may be asked while a gateway runs.
+#[must_use]
+pub fn key_fit(database: &Path, key: &StoreKey) -> KeyFit {
+    // As it lies there: no lock, no log, nothing made beside it.
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let first_page = || -> rusqlite::Result<i64> {
+        let conn = Connection::open_with_flags(uri(database, "immutable=1"), flags)?;
+        conn.execute_batch("PRAGMA cipher_log_level = NONE;")?;
+        conn.execute_batch(&key.pragma())?;
+        conn.query_row("PRAGMA schema_version", [], |row| row.get(0))
+    };
+    // Its first page may lie in the log alone still.
+    if !std::fs::metadata(database).is_ok_and(|about| about.len() > 0) {
+        return KeyFit::Untried;
+    }
+    // A gateway may be writing that very page.
+    let tries = std::iter::repeat_with(first_page).take(3);
+    let mut fit = KeyFit::Untried;
+    for tried in tries {
+        match tried {
+            Ok(_) => return KeyFit::Opens,
+            Err(fault) if is_unreadable(&fault) => fit = KeyFit::Other,
+            Err(_) => {}
+        }
+    }
+    fit
+}
+
 /// `path` as a URI with that query. SQLite takes every byte but those that end or escape a path.
 pub(super) fn uri(path: &Path, query: &str) -> PathBuf {
     use std::os::unix::ffi::{OsStrExt, OsStringExt};

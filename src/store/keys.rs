@@ -32,13 +32,21 @@ impl StoreKey {
     /// # Errors
     /// [`OpenError::KeyMissing`] when a database is there without its key; malformed or exposed files.
     pub fn load_or_create(key_file: &Path, data: &Path) -> Result<Self, OpenError> {
+        Self::load(key_file)?.map_or_else(|| Self::create(key_file, data), Ok)
+    }
+
+    /// Reads the key from `key_file`; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// Malformed, exposed or unreadable files.
+    pub fn load(key_file: &Path) -> Result<Option<Self>, OpenError> {
         match fs::read_to_string(key_file) {
             Ok(text) => {
                 let text = Zeroizing::new(text);
                 refuse_exposed(key_file)?;
-                Self::parse(&text).ok_or_else(|| OpenError::KeyMalformed { key_file: key_file.to_owned() })
+                Self::parse(&text).ok_or_else(|| OpenError::KeyMalformed { key_file: key_file.to_owned() }).map(Some)
             }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::create(key_file, data),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == io::ErrorKind::InvalidData => {
                 Err(OpenError::KeyMalformed { key_file: key_file.to_owned() })
             }

@@ -56,6 +56,7 @@ mod writer;
 pub use acknowledged::DeadLetter;
 pub use audit::AuditBroken;
 pub use captures::NewCapture;
+pub use connection::{KeyFit, key_fit};
 pub use consents::NewConsent;
 pub use corrections::{Thing, Why};
 pub use erasure::Receipt;

@@ -20,7 +20,7 @@ use crate::{
     seal::{self, Key, Sealing},
     sync::image_lane::Role,
 };
-use openssl::sha::{Sha256, sha256};
+use openssl::sha::sha256;
 use rusqlite::{Connection, params};
 use std::{
     collections::HashSet,
@@ -28,6 +28,7 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread,
 };
 
 /// First byte of a file.
@@ -221,11 +222,12 @@ pub(super) fn insert(tx: &Tx<'_>, capture: CaptureId, picture: &Picture) -> Resu
     let stands: bool = tx.prepare_cached(stands)?.query_row([capture], |row| row.get(0))?;
     let owed = stands && *role != Role::Original && consents::given(tx, *owner, Purpose::SharePhotographs)?;
     let now = passing::mark(tx)?;
-    let inserted = tx.execute(
-        "INSERT OR IGNORE INTO pictures (capture, role, format, bytes, sha256, key, owner, owed, saved_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-        params![capture, role_word(*role), format, int(*bytes), sha256, wrapped, owner, owed, now],
-    )?;
+    let inserted = tx
+        .prepare_cached(
+            "INSERT OR IGNORE INTO pictures (capture, role, format, bytes, sha256, key, owner, owed, saved_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![capture, role_word(*role), format, int(*bytes), sha256, wrapped, owner, owed, now])?;
     if inserted == 0 {
         return Err(already(capture, *role));
     }
@@ -255,22 +257,31 @@ fn unwrap_key(owner: &Key, capture: CaptureId, role: &str, wrapped: &[u8]) -> Re
 }
 
 /// Encrypts into the file piece by piece, each while it is in the processor's cache and the disk writes the one before; gives
-/// the digest of `plain`.
+/// the digest of `plain`, which takes longer than the encryption and is made beside it.
 fn write_sealed(path: &Path, key: &Key, about: &[u8], plain: &[u8]) -> io::Result<[u8; 32]> {
+    if plain.len() <= PIECE {
+        return seal_into(path, key, about, plain).map(|()| sha256(plain));
+    }
+    thread::scope(|scope| {
+        let digest = scope.spawn(|| sha256(plain));
+        seal_into(path, key, about, plain)?;
+        digest.join().map_err(|_| io::Error::other("the digest could not be made"))
+    })
+}
+
+fn seal_into(path: &Path, key: &Key, about: &[u8], plain: &[u8]) -> io::Result<()> {
     files::write_with(path, |file| {
         let (mut sealing, nonce) = Sealing::begin(key, about);
         file.write_all(&[LAYOUT])?;
         file.write_all(&nonce)?;
-        let (mut digest, mut sealed) = (Sha256::new(), vec![0; PIECE.min(plain.len())]);
+        let mut sealed = vec![0; PIECE.min(plain.len())];
         for plain in plain.chunks(PIECE) {
             let sealed = &mut sealed[..plain.len()];
             sealing.update(plain, sealed);
             file.write_all(sealed)?;
             files::begin_writing_out(file);
-            digest.update(plain);
         }
-        file.write_all(&sealing.end())?;
-        Ok(digest.finish())
+        file.write_all(&sealing.end())
     })
 }
 

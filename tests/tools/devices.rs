@@ -81,7 +81,7 @@ fn looked(machine: &Machine, more: &[&str]) -> (i32, String, String) {
 }
 
 /// A configuration with this block is understood, and the block describes the device.
-fn configuration(folder: &Path, block: &str) -> String {
+pub fn configuration(folder: &Path, block: &str) -> String {
     let text = format!(
         "[store]\nid = \"s\"\ngateway = \"s-g1\"\ndata = \"data\"\n[[station]]\nid = \"chair-1\"\nlabel = {{ zh = \"一\", en = \"1\" }}\n{block}\n[mqtt]\nenabled = false\n[scan]\nprotocols = \"{0}/firmware-protocols\"\nmetrics_file = \"{0}/config/metrics.toml\"\nregions_file = \"{0}/config/face-regions.toml\"\nmodels = \"{0}/models\"\n",
         env!("CARGO_MANIFEST_DIR")

@@ -60,6 +60,14 @@ fn a_recording_plays_the_device_and_its_frames_become_vectors_that_hold() {
         let text = fs::read_to_string(&file).unwrap();
         assert_eq!(held.len(), 2, "{shown:?} of {text}");
 
+        // Read again without a device: every frame is understood, and a file that has changed is held against it.
+        let (code, rows, stderr) = ended(&mut skinlink(&["protocol", "replay", &file]));
+        assert!(code == 0 && rows.contains("frames understood, 0 not"), "{rows}{stderr}");
+        assert!(rows.contains(&format!("moisture {}", held[0])), "{held:?}: {rows}");
+        let other = if protocol == "moist-line" { "derma-reference" } else { "moist-line" };
+        let (code, rows, _) = ended(&mut skinlink(&["protocol", "replay", &file, "--protocol", other]));
+        assert!(code == 1 && rows.contains("✗"), "{rows}");
+
         // Its frames become vectors beside a copy of the protocol file, and hold.
         let protocols = folder.path().join("protocols");
         fs::create_dir_all(protocols.join(protocol)).unwrap();

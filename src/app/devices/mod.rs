@@ -11,11 +11,15 @@ use super::{
 };
 use crate::{
     cli::{self, exit},
-    protocol::spec::{FlowControl, Parity, Serial, Spec},
+    domain::device::bluetooth_address,
+    protocol::{
+        bthome::Key,
+        spec::{FlowControl, Parity, Serial, Spec},
+    },
 };
 use anyhow::{Context, bail};
 use look::Surroundings;
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// Looks, or records; the answer is an exit code.
 ///
@@ -45,12 +49,11 @@ async fn record(options: &cli::Record) -> anyhow::Result<u8> {
         Some(protocol) => Some(ProtocolFile::find(protocol, &options.folder.protocols).read()?),
         None => None,
     };
-    let serial = line(spec.as_deref(), options.baud)?;
-    let head = head(spec.as_deref(), serial.baud, &options.port);
-    let recorder = Recorder::begin(&options.into, &head);
+    let way = way(spec.as_ref(), &options.place, options.baud)?;
+    let recorder = Recorder::begin(&options.into, &head(spec.as_deref(), &way));
     let recorder = recorder.with_context(|| format!("cannot begin the recording {}", options.into.display()))?;
     let watch = Watch {
-        way: Way::Line { port: options.port.clone(), serial },
+        way,
         spec,
         file: None,
         recorder: Some(recorder),
@@ -67,17 +70,7 @@ async fn record(options: &cli::Record) -> anyhow::Result<u8> {
 pub async fn try_protocol(options: &cli::Try) -> anyhow::Result<u8> {
     let mut file = ProtocolFile::find(&options.file, &options.folder.protocols);
     let spec = file.read()?;
-    let way = match (&options.port, &options.address) {
-        (Some(port), _) => Way::Line { port: port.clone(), serial: line(Some(&spec), options.baud)? },
-        (None, Some(address)) => match &spec.ble {
-            Some(ble) if ble.broadcast.is_none() => {
-                Way::Air { address: address.to_ascii_uppercase(), ble: ble.clone() }
-            }
-            Some(_) => bail!("{} is never connected; `skinlink devices --air` shows whether it is heard", spec.id),
-            None => bail!("{} has no [transport.ble]; try it at its --port", spec.id),
-        },
-        (None, None) => bail!("name the device: --port or --address"),
-    };
+    let way = way(Some(&spec), &options.place, options.baud)?;
     let watch = Watch {
         way,
         spec: Some(spec),
@@ -87,6 +80,33 @@ pub async fn try_protocol(options: &cli::Try) -> anyhow::Result<u8> {
         acknowledges: options.acknowledge,
     };
     watch.run().await
+}
+
+/// How the device at `place` is reached by what its protocol says.
+fn way(spec: Option<&Arc<Spec>>, place: &cli::DevicePlace, baud: Option<u32>) -> anyhow::Result<Way> {
+    let Some(written) = &place.address else {
+        let port = place.port.clone().context("name the device: --port or --address")?;
+        return Ok(Way::Line { port, serial: line(spec.map(AsRef::as_ref), baud)? });
+    };
+    let address = bluetooth_address(written)
+        .with_context(|| format!("{written:?} is no Bluetooth address; write it as F0:F1:F2:F3:F4:F5"))?;
+    let spec = spec.context("a device in the air is reached by its protocol; name it: --protocol ID")?;
+    let key = place.key_file.as_deref().map(key).transpose()?;
+    match (&spec.ble, key) {
+        (Some(ble), key) if ble.broadcast.is_some() => Ok(Way::Heard { address, key, spec: Arc::clone(spec) }),
+        (Some(_), Some(_)) => bail!("{} is connected, not overheard, and needs no key; leave --key-file out", spec.id),
+        (Some(ble), None) => Ok(Way::Air { address, ble: ble.clone() }),
+        (None, _) => bail!("{} has no [transport.ble]; name its --port", spec.id),
+    }
+}
+
+/// The key of a device that advertises encrypted.
+///
+/// # Errors
+/// Unreadable, or no key.
+pub fn key(path: &Path) -> anyhow::Result<Key> {
+    let key = Key::parse(&catalogue::read(path)?);
+    key.with_context(|| format!("{} holds no key; write its 32 hex digits", path.display()))
 }
 
 /// The line of the protocol, else a plain one; a rate is never guessed for a device that is only in the air.

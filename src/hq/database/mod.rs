@@ -179,12 +179,12 @@ impl Database {
         Ok(standings)
     }
 
-    /// Makes facts of the next events; see [`records::turn`]. Objects that no row names any longer go from the shelves.
+    /// Makes facts of the next `most` events; see [`records::turn`]. Objects that no row names any longer go from the shelves.
     ///
     /// # Errors
     /// The database's.
-    pub fn keep_records(&mut self, now: Timestamp) -> Result<records::Turn, HqError> {
-        let turn = records::turn(&mut *self.engine, &self.shelves, now, false)?;
+    pub fn keep_records(&mut self, now: Timestamp, most: usize) -> Result<records::Turn, HqError> {
+        let turn = records::turn(&mut *self.engine, &self.shelves, now, most, false)?;
         if !turn.more {
             self.tidy_shelves()?;
         }

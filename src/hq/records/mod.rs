@@ -28,8 +28,11 @@ use tables::{ALL, CLOCKS, ERASED, REPORTS};
 /// digest of the schema.
 pub const VERSION: i64 = 3;
 
-/// Events of one turn: some 20 ms, so that nobody waits long for an acknowledgement.
-const PAGE: usize = 500;
+/// Events of one turn while messages come: some 20 ms, so that nobody waits long for an acknowledgement.
+pub const PAGE: usize = 500;
+
+/// Events of one turn while nobody waits: a page of an index that many rows share is written once for all of them.
+pub const LONG_PAGE: usize = 4_000;
 
 /// Epochs of one turn.
 const EPOCHS: u32 = 64;
@@ -105,12 +108,18 @@ impl Behind {
     }
 }
 
-/// Makes facts of the next events, in one transaction; the epochs that waited longest first. Nothing is done while another
-/// receiver is at it, unless asked to `wait`, or where a newer program keeps the records.
+/// Makes facts of the next `most` events, in one transaction; the epochs that waited longest first. Nothing is done while
+/// another receiver is at it, unless asked to `wait`, or where a newer program keeps the records.
 ///
 /// # Errors
 /// The database's; then nothing was done.
-pub fn turn(engine: &mut dyn Engine, shelves: &Shelves, now: Timestamp, wait: bool) -> Result<Turn, HqError> {
+pub fn turn(
+    engine: &mut dyn Engine,
+    shelves: &Shelves,
+    now: Timestamp,
+    most: usize,
+    wait: bool,
+) -> Result<Turn, HqError> {
     transaction(engine, |engine| {
         let version: i64 = only(engine, "SELECT coalesce(max(version), 0) FROM records_version", &[])?;
         if version != VERSION || !engine.keep_records(wait)? {
@@ -125,7 +134,7 @@ pub fn turn(engine: &mut dyn Engine, shelves: &Shelves, now: Timestamp, wait: bo
         )?;
         let mut told = Vec::new();
         for row in &behind {
-            let left = PAGE - told.len();
+            let left = most - told.len();
             if left == 0 {
                 break;
             }
@@ -136,7 +145,7 @@ pub fn turn(engine: &mut dyn Engine, shelves: &Shelves, now: Timestamp, wait: bo
         map_times(engine, &facts)?;
         close(engine, &facts)?;
         erase(engine, shelves, &facts, now)?;
-        Ok(Turn { events: told.len(), more: told.len() >= PAGE || behind.len() as u32 == EPOCHS })
+        Ok(Turn { events: told.len(), more: told.len() >= most || behind.len() as u32 == EPOCHS })
     })
 }
 
@@ -283,7 +292,7 @@ pub fn rebuild(place: &Place, shelves: &Shelves) -> Result<u64, HqError> {
     })?;
     let mut made = 0;
     loop {
-        let Turn { events, more } = turn(&mut *engine, shelves, crate::clock::now().wall, true)?;
+        let Turn { events, more } = turn(&mut *engine, shelves, crate::clock::now().wall, LONG_PAGE, true)?;
         made += events as u64;
         if !more && events == 0 {
             return Ok(made);

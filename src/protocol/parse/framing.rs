@@ -3,7 +3,7 @@
 use crate::protocol::{
     checksum::Algorithm,
     framing::{Checksum, Framing, Kind, Order, Part, Written},
-    reader::{Reader, nearest},
+    reader::{Reader, meant},
     stuffing::{MOST_OTHERS, Stuffing},
     width::Width,
 };
@@ -203,7 +203,7 @@ fn read_checksum(table: &Reader<'_>, framing: &Framing) -> Option<Checksum> {
     let algorithm = Algorithm::named(&name);
     if algorithm.is_none() {
         let names: Vec<String> = Algorithm::names().collect();
-        let hint = nearest(&name, names.iter().map(String::as_str));
+        let hint = meant(&name, names.iter().map(String::as_str));
         table.complain(
             "algorithm",
             format!("{name:?} is no checksum; write sum8, xor8, lrc or a name of the CRC catalogue such as CRC-16/MODBUS{hint}"),

@@ -6,7 +6,7 @@ use crate::protocol::{
     flow::Step,
     framing::Kind,
     item::Role,
-    reader::{Complaints, nearest},
+    reader::{Complaints, meant},
     spec::{DeviceError, Formula, Sign, Spec},
 };
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub(super) fn check(spec: &Spec, complaints: &Complaints) {
 fn known(complaints: &Complaints, field: &str, what: &str, name: &str, shapes: &[Shape]) -> bool {
     let found = shapes.iter().any(|shape| shape.name == name);
     if !found {
-        let hint = nearest(name, shapes.iter().map(|shape| shape.name.as_str()));
+        let hint = meant(name, shapes.iter().map(|shape| shape.name.as_str()));
         complaints.add(field, format!("{name:?} is no [[{what}]] of this file{hint}"));
     }
     found

@@ -106,6 +106,7 @@ async fn measure(folder: &Path) -> ExitCode {
             service: SERVICE.into(),
             characteristics,
             mtu: 65,
+            adapter: "hci0",
         }));
         let (sender, observations) = mpsc::channel(QUEUE);
         let (device, task) = Device::new(Arc::clone(&spec), sender);

@@ -2,7 +2,9 @@
 
 use crate::{
     Bus, World,
-    objects::{ADAPTER, Adapter, Characteristic, Device, NOT_HEARD, characteristic_path, device_path, show_services},
+    objects::{
+        Adapter, Characteristic, Device, NOT_HEARD, adapter_path, characteristic_path, device_path, show_services,
+    },
 };
 use std::{sync::atomic::Ordering::SeqCst, time::Duration};
 use tokio::{task::JoinHandle, time::interval};
@@ -30,7 +32,7 @@ impl Bluetoothd {
             .expect("the address and the paths are sound")
             .build();
         let connection = built.await.expect("the bus takes us");
-        world.change(|state| state.scanning = false);
+        world.change(|state| state.radios.values_mut().for_each(|radio| radio.scanning = false));
         show(&connection, world).await;
         connection.request_name("org.bluez").await.expect("the name is free");
         let radio = tokio::spawn(radio(connection.clone(), world.clone()));
@@ -81,36 +83,48 @@ async fn radio(connection: Connection, world: World) {
 /// Brings the objects on the bus in line with the world.
 async fn show(connection: &Connection, world: &World) {
     let server = connection.object_server();
-    let (plugged, powered, pulse) = {
+    let (names, pulse) = {
         let state = world.state();
-        (state.plugged, state.powered, state.pulse)
+        (state.radios.keys().copied().collect::<Vec<_>>(), state.pulse)
     };
-    let shown = server.interface::<_, Adapter>(ADAPTER).await.is_ok();
-    if plugged && !shown {
-        let _ = server.at(ADAPTER, Adapter(world.clone())).await;
-    } else if !plugged && let Ok(adapter) = server.interface::<_, Adapter>(ADAPTER).await {
-        let _ = adapter.get().await.powered_changed(adapter.signal_emitter()).await;
-    }
-    let addresses: Vec<String> = world.state().bodies.keys().cloned().collect();
-    for address in addresses {
-        show_device(connection, world, &address, powered, pulse).await;
-        if !plugged {
-            let _ = server.remove::<Device, _>(device_path(&address)).await;
+    for name in names {
+        let (path, plugged) = (adapter_path(name), world.radio(name).plugged);
+        let shown = server.interface::<_, Adapter>(path.as_str()).await;
+        match (plugged, &shown) {
+            (true, Err(_)) => {
+                let _ = server.at(path.as_str(), Adapter { world: world.clone(), name }).await;
+            }
+            (false, Ok(adapter)) => {
+                let _ = adapter.get().await.powered_changed(adapter.signal_emitter()).await;
+            }
+            _ => {}
         }
-    }
-    if !plugged && shown {
-        let _ = server.remove::<Adapter, _>(ADAPTER).await;
+        let by_it = |state: &crate::world::State| {
+            let bodies = state.bodies.iter().filter(|(_, body)| body.sensor.adapter == name);
+            bodies.map(|(address, _)| address.clone()).collect::<Vec<_>>()
+        };
+        let addresses = by_it(&world.state());
+        for address in addresses {
+            show_device(connection, world, &address, pulse).await;
+            if !plugged {
+                let _ = server.remove::<Device, _>(device_path(world, &address)).await;
+            }
+        }
+        if !plugged && shown.is_ok() {
+            let _ = server.remove::<Adapter, _>(path.as_str()).await;
+        }
     }
 }
 
-async fn show_device(connection: &Connection, world: &World, address: &str, powered: bool, pulse: u64) {
+async fn show_device(connection: &Connection, world: &World, address: &str, pulse: u64) {
     let server = connection.object_server();
     let (heard, connected) = {
         let state = world.state();
         let Some(body) = state.bodies.get(address) else { return };
-        (state.scanning && powered && body.on && !body.connected, body.connected)
+        let hears = state.radios.get(body.sensor.adapter).is_some_and(|radio| radio.scanning && radio.powered);
+        (hears && body.on && !body.connected, body.connected)
     };
-    let path = device_path(address);
+    let path = device_path(world, address);
     let Ok(found) = server.interface::<_, Device>(path.as_str()).await else {
         if heard || connected {
             let device = Device::new(world.clone(), address, if heard { -50 } else { NOT_HEARD }, connected);
@@ -134,7 +148,7 @@ async fn show_device(connection: &Connection, world: &World, address: &str, powe
         if world.take_new(address) {
             let _ = device.service_data_changed(found.signal_emitter()).await;
         }
-    } else if !world.is_scanning() {
+    } else if !world.radio(world.adapter_of(address)).scanning {
         device.rssi.store(NOT_HEARD, SeqCst);
     }
 }

@@ -17,11 +17,14 @@ type Options = HashMap<String, OwnedValue>;
 /// The macro looks at the name of the result's type.
 type Result<T> = std::result::Result<T, Fault>;
 
-pub(crate) const ADAPTER: &str = "/org/bluez/hci0";
+/// Object path of an adapter.
+pub(crate) fn adapter_path(name: &str) -> String {
+    format!("/org/bluez/{name}")
+}
 
 /// Object path of a device.
-pub(crate) fn device_path(address: &str) -> String {
-    format!("{ADAPTER}/dev_{}", address.replace(':', "_"))
+pub(crate) fn device_path(world: &World, address: &str) -> String {
+    format!("{}/dev_{}", adapter_path(world.adapter_of(address)), address.replace(':', "_"))
 }
 
 fn object(path: &str) -> OwnedObjectPath {
@@ -37,13 +40,17 @@ async fn called(world: &World, method: &str, what: &str) -> Result<()> {
     }
 }
 
-pub(crate) struct Adapter(pub World);
+pub(crate) struct Adapter {
+    pub world: World,
+    pub name: &'static str,
+}
 
 #[interface(name = "org.bluez.Adapter1")]
 impl Adapter {
     #[zbus(property)]
-    fn address(&self) -> &str {
-        "00:AA:01:00:00:01"
+    fn address(&self) -> String {
+        let number: String = self.name.chars().filter(char::is_ascii_digit).collect();
+        format!("00:AA:01:00:00:{number:0>2}")
     }
     #[zbus(property)]
     fn address_type(&self) -> &str {
@@ -63,38 +70,36 @@ impl Adapter {
     }
     #[zbus(property)]
     fn powered(&self) -> bool {
-        self.0.state().powered
+        self.world.radio(self.name).powered
     }
     #[zbus(property)]
     fn set_powered(&mut self, on: bool) {
-        self.0.called("Powered", if on { "on" } else { "off" });
-        self.0.change(|state| {
-            state.powered = on;
-            if !on {
-                state.scanning = false;
-                state.bodies.values_mut().for_each(|body| body.connected = false);
-            }
+        self.world.called("Powered", if on { "on" } else { "off" });
+        self.world.change_radio(self.name, |radio| {
+            radio.powered = on;
+            radio.scanning &= on;
         });
+        self.world.change(|state| state.cut(self.name, !on));
     }
     #[zbus(property)]
     fn discovering(&self) -> bool {
-        self.0.state().scanning
+        self.world.radio(self.name).scanning
     }
     fn set_discovery_filter(&self, _filter: Options) {}
     async fn start_discovery(&self) -> Result<()> {
-        called(&self.0, "StartDiscovery", "").await?;
-        self.0.change(|state| match (state.powered, state.scanning) {
+        called(&self.world, "StartDiscovery", "").await?;
+        self.world.change_radio(self.name, |radio| match (radio.powered, radio.scanning) {
             (false, _) => Err(Fault::new("NotReady", "Resource Not Ready")),
             (true, true) => Err(Fault::new("InProgress", "Operation already in progress")),
             (true, false) => {
-                state.scanning = true;
+                radio.scanning = true;
                 Ok(())
             }
         })
     }
     async fn stop_discovery(&self) -> Result<()> {
-        called(&self.0, "StopDiscovery", "").await?;
-        let ran = self.0.change(|state| std::mem::take(&mut state.scanning));
+        called(&self.world, "StopDiscovery", "").await?;
+        let ran = self.world.change_radio(self.name, |radio| std::mem::take(&mut radio.scanning));
         if ran { Ok(()) } else { Err(Fault::failed("No discovery started")) }
     }
 }
@@ -196,7 +201,7 @@ impl Device {
     }
     #[zbus(property)]
     fn adapter(&self) -> OwnedObjectPath {
-        object(ADAPTER)
+        object(&adapter_path(self.world.adapter_of(&self.address)))
     }
 
     async fn connect(
@@ -246,9 +251,9 @@ impl Device {
 /// Shows the characteristics of a device, as BlueZ does once it has asked for them.
 pub(crate) async fn show_services(connection: &Connection, world: &World, address: &str) -> zbus::Result<()> {
     let Some(sensor) = world.state().bodies.get(address).map(|body| body.sensor.clone()) else { return Ok(()) };
-    let service = format!("{}/service000a", device_path(address));
+    let service = format!("{}/service000a", device_path(world, address));
     let server = connection.object_server();
-    server.at(service.as_str(), Service { uuid: sensor.service.clone(), device: device_path(address) }).await?;
+    server.at(service.as_str(), Service { uuid: sensor.service.clone(), device: device_path(world, address) }).await?;
     for (at, gatt) in sensor.characteristics.into_iter().enumerate() {
         let path = format!("{service}/char{:04x}", 0x0b + 2 * at);
         let characteristic = Characteristic {
@@ -266,9 +271,10 @@ pub(crate) async fn show_services(connection: &Connection, world: &World, addres
 
 /// Where a characteristic stands, if the device has it.
 pub(crate) fn characteristic_path(world: &World, address: &str, uuid: &str) -> Option<String> {
+    let device = device_path(world, address);
     let state = world.state();
     let at = state.bodies.get(address)?.sensor.characteristics.iter().position(|gatt| gatt.uuid == uuid)?;
-    Some(format!("{}/service000a/char{:04x}", device_path(address), 0x0b + 2 * at))
+    Some(format!("{device}/service000a/char{:04x}", 0x0b + 2 * at))
 }
 
 struct Service {

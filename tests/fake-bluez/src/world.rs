@@ -45,6 +45,8 @@ pub struct Sensor {
     pub service: String,
     pub characteristics: Vec<Gatt>,
     pub mtu: u16,
+    /// The only adapter that hears it: `hci0`.
+    pub adapter: &'static str,
 }
 
 /// What the gateway wrote to a device.
@@ -70,17 +72,36 @@ pub(crate) struct Body {
     pub inbox: mpsc::UnboundedSender<Written>,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct State {
+/// One adapter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Radio {
     pub powered: bool,
     pub plugged: bool,
     pub scanning: bool,
+}
+
+impl Radio {
+    const NEW: Self = Self { powered: true, plugged: true, scanning: false };
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// By name: `hci0`.
+    pub radios: BTreeMap<&'static str, Radio>,
     pub bodies: BTreeMap<String, Body>,
     /// Method → what it is answered with, the next times.
     pub faults: BTreeMap<String, VecDeque<Option<Fault>>>,
     pub calls: Vec<String>,
     /// Pulse of the radio; each change shows devices anew.
     pub pulse: u64,
+}
+
+impl State {
+    /// Ends the connections by this adapter, where `gone`.
+    pub fn cut(&mut self, adapter: &str, gone: bool) {
+        let by_it = self.bodies.values_mut().filter(|body| body.sensor.adapter == adapter);
+        by_it.for_each(|body| body.connected &= !gone);
+    }
 }
 
 /// The adapters, devices and faults there are. Cheap to clone: all clones are the same world.
@@ -92,12 +113,19 @@ pub struct World {
 
 impl Default for World {
     fn default() -> Self {
-        let state = State { powered: true, plugged: true, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), changed: Arc::new(watch::channel(0).0) }
+        Self::with_adapters(&["hci0"])
     }
 }
 
 impl World {
+    /// With these adapters, plugged in and switched on.
+    #[must_use]
+    pub fn with_adapters(names: &[&'static str]) -> Self {
+        let radios = names.iter().map(|name| (*name, Radio::NEW)).collect();
+        let state = State { radios, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), changed: Arc::new(watch::channel(0).0) }
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,13 +170,16 @@ impl World {
         });
     }
 
-    /// Pulls the adapter or plugs it in.
+    /// Pulls the first adapter or plugs it in.
     pub fn plug(&self, plugged: bool) {
+        self.plug_in("hci0", plugged);
+    }
+
+    /// Pulls this adapter or plugs it in.
+    pub fn plug_in(&self, adapter: &'static str, plugged: bool) {
         self.change(|state| {
-            state.plugged = plugged;
-            state.powered = plugged;
-            state.scanning = false;
-            state.bodies.values_mut().for_each(|body| body.connected &= plugged);
+            state.radios.insert(adapter, Radio { powered: plugged, plugged, scanning: false });
+            state.cut(adapter, !plugged);
         });
     }
 
@@ -183,7 +214,21 @@ impl World {
 
     #[must_use]
     pub fn is_scanning(&self) -> bool {
-        self.state().scanning
+        self.state().radios.values().any(|radio| radio.scanning)
+    }
+
+    pub(crate) fn radio(&self, adapter: &str) -> Radio {
+        let off = Radio { powered: false, plugged: false, scanning: false };
+        self.state().radios.get(adapter).copied().unwrap_or(off)
+    }
+
+    pub(crate) fn change_radio<T>(&self, adapter: &'static str, change: impl FnOnce(&mut Radio) -> T) -> T {
+        self.change(|state| change(state.radios.entry(adapter).or_insert(Radio::NEW)))
+    }
+
+    /// The adapter that hears this device.
+    pub(crate) fn adapter_of(&self, address: &str) -> &'static str {
+        self.state().bodies.get(address).map_or("hci0", |body| body.sensor.adapter)
     }
 
     /// Waits until the world is as `wanted` says.

@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 /// From the format's own description of an encrypted packet: 25.06 °C and 50.55 %.
-const KEY: &str = "231d39c1d7cc1ab1aee224cd096db932";
-const ITS_ADDRESS: &str = "54:48:E6:8F:80:A5";
+pub const KEY: &str = "231d39c1d7cc1ab1aee224cd096db932";
+pub const ITS_ADDRESS: &str = "54:48:E6:8F:80:A5";
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex")).collect()
 }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test may panic and starts what it watches")]
 
 mod broadcast;
+mod neighbours;
 mod room;
 mod standards;
 mod story;
@@ -79,10 +80,10 @@ fn the_bus_itself_is_killed_and_comes_back() {
     alone("the_bus_itself_is_killed_and_comes_back", async |folder| {
         let mut room = Room::open(folder).await;
         room.measure(BACK_WITHIN).await;
-        room.bus.kill().await;
+        room.bus.lock().await.kill().await;
         room.until("lost", Duration::from_secs(2), |state| !state.connected).await;
         *room.daemon.lock().await = None;
-        room.bus.start_again().await;
+        room.bus.lock().await.start_again().await;
         room.start_bluetoothd().await;
         room.measure(BACK_WITHIN).await;
     });

@@ -3,7 +3,7 @@
 
 use crate::standards::told;
 use skinlink::{
-    adapters::ble::{self, Overheard, Pinned},
+    adapters::ble::{self, Air, Overheard, Pinned},
     domain::{Region, metric::MetricId},
     protocol::{Event, Measurement, Request, Spec, bthome::Key},
     tasks::{
@@ -83,17 +83,25 @@ pub fn spec() -> Arc<Spec> {
 pub fn sensor(address: &str) -> Sensor {
     let characteristics =
         vec![Gatt::new(COMMAND, &["write", "write-without-response"]), Gatt::new(NOTIFY, &["notify", "read"])];
-    Sensor { address: address.into(), name: "SkinProbe".into(), service: SERVICE.into(), characteristics, mtu: 23 }
+    Sensor {
+        address: address.into(),
+        name: "SkinProbe".into(),
+        service: SERVICE.into(),
+        characteristics,
+        mtu: 23,
+        adapter: "hci0",
+    }
 }
 
 type Daemon = Arc<Mutex<Option<Bluetoothd>>>;
 
 pub struct Room {
-    pub bus: Bus,
+    pub bus: Arc<Mutex<Bus>>,
     pub world: World,
     pub daemon: Daemon,
     pub device: DeviceHandle,
     pub inbox: mpsc::Receiver<Observation>,
+    air: Air,
     token: u64,
 }
 
@@ -120,21 +128,51 @@ impl Room {
         sensor: Sensor,
         address: Option<&str>,
     ) -> (Self, mpsc::UnboundedReceiver<Written>) {
-        let bus = Bus::start(&folder).await;
-        let (world, daemon) = (World::default(), Daemon::default());
+        Self::of(World::default(), folder, spec, sensor, address).await
+    }
+
+    /// The same in a world that is given.
+    pub async fn of(
+        world: World,
+        folder: PathBuf,
+        spec: Arc<Spec>,
+        sensor: Sensor,
+        address: Option<&str>,
+    ) -> (Self, mpsc::UnboundedReceiver<Written>) {
+        let bus = Arc::new(Mutex::new(Bus::start(&folder).await));
+        let (air, owner) = ble::air();
+        tokio::spawn(owner.run(CancellationToken::new()));
+        Self::with_air((bus, world, Daemon::default()), air, &spec, sensor, address)
+    }
+
+    /// One more device of the same gateway.
+    pub fn beside(
+        &self,
+        spec: &Arc<Spec>,
+        sensor: Sensor,
+        address: Option<&str>,
+    ) -> (Self, mpsc::UnboundedReceiver<Written>) {
+        let shared = (Arc::clone(&self.bus), self.world.clone(), Arc::clone(&self.daemon));
+        Self::with_air(shared, self.air.clone(), spec, sensor, address)
+    }
+
+    fn with_air(
+        (bus, world, daemon): (Arc<Mutex<Bus>>, World, Daemon),
+        air: Air,
+        spec: &Arc<Spec>,
+        sensor: Sensor,
+        address: Option<&str>,
+    ) -> (Self, mpsc::UnboundedReceiver<Written>) {
         let written = world.add(sensor);
         let (station, inbox) = observation::queue();
-        let (device, task) = Device::new(Arc::clone(&spec), station);
-        let (air, owner) = ble::air();
+        let (device, task) = Device::new(Arc::clone(spec), station);
         let pinned = Pinned { address: address.map(str::to_owned), ble: spec.ble.clone().expect("it has one") };
-        let stop = CancellationToken::new();
-        tokio::spawn(owner.run(stop.clone()));
-        tokio::spawn(task.run(ble::opener(air, pinned), stop));
-        (Self { bus, world, daemon, device, inbox, token: 0 }, written)
+        tokio::spawn(task.run(ble::opener(air.clone(), pinned), CancellationToken::new()));
+        (Self { bus, world, daemon, device, inbox, air, token: 0 }, written)
     }
 
     pub async fn start_bluetoothd(&mut self) {
-        *self.daemon.lock().await = Some(Bluetoothd::start(&self.bus, &self.world).await);
+        *self.daemon.lock().await = Some(Bluetoothd::start(&*self.bus.lock().await, &self.world).await);
     }
 
     pub async fn kill_bluetoothd(&mut self) {

@@ -8,10 +8,16 @@ use skinlink::{
     adapters::ble,
     domain::{Region, metric::MetricId},
     protocol::{Event, Measurement, Request, Spec},
+    sim::{Setup, SimDevice, SimInput, SimOutput},
     tasks::observation::Observation,
 };
 use skinlink_fake_bluez::{Bluetoothd, Bus, Gatt, Sensor, World};
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::time::timeout;
 
 /// A UUID of the SIG in BlueZ's writing.
@@ -26,7 +32,14 @@ pub fn catalogued(id: &str) -> Arc<Spec> {
 }
 
 pub fn sensor(service: &str, characteristics: Vec<Gatt>) -> Sensor {
-    Sensor { address: ADDRESS.into(), name: "Standard".into(), service: sig(service), characteristics, mtu: 23 }
+    Sensor {
+        address: ADDRESS.into(),
+        name: "Standard".into(),
+        service: sig(service),
+        characteristics,
+        mtu: 23,
+        adapter: "hci0",
+    }
 }
 
 impl Room {
@@ -105,6 +118,42 @@ fn a_room_sensor_tells_temperature_and_humidity_apart() {
         room.until("the short one is counted", Duration::from_secs(5), |state| state.bad_frames == 1).await;
         room.sends("2A6F", &[0xA8, 0x11]).await;
         assert_eq!(told(&room.measured().await), ["ambient-humidity 45.20 %"]);
+    });
+}
+
+/// No line can play such a file, the air can: the simulated device sends what its own file says, by characteristic.
+#[test]
+fn the_simulated_thermometer_of_the_catalogue_is_measured_as_it_measured_itself() {
+    alone("standards::the_simulated_thermometer_of_the_catalogue_is_measured_as_it_measured_itself", async |folder| {
+        let spec = catalogued("health-thermometer");
+        let characteristics = vec![Gatt::new(&sig("2A1C"), &["indicate"]), Gatt::new(&sig("2A19"), &["read"])];
+        let (mut room, _inbox) =
+            Room::with(folder, Arc::clone(&spec), sensor("1809", characteristics), Some(ADDRESS)).await;
+        room.start_bluetoothd().await;
+        while !room.world.is_subscribed(ADDRESS, &sig("2A1C")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let setup = Setup { measuring: Duration::ZERO, ..Setup::new("SIM-1", 11) };
+        let mut simulated = SimDevice::new(spec, setup, Instant::now());
+        for _ in 0..5 {
+            let metric = MetricId::new("temperature").expect("a name");
+            simulated.handle_input(Instant::now(), SimInput::Press { metric, region: Region::Chin });
+            let mut recorded = None;
+            loop {
+                simulated.handle_input(Instant::now(), SimInput::Tick);
+                match simulated.poll_output() {
+                    SimOutput::Record(line) => recorded = Some(line.value),
+                    SimOutput::Transmit(frame) => {
+                        let (number, value) = frame.split_at(2);
+                        room.sends(&format!("{:02X}{:02X}", number[0], number[1]), value).await;
+                    }
+                    SimOutput::WaitUntil(_) if recorded.is_some() => break,
+                    SimOutput::WaitUntil(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+            let value = recorded.expect("it has measured");
+            assert_eq!(told(&room.measured().await), [format!("temperature {value} °C")], "seed 11");
+        }
     });
 }
 

@@ -1,12 +1,13 @@
 //! The installer's tools over the air: the real program beside a fake BlueZ.
 
 use crate::{
+    broadcast::{ITS_ADDRESS, KEY, bytes},
     room::ADDRESS,
     standards::{sensor, sig},
     story::alone,
     whole_scan::{program, project},
 };
-use skinlink_fake_bluez::{Bluetoothd, Bus, Gatt, World};
+use skinlink_fake_bluez::{Bluetoothd, Bus, Gatt, Sensor, World};
 use std::{process::Stdio, time::Duration};
 use tokio::{
     process::Command,
@@ -47,6 +48,68 @@ fn a_file_is_tried_on_a_device_in_the_air() {
         }
         assert_eq!(code, Some(0));
         assert!(!world.is_connected(ADDRESS), "it is free for others");
+    });
+}
+
+#[test]
+fn a_device_in_the_air_is_recorded_and_read_again_by_its_notifications() {
+    alone("tools::a_device_in_the_air_is_recorded_and_read_again_by_its_notifications", async |folder| {
+        let bus = Bus::start(&folder).await;
+        let world = World::default();
+        let characteristics =
+            vec![Gatt::new(&sig("2A1C"), &["indicate"]), Gatt::new(&sig("2A19"), &["read"]).holding(&[87])];
+        let _inbox = world.add(sensor("1809", characteristics));
+        let daemon = Bluetoothd::start(&bus, &world).await;
+        let button = async {
+            while !world.is_subscribed(ADDRESS, &sig("2A1C")) {
+                sleep(Duration::from_millis(20)).await;
+            }
+            // Two at once: on a line nobody could tell where the second begins.
+            daemon.notify(ADDRESS, &sig("2A1C"), &[0x00, 0x6D, 0x01, 0x00, 0xFF]).await;
+            daemon.notify(ADDRESS, &sig("2A1C"), &[0x00, 0x6E, 0x01, 0x00, 0xFF]).await;
+        };
+        let file = folder.join("visit.rec");
+        let file = file.to_str().expect("a path in words");
+        let record = ["devices", "record", "--protocol", "health-thermometer", "--address", ADDRESS];
+        let record = [&record[..], &["--into", file, "--seconds", "4"]].concat();
+        let ((code, text), ()) = tokio::join!(said(&record), button);
+        assert!(code == Some(0) && text.contains("3 frames understood, 0 not"), "{text}");
+        assert!(!text.contains("simulate --replay"), "no pseudo-terminal can play it: {text}");
+        daemon.kill().await;
+        let (code, text) = said(&["protocol", "replay", file]).await;
+        for part in ["battery_percent 87", "temperature 36.5 °C", "temperature 36.6 °C", "3 frames understood, 0 not"]
+        {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(code, Some(0));
+        let written = ["devices", "record", "--protocol", "health-thermometer", "--address", "F0:F1", "--into", file];
+        let (code, text) = said(&written).await;
+        assert!(code == Some(1) && text.contains("is no Bluetooth address"), "{code:?} {text}");
+    });
+}
+
+#[test]
+fn a_device_that_only_advertises_is_tried_by_its_key() {
+    alone("tools::a_device_that_only_advertises_is_tried_by_its_key", async |folder| {
+        let bus = Bus::start(&folder).await;
+        let world = World::default();
+        let sensor = Sensor { address: ITS_ADDRESS.into(), ..sensor("FCD2", vec![]) };
+        let _inbox = world.add(sensor);
+        world.says(ITS_ADDRESS, &bytes("41a47266c95f730011223378237214"));
+        let _daemon = Bluetoothd::start(&bus, &world).await;
+        let key = folder.join("key");
+        std::fs::write(&key, "not a key").expect("it can be written");
+        let file = key.to_str().expect("a path in words");
+        let tried = ["protocol", "try", "bthome-room", "--address", ITS_ADDRESS, "--key-file", file, "--seconds", "4"];
+        let (code, text) = said(&tried).await;
+        assert!(code == Some(1) && text.contains("32 hex digits"), "{code:?} {text}");
+        std::fs::write(&key, KEY).expect("it can be written");
+        let (code, text) = said(&tried).await;
+        for part in ["is heard", "ambient-temperature 25.06 °C", "ambient-humidity 50.55 %"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        assert_eq!(code, Some(0));
+        assert!(!world.calls().iter().any(|call| call.starts_with("Connect")), "{:#?}", world.calls());
     });
 }
 

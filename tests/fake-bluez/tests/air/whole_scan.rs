@@ -42,7 +42,7 @@ pub fn program() -> PathBuf {
 fn analyser() -> Sensor {
     let characteristics = vec![Gatt::new(COMMAND, &["write"]), Gatt::new(NOTIFY, &["notify"])];
     let service = "5b1e0001-6d0c-4c7a-9f3e-2a7d5c1b0000".to_owned();
-    Sensor { address: ADDRESS.into(), name: "Derma".into(), service, characteristics, mtu: MTU }
+    Sensor { address: ADDRESS.into(), name: "Derma".into(), service, characteristics, mtu: MTU, adapter: "hci0" }
 }
 
 /// The analyser's radio: what is written goes into its serial port, what comes out of it is notified, cut as the link wants.
