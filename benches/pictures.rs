@@ -43,7 +43,7 @@ impl Worker {
         let regions = fs::read(root().join("config/face-regions.toml")).expect("part of the repository");
         worker.ask(&Request::Setup { onnxruntime: library, memory_mib: 3072 }, &[&regions]);
         let folder = root().join("models/pores-dog").display().to_string();
-        worker.ask(&Request::Activate { folder }, &[]);
+        worker.ask(&Request::Activate { folder, pinned: None }, &[]);
         worker
     }
 

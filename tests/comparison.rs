@@ -410,7 +410,7 @@ fn pores_that_stayed_may_have_faded() {
 fn within_a_visit_levels_are_shown_at_the_same_sharpness() {
     let counts = PairedCounts { before_peaks: 500, lost: 8, after_peaks: 500, gained: 6 };
     let even = PairedResult { levels: Some([190.0, 189.0]), ..paired(Region::Nose, counts) };
-    let item = image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, &[even.clone()]);
+    let item = image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, std::slice::from_ref(&even));
     assert_eq!((item.before, item.after), (Some(190.0), Some(189.0)));
     let refused = PairedResult { outcome: Err(Refusal::NotRegistered), ..even };
     let item = image_pair(Baseline::SameVisit, ["a", "a"], |_| {}, &[refused]);

@@ -12,10 +12,10 @@ pub mod hant;
 pub mod lang;
 pub mod page;
 pub mod sheet;
-pub mod trend;
 pub mod traditional;
 mod traditional_more;
 mod traditional_words;
+pub mod trend;
 pub mod verdict;
 
 pub use lang::Lang;

@@ -14,8 +14,8 @@ mod json;
 pub mod lan;
 pub mod openapi;
 mod pages;
-pub mod reports;
 mod pin;
+pub mod reports;
 pub mod shell;
 
 use crate::{

@@ -17,8 +17,8 @@ pub use compare::compare;
 pub use customer::customer;
 pub use docs::docs;
 pub use home::home;
-pub use points::points;
 pub use house::{devices, enrol, login, staff};
+pub use points::points;
 pub use report::report;
 pub use station::station;
 

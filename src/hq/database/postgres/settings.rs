@@ -125,7 +125,6 @@ impl FromStr for Settings {
 }
 
 /// As it may be written again.
-
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = match self.config.get_hosts().first() {
