@@ -10,14 +10,14 @@ mod measuring;
 mod skin;
 
 use inference::{LIMIT, Worker, library, root};
-use measuring::{Gateway, children_running, good_recipe, metric, pores, recipe, within};
+use measuring::{Gateway, children_running, good_recipe, pores, recipe, within};
 use skin::{ANCHORS, STILL, Shot, Skin, png};
 use skinlink::{
     analysis::{
         compare::{PairedCounts, PairedFound},
         job::{Levels, Paired, PairedMeasure, PictureKind, Reply, Request},
     },
-    domain::capture::View,
+    domain::{capture::View, metric::MetricId},
     tasks::analysis::{AnalysisError, ChildError},
 };
 use std::{

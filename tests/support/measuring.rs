@@ -12,7 +12,7 @@ use skinlink::{
         capture::{Format, Light, View},
         consent::{Channel, Purpose},
         customer::Customer,
-        metric::Metric,
+        metric::{Metric, MetricId},
         scan::{Phase, Step},
     },
     store::{NewCapture, NewConsent, Options, Store, StoreKey},
