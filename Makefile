@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts pairs repeatability fuzz hostile bench bench-hq bench-peers outages
+.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses bench bench-hq bench-peers outages screens
 .DEFAULT_GOAL := help
 
 help:
@@ -22,9 +22,11 @@ help:
 	@echo 'make repeatability  how far the pore model repeats itself, from retaken photographs, into its manifest'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make hostile   hostile model files, and 150 copies of our own with a byte flipped (make test runs a short form)'
+	@echo 'make guesses   a million guesses at a report (make test runs a short form)'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
 	@echo 'make bench-hq  what headquarters takes in a second, on SQLite and PostgreSQL, beside a bare loader and a script'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
+	@echo 'make screens   the browser tests, keeping pictures of the pages in docs/screens'
 	@echo 'make release   optimised programs with their own OpenSSL'
 
 setup:
@@ -82,6 +84,9 @@ power-cuts:
 hostile: setup
 	SKINLINK_HOSTILE=long cargo test --test hostile_models -- --nocapture
 
+guesses:
+	SKINLINK_GUESSES=1000000 cargo test --test hq_reports guesses -- --nocapture
+
 pairs: setup
 	SKINLINK_PAIRS=long cargo test --test pairs -- --nocapture
 
@@ -116,6 +121,10 @@ bench-peers: setup
 # Optimised: what is promised there is a speed.
 outages:
 	SKINLINK_OUTAGES=long cargo test --release --test outages -- --nocapture
+
+# Pictures of the pages into docs/screens, as the browser tests see them.
+screens: setup
+	SKINLINK_SCREENS=keep cargo test --test web browser
 
 release:
 	env -u OPENSSL_NO_VENDOR cargo build --release

@@ -4,6 +4,8 @@
 //! A twelve-megapixel JPEG: the demonstration's rendered face, photographed once more at 3000 × 4000 in another size. Each figure is
 //! the best and the middle of nine runs; they mean something on a machine that does nothing else.
 
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, imageops::FilterType};
 use skinlink::analysis::job::{self, PREFIX, Placed, Prefix, Reply, Request};
 use std::{

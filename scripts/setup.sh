@@ -9,6 +9,9 @@ fail() { printf 'setup failed: %s\n' "$*" >&2; exit 1; }
 
 # --- system packages -------------------------------------------------------------------------------------------------
 packages=(mosquitto mosquitto-clients postgresql libssl-dev libdbus-1-dev dbus-daemon pkg-config gcc make python3 python3-venv python3-pip)
+# The pages are tried in a real browser, with a font that has the characters of names.
+packages+=(chromium chromium-driver fonts-noto-cjk)
+command -v npm >/dev/null || packages+=(npm)
 if [ "$(uname -m)" = x86_64 ]; then
     # The Bluetooth laboratory: an emulated machine, and what runs in it.
     packages+=(qemu-system-x86 bluez busybox-static)
@@ -71,6 +74,28 @@ else
     rm -rf "$work"
     trap - EXIT
     say "ONNX Runtime 1.28.0 verified and unpacked to $library"
+fi
+
+# --- axe-core, which looks at the pages as a screen reader does ------------------------------------------------------
+axe=target/axe/node_modules/axe-core/package.json
+if [ -f "$axe" ] && grep -q '"version": "4.14.1"' "$axe"; then
+    say "axe-core is there"
+else
+    mkdir -p target/axe
+    log=$(mktemp)
+    npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix target/axe axe-core@4.14.1 >"$log" 2>&1 \
+        || fail "npm could not fetch axe-core 4.14.1: $(tail -n 1 "$log")"
+    rm -f "$log"
+fi
+
+# --- schemathesis, which makes up calls from the OpenAPI document ----------------------------------------------------
+if [ -x target/schemathesis/bin/schemathesis ]; then
+    say "schemathesis is there"
+else
+    log=$(mktemp)
+    { python3 -m venv target/schemathesis && target/schemathesis/bin/python -m pip install -q --disable-pip-version-check schemathesis==4.32.5; } >"$log" 2>&1 \
+        || fail "pip could not fetch schemathesis 4.32.5: $(tail -n 1 "$log")"
+    rm -f "$log"
 fi
 
 # --- the guest of the Bluetooth laboratory: a kernel that is fetched and unpacked, never installed --------------------

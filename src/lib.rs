@@ -18,7 +18,7 @@
 //! - [`hq`] headquarters' receiver, a composition root of its own
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
 //! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, words back
-//! - [`web`] API, live events, pages · loopback only
+//! - [`web`] API, live events, pages, log-in · this machine, and tablets over TLS
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo, the installer's tools
 //! - [`report`] a comparison as page model and SVG fragments · pure
 //! - [`store`] what must not be lost: SQLite (encrypted), photographs, keys, outbox

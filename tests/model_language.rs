@@ -404,3 +404,15 @@ fn what_a_manifest_may_not_say_is_told_by_field() {
         assert!(complaints.iter().any(|c| c.field == field && !c.remedy.is_empty()), "{to:?}: {complaints:?}");
     }
 }
+
+/// The page shows a manifest that loads, and what it shows apart from that are parts of one.
+#[test]
+fn the_manifest_of_the_page_loads() {
+    let page = include_str!("../docs/models.md");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let manifest = Manifest::parse(blocks[0]).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert_eq!(manifest.scores[0].metric.as_str(), "wrinkles");
+    let detectors = blocks.iter().filter(|block| block.starts_with("[[detector]]")).count();
+    let truths = blocks.iter().filter(|block| skinlink::analysis::evaluation::Truth::parse(block).is_ok()).count();
+    assert_eq!((blocks.len(), detectors, truths), (4, 2, 1), "a manifest, two detectors, a truth");
+}

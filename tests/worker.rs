@@ -15,7 +15,7 @@ use skin::{ANCHORS, STILL, Shot, Skin, png};
 use skinlink::{
     analysis::{
         compare::{PairedCounts, PairedFound},
-        job::{Levels, Paired, PairedMeasure, PictureKind, Reply, Request},
+        job::{FacePlace, Levels, Paired, PairedMeasure, PictureKind, Reply, Request},
     },
     domain::{capture::View, metric::MetricId},
     tasks::analysis::{AnalysisError, ChildError},
@@ -67,6 +67,21 @@ fn a_photograph_gives_a_score_per_region_and_what_is_wrong_with_it() {
     assert!((30.0..60.0).contains(&score.value), "{}", score.value);
     assert_eq!(score.model.provider, "cpu/1.28.0");
     assert!(worker.hang_up().success());
+}
+
+/// What `skinlink model eval` tells of a photograph is what the gateway would measure.
+#[test]
+fn an_evaluation_measures_as_the_gateway_does() {
+    let mut worker = ready();
+    let picture = Skin::new(3, 0).taken(STILL);
+    let levels = levels(&mut worker, &picture);
+    let face = Some(FacePlace { view: "left".into(), anchors: ANCHORS });
+    let request = Request::Evaluate { model: "pores-dog".into(), face, px_per_mm: None };
+    let Some(Reply::Evaluated(seen)) = worker.ask(&request, &[&picture]) else { panic!("an evaluation") };
+    let told = |region: &str, value: f64| (region.to_owned(), value);
+    let measured: Vec<_> = levels.scores.iter().map(|level| told(&level.region, level.value)).collect();
+    assert_eq!(seen.scores.iter().map(|score| told(&score.region, score.value)).collect::<Vec<_>>(), measured);
+    assert!(!measured.is_empty());
 }
 
 #[test]

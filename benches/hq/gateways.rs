@@ -170,7 +170,11 @@ impl Drive {
                 });
             }
             Reply::Nack { seq, reason, .. } | Reply::Alarm { seq, reason, .. } => panic!("seq {seq}: {reason}"),
-            Reply::Hello { .. } | Reply::Ask { .. } | Reply::Image { .. } | Reply::Upload { .. } => {}
+            Reply::Hello { .. }
+            | Reply::Ask { .. }
+            | Reply::Image { .. }
+            | Reply::Upload { .. }
+            | Reply::Feedback { .. } => {}
         }
     }
 }

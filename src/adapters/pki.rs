@@ -195,6 +195,28 @@ impl Authority {
         Ok(Self { certificate: builder.build(), key })
     }
 
+    /// The authority that is kept in `folder` (`ca.pem`, `ca.key`, mode 0600); made there where there is none.
+    ///
+    /// # Errors
+    /// Files that cannot be read or written, or are not what they should be.
+    pub fn kept(folder: &Path, name: &str, validity: Validity) -> Result<Self, PkiError> {
+        let (pem, key) = (folder.join("ca.pem"), folder.join("ca.key"));
+        if !key.exists() {
+            let made = Self::new(name, validity)?;
+            write(&pem, &made.certificate.to_pem()?, 0o644)?;
+            write(&key, &made.key.private_key_to_pem_pkcs8()?, 0o600)?;
+            return Ok(made);
+        }
+        let not_pem = |path: &Path| {
+            let path = path.to_owned();
+            move |source| PkiError::NotPem { path, source }
+        };
+        Ok(Self {
+            certificate: X509::from_pem(&read(&pem)?).map_err(not_pem(&pem))?,
+            key: PKey::private_key_from_pem(&read(&key)?).map_err(not_pem(&key))?,
+        })
+    }
+
     /// Signs a leaf with a key of its own and writes `ca.pem`, `<name>.pem` and `<name>.key` (mode 0600) into `folder`.
     ///
     /// # Errors

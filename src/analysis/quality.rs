@@ -57,6 +57,15 @@ const fn say(zh: &'static str, zh_hant: &'static str, en: &'static str) -> Advic
 }
 
 impl Complaint {
+    /// Whether it says how an after picture differs from its before.
+    #[must_use]
+    pub const fn is_of_a_pair(self) -> bool {
+        matches!(
+            self,
+            Self::NotMatched | Self::ScaleDiffers | Self::PoseDiffers | Self::LightDiffers | Self::SharpnessDiffers
+        )
+    }
+
     /// What to do, in simplified Chinese and English.
     #[must_use]
     pub fn advice(self) -> Label {

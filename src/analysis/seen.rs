@@ -163,6 +163,9 @@ fn colours(
 ) -> Option<([Plane; 3], Mask, Look)> {
     let grid = Grid::around(polygon, px_per_mm, 0, 1);
     let mask = grid.mask(polygon, &[*shown]);
+    if mask.count() == 0 {
+        return None;
+    }
     let map = pose.to_picture.after(&grid.to_mm());
     let planes = source.sample_affine(grid.width, grid.height, [map.scale(); 2], Colour::Rgb, &map);
     let planes: [Plane; 3] = planes.try_into().ok()?;
@@ -182,6 +185,9 @@ fn detail(source: &mut Source, pose: &Pose, shown: &Shown, polygon: &[[f64; 2]],
     let corners = [[-x, -y], [x, -y], [x, y], [-x, y]].map(|[dx, dy]| [middle[0] + dx, middle[1] + dy]);
     let grid = Grid::around(&corners, px_per_mm, 0, 1);
     let mask = grid.mask(polygon, &[*shown]);
+    if mask.count() == 0 {
+        return None;
+    }
     parity::detail(&green(source, pose, &grid), &mask)
 }
 
@@ -205,6 +211,10 @@ fn scope(source: &mut Source) -> Option<Field> {
     let (width, height) = (f64::from(source.picture().width()), f64::from(source.picture().height()));
     let reduction = width / field::WIDTH as f64;
     let rows = (height / reduction).round().max(1.0) as usize;
+    // No scope's field is a strip; drawn to this width, one a few pixels wide would take a gigabyte.
+    if rows > 4 * field::WIDTH || reduction < 0.125 {
+        return None;
+    }
     let onto = Affine { m: [reduction, 0.0, 0.0, reduction], t: [0.5 * reduction - 0.5; 2] };
     let plane = source.sample_affine(field::WIDTH, rows, [reduction; 2], Colour::Green, &onto).swap_remove(0);
     field::look(&plane)
@@ -232,26 +242,27 @@ pub struct Against {
 /// Holds the after photograph against its before; both as seen by their own anchors.
 #[must_use]
 pub fn against(before: (&mut Source, &Shot<'_>, &Seen), after: (&mut Source, &Shot<'_>, &Seen)) -> Against {
-    let (first, second) = (before.2, after.2);
-    let way = carried(before.0, before.1, after.0, after.1);
+    let (first_source, first_shot, first) = before;
+    let (second_source, second_shot, second) = after;
+    let way = carried(first_source, first_shot, second_source, second_shot);
     let gains = paired(first, second, |a, b| b.look.light[1] / a.look.light[1].max(1e-6));
     let blurs = paired(first, second, |a, b| match (&a.detail, &b.detail) {
         (Some(a), Some(b)) => f64::from(parity::apart(a, b)),
         _ => 0.0,
     });
     let Carried { way, matched, nose_mm } = way;
-    let m = after.1.pose.to_picture.after(&way).m;
+    let m = second_shot.pose.to_picture.after(&way).m;
     let turned = |m: [f64; 4]| m[2].atan2(m[0]).to_degrees();
-    let pose = before.1.pose;
+    let pose = first_shot.pose;
     Against {
         matched,
-        scale: after.1.pose.px_per_mm * way.scale() / pose.px_per_mm,
+        scale: second_shot.pose.px_per_mm * way.scale() / pose.px_per_mm,
         roll_degrees: turned(m) - turned(pose.to_picture.m),
         nose_mm,
         gain: middle(gains).unwrap_or(1.0),
         shade: second.shade.zip(first.shade).map(|(after, before)| after / before.max(1e-9)),
         blur_px: middle(blurs).unwrap_or(0.0) as f32,
-        points: matched.then(|| carry(&before.1.points, &pose, &after.1.pose, &way)).flatten(),
+        points: matched.then(|| carry(&first_shot.points, &pose, &second_shot.pose, &way)).flatten(),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Summary {
     pub detectors: Vec<DetectorSummary>,
     pub points: Vec<PointSummary>,
     pub classes: Vec<ClassSummary>,
+    /// Why scores or regions could not be had, and in how many pictures.
+    pub skipped: BTreeMap<String, usize>,
 }
 
 /// One metric at one region.
@@ -98,6 +100,7 @@ impl Summary {
             detectors: detectors.iter().map(|id| detector(id, &told)).collect(),
             points: points(&told),
             classes: classes(&told),
+            skipped: skipped(&told),
         }
     }
 }
@@ -149,6 +152,14 @@ fn errors(pairs: &[(f64, f64)]) -> Option<Errors> {
         rms: mean(&squares).sqrt(),
         correlation: correlation(pairs),
     })
+}
+
+fn skipped(told: &Told<'_>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for reason in told.iter().flat_map(|(evaluated, _)| &evaluated.skipped) {
+        *counts.entry(reason.clone()).or_default() += 1;
+    }
+    counts
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -254,7 +265,10 @@ mod tests {
         )
         .unwrap();
         let records = [("a", 10.0), ("b", 20.0), ("c", 32.0), ("d", 40.0)].map(|(file, v)| record(file, scored(v)));
+        let mut records = records.to_vec();
+        records[3].evaluated.as_mut().unwrap().skipped.push("too coarse".into());
         let summary = Summary::of(&records, &truth, &[]);
+        assert_eq!(summary.skipped, BTreeMap::from([("too coarse".to_owned(), 1)]));
         let [score] = &summary.scores[..] else { panic!("{summary:?}") };
         assert_eq!((score.count, score.mean, score.min, score.max), (4, 25.5, 10.0, 40.0));
         let known = score.known.as_ref().unwrap();

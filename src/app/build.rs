@@ -101,6 +101,7 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
         warn!(protocol = id, "left out: {broken}");
     }
     let store = open_store(&config.store)?;
+    let lan = super::lan::listener(&config).await?;
     let mut tasks = Tasks::default();
     let (live, ring) = live(clock::mint(BootId::from_bits).to_string());
     tasks.start("live news", async move {
@@ -127,8 +128,15 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
         judges: Arc::new(judges),
         analysis,
         sync: sync_status,
+        log_ins: Arc::new(tokio::sync::Semaphore::new(1)),
+        wrong_codes: Arc::default(),
+        lan: None,
         stop: stop.clone(),
     };
+    if let Some((listener, names)) = lan {
+        let (state, stopped, names) = (state.clone(), stop.clone(), names.into());
+        tasks.start("web for the LAN", async move { Ok(web::lan::serve(listener, state, names, stopped).await?) });
+    }
     let stopped = stop.clone();
     tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
     start_desk(&config.report, &store, &mut tasks, stop).await?;

@@ -9,6 +9,7 @@ mod devices;
 pub mod fleet;
 mod holders;
 mod housekeeping;
+mod lan;
 mod live;
 mod logging;
 mod models;

@@ -129,8 +129,12 @@ pub struct Mqtt {
 /// The pages in the salon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Web {
-    /// A loopback address, until there is log-in.
+    /// A loopback address: this machine's own screen.
     pub listen: SocketAddr,
+    /// Where the salon's network is served over TLS; `None`: not at all.
+    pub lan: Option<SocketAddr>,
+    /// Names and addresses under which tablets reach it; they stand in the certificate.
+    pub names: Vec<String>,
 }
 
 /// What the customer's report says of the store.

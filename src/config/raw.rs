@@ -40,7 +40,7 @@ table! {
 }
 
 table! {
-    Web { listen: String }
+    Web { listen: String, lan: String, names: Vec<At<String>> }
 }
 
 table! {

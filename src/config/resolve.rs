@@ -179,20 +179,30 @@ impl Desk<'_> {
     }
 
     fn web(&mut self, typed: Option<At<raw::Web>>) -> Web {
+        let typed = unwrapped(typed).1;
         let fallback = SocketAddr::from(([127, 0, 0, 1], 8470));
-        let Some(at) = unwrapped(typed).1.listen else { return Web { listen: fallback } };
-        let listen = match at.value.parse::<SocketAddr>() {
+        let listen = typed.listen.map_or(fallback, |at| match at.value.parse::<SocketAddr>() {
             Ok(listen) if listen.ip().is_loopback() => listen,
             Ok(_) => {
-                self.reader.complain_at(&at, "only this machine may connect until there is log-in; use 127.0.0.1:8470");
+                let remedy =
+                    "only this machine is served without TLS: use 127.0.0.1:8470 here, and web.lan for tablets";
+                self.reader.complain_at(&at, remedy);
                 fallback
             }
             Err(_) => {
                 self.reader.complain_at(&at, format!("{:?} is no address with port; use 127.0.0.1:8470", at.value));
                 fallback
             }
-        };
-        Web { listen }
+        });
+        let lan = filled(typed.lan).and_then(|at| {
+            let parsed = at.value.parse::<SocketAddr>();
+            if parsed.is_err() {
+                self.reader.complain_at(&at, format!("{:?} is no address with port; use 0.0.0.0:8443", at.value));
+            }
+            parsed.ok()
+        });
+        let names = self.list(typed.names, vec!["skinlink.local".to_owned()], host_name);
+        Web { listen, lan, names }
     }
 
     fn report(&mut self, typed: Option<At<raw::Report>>) -> Report {
@@ -354,6 +364,16 @@ impl Desk<'_> {
             }
         }
         list
+    }
+}
+
+/// A name or address as it stands in a browser's address line, without port.
+fn host_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    if !text.is_empty() && text.len() <= 253 && text.chars().all(plain) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(format!("{text:?} is no name or address as tablets open it; write skinlink.local or 192.168.1.10"))
     }
 }
 

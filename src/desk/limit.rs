@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_was_spent_comes_back_with_time_and_only_to_the_one_who_spent_it() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::default(), tokio::time::Instant::now().into_std());
         for _ in 0..20 {
             assert!(!limits.is_spent(&peer(1), now));
             limits.spend(peer(1), now);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_million_addresses_do_not_fill_the_memory_and_one_that_guesses_on_stays_held_back() {
-        let (limits, begun) = (Limits::default(), Instant::now());
+        let (limits, begun) = (Limits::default(), tokio::time::Instant::now().into_std());
         for at in 0..1_000_000_u32 {
             let now = begun + Duration::from_micros(u64::from(at));
             limits.spend(Key::Peer(IpAddr::from(at.to_be_bytes())), now);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_network_of_addresses_is_one() {
-        let (limits, now) = (Limits::default(), Instant::now());
+        let (limits, now) = (Limits::default(), tokio::time::Instant::now().into_std());
         for last in 0..20_u16 {
             limits.spend(Key::Peer(IpAddr::from([0x2001, 0xdb8, 0, 7, 1, 2, 3, last])), now);
         }

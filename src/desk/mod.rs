@@ -2,7 +2,7 @@
 //! is served here, and nobody logs in: the token in the address is all there is.
 //!
 //! A token that is expired, withdrawn, foreign, malformed or never was gets the same answer, byte for byte, after the same
-//! questions to the same tables; so does every other path. Who asks for many dead ones has to wait ([`limit`]). No answer holds
+//! questions to the same tables; so does every other path. Who asks for many dead ones has to wait (`limit`). No answer holds
 //! an id: photographs are named by their place on the page. Nothing is asked of anyone else's server.
 
 mod headers;

@@ -81,6 +81,8 @@ macro_rules! ids {
 }
 
 ids! {
+    /// A place in the day of the salon.
+    AppointmentId,
     /// A customer of the chain; two ids found to be one person are joined by an alias event, never renumbered.
     CustomerId,
     /// One visit of one customer.

@@ -3,7 +3,9 @@
 //! Values here cannot be wrong: text from outside is parsed into them once, at the door, and every parser says what it
 //! would have accepted. Anything that needs a format (JSON, SQL, TOML) has its own type beside that format.
 
+pub mod appointment;
 pub mod capture;
+pub mod card;
 pub mod comparison;
 pub mod consent;
 pub mod customer;
@@ -17,13 +19,15 @@ pub mod reading;
 pub mod region;
 pub mod scan;
 pub mod score;
+pub mod sheet;
+pub mod staff;
 pub mod time;
 pub mod visit;
 pub mod word;
 
 pub use id::{
-    BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, ReadingId, RepeatId, ReportId,
-    ScanId, ScoreId, VisitId,
+    AppointmentId, BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, ReadingId,
+    RepeatId, ReportId, ScanId, ScoreId, VisitId,
 };
 pub use quantity::Quantity;
 pub use region::Region;

@@ -1,7 +1,7 @@
 //! Care notes for the days after, by skin type, and when to come again. General advice as any salon gives it: what it does not
 //! know of this skin it does not claim, and nothing is promised.
 
-use super::lang::Lang;
+use super::{lang::Lang, traditional};
 
 /// Days to the next visit, by the service plan: oily skin a week, dry skin two.
 const OILY_DAYS: u32 = 7;
@@ -78,6 +78,7 @@ pub fn care(lang: Lang, skin_type: &str) -> Care {
     };
     let next = days.map_or_else(String::new, |days| match lang {
         Lang::Zh => format!("建议约 {days} 天后再来，同样的仪器再测一次。"),
+        Lang::Hant => traditional::sentence(&format!("建议约 {days} 天后再来，同样的仪器再测一次。")),
         Lang::En => format!("Come again in about {days} days and be measured with the same devices."),
     });
     Care { notes: notes.into_iter().map(str::to_owned).collect(), next }

@@ -3,6 +3,7 @@
 use super::{
     lang::{self, Lang},
     page::Source,
+    traditional,
 };
 use crate::domain::{
     capture::Capture,
@@ -61,19 +62,19 @@ fn note(lang: Lang, before: Option<&Capture>, after: Option<&Capture>, compariso
     if before.complaints.is_empty() && after.complaints.is_empty() { as_taken(lang) } else { poor(lang) }.to_owned()
 }
 
-pub(super) const fn only_one(lang: Lang) -> &'static str {
+pub(super) fn only_one(lang: Lang) -> &'static str {
     lang.pick("只有一张", "Only one was taken")
 }
 
-pub(super) const fn other_camera(lang: Lang) -> &'static str {
+pub(super) fn other_camera(lang: Lang) -> &'static str {
     lang.pick("两张照片来自不同的相机", "Taken with two different cameras")
 }
 
-pub(super) const fn poor(lang: Lang) -> &'static str {
+pub(super) fn poor(lang: Lang) -> &'static str {
     lang.pick("拍摄条件不理想，请谨慎对照", "Taken under poor conditions; compare with care")
 }
 
-pub(super) const fn as_taken(lang: Lang) -> &'static str {
+pub(super) fn as_taken(lang: Lang) -> &'static str {
     lang.pick("未经美化，原样展示", "Shown as taken, not retouched")
 }
 
@@ -141,11 +142,15 @@ pub(super) fn by_device(lang: Lang, told: &Told<'_>) -> String {
     let device = devices.join(lang.pick("、", ", "));
     let mut text = match lang {
         Lang::Zh => format!("仪器 {device}，单位 {unit}，每个部位测 {times} 次取平均"),
+        Lang::Hant => traditional::sentence(&format!("仪器 {device}，单位 {unit}，每个部位测 {times} 次取平均")),
         Lang::En => format!("device {device}, unit {unit}, mean of {times} repeats per region"),
     };
     if *left_out > 0 {
         let _ = match lang {
             Lang::Zh => write!(text, "；{left_out} 个离群值已标出，不计入平均"),
+            Lang::Hant => {
+                write!(text, "{}", traditional::sentence(&format!("；{left_out} 个离群值已标出，不计入平均")))
+            }
             Lang::En => write!(text, "; {left_out} outlying values flagged and left out of the mean"),
         };
     }
@@ -156,6 +161,7 @@ pub(super) fn by_device(lang: Lang, told: &Told<'_>) -> String {
 pub(super) fn by_model(lang: Lang, [model, version, digest, provider]: [&str; 4]) -> String {
     match lang {
         Lang::Zh => format!("由照片计算：{model} {version}（{digest}），{provider}"),
+        Lang::Hant => format!("{}{model} {version}（{digest}），{provider}", lang.pick("由照片计算：", "")),
         Lang::En => format!("computed from photographs: {model} {version} ({digest}), {provider}"),
     }
 }

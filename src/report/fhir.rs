@@ -49,8 +49,8 @@ pub fn bundle(lang: Lang, sheet: &Sheet, seed: u128) -> Value {
         let of: Vec<Value> = values
             .into_iter()
             .filter_map(|(phase, value)| {
-                let quantity = quantity(json!(value?), &item.unit);
-                Some(entries.add(observation(lang, sheet, (&item.metric, &item.region, Some(phase)), quantity)))
+                let quantity = quantity(&json!(value?), &item.unit);
+                Some(entries.add(observation(lang, sheet, (&item.metric, &item.region, Some(phase)), &quantity)))
             })
             .collect();
         results.extend(of.iter().cloned());
@@ -59,7 +59,7 @@ pub fn bundle(lang: Lang, sheet: &Sheet, seed: u128) -> Value {
     for value in &sheet.values {
         let number: Value = serde_json::from_str(&value.value).unwrap_or(Value::Null);
         let about = (value.metric.as_str(), value.region.as_str(), value.phase.parse().ok());
-        results.push(entries.add(observation(lang, sheet, about, quantity(number, &value.unit))));
+        results.push(entries.add(observation(lang, sheet, about, &quantity(&number, &value.unit))));
     }
     for pair in &sheet.photographs {
         for (phase, there) in [(Phase::Before, pair.before.is_some()), (Phase::After, pair.after.is_some())] {
@@ -79,7 +79,7 @@ pub fn bundle(lang: Lang, sheet: &Sheet, seed: u128) -> Value {
         ),
         "result": results,
     });
-    entries.first(without_empty(report));
+    entries.first(&without_empty(report));
     json!({ "resourceType": "Bundle", "type": "collection", "timestamp": sheet.opened, "entry": entries.all })
 }
 
@@ -96,7 +96,7 @@ impl Entries {
         json!({ "reference": name })
     }
 
-    fn first(&mut self, resource: Value) {
+    fn first(&mut self, resource: &Value) {
         let name = self.name(0);
         self.all.insert(0, json!({ "fullUrl": name, "resource": resource }));
     }
@@ -131,7 +131,7 @@ fn site(lang: Lang, region: &str) -> Value {
     json!({ "coding": [{ "system": REGION, "code": region, "display": name }], "text": name })
 }
 
-fn quantity(value: Value, unit: &str) -> Value {
+fn quantity(value: &Value, unit: &str) -> Value {
     let code = UNITS.iter().find(|(known, _)| *known == unit).map(|(_, code)| *code);
     let mut quantity = json!({ "value": value });
     if !unit.is_empty() {
@@ -148,7 +148,7 @@ fn observation(
     lang: Lang,
     sheet: &Sheet,
     (metric, region, phase): (&str, &str, Option<Phase>),
-    quantity: Value,
+    quantity: &Value,
 ) -> Value {
     let told = |method: &&crate::sync::sheet::Method| {
         method.metric == metric && (method.phase.is_empty() || phase.is_some_and(|p| method.phase == p.as_str()))
@@ -171,7 +171,7 @@ fn change(lang: Lang, sheet: &Sheet, item: &Compared, of: &[Value]) -> Value {
     let limit = item.smallest_detectable_change.map(|limit| {
         json!([{
             "code": { "text": lang.pick("最小可测变化", "smallest detectable change") },
-            "valueQuantity": quantity(json!(limit), &item.unit),
+            "valueQuantity": quantity(&json!(limit), &item.unit),
         }])
     });
     let absent = item.change.is_none().then(|| json!({ "text": item.refusal.as_deref().unwrap_or("not compared") }));
@@ -184,7 +184,7 @@ fn change(lang: Lang, sheet: &Sheet, item: &Compared, of: &[Value]) -> Value {
         },
         "bodySite": site(lang, &item.region),
         "effectiveDateTime": sheet.opened,
-        "valueQuantity": item.change.map(|change| quantity(json!(change), &item.unit)),
+        "valueQuantity": item.change.map(|change| quantity(&json!(change), &item.unit)),
         "dataAbsentReason": absent,
         "interpretation": [{ "coding": [{ "system": VERDICT, "code": item.verdict }] }],
         "derivedFrom": of,

@@ -1,5 +1,7 @@
-//! The two languages of the house and the words that pages share. Chinese first, English equal.
+//! The three languages of the house and the words that pages share. Simplified Chinese stands in the code, English beside
+//! it, traditional Chinese in one table ([`super::traditional`]) that a test holds to be whole.
 
+use super::traditional;
 use crate::domain::{
     Region,
     capture::View,
@@ -11,7 +13,7 @@ use crate::domain::{
 
 words! {
     /// A language of the house.
-    pub enum Lang as "language" { Zh = "zh", En = "en" }
+    pub enum Lang as "language" { Zh = "zh", Hant = "hant", En = "en" }
 }
 
 impl Lang {
@@ -20,24 +22,30 @@ impl Lang {
     pub const fn tag(self) -> &'static str {
         match self {
             Self::Zh => "zh-Hans",
+            Self::Hant => "zh-Hant",
             Self::En => "en",
         }
     }
 
+    /// Picks a wording: the simplified one, the traditional one that the table has for it, or the English one. What the
+    /// table does not know (a salon's own label) is shown as it was typed.
     #[must_use]
-    pub const fn other(self) -> Self {
+    pub fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
         match self {
-            Self::Zh => Self::En,
-            Self::En => Self::Zh,
+            Self::Zh => zh,
+            Self::Hant => traditional::of(zh).unwrap_or(zh),
+            Self::En => en,
         }
     }
 
-    /// Picks one of two wordings.
+    /// The same for a sentence that was put together, as refusals and devices' advice are. Never for what a customer or the
+    /// salon typed: names are written as they are written.
     #[must_use]
-    pub const fn pick<'a>(self, zh: &'a str, en: &'a str) -> &'a str {
+    pub fn sentence(self, zh: &str, en: &str) -> String {
         match self {
-            Self::Zh => zh,
-            Self::En => en,
+            Self::Zh => zh.to_owned(),
+            Self::Hant => traditional::sentence(zh),
+            Self::En => en.to_owned(),
         }
     }
 
@@ -54,7 +62,7 @@ impl Lang {
 }
 
 #[must_use]
-pub const fn region(lang: Lang, region: Region) -> &'static str {
+pub fn region(lang: Lang, region: Region) -> &'static str {
     match region {
         Region::Forehead => lang.pick("额头", "Forehead"),
         Region::Nose => lang.pick("鼻部", "Nose"),
@@ -72,7 +80,7 @@ pub const fn region(lang: Lang, region: Region) -> &'static str {
 }
 
 #[must_use]
-pub const fn phase(lang: Lang, phase: Phase) -> &'static str {
+pub fn phase(lang: Lang, phase: Phase) -> &'static str {
     match phase {
         Phase::Before => lang.pick("护理前", "Before"),
         Phase::After => lang.pick("护理后", "After"),
@@ -80,7 +88,7 @@ pub const fn phase(lang: Lang, phase: Phase) -> &'static str {
 }
 
 #[must_use]
-pub const fn view(lang: Lang, view: View) -> &'static str {
+pub fn view(lang: Lang, view: View) -> &'static str {
     match view {
         View::Front => lang.pick("正面", "Front"),
         View::Left => lang.pick("左侧", "Left side"),
@@ -97,7 +105,7 @@ pub fn metric<'a>(lang: Lang, metrics: &'a [Metric], id: &'a MetricId) -> &'a st
 
 /// Why two values were not held against each other, for the customer.
 #[must_use]
-pub const fn refusal(lang: Lang, refusal: Refusal) -> &'static str {
+pub fn refusal(lang: Lang, refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::DeviceDiffers => lang.pick("两次所用仪器不同", "measured with two different devices"),
         Refusal::ProbeDiffers => lang.pick("两次所用探头不同", "measured with two different probes"),

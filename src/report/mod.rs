@@ -13,6 +13,9 @@ pub mod lang;
 pub mod page;
 pub mod sheet;
 pub mod trend;
+pub mod traditional;
+mod traditional_more;
+mod traditional_words;
 pub mod verdict;
 
 pub use lang::Lang;

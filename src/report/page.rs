@@ -5,6 +5,7 @@ use super::{
     evidence::{self, Method, Pair},
     face::{self, Look, Spot},
     lang::{self, Lang},
+    traditional,
     verdict::{self, Sign},
 };
 use crate::domain::{
@@ -162,6 +163,7 @@ fn summary(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
     let compared = items.len() - refused;
     let mut text = match lang {
         Lang::Zh => format!("共比较 {compared} 项（指标 × 部位）："),
+        Lang::Hant => traditional::sentence(&format!("共比较 {compared} 项（指标 × 部位）：")),
         Lang::En => format!("{compared} items compared (metric × region): "),
     };
     let parts: Vec<String> = [
@@ -172,13 +174,16 @@ fn summary(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
     ]
     .into_iter()
     .filter(|(n, _)| *n > 0)
-    .map(|(n, words)| if lang == Lang::Zh { format!("{n} {words}") } else { format!("{n}{words}") })
+    .map(|(n, words)| if lang != Lang::En { format!("{n} {words}") } else { format!("{n}{words}") })
     .collect();
     text += &parts.join(lang.pick("，", ", "));
     text += lang.pick("。", ".");
     if refused > 0 {
         let _ = match lang {
             Lang::Zh => write!(text, "另有 {refused} 项未作比较，原因见各行。"),
+            Lang::Hant => {
+                write!(text, "{}", traditional::sentence(&format!("另有 {refused} 项未作比较，原因见各行。")))
+            }
             Lang::En => write!(text, " {refused} more were not compared; each row gives the reason."),
         };
     }
@@ -189,9 +194,9 @@ fn rule(lang: Lang, comparison: Option<&Comparison>) -> String {
     let Some(comparison) = comparison else { return String::new() };
     let n = comparison.tested;
     match lang {
-        Lang::Zh => format!(
+        Lang::Zh | Lang::Hant => lang.sentence(&format!(
             "斜线带是“最小可测变化”：同样的皮肤测两次，数值也会在这个范围里波动。只有超出斜线带，才说有变化。界限已按本次检验的 {n} 项校正：皮肤没有变化时，整份报告里出现任何“有变化”的机会不超过 5%。"
-        ),
+        ), ""),
         Lang::En => format!(
             "The hatched band is the smallest detectable change: measuring the same skin twice moves the number that much. Only what leaves the band is called a change. The limit is corrected for the {n} items tested: where nothing changed, the chance that this whole report shows any change is at most 5 %."
         ),
@@ -255,6 +260,7 @@ fn overall(lang: Lang, signs: &[Sign]) -> Pill {
             let n = of(Sign::Better) + of(Sign::Worse) + of(Sign::Changed);
             let words = match lang {
                 Lang::Zh => format!("{compared} 个部位中 {n} 个有变化"),
+                Lang::Hant => traditional::sentence(&format!("{compared} 个部位中 {n} 个有变化")),
                 Lang::En => format!("changed in {n} of {compared} regions"),
             };
             (if of(Sign::Worse) > 0 && of(Sign::Better) > 0 { Sign::Changed } else { sign }, words)
@@ -273,6 +279,9 @@ fn row(lang: Lang, name: &str, item: &Compared, way: Direction, decimals: u8, ax
     let after = item.after.map_or_else(dash, |v| number(v, decimals));
     let label = match lang {
         Lang::Zh => format!("{region}{name}：护理前 {before}，护理后 {after}，最小可测变化 {limit}，{words}"),
+        Lang::Hant => traditional::sentence(&format!(
+            "{region}{name}：护理前 {before}，护理后 {after}，最小可测变化 {limit}，{words}"
+        )),
         Lang::En => {
             format!("{name}, {region}: before {before}, after {after}, smallest detectable change {limit}, {words}")
         }

@@ -1,6 +1,9 @@
 //! A verdict in words and signs. A neutral metric's change is told without praise; what was refused gives its reason.
 
-use super::lang::{self, Lang};
+use super::{
+    lang::{self, Lang},
+    traditional,
+};
 use crate::domain::{
     comparison::{Compared, Verdict},
     metric::Direction,
@@ -85,6 +88,7 @@ pub fn headline(lang: Lang, metric: &str, risen: bool, sign: Sign, direction: Di
     };
     match lang {
         Lang::Zh => format!("{metric}{verb}"),
+        Lang::Hant => traditional::sentence(&format!("{metric}{verb}")),
         Lang::En => format!("{metric} {verb}"),
     }
 }

@@ -2,8 +2,9 @@
 //! four columns, lists of short texts as JSON.
 
 use crate::domain::{
-    BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, Quantity,
-    ReadingId, Region, RepeatId, ReportId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
+    AppointmentId, BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId,
+    Quantity, ReadingId, Region, RepeatId, ReportId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
+    appointment::{AppointmentState, Origin},
     capture::{ColourReference, Format, Light, PointSource, View},
     comparison::{Baseline, Refusal, Verdict},
     consent::{Channel, Purpose},
@@ -12,6 +13,7 @@ use crate::domain::{
     metric::MetricId,
     reading::QualityFlag,
     scan::{Phase, ScanState},
+    staff::Role,
     visit::VisitState,
 };
 use rusqlite::{
@@ -34,6 +36,7 @@ macro_rules! ids {
     )+ };
 }
 ids!(
+    AppointmentId,
     BootId,
     CaptureId,
     ComparisonId,
@@ -65,17 +68,20 @@ macro_rules! words {
     )+ };
 }
 words!(
+    AppointmentState,
     Baseline,
     Channel,
     ClockState,
     ColourReference,
     Format,
     Light,
+    Origin,
     Phase,
     PointSource,
     Purpose,
     Refusal,
     Region,
+    Role,
     ScanState,
     Topic,
     Verdict,

@@ -1,7 +1,7 @@
 //! Customers and the aliases that join two ids of one person. Nothing here goes to HQ but ids.
 
 use super::{
-    Store, audit,
+    Store, audit, cards,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
     reports, sharing, visits,
@@ -22,7 +22,7 @@ pub(super) const PERSON: &str = "(SELECT id FROM customers WHERE id = ?1 OR alia
 
 const COLUMNS: &str = "id, name, phone, skin_type, notes";
 
-fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
+pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Customer> {
     Ok(Customer { id: row.get(0)?, name: row.get(1)?, phone: row.get(2)?, skin_type: row.get(3)?, notes: row.get(4)? })
 }
 
@@ -57,9 +57,17 @@ fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Resu
         return Err(StoreError::Refused(format!("{alias} and {customer} are one person already")));
     }
     load(tx, alias)?;
+    let (first, second) = (cards::of_person(tx, customer)?, cards::of_person(tx, alias)?);
     let main: CustomerId =
         tx.query_row("SELECT coalesce(alias_of, id) FROM customers WHERE id = ?1", [customer], |row| row.get(0))?;
     tx.execute("UPDATE customers SET alias_of = ?1 WHERE id = ?2 OR alias_of = ?2", params![main, alias])?;
+    // A warning may stand in the notes of either entry: both are read from now on.
+    tx.execute(
+        "UPDATE customers SET notes = (SELECT CASE WHEN customers.notes IN ('', a.notes) THEN a.notes
+         WHEN a.notes = '' THEN customers.notes ELSE customers.notes || '; ' || a.notes END
+         FROM customers a WHERE a.id = ?2) WHERE id = ?1",
+        params![main, alias],
+    )?;
     faults::point("store.customer.joined");
     let payload = payload::Alias { customer: main.to_string(), alias: alias.to_string(), staff: who.to_owned() };
     let about = About {
@@ -72,6 +80,7 @@ fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Resu
         stamp: clock::now(),
     };
     outbox::enqueue(tx, &about, &payload)?;
+    cards::merge(tx, main, first, second, who)?;
     audit::note(tx, who, "customer.joined", Some(main), &alias.to_string())?;
     // The last word on each purpose may now be another one for either half.
     for (visit, owner) in visits::of_person(tx, main)? {
@@ -106,13 +115,15 @@ impl Store {
         self.read(move |conn| load(conn, id)).await
     }
 
-    /// Customers whose name or phone holds `text`, the latest first; aliases are shown under their main entry only.
+    /// Customers whose name or phone holds `text` or whose member number begins with it, the latest first; aliases are shown
+    /// under their main entry only.
     pub async fn find_customers(&self, text: String, limit: usize) -> Result<Vec<Customer>, StoreError> {
         self.read(move |conn| {
             let pattern = format!("%{}%", text.trim().replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
             let mut select = conn.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM customers c WHERE c.alias_of IS NULL AND EXISTS (SELECT 1 FROM customers x
-                 WHERE (x.id = c.id OR x.alias_of = c.id) AND (x.name LIKE ?1 ESCAPE '\\' OR x.phone LIKE ?1 ESCAPE '\\'))
+                 WHERE (x.id = c.id OR x.alias_of = c.id) AND (x.name LIKE ?1 ESCAPE '\\' OR x.phone LIKE ?1 ESCAPE '\\'
+                 OR EXISTS (SELECT 1 FROM cards m WHERE m.customer = x.id AND m.member LIKE substr(?1, 2) ESCAPE '\\')))
                  ORDER BY c.n DESC LIMIT ?2"
             ))?;
             Ok(select.query_map(params![pattern, count(limit)], from_row)?.collect::<Result<_, _>>()?)

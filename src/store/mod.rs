@@ -8,9 +8,11 @@
 //! backups of the first), `pictures/` (one encrypted file each), `backups/`, `lock`, `store.key` unless configured elsewhere.
 
 mod acknowledged;
+mod appointments;
 mod audit;
 mod backup;
 mod captures;
+mod cards;
 mod columns;
 mod comparisons;
 mod connection;
@@ -46,15 +48,19 @@ mod schema;
 mod scores;
 mod sharing;
 mod sheets;
+mod staff;
 mod steps;
+mod tablets;
 mod times;
 mod tray;
 mod vault;
 mod views;
+mod visit_sheets;
 mod visits;
 mod writer;
 
 pub use acknowledged::DeadLetter;
+pub use appointments::Booking;
 pub use audit::AuditBroken;
 pub use captures::NewCapture;
 pub use connection::{KeyFit, key_fit};
@@ -72,6 +78,7 @@ pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use reports::OpenReport;
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use sheets::Letterhead;
+pub use staff::{Account, LoggedIn};
 pub use views::{Entry, ScanView, VisitView};
 #[cfg(test)]
 pub(crate) use writer::tests::{dead_store, store as store_for_test};

@@ -1,6 +1,12 @@
 //! The points of a face in a photograph, and what its colours are held against. The photograph itself: [`super::captures`].
 
-use super::{Store, audit, captures, columns::int, error::StoreError, scans, visits, writer::Tx};
+use super::{
+    Store, audit, captures,
+    columns::{Texts, int},
+    error::StoreError,
+    scans, visits,
+    writer::Tx,
+};
 use crate::{
     clock,
     domain::{
@@ -91,6 +97,17 @@ impl Store {
         self.write(move |tx| {
             tx.prepare_cached("UPDATE captures SET colour = ?2 WHERE id = ?1")?.execute(params![capture, colour])?;
             Ok(())
+        })
+        .await
+    }
+
+    /// What the gates say of a photograph now that its points are set.
+    pub async fn set_complaints(&self, capture: CaptureId, complaints: Vec<String>) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            let place = scans::place(tx, captures::load(tx, capture)?.scan)?;
+            tx.prepare_cached("UPDATE captures SET complaints = ?2 WHERE id = ?1")?
+                .execute(params![capture, Texts(complaints)])?;
+            visits::touch(tx, place.visit)
         })
         .await
     }

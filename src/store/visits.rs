@@ -1,12 +1,12 @@
 //! Visits, changed optimistically: a write names the version it saw, and a stale one gets the visit as it stands now.
 
 use super::{
-    Store, audit, columns,
+    Store, appointments, audit, columns,
     columns::{Texts, int, uint},
     corrections, customers,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
-    reports, scans,
+    reports, scans, visit_sheets,
     writer::Tx,
 };
 use crate::{
@@ -164,6 +164,7 @@ fn open(tx: &Tx<'_>, customer: CustomerId, station: String, beautician: String) 
         ],
     )?;
     tell(tx, &visit, opened)?;
+    appointments::seat(tx, customer, id)?;
     audit::note(tx, &visit.beautician, "visit.opened", Some(customer), &id.to_string())?;
     Ok(visit)
 }
@@ -196,6 +197,7 @@ impl Store {
     ) -> Result<Visit, StoreError> {
         self.write(move |tx| {
             let visit = expect_open(tx, visit, expected)?;
+            visit_sheets::tick(tx, visit.id, &steps)?;
             save(tx, Visit { steps, ..visit })
         })
         .await

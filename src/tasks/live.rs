@@ -60,6 +60,8 @@ pub enum News {
     Measured { station: String, values: Vec<MeasuredNews> },
     /// Readings wait unassigned.
     Tray { station: String, waiting: u64 },
+    /// The day changed: somebody was booked, came or did not come.
+    Day {},
 }
 
 /// One value of [`News::Measured`].
@@ -83,7 +85,7 @@ impl News {
             | Self::Device { station, .. }
             | Self::Measured { station, .. }
             | Self::Tray { station, .. } => Some(station),
-            Self::Capture { .. } => None,
+            Self::Capture { .. } | Self::Day {} => None,
         }
     }
 }

@@ -23,6 +23,9 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("photograph.js", JS, include_str!("assets/photograph.js")),
     ("points.css", CSS, include_str!("assets/points.css")),
     ("points.js", JS, include_str!("assets/points.js")),
+    ("camera.js", JS, include_str!("assets/camera.js")),
+    ("compare.js", JS, include_str!("assets/compare.js")),
+    ("login.js", JS, include_str!("assets/login.js")),
     ("report.js", JS, include_str!("assets/report.js")),
 ];
 

@@ -1,4 +1,4 @@
-//! What a browser may be told: every refusal is JSON with a word for programs and a sentence for the person, in both
+//! What a browser may be told: every refusal is JSON with a word for programs and a sentence for the person, in the three
 //! languages; the chain of causes goes to the log only.
 
 use axum::{
@@ -16,7 +16,7 @@ pub struct WebError {
     said: Box<Said>,
 }
 
-/// The body: `{"error": {"what": …, "where": …, "now": …, "zh": …, "en": …}}`.
+/// The body: `{"error": {"what": …, "where": …, "now": …, "zh": …, "zh_hant": …, "en": …}}`.
 #[derive(Debug, Clone, Serialize)]
 struct Said {
     /// A word for programs: `stale`, `no_consent`, …
@@ -27,6 +27,7 @@ struct Said {
     /// What to do now, for programmers.
     now: String,
     zh: String,
+    zh_hant: String,
     en: String,
     /// State of the thing now, where the call was refused because it had changed.
     #[serde(skip)]
@@ -46,7 +47,8 @@ impl WebError {
         en: impl Into<String>,
     ) -> Self {
         let (place, now, zh, en) = (place.into(), now.into(), zh.into(), en.into());
-        Self { status, said: Box::new(Said { what, place, now, zh, en, current: None, version: None }) }
+        let zh_hant = crate::report::traditional::sentence(&zh);
+        Self { status, said: Box::new(Said { what, place, now, zh, zh_hant, en, current: None, version: None }) }
     }
 
     /// Adds the current state and its version to a 409.
@@ -63,8 +65,8 @@ impl WebError {
     }
 
     #[must_use]
-    pub fn sentence(&self, lang: crate::report::Lang) -> &str {
-        lang.pick(&self.said.zh, &self.said.en)
+    pub fn sentence(&self, lang: crate::report::Lang) -> String {
+        lang.sentence(&self.said.zh, &self.said.en)
     }
 
     /// Text, number or field that cannot be understood.

@@ -5,13 +5,17 @@ use super::{
     ask::{Asked, text},
     error::WebError,
 };
-use crate::tasks::live::{Item, Subscription};
+use crate::{
+    report::traditional,
+    tasks::live::{Item, Subscription},
+};
 use axum::{
     extract::State,
     http::HeaderMap,
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, StreamExt as _, stream};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
 use tokio_stream::wrappers::ReceiverStream;
@@ -21,7 +25,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(1);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     station: Option<String>,
@@ -52,7 +56,10 @@ pub async fn events(
 }
 
 fn event(item: &Item) -> Event {
-    let value = serde_json::to_value(&*item.news).unwrap_or_default();
+    let mut value = serde_json::to_value(&*item.news).unwrap_or_default();
+    if let Some(zh) = value["zh"].as_str() {
+        value["zh_hant"] = traditional::sentence(zh).into();
+    }
     let kind = value["kind"].as_str().unwrap_or("news").to_owned();
     Event::default().id(item.id.clone()).event(kind).data(value.to_string())
 }

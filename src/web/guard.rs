@@ -1,12 +1,12 @@
 //! The doors of the web server: only this machine, only our own pages may write, strict headers on everything.
 //!
-//! Until log-in exists the daemon listens on loopback only. A browser on this machine can still be led here by a foreign
+//! The plain listener serves loopback only; the LAN comes over TLS (`lan`). A browser can still be led here by a foreign
 //! page, hence: the `Host` must name this machine (against DNS rebinding), and a write must carry our own header, which a
 //! foreign page cannot send without a preflight that nobody answers, and no foreign `Origin`.
 
-use super::error::WebError;
+use super::{AppState, error::WebError};
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -31,7 +31,7 @@ const HEADERS: &[(&str, &str)] = &[
 /// An address that would let others in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "[web] listen = \"{0}\" is reachable from other machines; until there is log-in only loopback is served: use 127.0.0.1"
+    "[web] listen = \"{0}\" is reachable from other machines without TLS; only loopback is served here: use 127.0.0.1, and web.lan for tablets"
 )]
 pub struct NotLoopback(pub SocketAddr);
 
@@ -42,8 +42,8 @@ pub fn loopback_only(address: SocketAddr) -> Result<(), NotLoopback> {
 }
 
 /// Lets a request in or answers it here; puts the strict headers on every answer.
-pub async fn guard(request: Request, next: Next) -> Response {
-    let mut response = match admit(request.method(), request.headers()) {
+pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = match admit(request.method(), request.headers(), state.lan.as_deref()) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     };
@@ -57,23 +57,28 @@ pub async fn guard(request: Request, next: Next) -> Response {
     response
 }
 
-fn admit(method: &Method, headers: &HeaderMap) -> Result<(), WebError> {
+/// `lan`: the names of the LAN's listener; without them only this machine's own are good.
+fn admit(method: &Method, headers: &HeaderMap, lan: Option<&[String]>) -> Result<(), WebError> {
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    if !is_this_machine(host) {
+    let (ours, scheme) = match lan {
+        None => (is_this_machine(host), "http://"),
+        Some(names) => (is_one_of(host, names), "https://"),
+    };
+    if !ours {
         return Err(WebError::new(
             StatusCode::MISDIRECTED_REQUEST,
             "foreign_host",
             "host",
-            "call the gateway by 127.0.0.1 or localhost",
-            "请用本机地址 127.0.0.1 打开网关页面。",
-            "Open the gateway by this machine's own address, 127.0.0.1.",
+            "call the gateway by 127.0.0.1 on its own machine, by a name of [web] names from the LAN",
+            "请用本机地址 127.0.0.1，或门店登记的名字打开网关页面。",
+            "Open the gateway by its own machine's address, 127.0.0.1, or by the name the salon gave it.",
         ));
     }
     if matches!(*method, Method::GET | Method::HEAD) {
         return Ok(());
     }
     let origin = headers.get(header::ORIGIN).map(|o| o.to_str().unwrap_or_default());
-    let own_origin = origin.is_none_or(|o| o.strip_prefix("http://") == Some(host));
+    let own_origin = origin.is_none_or(|o| o.strip_prefix(scheme) == Some(host));
     if own_origin && headers.contains_key(OWN_HEADER) {
         return Ok(());
     }
@@ -85,6 +90,15 @@ fn admit(method: &Method, headers: &HeaderMap) -> Result<(), WebError> {
         "这个操作不是从网关自己的页面发出的，已拒绝。",
         "This did not come from the gateway's own pages and was refused.",
     ))
+}
+
+/// Whether a `Host` header is one of the LAN's names, with any port.
+fn is_one_of(host: &str, names: &[String]) -> bool {
+    let bare = match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    names.iter().any(|name| name.eq_ignore_ascii_case(bare))
 }
 
 /// Whether a `Host` header names this machine alone: `localhost`, `127.x.y.z` or `[::1]`, with any port.
@@ -133,9 +147,9 @@ mod tests {
         };
         let host = ("host", "127.0.0.1:8470");
         let ours = ("x-skinlink", "1");
-        assert!(admit(&Method::POST, &headers(&[host, ours])).is_ok());
-        assert!(admit(&Method::POST, &headers(&[host, ours, ("origin", "http://127.0.0.1:8470")])).is_ok());
-        assert!(admit(&Method::GET, &headers(&[host])).is_ok());
+        assert!(admit(&Method::POST, &headers(&[host, ours]), None).is_ok());
+        assert!(admit(&Method::POST, &headers(&[host, ours, ("origin", "http://127.0.0.1:8470")]), None).is_ok());
+        assert!(admit(&Method::GET, &headers(&[host]), None).is_ok());
         for wrong in [
             headers(&[host]),
             headers(&[host, ours, ("origin", "http://evil.example")]),
@@ -144,8 +158,28 @@ mod tests {
             headers(&[host, ("origin", "http://127.0.0.1:8470")]),
             headers(&[ours]),
         ] {
-            assert!(admit(&Method::POST, &wrong).is_err(), "{wrong:?}");
+            assert!(admit(&Method::POST, &wrong, None).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn the_lan_is_served_under_its_own_names_and_from_its_own_pages_only() {
+        let names = ["skinlink.local".to_owned(), "192.168.1.10".to_owned()];
+        for host in ["skinlink.local", "SkinLink.local:8443", "192.168.1.10:8443"] {
+            assert!(is_one_of(host, &names), "{host}");
+        }
+        for host in ["", "localhost", "127.0.0.1", "evil.example", "skinlink.local.evil.example", "192.168.1.100"] {
+            assert!(!is_one_of(host, &names), "{host}");
+        }
+        let post = |origin: &'static str| {
+            let mut map = HeaderMap::new();
+            map.insert("host", HeaderValue::from_static("skinlink.local:8443"));
+            map.insert("x-skinlink", HeaderValue::from_static("1"));
+            map.insert("origin", HeaderValue::from_static(origin));
+            admit(&Method::POST, &map, Some(&names))
+        };
+        assert!(post("https://skinlink.local:8443").is_ok());
+        assert!(post("http://skinlink.local:8443").is_err() && post("https://192.168.1.10:8443").is_err());
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The web server: API under `/api/v1`, live events, pages drawn on the server. `docs/contracts/api.md` is its contract.
 //!
-//! Not done here: owning any state (stations, store and live ring do) and log-in, which is why it listens on loopback only.
+//! Not done here: owning any state (stations, store and live ring do). `guard` says from where, `doors` who may call.
 
 mod api;
 pub mod ask;
 pub mod assets;
+mod doors;
 pub mod error;
 mod events;
 mod finish;
 pub mod guard;
 mod json;
+pub mod lan;
+pub mod openapi;
 mod pages;
 pub mod reports;
+mod pin;
 pub mod shell;
 
 use crate::{
@@ -26,8 +30,16 @@ use crate::{
 };
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
 use guard::NotLoopback;
-use std::{io, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// JSON of a call: names, lists, a reason.
@@ -103,6 +115,12 @@ pub struct AppState {
     pub judges: Arc<Judges>,
     pub analysis: AnalysisHandle,
     pub sync: watch::Receiver<Headquarters>,
+    /// One log-in at a time: tries side by side count like tries in a row.
+    pub log_ins: Arc<Semaphore>,
+    /// Wrong codes since one was offered to a tablet.
+    pub wrong_codes: Arc<AtomicU32>,
+    /// Names under which the LAN reaches this listener, over TLS; `None` on this machine's own.
+    pub lan: Option<Arc<[String]>>,
     /// Ends the event streams.
     pub stop: CancellationToken,
 }
@@ -137,7 +155,19 @@ pub fn router(state: AppState) -> Router {
         .route("/visits/{id}/consents", routing::post(api::visits::consents))
         .layer(DefaultBodyLimit::max(SIGNATURE_LIMIT));
     let calls = Router::new()
+        .route("/people", routing::get(api::session::people))
+        .route("/session", routing::get(api::session::current).post(api::session::begin))
+        .route("/session/end", routing::post(api::session::end))
+        .route("/staff", routing::get(api::staff::list).post(api::staff::save))
+        .route("/staff/{id}/retire", routing::post(api::staff::retire))
+        .route("/tablets", routing::get(api::tablets::list).post(api::tablets::offer))
+        .route("/tablets/{n}/forget", routing::post(api::tablets::forget))
+        .route("/enrolment", routing::post(api::tablets::enrol))
+        .route("/appointments", routing::get(api::appointments::list).post(api::appointments::add))
+        .route("/appointments/{id}/{verb}", routing::post(api::appointments::act))
         .route("/customers", routing::get(api::customers::find).post(api::customers::add))
+        .route("/customers/{id}", routing::get(api::cards::one))
+        .route("/customers/{id}/{verb}", routing::post(api::cards::act))
         .route("/stations", routing::get(api::status::stations))
         .route("/status", routing::get(api::status::status))
         .route("/visits", routing::get(api::visits::list).post(api::visits::open))
@@ -148,6 +178,7 @@ pub fn router(state: AppState) -> Router {
         .route("/reports/due", routing::get(api::reports::due))
         .route("/feedback", routing::get(api::reports::list))
         .route("/feedback/{id}/{verb}", routing::post(api::reports::advance))
+        .route("/visits/{id}/sheet", routing::post(api::sheets::write))
         .route("/visits/{id}/{verb}", routing::post(api::visits::act))
         .route("/scans/{id}/{verb}", routing::post(api::scans::act))
         .route("/captures/{id}/picture", routing::get(api::captures::picture))
@@ -161,14 +192,25 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .nest("/api/v1", calls.merge(pictures).merge(consents).fallback(api::unknown))
         .route("/a/{digest}/{name}", routing::get(assets::asset))
+        .route("/api/docs", routing::get(pages::docs))
+        .route("/api/docs/openapi.json", routing::get(openapi::json))
         .route("/", routing::get(pages::home))
+        .route("/login", routing::get(pages::login))
+        .route("/staff", routing::get(pages::staff))
+        .route("/enrol", routing::get(pages::enrol))
+        .route("/devices", routing::get(pages::devices))
+        .route("/customer/{id}", routing::get(pages::customer))
+        .route("/compare/{visit}", routing::get(pages::compare))
         .route("/station/{id}", routing::get(pages::station))
         .route("/report/{visit}", routing::get(pages::report))
         .route("/points/{capture}", routing::get(pages::points))
         .fallback(pages::unknown)
         .method_not_allowed_fallback(api::wrong_method)
+        .layer(middleware::from_fn_with_state(state.clone(), doors::admit))
+        .layer(middleware::from_fn_with_state(state.clone(), lan::admit))
+        // Outside the doors: they ask the store, and a browser that hangs up meanwhile must not stop a write.
         .layer(middleware::from_fn_with_state(state.clone(), finish::finish))
-        .layer(middleware::from_fn(guard::guard))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::guard))
         .with_state(state)
 }
 

@@ -1,7 +1,13 @@
 //! What stands round every page: language, store name, assets; and turning a template into an answer.
 
-use super::{AppState, ask::Asked, assets, error::WebError};
-use crate::report::Lang;
+use super::{
+    AppState,
+    ask::Asked,
+    assets,
+    doors::{IDLE_MIN, Who, cookie},
+    error::WebError,
+};
+use crate::{domain::staff::Person, report::Lang};
 use askama::Template;
 use axum::{
     extract::FromRequestParts,
@@ -12,31 +18,53 @@ use serde::Deserialize;
 
 const COOKIE: &str = "skinlink-lang";
 
-/// `?lang=en` on any page; remembered in a cookie.
+/// `?lang=en` on any page, remembered in a cookie; where to go after the log-in; against which visit to compare.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PageQuery {
     lang: Option<String>,
+    next: Option<String>,
+    with: Option<String>,
 }
 
 /// The frame of a page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shell {
     pub lang: Lang,
     pub assets: String,
     pub store_name: String,
     /// Version of the visit on the page, for its writes.
     pub version: Option<u64>,
+    /// Who is logged in; `None` while nobody can.
+    pub person: Option<Person>,
+    /// The path of this page.
+    pub path: String,
+    /// Where to go after the log-in: a path of this house.
+    pub next: Option<String>,
+    /// Against which visit to compare.
+    pub with: Option<String>,
     chosen: bool,
 }
 
 impl Shell {
     /// The language asked for, else the remembered one, else Chinese.
-    fn new(state: &AppState, query: &PageQuery, headers: &HeaderMap) -> Self {
+    fn new(state: &AppState, query: PageQuery, parts: &Parts) -> Self {
+        let headers = &parts.headers;
         let asked = query.lang.as_deref().and_then(|text| text.parse().ok());
         let lang = asked.or_else(|| remembered(headers)).unwrap_or(Lang::Zh);
         let store_name = lang.label(&state.about.store_name).to_owned();
-        Self { lang, assets: assets::folder(), store_name, version: None, chosen: asked.is_some() }
+        let person = parts.extensions.get::<Who>().and_then(Who::person).cloned();
+        Self {
+            lang,
+            assets: assets::folder(),
+            store_name,
+            version: None,
+            person,
+            path: parts.uri.path().to_owned(),
+            next: query.next.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')),
+            with: query.with,
+            chosen: asked.is_some(),
+        }
     }
 
     #[must_use]
@@ -47,8 +75,21 @@ impl Shell {
 
     /// Picks a wording.
     #[must_use]
-    pub const fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
+    pub fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         self.lang.pick(zh, en)
+    }
+
+    /// Languages to switch to: word, tag, name in itself.
+    #[must_use]
+    pub fn languages(&self) -> [(&'static str, &'static str, &'static str); 3] {
+        [(Lang::Zh, "简体"), (Lang::Hant, "繁體"), (Lang::En, "EN")]
+            .map(|(lang, name)| (lang.as_str(), lang.tag(), name))
+    }
+
+    /// Minutes without a tap after which the screen locks; 0 while nobody can log in.
+    #[must_use]
+    pub const fn idle_minutes(&self) -> i64 {
+        if self.person.is_some() { IDLE_MIN } else { 0 }
     }
 
     fn cookie(&self) -> Option<HeaderValue> {
@@ -62,16 +103,14 @@ impl FromRequestParts<AppState> for Shell {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
         match Asked::<PageQuery>::from_request_parts(parts, state).await {
-            Ok(Asked(query)) => Ok(Self::new(state, &query, &parts.headers)),
-            Err(refused) => Err(problem(Self::new(state, &PageQuery::default(), &parts.headers), &refused)),
+            Ok(Asked(query)) => Ok(Self::new(state, query, parts)),
+            Err(refused) => Err(problem(Self::new(state, PageQuery::default(), parts), &refused)),
         }
     }
 }
 
 fn remembered(headers: &HeaderMap) -> Option<Lang> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.filter(|(name, _)| *name == COOKIE).find_map(|(_, value)| value.parse().ok())
+    cookie(headers, COOKIE).and_then(|value| value.parse().ok())
 }
 
 /// Renders a page; the cookie goes along when the language was chosen just now.
@@ -95,7 +134,7 @@ struct Problem {
 
 /// A refusal as a page, for people who typed an address.
 pub fn problem(shell: Shell, refused: &WebError) -> Response {
-    let sentence = refused.sentence(shell.lang).to_owned();
+    let sentence = refused.sentence(shell.lang);
     let template = Problem { shell, sentence };
     let mut response = page(&template.shell, &template);
     *response.status_mut() = refused.status();

@@ -46,9 +46,9 @@ impl Worker {
         Some(job::parse_header(&bytes).unwrap())
     }
 
-    pub fn gate(&mut self, picture: &[u8]) -> Option<Reply> {
-        let shot = Placed { anchors: [[30.0, 30.0], [90.0, 32.0]], nose: None };
-        self.ask(&Request::Gate { view: "front".into(), shot, before: None }, &[picture])
+    pub fn gate(&mut self, view: &str, picture: &[u8]) -> Option<Reply> {
+        let anchors = if view == "front" { [[30.0, 30.0], [90.0, 32.0]] } else { [[0.0, 0.0], [50.0, 0.0]] };
+        self.ask(&Request::Gate { view: view.into(), shot: Placed { anchors, nose: None }, before: None }, &[picture])
     }
 
     /// Most memory it ever held, MiB.

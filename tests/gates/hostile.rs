@@ -304,13 +304,30 @@ fn a_process_under_a_limit_outlives_them_all() {
     let mut worker = Worker::with_memory(1024);
     let before = worker.peak_mib();
     for (name, bytes) in harmful() {
-        let reply = worker.gate(&bytes);
+        let reply = worker.gate("front", &bytes);
         assert!(matches!(reply, Some(Reply::Failed { .. } | Reply::Gated(_))), "{name}: {reply:?}");
     }
     let good = coded(Format::Jpeg, 400, 300, &noisy(400, 300));
-    assert!(matches!(worker.gate(&good), Some(Reply::Gated(_))), "the next good one is looked at");
+    assert!(matches!(worker.gate("front", &good), Some(Reply::Gated(_))), "the next good one is looked at");
     let peak = worker.peak_mib();
     println!("{before} MiB before, at most {peak} MiB while it was asked");
     // 60 megapixels: 240 MB as RGBA, 180 MB as RGB, 45 MB halved once, the file.
     assert!(peak < before + 600, "{peak} MiB");
+}
+
+/// A scope's picture one pixel wide was drawn to the width of the look, a gigabyte high.
+#[test]
+fn strips_of_a_pixel_are_looked_at_in_little_memory() {
+    let mut worker = Worker::with_memory(1024);
+    for (width, height) in [(1, 4000), (4000, 1), (1, 1), (15, 20_000), (20_000, 15), (3, 2)] {
+        let strip = coded(Format::Png, width, height, &noisy(width, height));
+        for view in ["front", "close"] {
+            let reply = worker.gate(view, &strip);
+            assert!(
+                matches!(reply, Some(Reply::Failed { .. } | Reply::Gated(_))),
+                "{width} × {height} {view}: {reply:?}"
+            );
+        }
+    }
+    assert!(worker.peak_mib() < 300, "{} MiB", worker.peak_mib());
 }

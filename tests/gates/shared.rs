@@ -52,7 +52,9 @@ fn dermoscope_pictures_are_no_faces_and_as_scopes_show_cast_vignette_and_hair() 
 }
 
 /// Pupils and nose as anyone sees them.
-const PORTRAITS: &[(&str, [[f64; 2]; 2], [f64; 2])] = &[
+type Portrait = (&'static str, [[f64; 2]; 2], [f64; 2]);
+
+const PORTRAITS: &[Portrait] = &[
     ("obama-240p", [[207.0, 47.0], [236.0, 47.0]], [223.0, 61.0]),
     ("obama-480p", [[414.0, 94.0], [470.0, 93.0]], [444.0, 121.0]),
     ("obama", [[432.0, 212.0], [549.0, 210.0]], [487.0, 282.0]),

@@ -139,6 +139,16 @@ async fn points_are_taken_over_and_tone_is_read_only_beside_a_card() {
     };
     let seen = gateway.store().visit(gateway.visit).await.unwrap().version;
     gateway.store().confirm_points(baseline, seen, points, "b-07".into()).await.unwrap();
+    // Measured anew, it is judged by its points: this nose stands far beside the middle only if it is said to.
+    gateway.analysed(baseline).await;
+    assert!(gateway.store().capture(baseline).await.unwrap().complaints.is_empty());
+    let aside = FacePoints { nose: [points.nose[0] + 180.0, points.nose[1]], ..points };
+    for (points, said) in [(aside, vec!["turned".to_owned()]), (points, Vec::new())] {
+        let seen = gateway.store().visit(gateway.visit).await.unwrap().version;
+        gateway.store().confirm_points(baseline, seen, points, "b-07".into()).await.unwrap();
+        gateway.analysed(baseline).await;
+        assert_eq!(gateway.store().capture(baseline).await.unwrap().complaints, said);
+    }
     gateway.finished(before).await;
 
     // The after picture has no card, and nobody taps it.

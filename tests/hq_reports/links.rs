@@ -221,3 +221,41 @@ pub(crate) async fn a_silent_store_and_a_struck_out_visit_close_their_reports(si
     house.until(house.public, &path, StatusCode::OK).await;
     house.end(Some(running)).await;
 }
+
+/// `SKINLINK_GUESSES=1000000` is the whole campaign (`make guesses`).
+#[tokio::test]
+async fn guesses_find_nothing_and_slow_down() {
+    let number = |name: &str, usual: u64| {
+        std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+    };
+    let (guesses, seed) = (number("SKINLINK_GUESSES", 2_000), number("SKINLINK_SEED", fastrand::u64(..)));
+    println!("SKINLINK_SEED={seed} SKINLINK_GUESSES={guesses}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let house = House::new(Side::Sqlite).await;
+    house.agree(ALL).await;
+    let token = house.link(house.visit(false).await, 90).await;
+    let begun = tokio::time::Instant::now();
+    let mut answered = std::collections::BTreeMap::new();
+    for _ in 0..guesses {
+        // Near the real one too: one digit off, cut, longer.
+        let guess = match dice.u8(..4) {
+            0 => format!("{:032x}", dice.u128(..)),
+            1 => {
+                let at = dice.usize(..32);
+                let digit = char::from_digit(dice.u32(..16), 16).expect("a digit");
+                let other = if token[at..].starts_with(digit) { 'x' } else { digit };
+                format!("{}{other}{}", &token[..at], &token[at + 1..])
+            }
+            2 => token[..dice.usize(..32)].to_owned(),
+            _ => format!("{token}{:x}", dice.u8(..)),
+        };
+        let answer = house.get(house.local, &format!("/r/{guess}")).await;
+        *answered.entry(answer.status).or_insert(0_u64) += 1;
+    }
+    println!("{answered:?} within {:?}", begun.elapsed());
+    // Twenty at once, and one every ten seconds.
+    let allowed = 21 + begun.elapsed().as_secs() / 10;
+    assert_eq!(answered.keys().copied().collect::<Vec<_>>(), [404, 429]);
+    assert!(answered[&404] <= allowed, "{answered:?}, {allowed} allowed");
+    house.end(None).await;
+}

@@ -194,6 +194,9 @@ impl Building {
             // Nobody analyses here: photographs are kept, and say so.
             analysis: analysis::channel().0,
             sync: told_of_hq,
+            log_ins: Arc::new(tokio::sync::Semaphore::new(1)),
+            wrong_codes: Arc::default(),
+            lan: None,
             stop: stop.clone(),
         };
         let served = state.clone();

@@ -18,7 +18,7 @@ async fn page(house: &House, path: &str) -> String {
 async fn chinese_first_english_on_request_and_remembered() {
     let house = House::new(Wanted::default()).await;
     let plain = page(&house, "/").await;
-    assert!(plain.contains("<html lang=\"zh-Hans\">") && plain.contains("今天从哪个护理位开始"));
+    assert!(plain.contains("<html lang=\"zh-Hans\">") && plain.contains("<h1>今天</h1>"));
     let answer = soon("english", house.request(Method::GET, "/?lang=en").send()).await.unwrap();
     let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.starts_with("skinlink-lang=en;") && cookie.contains("SameSite=Strict"));
@@ -44,14 +44,44 @@ async fn the_chair_always_shows_the_next_thing_to_do() {
     assert_eq!(next(&house).await.as_deref(), Some("consent"));
     assert!(page(&house, "/station/chair-1").await.contains("对果酸敏感"), "allergies are at hand");
     house.agree(&visit).await;
+    assert_eq!(next(&house).await.as_deref(), Some("questions"));
+    let say = async |wish: serde_json::Value| {
+        let version = house.version(&visit).await;
+        house.post(&format!("/visits/{visit}/sheet"), Some(version), wish).await.ok();
+    };
+    say(json!({"skin_state": "tight", "passed": "questions"})).await;
     assert_eq!(next(&house).await.as_deref(), Some("before"));
     house.scan(&visit, Phase::Before).await;
+    assert_eq!(next(&house).await.as_deref(), Some("talk"));
+    say(json!({"passed": "talk"})).await;
     assert_eq!(next(&house).await.as_deref(), Some("care"));
     let version = house.version(&visit).await;
     house.post(&format!("/visits/{visit}/steps"), Some(version), json!({"steps": ["清洁"]})).await.ok();
     assert_eq!(next(&house).await.as_deref(), Some("after"));
     house.scan(&visit, Phase::After).await;
     assert_eq!(next(&house).await.as_deref(), Some("result"));
+    let version = house.version(&visit).await;
+    house.post(&format!("/visits/{visit}/comparison"), Some(version), json!({})).await.ok();
+    assert_eq!(next(&house).await.as_deref(), Some("report"));
+    say(json!({"passed": "report"})).await;
+    say(json!({"stars": 5, "passed": "rating"})).await;
+    assert_eq!(next(&house).await.as_deref(), Some("goodbye"));
+    house.close().await;
+}
+
+/// On a busy Wi-Fi a page must come at once: all that is ever fetched for the fullest page, photographs apart.
+#[tokio::test]
+async fn the_fullest_page_weighs_less_than_150_kilobytes() {
+    let house = House::new(Wanted::default()).await;
+    let visit = house.visit("林女士").await;
+    house.scan(&visit, Phase::Before).await;
+    house.begin(&visit, Phase::After).await;
+    let html = page(&house, "/station/chair-1").await;
+    let assets = std::fs::read_dir(crate::house::root().join("src/web/assets")).expect("the assets");
+    let sizes = assets.map(|entry| entry.expect("readable").metadata().expect("a size").len());
+    let weight = html.len() as u64 + sizes.sum::<u64>();
+    assert!(weight < 150_000, "{weight} bytes, {} of them the page", html.len());
+    println!("{weight} bytes with every asset of the house, {} of them the page", html.len());
     house.close().await;
 }
 

@@ -227,7 +227,7 @@ impl Kept {
 }
 
 fn print(summary: &Summary, into: &Path) {
-    let Summary { pictures, faults, seconds, scores, detectors, points, classes } = summary;
+    let Summary { pictures, faults, seconds, scores, detectors, points, classes, skipped } = summary;
     say!("{pictures} pictures in {seconds:.1} s of work, {faults} could not be measured; each one: {}", into.display());
     for score in scores {
         let (name, n) = (format!("{} {}", score.metric, score.region), score.count);
@@ -260,6 +260,9 @@ fn print(summary: &Summary, into: &Path) {
             point.mean_px,
             point.max_px
         );
+    }
+    for (reason, count) in skipped {
+        say!("{:30} {count:5} ×  left out: {reason}", "");
     }
     for class in classes {
         say!("{:30} {:5} known  {} right", class.output, class.count, class.right);

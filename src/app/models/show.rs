@@ -80,8 +80,8 @@ fn input(input: &Input) -> String {
         input.element,
         input.layout,
         input.channels,
-        per("× ", &input.scale),
-        per("+ ", &input.offset)
+        per("×", &input.scale),
+        per("+", &input.offset)
     )
 }
 

@@ -40,3 +40,18 @@ impl RawReports {
         Ok(ReportSettings { listen, behind_proxy: behind_proxy.unwrap_or(false), silent: DAY * days })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_needed_and_silence_has_bounds() {
+        let read = |text: &str| toml::from_str::<RawReports>(text).map_err(|fault| fault.to_string())?.resolve();
+        let settings = read("listen = \"127.0.0.1:8891\"").unwrap();
+        assert_eq!((settings.behind_proxy, settings.silent), (false, DAY * 7));
+        assert!(read("behind_proxy = true").unwrap_err().contains("reports.listen"));
+        assert!(read("listen = \"127.0.0.1:8891\"\nsilent_days = 0").unwrap_err().contains("1 to 90"));
+        assert!(read("listen = \"127.0.0.1:8891\"\ntls = true").unwrap_err().contains("unknown field"));
+    }
+}

@@ -397,6 +397,7 @@ impl Analysis {
         self.inherit(capture).await;
         let about = self.store.capture(capture).await?;
         let picture = self.store.capture_bytes(capture).await?;
+        self.judge_again(&about, &picture).await?;
         let (view, camera) = (about.view.to_string(), about.camera.clone());
         let levels = self.levels(&Request::Measure { view, anchors: about.anchors, camera }, &picture).await?;
         faults::point("analysis.scores.received");

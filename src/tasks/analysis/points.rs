@@ -2,7 +2,10 @@
 
 use super::{Analysis, AnalysisError};
 use crate::{
-    analysis::job::{Carried, Gated, Placed, Reply, Request},
+    analysis::{
+        job::{Carried, Gated, Placed, Reply, Request},
+        quality::Complaint,
+    },
     domain::{
         CaptureId,
         capture::{Capture, FacePoints, View},
@@ -33,6 +36,23 @@ impl Analysis {
             Reply::Gated(gated) => Ok(gated),
             other => Err(self.worker.garbage(&other).into()),
         }
+    }
+
+    /// Judges a photograph anew once its points are set: only then can the gates see where the nose is, and at which scale. What was
+    /// said against its before picture stays.
+    pub(super) async fn judge_again(&mut self, capture: &Capture, picture: &[u8]) -> Result<(), AnalysisError> {
+        if capture.points.is_none() {
+            return Ok(());
+        }
+        let gated = self.gate(capture.view, placed(capture), picture, None).await?;
+        let of_a_pair = |word: &&String| word.parse().is_ok_and(Complaint::is_of_a_pair);
+        let mut complaints: Vec<String> = gated.failed.into_iter().map(|failed| failed.gate).collect();
+        complaints.dedup();
+        complaints.extend(capture.complaints.iter().filter(of_a_pair).cloned());
+        if complaints != capture.complaints {
+            self.store.set_complaints(capture.id, complaints).await?;
+        }
+        Ok(())
     }
 
     /// Takes the points of an earlier photograph over, where a person confirmed them there and both match. A photograph that does

@@ -34,6 +34,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -42,7 +43,7 @@ pub(crate) use super::gates::advice_words;
 /// A contact scope's pixels lie between these, micrometres.
 const UM_PER_PX: std::ops::RangeInclusive<f64> = 0.5..=100.0;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct About {
     phase: String,

@@ -8,6 +8,7 @@ use crate::{
     web::{
         AppState,
         ask::{Asked, Body, required, text},
+        doors::Who,
         error::WebError,
         json,
     },
@@ -18,13 +19,14 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 /// As many as fit on a screen.
 const FOUND: usize = 20;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCustomer {
     name: String,
@@ -39,7 +41,7 @@ pub struct NewCustomer {
 }
 
 /// `POST /customers`
-pub async fn add(State(state): State<AppState>, Body(new): Body<NewCustomer>) -> Result<Response, WebError> {
+pub async fn add(State(state): State<AppState>, who: Who, Body(new): Body<NewCustomer>) -> Result<Response, WebError> {
     let customer = Customer {
         id: clock::mint(CustomerId::from_bits),
         name: required("name", &new.name, 80)?,
@@ -47,13 +49,13 @@ pub async fn add(State(state): State<AppState>, Body(new): Body<NewCustomer>) ->
         skin_type: text("skin_type", &new.skin_type, 40)?,
         notes: text("notes", &new.notes, 500)?,
     };
-    let staff = text("staff", &new.staff, 40)?;
+    let staff = who.staff(&text("staff", &new.staff, 40)?);
     state.store.save_customer(customer.clone(), staff).await.map_err(|fault| refused::store(&fault))?;
     faults::point("station.customer.saved");
     Ok((StatusCode::CREATED, Json(json::customer(&customer))).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
     #[serde(default)]

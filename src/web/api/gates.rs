@@ -3,7 +3,7 @@
 use crate::{
     analysis::{
         door::Admitted,
-        job::{Carried, Gated},
+        job::{Carried, FailedGate, Gated},
         quality::{Advice, Complaint},
     },
     domain::{
@@ -46,8 +46,9 @@ pub(super) fn before_of(visit: &VisitView, phase: Phase, view: View) -> Option<(
         return None;
     }
     let scans = visit.scans.iter().filter(|s| s.scan.phase == Phase::Before && s.scan.state != ScanState::Voided);
-    let captures = scans.flat_map(|scan| scan.captures.iter()).filter(|entry| !entry.voided).map(|entry| &entry.item);
-    let last: Option<&Capture> = captures.filter(|capture| capture.view == view).next_back();
+    let mut captures =
+        scans.flat_map(|scan| scan.captures.iter()).filter(|entry| !entry.voided).map(|entry| &entry.item);
+    let last: Option<&Capture> = captures.rfind(|capture| capture.view == view);
     last.map(|capture| (capture.id, capture.points.is_some()))
 }
 
@@ -75,7 +76,7 @@ pub(super) async fn look(
     let inherited = inherited.filter(|_| before.is_some_and(|(_, set)| set));
     let inherited = inherited.map(|Carried { anchors, nose }| FacePoints { anchors, nose });
     Judged {
-        complaints: failed.iter().map(|gate| gate.gate.clone()).collect(),
+        complaints: words(&failed),
         failed: failed
             .iter()
             .map(|gate| json!({"gate": gate.gate, "found": gate.found, "limit": gate.limit}))
@@ -84,6 +85,13 @@ pub(super) async fn look(
         inherited,
         card,
     }
+}
+
+/// Each word once, in order.
+fn words(failed: &[FailedGate]) -> Vec<String> {
+    let mut words: Vec<String> = failed.iter().map(|gate| gate.gate.clone()).collect();
+    words.dedup();
+    words
 }
 
 fn unjudged(state: &AppState, angle: View, anchors: [[f64; 2]; 2]) -> Judged {

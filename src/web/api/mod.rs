@@ -1,6 +1,8 @@
 //! The calls of `/api/v1`, one file per thing.
 
+pub mod appointments;
 pub mod captures;
+pub mod cards;
 pub mod customers;
 pub mod gates;
 pub mod models;
@@ -8,7 +10,11 @@ pub mod points;
 pub mod refused;
 pub mod reports;
 pub mod scans;
+pub mod session;
+pub mod sheets;
+pub mod staff;
 pub mod status;
+pub mod tablets;
 pub mod tray;
 pub mod visits;
 

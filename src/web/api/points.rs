@@ -10,6 +10,7 @@ use crate::{
     web::{
         AppState,
         ask::{Body, Seen, parse, text},
+        doors::Who,
         error::WebError,
     },
 };
@@ -91,6 +92,7 @@ pub async fn confirm(
     State(state): State<AppState>,
     Path(id): Path<String>,
     Seen(seen): Seen,
+    who: Who,
     Body(word): Body<Word>,
 ) -> Result<Response, WebError> {
     let id: CaptureId = parse("capture", &id)?;
@@ -105,7 +107,7 @@ pub async fn confirm(
         return Err(WebError::malformed("points", "the tip of the nose lies outside the picture"));
     }
     view.plausible(&points, capture.width, capture.height).map_err(|odd| implausible(&odd))?;
-    let staff = visits::staff(&text("staff", &word.staff, 40)?);
+    let staff = who.staff(&text("staff", &word.staff, 40)?);
     if let Err(fault) = state.store.confirm_points(id, seen, points, staff).await {
         return Err(refused::with_state(&state.store, visit.id, refused::store(&fault)).await);
     }

@@ -1,6 +1,6 @@
 //! Links to customers' reports, and what customers said of them.
 
-use super::{refused, visits::staff};
+use super::refused;
 use crate::{
     clock,
     domain::{FeedbackId, Timestamp, VisitId, feedback::Stage},
@@ -8,6 +8,7 @@ use crate::{
     web::{
         AppState,
         ask::{Asked, Body, parse, text},
+        doors::Who,
         error::WebError,
     },
 };
@@ -41,14 +42,15 @@ pub struct By {
 pub async fn link(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    who: Who,
     Body(by): Body<By>,
 ) -> Result<(StatusCode, Json<Value>), WebError> {
     let visit: VisitId = parse("visit", &id)?;
     let Some(links) = &state.about.links else { return Err(nowhere()) };
     let letterhead = Letterhead::new(&state.about.store_name, &state.about.metrics);
-    let who = staff(&text("staff", &by.staff, 40)?);
+    let staff = who.staff(&text("staff", &by.staff, 40)?);
     let expires = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + i64::from(links.valid_days) * DAY_MS);
-    let made = state.store.make_report_link(visit, expires, letterhead, who).await;
+    let made = state.store.make_report_link(visit, expires, letterhead, staff).await;
     let token = made.map_err(|fault| refused::store(&fault))?;
     let url = format!("{}/r/{token}", links.base);
     let body = json!({ "url": url, "expires": expires.to_string(), "qr": drawn(&url)? });
@@ -59,10 +61,11 @@ pub async fn link(
 pub async fn unlink(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    who: Who,
     Body(by): Body<By>,
 ) -> Result<Json<Value>, WebError> {
-    let (visit, who) = (parse("visit", &id)?, staff(&text("staff", &by.staff, 40)?));
-    let ended = state.store.withdraw_report_links(visit, who).await.map_err(|fault| refused::store(&fault))?;
+    let (visit, staff) = (parse("visit", &id)?, who.staff(&text("staff", &by.staff, 40)?));
+    let ended = state.store.withdraw_report_links(visit, staff).await.map_err(|fault| refused::store(&fault))?;
     Ok(Json(json!({ "ended": ended })))
 }
 
@@ -100,6 +103,7 @@ pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> 
 pub async fn advance(
     State(state): State<AppState>,
     Path((id, verb)): Path<(String, String)>,
+    who: Who,
     Body(by): Body<By>,
 ) -> Result<Json<Value>, WebError> {
     let id: FeedbackId = parse("feedback", &id)?;
@@ -107,8 +111,8 @@ pub async fn advance(
         Ok(stage @ (Stage::Answered | Stage::Solved)) => stage,
         _ => return Err(WebError::not_found("verb; see docs/contracts/api.md")),
     };
-    let (who, words) = (staff(&text("staff", &by.staff, 40)?), text("words", &by.words, 2_000)?);
-    let done = state.store.advance_feedback(id, stage, who, words).await;
+    let (staff, words) = (who.staff(&text("staff", &by.staff, 40)?), text("words", &by.words, 2_000)?);
+    let done = state.store.advance_feedback(id, stage, staff, words).await;
     Ok(Json(told(&done.map_err(|fault| refused::store(&fault))?, clock::now().wall)))
 }
 

@@ -1,8 +1,10 @@
 //! Scans: begun, driven, corrected.
 
 use super::{
-    changed, refused, tagged, view,
-    visits::{answer, expect, finish, staff},
+    changed, refused,
+    sheets::Stated,
+    tagged, view,
+    visits::{answer, expect, finish},
 };
 use crate::{
     domain::{
@@ -16,6 +18,7 @@ use crate::{
     web::{
         AppState,
         ask::{Body, Seen, parse, text},
+        doors::Who,
         error::WebError,
     },
 };
@@ -24,32 +27,42 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Beginning {
     phase: String,
+    /// What the measurement depends on beside the skin.
+    conditions: Option<Stated>,
 }
 
 /// `POST /visits/{id}/scans`
 pub async fn begin(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    who: Who,
     Seen(seen): Seen,
     Body(new): Body<Beginning>,
 ) -> Result<Response, WebError> {
     let visit: VisitId = parse("visit", &id)?;
     let phase: Phase = parse("phase", &new.phase)?;
+    let conditions = new.conditions.map(Stated::check).transpose()?;
     let open = view(&state.store, visit).await?.visit;
     refused::require_open(open.state)?;
     let begun = state.chair(&open.station)?.begin(visit, seen, phase).await;
+    if let (Ok(told), Some(conditions)) = (&begun, conditions) {
+        let scan: ScanId = parse("scan", &told.scan.id)?;
+        let kept = state.store.set_conditions(scan, conditions, who.staff("")).await;
+        kept.map_err(|fault| refused::store(&fault))?;
+    }
     told(&state, visit, begun, StatusCode::CREATED).await
 }
 
 /// Everything a verb on a scan may bring; each looks at its own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     region: Option<String>,
@@ -65,12 +78,13 @@ pub struct Wish {
 pub async fn act(
     State(state): State<AppState>,
     Path((id, verb)): Path<(String, String)>,
+    who: Who,
     Seen(seen): Seen,
     Body(wish): Body<Wish>,
 ) -> Result<Response, WebError> {
     let scan: ScanId = parse("scan", &id)?;
     let visit = state.store.scan(scan).await.map_err(|fault| refused::store(&fault))?.visit;
-    let why = Why { staff: staff(&text("staff", &wish.staff, 40)?), reason: text("reason", &wish.reason, 200)? };
+    let why = Why { staff: who.staff(&text("staff", &wish.staff, 40)?), reason: text("reason", &wish.reason, 200)? };
     let verb = match verb.as_str() {
         "measure" => {
             let chair = chair_of(&state, visit).await?;

@@ -1,11 +1,12 @@
 //! Values that came unasked: listed, and given to a scan by a person.
 
-use super::{refused, scans::told, visits::staff};
+use super::{refused, scans::told};
 use crate::{
     domain::{Region, RepeatId, ScanId},
     web::{
         AppState,
         ask::{Asked, Body, Seen, parse, text},
+        doors::Who,
         error::WebError,
         json,
     },
@@ -16,10 +17,11 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     station: Option<String>,
@@ -36,7 +38,7 @@ pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> 
     Ok(Json(json!({ "tray": items })).into_response())
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Binding {
     scan: String,
@@ -49,13 +51,14 @@ pub struct Binding {
 pub async fn bind(
     State(state): State<AppState>,
     Path(repeat): Path<String>,
+    who: Who,
     Seen(seen): Seen,
     Body(binding): Body<Binding>,
 ) -> Result<Response, WebError> {
     let repeat: RepeatId = parse("repeat", &repeat)?;
     let scan: ScanId = parse("scan", &binding.scan)?;
     let region: Region = parse("region", &binding.region)?;
-    let staff = staff(&text("staff", &binding.staff, 40)?);
+    let staff = who.staff(&text("staff", &binding.staff, 40)?);
     let visit = state.store.scan(scan).await.map_err(|fault| refused::store(&fault))?.visit;
     let station = state.store.visit(visit).await.map_err(|fault| refused::store(&fault))?.station;
     let bound = state.chair(&station)?.bind(repeat, scan, region, seen, staff).await;

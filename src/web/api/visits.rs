@@ -1,6 +1,6 @@
 //! Visits: opened, read, agreed to, treated, compared, closed, corrected.
 
-use super::{changed, refused, tagged, view};
+use super::{changed, refused, sheets, tagged, view};
 use crate::{
     domain::{
         CustomerId, ScanId, VisitId,
@@ -17,6 +17,7 @@ use crate::{
     web::{
         AppState,
         ask::{Asked, Body, Seen, parse, required, text},
+        doors::Who,
         error::WebError,
         json,
     },
@@ -27,16 +28,15 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Steps of one visit; more is a slip of the finger.
 const STEPS: usize = 40;
-/// Who did it where the page did not say.
-const NOBODY: &str = "station";
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
     customer: String,
@@ -46,10 +46,10 @@ pub struct Opening {
 }
 
 /// `POST /visits`
-pub async fn open(State(state): State<AppState>, Body(new): Body<Opening>) -> Result<Response, WebError> {
+pub async fn open(State(state): State<AppState>, who: Who, Body(new): Body<Opening>) -> Result<Response, WebError> {
     let customer: CustomerId = parse("customer", &new.customer)?;
     let station = state.chair(&new.station)?;
-    let beautician = staff(&text("beautician", &new.beautician, 40)?);
+    let beautician = who.staff(&text("beautician", &new.beautician, 40)?);
     let opened = state.store.open_visit(customer, station.id().to_owned(), beautician).await;
     let visit = opened.map_err(|fault| refused::store(&fault))?;
     faults::point("station.visit.opened");
@@ -59,7 +59,7 @@ pub async fn open(State(state): State<AppState>, Body(new): Body<Opening>) -> Re
     Ok(tagged(StatusCode::CREATED, visit.version, json::visit(&view)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     limit: Option<usize>,
@@ -76,11 +76,11 @@ pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> 
 /// `GET /visits/{id}`
 pub async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
     let view = view(&state.store, parse("visit", &id)?).await?;
-    let body = json::visit_and_analysis(&view, |capture| state.analysis.awaits(capture));
+    let body = full(&state, &view).await?;
     Ok(tagged(StatusCode::OK, view.visit.version, body))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Agreement {
     text_version: String,
@@ -96,6 +96,7 @@ pub struct Agreement {
 pub async fn consents(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    who: Who,
     Seen(seen): Seen,
     Body(new): Body<Agreement>,
 ) -> Result<Response, WebError> {
@@ -103,7 +104,7 @@ pub async fn consents(
     let customer = view(&state.store, visit).await?.visit.customer;
     let text_version = required("text_version", &new.text_version, 40)?;
     let channel: Channel = parse("channel", &new.channel)?;
-    let (staff, signature) = (staff(&text("staff", &new.staff, 40)?), path_data(&new.signature)?);
+    let (staff, signature) = (who.staff(&text("staff", &new.staff, 40)?), path_data(&new.signature)?);
     let mut entries = Vec::new();
     for (word, given) in &new.purposes {
         entries.push(NewConsent {
@@ -141,7 +142,7 @@ fn path_data(strokes: &str) -> Result<String, WebError> {
 }
 
 /// Everything a verb on a visit may bring; each looks at its own.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Wish {
     #[serde(default)]
@@ -157,11 +158,12 @@ pub struct Wish {
 pub async fn act(
     State(state): State<AppState>,
     Path((id, verb)): Path<(String, String)>,
+    who: Who,
     Seen(seen): Seen,
     Body(wish): Body<Wish>,
 ) -> Result<Response, WebError> {
     let visit: VisitId = parse("visit", &id)?;
-    let why = Why { staff: staff(&text("staff", &wish.staff, 40)?), reason: text("reason", &wish.reason, 200)? };
+    let why = Why { staff: who.staff(&text("staff", &wish.staff, 40)?), reason: text("reason", &wish.reason, 200)? };
     let done = match verb.as_str() {
         "steps" => steps(&state, visit, seen, &wish).await,
         "comparison" => compare(&state, visit, seen, &wish).await,
@@ -183,8 +185,16 @@ pub(super) async fn answer(state: &AppState, visit: VisitId) -> Result<Response,
         station.changed().await;
     }
     changed(&state.live, &view).await;
-    let body = json::visit_and_analysis(&view, |capture| state.analysis.awaits(capture));
+    let body = full(state, &view).await?;
     Ok(tagged(StatusCode::OK, view.visit.version, body))
+}
+
+/// The full view with the sheet and with what is being done about each photograph.
+async fn full(state: &AppState, view: &VisitView) -> Result<Value, WebError> {
+    let mut body = json::visit_and_analysis(view, |capture| state.analysis.awaits(capture));
+    let sheet = state.store.sheet(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
+    body["sheet"] = sheets::view(&sheet);
+    Ok(body)
 }
 
 async fn steps(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Result<(), WebError> {
@@ -266,10 +276,6 @@ async fn strike(state: &AppState, visit: VisitId, seen: u64, restore: bool, why:
     done.map_err(|fault| refused::store(&fault))?;
     faults::point("station.visit.struck");
     Ok(())
-}
-
-pub(super) fn staff(given: &str) -> String {
-    if given.is_empty() { NOBODY.to_owned() } else { given.to_owned() }
 }
 
 /// A list of visits with their customers' names, for pages.

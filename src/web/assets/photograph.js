@@ -1,5 +1,5 @@
-// Photographs come as full-resolution stills from the system's camera. The picture goes up as it is.
-import { call, toast, say, refresh } from './base.js';
+// Photographs go up as they are, from the camera or chosen as a file.
+import { call, refresh, say, toast, told } from './base.js';
 
 /** The two anchors when the face fills the framing guide, as shares of width and height, in pixels of this picture. */
 async function anchors(file, guide) {
@@ -10,26 +10,35 @@ async function anchors(file, guide) {
   return pixels.join(',');
 }
 
+/** Keeps one photograph of a view; tells what the gates said about it. */
+export async function keep(file, { visit, phase, view, guide }, camera) {
+  toast(say('正在保存照片…', '正在儲存照片…', 'Saving the photograph…'));
+  try {
+    const where = await anchors(file, guide).catch(() => '');
+    const query = new URLSearchParams({ phase, view, light: 'white', camera: (camera || navigator.platform || 'camera').slice(0, 80) });
+    if (where) query.set('anchors', where);
+    const up = () => call('POST', `/api/v1/visits/${visit}/captures?${query}`, { body: file, version: document.body.dataset.version });
+    // A photograph overwrites nothing: where the visit changed meanwhile it is kept all the same.
+    const kept = await up().catch(async (refused) => {
+      if (refused.what !== 'stale') throw refused;
+      await refresh();
+      return up();
+    });
+    const advice = kept.advice.map(told).join(say('；', '；', '; '));
+    toast(advice || say('照片已保存', '照片已儲存', 'Photograph saved'), { bad: advice !== '' });
+  } catch (refused) {
+    toast(refused.message, { bad: true });
+  }
+  await refresh();
+}
+
+/** The file that was chosen in `input`. */
 export async function send(input) {
   const [file] = input.files;
   if (!file) return;
   const shot = input.closest('.shot');
-  const { visit, phase, view, guide } = input.dataset;
   shot.setAttribute('aria-busy', 'true');
-  toast(say('正在保存照片…', 'Saving the photograph…'));
-  try {
-    const where = await anchors(file, guide).catch(() => '');
-    const query = new URLSearchParams({ phase, view, light: 'white', camera: navigator.platform || 'camera' });
-    if (where) query.set('anchors', where);
-    const kept = await call('POST', `/api/v1/visits/${visit}/captures?${query}`, { body: file, version: document.body.dataset.version });
-    const advice = kept.advice.map((a) => say(a.zh, a.en)).join(say('；', '; '));
-    toast(advice || say('照片已保存', 'Photograph saved'), advice !== '');
-  } catch (refused) {
-    toast(refused.message, true);
-  } finally {
-    shot.removeAttribute('aria-busy');
-    input.value = '';
-    delete input.dataset.busy;
-    await refresh();
-  }
+  delete input.dataset.busy;
+  await keep(file, input.dataset);
+  input.value = '';
 }

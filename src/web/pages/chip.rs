@@ -31,12 +31,12 @@ pub fn device(lang: Lang, device: &DeviceView) -> Chip {
         "searching" => ("warn", WAIT),
         _ => ("bad", BAD),
     };
-    let said = lang.pick(&device.zh, &device.en);
+    let said = lang.sentence(&device.zh, &device.en);
     // The name and how it is in a few words; the advice in full as the title.
     let words: String = if said.chars().count() > 22 {
         said.split(['：', ':', '，', ';', '；']).take(1 + usize::from(lang == Lang::En)).collect::<Vec<_>>().join(":")
     } else {
-        said.to_owned()
+        said.clone()
     };
     let mut detail = format!("{said} {}", device.serial);
     if let Some(percent) = device.battery_percent {

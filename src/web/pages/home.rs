@@ -1,13 +1,18 @@
-//! The first page: the chairs and the latest visits.
+//! The first page, Today: who is expected, who waits and how long, the chairs, the latest visits, and what needs a person.
 
 use super::{chip, refused};
 use crate::{
-    domain::visit::VisitState,
-    report::{Lang, lang},
+    clock,
+    domain::{
+        CustomerId, Timestamp,
+        appointment::{Appointment, AppointmentState, Origin},
+        visit::VisitState,
+    },
+    report::{Lang, lang, traditional},
     tasks::station::{StationHandle, Told},
     web::{
         AppState,
-        api::visits::with_names,
+        api::{appointments::of_today, visits::with_names},
         error::WebError,
         shell::{Shell, page, problem},
     },
@@ -16,16 +21,36 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 
 /// As many as a morning has.
-const RECENT: usize = 20;
+const RECENT: usize = 12;
 
 #[derive(Debug, Template)]
 #[template(path = "home.html")]
 struct Home {
     shell: Shell,
+    day: Vec<Place>,
     chairs: Vec<Chair>,
     visits: Vec<Line>,
-    /// What the technician should look at on the way to HQ.
-    alarm: Option<String>,
+    troubles: Vec<Trouble>,
+}
+
+/// One line of the day.
+#[derive(Debug)]
+struct Place {
+    id: String,
+    customer: String,
+    name: String,
+    starts: String,
+    walk_in: bool,
+    service: String,
+    /// Allergies and contraindications, before anything else.
+    warning: String,
+    state: &'static str,
+    class: &'static str,
+    words: String,
+    /// Chairs that are free for it now: id and name.
+    seats: Vec<(String, String)>,
+    /// Where its visit is.
+    at: String,
 }
 
 #[derive(Debug)]
@@ -55,23 +80,38 @@ struct Line {
     state: &'static str,
 }
 
+/// Something a person should know or do, in words.
+#[derive(Debug)]
+pub struct Trouble {
+    pub class: &'static str,
+    pub says: String,
+    pub detail: String,
+}
+
 /// `GET /`
 pub async fn home(State(state): State<AppState>, shell: Shell) -> Response {
     let lang = shell.lang;
     match gather(&state, lang).await {
-        Ok((chairs, visits)) => {
-            let alarm = state.sync.borrow().alarm.clone();
-            let template = Home { shell, chairs, visits, alarm };
+        Ok((day, chairs, visits, troubles)) => {
+            let template = Home { shell, day, chairs, visits, troubles };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),
     }
 }
 
-async fn gather(state: &AppState, lang: Lang) -> Result<(Vec<Chair>, Vec<Line>), WebError> {
+type Gathered = (Vec<Place>, Vec<Chair>, Vec<Line>, Vec<Trouble>);
+
+async fn gather(state: &AppState, lang: Lang) -> Result<Gathered, WebError> {
     let mut chairs = Vec::new();
     for station in state.stations.iter() {
         chairs.push(chair(state, lang, station).await?);
+    }
+    let mut day = Vec::new();
+    for appointment in of_today(state).await? {
+        if appointment.state != AppointmentState::Missed {
+            day.push(place(state, lang, &chairs, appointment).await?);
+        }
     }
     let label = |id: &str| state.station(id).map_or_else(|| id.to_owned(), |s| lang.label(s.label()).to_owned());
     let visits = with_names(state, RECENT).await?;
@@ -90,7 +130,104 @@ async fn gather(state: &AppState, lang: Lang) -> Result<(Vec<Chair>, Vec<Line>),
             state: words,
         }
     });
-    Ok((chairs, lines.collect()))
+    Ok((day, chairs, lines.collect(), troubles(state, lang).await?))
+}
+
+/// What stands between this house and headquarters, in words; nothing while all is well.
+pub async fn troubles(state: &AppState, lang: Lang) -> Result<Vec<Trouble>, WebError> {
+    let mut found = Vec::new();
+    let told = state.sync.borrow().clone();
+    if let Some(detail) = told.alarm {
+        let says = lang.pick(
+            "与总部的传输需要技术人员查看，门店可以照常工作。",
+            "The way to headquarters needs the technician; the salon can go on working.",
+        );
+        found.push(Trouble { class: "bad", says: says.to_owned(), detail });
+    }
+    if !matches!(told.connection, "connected" | "disabled") {
+        let waiting = state.store.backlog().await.map_err(|fault| refused::store(&fault))?.events;
+        let says = match lang {
+            Lang::En => {
+                format!("Headquarters cannot be reached: {waiting} records wait, nothing is lost. Go on working.")
+            }
+            _ => lang.sentence(&format!("连不上总部：{waiting} 条记录在等候，什么都不会丢。可以照常工作。"), ""),
+        };
+        found.push(Trouble { class: "warn", says, detail: String::new() });
+    }
+    if state.store.people().await.map_err(|fault| refused::store(&fault))?.is_empty() {
+        let says = lang.pick(
+            "还没有人设置 PIN：这台机器前的任何人都能打开。请先登记店长。",
+            "Nobody has a PIN yet: whoever stands at this machine can open it. Add the manager first.",
+        );
+        found.push(Trouble { class: "warn", says: says.to_owned(), detail: "/staff".to_owned() });
+    }
+    Ok(found)
+}
+
+async fn place(state: &AppState, lang: Lang, chairs: &[Chair], of: Appointment) -> Result<Place, WebError> {
+    let customer = state.store.customer(of.customer).await.map_err(|fault| refused::store(&fault))?;
+    let now = clock::now().wall;
+    let (class, words) = standing(lang, &of, now);
+    let free = |chair: &&Chair| chair.visit.is_none() && (of.station.is_empty() || of.station == chair.id);
+    let open = of.visit.is_none();
+    let seats = chairs.iter().filter(free).filter(|_| open).map(|c| (c.id.clone(), c.label.clone())).collect();
+    let at = match of.visit {
+        Some(visit) => state.store.visit(visit).await.map_err(|fault| refused::store(&fault))?,
+        None => {
+            return Ok(Place {
+                warning: warning(state, of.customer).await?,
+                ..line(of, customer.name, class, words, seats)
+            });
+        }
+    };
+    let open = at.state == VisitState::Open;
+    let words = if open { words } else { lang.pick("已结束", "closed").to_owned() };
+    Ok(Place {
+        warning: warning(state, of.customer).await?,
+        at: if open { at.station } else { String::new() },
+        ..line(of, customer.name, if open { class } else { "good" }, words, Vec::new())
+    })
+}
+
+fn line(of: Appointment, name: String, class: &'static str, words: String, seats: Vec<(String, String)>) -> Place {
+    Place {
+        id: of.id.to_string(),
+        customer: of.customer.to_string(),
+        name,
+        starts: of.starts.to_string(),
+        walk_in: of.origin == Origin::WalkIn,
+        service: of.service,
+        warning: String::new(),
+        state: of.state.as_str(),
+        class,
+        words,
+        seats,
+        at: String::new(),
+    }
+}
+
+/// Allergies and contraindications in one line.
+pub async fn warning(state: &AppState, customer: CustomerId) -> Result<String, WebError> {
+    let card = state.store.card(customer).await.map_err(|fault| refused::store(&fault))?;
+    let parts: Vec<&str> =
+        [card.allergies.as_str(), card.contraindications.as_str()].into_iter().filter(|t| !t.is_empty()).collect();
+    Ok(parts.join(" · "))
+}
+
+fn standing(lang: Lang, of: &Appointment, now: Timestamp) -> (&'static str, String) {
+    match of.state {
+        AppointmentState::Waiting => {
+            let minutes = of.waited_min(now).unwrap_or(0);
+            let words = match lang {
+                Lang::En => format!("waiting {minutes} min"),
+                _ => lang.sentence(&format!("已等 {minutes} 分钟"), ""),
+            };
+            (if minutes >= 10 { "bad" } else { "warn" }, words)
+        }
+        AppointmentState::Booked => ("plain", lang.pick("已预约", "booked").to_owned()),
+        AppointmentState::Seated => ("good", lang.pick("护理中", "in the chair").to_owned()),
+        AppointmentState::Missed => ("bad", lang.pick("未到", "did not come").to_owned()),
+    }
 }
 
 async fn chair(state: &AppState, lang: Lang, station: &StationHandle) -> Result<Chair, WebError> {
@@ -110,6 +247,7 @@ async fn chair(state: &AppState, lang: Lang, station: &StationHandle) -> Result<
         waiting,
         tray: match lang {
             Lang::Zh => format!("{waiting} 个待认领读数"),
+            Lang::Hant => traditional::sentence(&format!("{waiting} 个待认领读数")),
             Lang::En => format!("{waiting} unassigned"),
         },
         devices: view.devices.iter().map(|device| chip::device(lang, device)).collect(),

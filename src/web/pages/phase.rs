@@ -1,20 +1,21 @@
 //! One phase of a visit on the chair's screen: its scan, live or at rest, and its photographs.
 
-use super::chip;
+use super::{chip, steps};
 use crate::{
     domain::{
-        Region,
+        Region, ScanId,
         capture::Capture,
         metric::{Metric, MetricId},
         reading::{QualityFlag, Reading},
         scan::{Phase, ScanState},
+        sheet::Conditions,
     },
     report::{
         Lang,
         face::{self, Look, Spot},
-        lang,
+        lang, traditional,
     },
-    store::{ScanView as Stored, VisitView},
+    store::{ScanView as Stored, StoredRepeat, VisitView},
     tasks::{
         scan_view::{RegionView, ScanView},
         station::progress_of,
@@ -32,7 +33,6 @@ pub struct PhasePanel {
     pub begin_hint: &'static str,
     pub other: &'static str,
     pub move_title: String,
-    pub move_ask: String,
     pub scan: Option<ScanPanel>,
     pub shots_title: String,
     pub shots: Vec<Shot>,
@@ -67,6 +67,11 @@ pub struct ScanPanel {
     pub words: &'static str,
     pub columns: Vec<String>,
     pub values: Vec<ValueLine>,
+    /// What the measurement depends on beside the skin, and what to mind about it.
+    pub conditions: String,
+    pub cautions: Vec<&'static str>,
+    /// The values of the step under the probe so far.
+    pub repeats: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -99,6 +104,8 @@ pub struct Shot {
     /// Shares of width and height: x1,y1,x2,y2.
     pub anchors: String,
     pub capture: Option<String>,
+    /// The photograph of the same view taken before, to lay under the camera as a ghost.
+    pub ghost: Option<String>,
     pub advice: Vec<String>,
     /// SVG of the framing guide.
     pub guide: String,
@@ -113,12 +120,16 @@ pub struct Sight<'a> {
     /// The scan that its station drives, as it says itself.
     pub live: Option<&'a ScanView>,
     pub may_measure: bool,
+    /// Under what conditions scans were taken.
+    pub conditions: &'a [(ScanId, Conditions)],
 }
 
 #[must_use]
 pub fn panel(sight: Sight<'_>, phase: Phase) -> PhasePanel {
     let Sight { lang, about, view, .. } = sight;
     let stored = view.scans.iter().rev().find(|s| s.scan.phase == phase && s.scan.state != ScanState::Cancelled);
+    let standing = |s: &&Stored| s.scan.phase == Phase::Before && s.scan.state == ScanState::Finished;
+    let ghosts = view.scans.iter().rev().find(standing).filter(|_| phase == Phase::After);
     let busy = view.scans.iter().any(|s| matches!(s.scan.state, ScanState::Running | ScanState::Paused));
     let other = if phase == Phase::Before { Phase::After } else { Phase::Before };
     let (title, other_title) = (lang::phase(lang, phase), lang::phase(lang, other));
@@ -135,18 +146,16 @@ pub fn panel(sight: Sight<'_>, phase: Phase) -> PhasePanel {
         other: other.as_str(),
         move_title: match lang {
             Lang::Zh => format!("改为{other_title}"),
+            Lang::Hant => traditional::sentence(&format!("改为{other_title}")),
             Lang::En => format!("Move to “{other_title}”"),
-        },
-        move_ask: match lang {
-            Lang::Zh => format!("把这次测量改为{other_title}？"),
-            Lang::En => format!("Move this scan to “{other_title}”?"),
         },
         scan: stored.map(|stored| scan_panel(sight, stored)),
         shots_title: match lang {
             Lang::Zh => format!("{title}照片"),
+            Lang::Hant => traditional::sentence(&format!("{title}照片")),
             Lang::En => format!("{title}: photographs"),
         },
-        shots: about.views.iter().map(|guide| shot(lang, guide, stored)).collect(),
+        shots: about.views.iter().map(|guide| shot(lang, guide, stored, ghosts)).collect(),
     }
 }
 
@@ -166,6 +175,9 @@ fn plan_words(lang: Lang, about: &About) -> String {
     let repeats = about.plan.first().map_or(1, |step| step.repeats);
     match lang {
         Lang::Zh => format!("{}；{}。每处 {repeats} 次取平均。", lang.list(&names), lang.list(&places)),
+        Lang::Hant => {
+            traditional::sentence(&format!("{}；{}。每处 {repeats} 次取平均。", lang.list(&names), lang.list(&places)))
+        }
         Lang::En => format!("{}; {}. Mean of {repeats} values each.", lang.list(&names), lang.list(&places)),
     }
 }
@@ -179,14 +191,27 @@ fn scan_panel(sight: Sight<'_>, stored: &Stored) -> ScanPanel {
     let panel = if live { live_panel(sight, scan) } else { rest_panel(sight, stored) };
     let done = scan.regions.iter().filter(|r| r.state != "waiting").count();
     let all = scan.regions.len();
+    let stated = sight.conditions.iter().find(|(of, _)| *of == stored.scan.id);
+    let (conditions, cautions) = stated.map(|(_, stated)| steps::conditions(sight.lang, stated)).unwrap_or_default();
+    let here = scan.current.as_ref();
+    let at_probe = |r: &&StoredRepeat| {
+        here.is_some_and(|step| {
+            step.metric == r.metric.as_str() && r.region.is_some_and(|at| step.region == at.as_str())
+        })
+    };
+    let repeats = stored.repeats.iter().filter(at_probe).map(|r| r.repeat.value.to_string()).collect();
     ScanPanel {
         id,
         state: stored.scan.state.as_str(),
         live,
         done: match sight.lang {
             Lang::Zh => format!("{done} / {all} 区完成"),
+            Lang::Hant => traditional::sentence(&format!("{done} / {all} 区完成")),
             Lang::En => format!("{done} of {all} regions"),
         },
+        conditions,
+        cautions,
+        repeats,
         ..panel
     }
 }
@@ -218,16 +243,20 @@ fn live_panel(sight: Sight<'_>, scan: &ScanView) -> ScanPanel {
         dots: (0..need).map(|at| at < have).collect(),
         dots_label: match lang {
             Lang::Zh => format!("已测 {have} 次，共 {need} 次"),
+            Lang::Hant => traditional::sentence(&format!("已测 {have} 次，共 {need} 次")),
             Lang::En => format!("{have} of {need} values"),
         },
         button: match lang {
             Lang::Zh if scan.measuring => format!("正在测{place}{metric}…"),
+            Lang::Hant if scan.measuring => traditional::sentence(&format!("正在测{place}{metric}…")),
             Lang::En if scan.measuring => format!("Measuring {}…", metric.to_lowercase()),
             Lang::Zh => format!("测{place}{metric}"),
+            Lang::Hant => traditional::sentence(&format!("测{place}{metric}")),
             Lang::En => format!("Measure {}", metric.to_lowercase()),
         },
         button_hint: match lang {
             Lang::Zh => format!("连测 {left} 次，探头不要抬起"),
+            Lang::Hant => traditional::sentence(&format!("连测 {left} 次，探头不要抬起")),
             Lang::En => format!("{left} values in a row, do not lift the probe"),
         },
         ..ScanPanel::default()
@@ -243,6 +272,7 @@ fn sentence(lang: Lang, scan: &ScanView, metric: &str, place: &str, paused: bool
     }
     match lang {
         Lang::Zh => format!("探头轻贴{place}，测{metric}"),
+        Lang::Hant => traditional::sentence(&format!("探头轻贴{place}，测{metric}")),
         Lang::En => format!("{place}: touch the skin lightly, {}", metric.to_lowercase()),
     }
 }
@@ -265,6 +295,10 @@ fn hint(lang: Lang, scan: &ScanView, have: u8, need: u8) -> String {
             .to_owned(),
         _ => match lang {
             Lang::Zh => format!("第 {} 次，共 {need} 次；按仪器上的按钮也可以", have.saturating_add(1).min(need)),
+            Lang::Hant => traditional::sentence(&format!(
+                "第 {} 次，共 {need} 次；按仪器上的按钮也可以",
+                have.saturating_add(1).min(need)
+            )),
             Lang::En => {
                 format!("value {} of {need}; the device's own button will do too", have.saturating_add(1).min(need))
             }
@@ -360,14 +394,19 @@ fn cell(lang: Lang, reading: &Reading) -> Cell {
         flag: match (off, lang) {
             (0, _) => String::new(),
             (n, Lang::Zh) => format!("{n} 个离群值未计入"),
+            (n, Lang::Hant) => traditional::sentence(&format!("{n} 个离群值未计入")),
             (n, Lang::En) => format!("{n} outlier left out"),
         },
     }
 }
 
-fn shot(lang: Lang, guide: &Guide, stored: Option<&Stored>) -> Shot {
+fn last_of<'a>(stored: Option<&'a Stored>, guide: &Guide) -> Option<&'a Capture> {
     let captures = stored.map_or(&[][..], |s| &s.captures).iter().filter(|e| !e.voided).map(|e| &e.item);
-    let taken: Option<&Capture> = captures.rev().find(|c| c.view == guide.view);
+    captures.rev().find(|c| c.view == guide.view)
+}
+
+fn shot(lang: Lang, guide: &Guide, stored: Option<&Stored>, ghosts: Option<&Stored>) -> Shot {
+    let taken = last_of(stored, guide);
     let [[x1, y1], [x2, y2]] = guide.anchors;
     let complaints = taken.map_or(&[][..], |c| c.complaints.as_slice());
     Shot {
@@ -375,7 +414,12 @@ fn shot(lang: Lang, guide: &Guide, stored: Option<&Stored>) -> Shot {
         name: lang::view(lang, guide.view),
         anchors: format!("{x1},{y1},{x2},{y2}"),
         capture: taken.map(|c| c.id.to_string()),
-        advice: complaints.iter().map(|word| lang.label(&advice_words(word)).to_owned()).collect(),
+        ghost: last_of(ghosts, guide).map(|c| c.id.to_string()),
+        advice: complaints
+            .iter()
+            .map(|word| advice_words(word))
+            .map(|told| lang.sentence(&told.zh, &told.en))
+            .collect(),
         guide: frame(guide),
     }
 }

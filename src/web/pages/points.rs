@@ -92,7 +92,7 @@ fn drawn(shell: Shell, capture: &Capture, visit: &Visit, placed: &Placed) -> Poi
 }
 
 /// Left and right are the customer's own.
-const fn names(lang: Lang, view: View) -> [&'static str; 3] {
+fn names(lang: Lang, view: View) -> [&'static str; 3] {
     let nose = lang.pick("鼻尖", "Tip of the nose");
     match view {
         View::Left => [

@@ -6,6 +6,7 @@ use skinlink::{
     sync::{
         envelope::{Event, TYPE_PREFIX},
         payload::{self, kind},
+        sheet::Report,
     },
 };
 use std::{
@@ -47,6 +48,10 @@ pub struct AtHq {
     /// The last word by customer and purpose.
     consents: BTreeMap<(String, String), (Place, bool)>,
     pub erased: BTreeSet<String>,
+    /// States of each report under its link.
+    reports: BTreeMap<String, BTreeMap<Place, String>>,
+    /// What customers said, by id and state.
+    said: BTreeMap<(String, String), payload::Feedback>,
     /// Values of the device that measures the store itself, by number.
     pub measured: HashMap<u64, String>,
 }
@@ -142,6 +147,15 @@ impl AtHq {
             }
             kind::ERASED => {
                 self.erased.insert(row.data::<payload::Erased>().expect("an erasure").customer);
+            }
+            kind::REPORT => {
+                let told: Report = row.data().expect("a report");
+                assert_eq!(told.sheet.is_some(), told.state == "open", "{told:?}");
+                once(self.reports.entry(told.report).or_default(), place, told.state);
+            }
+            kind::FEEDBACK => {
+                let said: payload::Feedback = row.data().expect("something that was said");
+                once(&mut self.said, (said.feedback.clone(), said.state.clone()), said);
             }
             kind::CLOCK | kind::ALIAS => {}
             other => panic!("headquarters has an event of kind {other:?}, which the ledger does not know: {row:?}"),
