@@ -10,14 +10,14 @@ mod measuring;
 mod skin;
 
 use inference::{LIMIT, Worker, library, root};
-use measuring::{Gateway, children_running, good_recipe, metric, pores, recipe, within};
+use measuring::{Gateway, children_running, good_recipe, pores, recipe, within};
 use skin::{ANCHORS, STILL, Shot, Skin, png};
 use skinlink::{
     analysis::{
         compare::{PairedCounts, PairedFound},
         job::{FacePlace, Levels, Paired, PairedMeasure, PictureKind, Reply, Request},
     },
-    domain::capture::View,
+    domain::{capture::View, metric::MetricId},
     tasks::analysis::{AnalysisError, ChildError},
 };
 use std::{
@@ -369,7 +369,9 @@ async fn a_killed_process_is_replaced_and_the_question_answered() {
     let pairs = within(gateway.handle.pair(gateway.capture, gateway.capture)).await.unwrap();
     let Ok(PairedFound::Peaks(counts)) = pairs[0].outcome else { panic!("a picture registers on itself: {pairs:?}") };
     let Ok(PairedFound::Response(same)) = pairs[1].outcome else { panic!("two measures: {pairs:?}") };
-    assert_eq!(same.before, same.after);
+    // Not to the last bit: places are sampled in single precision, by two ways.
+    let apart = (same.after - same.before).abs();
+    assert!(same.before > 0.0 && apart < 1e-4 * same.before, "{same:?}");
     assert_eq!((counts.lost, counts.gained), (0, 0));
     gateway.end().await;
 }
