@@ -377,7 +377,7 @@ fn all_complaints_come_together_each_with_its_field_and_remedy() {
         ("metric = \"pores\"", "metric = \"Pores!\"", "score[0].metric"),
         ("window = 5", "window = 4", "score[0].window"),
         ("kept_threshold = ", "kept_threshold = 7", "score[0].kept_threshold"),
-        ("search_px = 2", "search_px = 99", "score[0].search_px"),
+        ("search_px = 1", "search_px = 99", "score[0].search_px"),
         ("expect = \"golden/rendered-cheek.toml\"", "expect = \"/etc/passwd\"", "golden[0].expect"),
     ];
     let mut text = ours();

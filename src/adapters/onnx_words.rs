@@ -14,11 +14,11 @@ fn place(text: &str) -> Option<(usize, usize)> {
     let marks = [".cc:", ".h:", ".hpp:"];
     let (mark, length) = marks.iter().filter_map(|mark| Some((text.find(mark)?, mark.len()))).min()?;
     let begins = text[..mark].rfind(' ').map_or(0, |at| at + 1);
-    // A bare file name is followed by words of another form.
-    if !text[begins..].starts_with('/') {
-        return None;
-    }
     let line = text[mark + length..].find(|c: char| !c.is_ascii_digit())? + mark + length;
+    // A bare file name is followed by words of another form, which stay.
+    if !text[begins..].starts_with('/') {
+        return Some((begins, line));
+    }
     let mut depth = 0_usize;
     for (at, c) in text[line..].char_indices() {
         match c {

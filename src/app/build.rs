@@ -379,7 +379,7 @@ impl House<'_> {
     }
 
     fn about(&self) -> anyhow::Result<About> {
-        let scan = &self.config.scan;
+        let (scan, report) = (&self.config.scan, &self.config.report);
         let regions = FaceRegions::parse(&catalogue::read(&scan.regions_file)?)
             .with_context(|| scan.regions_file.display().to_string())?;
         let wanted = scan.views.iter().filter_map(|view| regions.view(*view));
@@ -388,16 +388,12 @@ impl House<'_> {
             .collect();
         Ok(About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            store_name: self.config.report.store_name.clone(),
+            store_name: report.store_name.clone(),
             metrics: Arc::clone(&self.metrics),
             plan: self.plan(),
             views,
             faces: Arc::new(regions),
-            links: self
-                .config
-                .report
-                .base()
-                .map(|base| Links { base: base.to_owned(), valid_days: self.config.report.valid_days }),
+            links: report.base().map(|base| Links::new(base, report.valid_days)),
         })
     }
 }

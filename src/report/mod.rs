@@ -14,6 +14,7 @@ pub mod page;
 pub mod sheet;
 pub mod traditional;
 mod traditional_more;
+mod traditional_reports;
 mod traditional_words;
 pub mod trend;
 pub mod verdict;

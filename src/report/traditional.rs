@@ -7,11 +7,13 @@
 
 use super::{
     traditional_more::MORE,
+    traditional_reports::REPORTS,
     traditional_words::{CHARACTERS, WORDS},
 };
 use std::{collections::HashMap, sync::LazyLock};
 
-static SAID: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| WORDS.iter().chain(MORE).copied().collect());
+static SAID: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| WORDS.iter().chain(MORE).chain(REPORTS).copied().collect());
 
 static TURNED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
     let all: Vec<char> = CHARACTERS.chars().collect();
@@ -36,7 +38,7 @@ mod tests {
 
     #[test]
     fn the_table_says_each_thing_once_and_a_sentence_is_turned_once() {
-        let mut known: Vec<&str> = WORDS.iter().chain(MORE).map(|(zh, _)| *zh).collect();
+        let mut known: Vec<&str> = WORDS.iter().chain(MORE).chain(REPORTS).map(|(zh, _)| *zh).collect();
         let all = known.len();
         known.sort_unstable();
         known.dedup();

@@ -51,7 +51,7 @@ enum Door {
     Devices,
     /// The day's work: customers, visits, reports.
     Day,
-    /// Staff, tablets, the house.
+    /// Staff, tablets, models, the house.
     House,
 }
 
@@ -97,7 +97,7 @@ fn door(path: &str) -> Door {
     let free = ["/a", "/login", "/enrol", "/trust", "/r", "/api/v1/session", "/api/v1/people", "/api/v1/enrolment"];
     if free.iter().any(|folder| under(folder)) {
         Door::Free
-    } else if ["/staff", "/api/v1/staff", "/api/v1/tablets"].iter().any(|folder| under(folder)) {
+    } else if ["/staff", "/api/v1/staff", "/api/v1/tablets", "/api/v1/models"].iter().any(|folder| under(folder)) {
         Door::House
     } else if ["/devices", "/api/v1/status", "/api/docs"].iter().any(|folder| under(folder)) {
         Door::Devices

@@ -76,6 +76,13 @@ pub struct Links {
     pub valid_days: u32,
 }
 
+impl Links {
+    #[must_use]
+    pub fn new(base: &str, valid_days: u32) -> Self {
+        Self { base: base.to_owned(), valid_days }
+    }
+}
+
 /// One view and its framing guide: the two anchors as shares of picture width and height.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guide {

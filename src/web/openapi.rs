@@ -1,7 +1,9 @@
 //! The interface as OpenAPI 3.1. What a call takes is derived from the very types that read it; paths and answers stand in one
 //! table, which a test holds against the router. `docs/contracts/api.md` says the same for people, with examples.
 
-use super::api::{appointments, captures, cards, customers, scans, session, sheets, staff, tablets, tray, visits};
+use super::api::{
+    appointments, captures, cards, customers, points, reports, scans, session, sheets, staff, tablets, tray, visits,
+};
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -114,6 +116,20 @@ pub const CALLS: &[Call] = &[
     versioned("/scans/{id}/restore", "bring back", Some(of::<scans::Wish>)),
     versioned("/scans/{id}/reassign", "it was another phase or visit", Some(of::<scans::Wish>)),
     Call { kind: "image/*", ..get("/captures/{id}/picture", "a photograph as it was kept") },
+    get("/captures/{id}/points", "where the points of the face are, and who set them"),
+    versioned("/captures/{id}/points", "confirm the points of the face", Some(of::<points::Word>)),
+    made(post(
+        "/visits/{id}/link",
+        "a fresh link to the customer's report, as text and as QR code",
+        Some(of::<reports::By>),
+    )),
+    post("/visits/{id}/unlink", "end all links to the report", Some(of::<reports::By>)),
+    get("/reports/due", "closed visits whose customer waits for the report"),
+    Call { query: Some(of::<reports::Which>), ..get("/feedback", "what customers said, the longest unsolved first") },
+    post("/feedback/{id}/answered", "the customer was answered", Some(of::<reports::By>)),
+    post("/feedback/{id}/solved", "it is solved", Some(of::<reports::By>)),
+    get("/models", "the models in use"),
+    post("/models/{id}/activate", "try a model, then use it; refused, the old one goes on", None),
     Call { query: Some(of::<tray::Which>), ..get("/tray", "values that came unasked") },
     versioned("/tray/{repeat}/bind", "say whose a value is", Some(of::<tray::Binding>)),
     Call { query: Some(of::<super::events::Which>), kind: "text/event-stream", ..get("/events", "live news") },

@@ -12,7 +12,7 @@ use skinlink::{
         compare::Drawn,
         retake::{HANDHELD, Manner, RIG},
     },
-    domain::comparison::Verdict,
+    domain::comparison::{Refusal, Verdict},
 };
 use std::collections::BTreeMap;
 
@@ -31,7 +31,9 @@ impl Tally {
     fn add(&mut self, drawn: &Drawn) {
         let is = |verdict: Verdict| drawn.items.iter().any(|item| item.verdict == verdict);
         self.visits.add(is(Verdict::Improved) || is(Verdict::Worsened));
-        for item in &drawn.items {
+        // Colours are refused without a card in view, which these scenes do not have: another campaign's matter.
+        let of_pores = drawn.items.iter().filter(|item| item.refusal != Some(Refusal::NoColourReference));
+        for item in of_pores {
             self.refused.add(item.verdict == Verdict::NotComparable);
             if item.verdict != Verdict::NotComparable {
                 let metric = item.metric.to_string();
@@ -48,8 +50,8 @@ impl Tally {
         }
     }
 
-    fn improved(&self, metric: &str) -> f64 {
-        self.improved[metric].value()
+    fn improved(&self, metric: &str) -> Share {
+        self.improved[metric]
     }
 }
 
@@ -90,13 +92,12 @@ fn unchanged_skin_shows_no_change() {
     let mut all = Share::default();
     for (which, manner) in [(11, RIG), (12, HANDHELD)] {
         let tally = visits(&people, manner, Variant::AsIs, false, trials(2, 105), which);
-        assert!(tally.refused.value() <= 0.05, "pairs taken as the guide asks are refused: {}", tally.refused);
+        assert!(tally.refused.is_at_most(0.05), "pairs taken as the guide asks are refused: {}", tally.refused);
         all.hits += tally.visits.hits;
         all.of += tally.visits.of;
     }
     println!("unchanged visits that show any change, both: {all}");
-    // In the short form one visit of a few may fall on the wrong side by chance; the campaign holds the share.
-    assert!(all.value() <= 0.05 || (!table::is_long() && all.hits <= 1), "{all}");
+    assert!(all.is_at_most(0.05), "{all}");
 }
 
 #[test]
@@ -105,13 +106,13 @@ fn a_tenth_of_the_pores_gone_is_found() {
     for (which, manner, least) in [(13, RIG, 0.95), (14, HANDHELD, 0.90)] {
         let tally = visits(&people, manner, Variant::Removed10, false, trials(1, 45), which);
         if tally.visits.of > 0 {
-            assert!(tally.improved("pores") >= least, "{} of the regions", tally.improved("pores"));
+            assert!(tally.improved("pores").is_at_least(least), "{} of the regions", tally.improved("pores"));
         }
     }
     // The other way about the same pores are gained.
     let tally = visits(&people, HANDHELD, Variant::Removed10, true, trials(1, 15), 15);
     if tally.visits.of > 0 {
-        assert!(tally.worsened["pores"].value() >= 0.9, "{}", tally.worsened["pores"]);
+        assert!(tally.worsened["pores"].is_at_least(0.9), "{}", tally.worsened["pores"]);
     }
 }
 
@@ -121,7 +122,11 @@ fn pores_a_quarter_fainter_are_found() {
     for (which, manner) in [(16, RIG), (17, HANDHELD)] {
         let tally = visits(&people, manner, Variant::Faded25, false, trials(1, 45), which);
         if tally.visits.of > 0 {
-            assert!(tally.improved("pore-contrast") >= 0.9, "{} of the regions", tally.improved("pore-contrast"));
+            assert!(
+                tally.improved("pore-contrast").is_at_least(0.9),
+                "{} of the regions",
+                tally.improved("pore-contrast")
+            );
         }
     }
 }

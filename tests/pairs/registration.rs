@@ -105,7 +105,7 @@ fn a_rigid_pair_lies_within_half_a_pixel_of_the_truth() {
     for (which, manners) in [(1, [RIG, RIG]), (2, [HANDHELD, HANDHELD]), (3, [RIG, CARELESS])] {
         let (median, p95, refused) = campaign(&people, manners, 0.0, trials(4, 52), which);
         assert!(median <= 0.4 && p95 <= 0.8, "{median} / {p95}");
-        assert!(refused.value() <= 0.05, "{refused}");
+        assert!(refused.is_at_most(0.05), "{refused}");
     }
 }
 
@@ -116,6 +116,6 @@ fn the_local_step_follows_an_expression() {
         let (median, _, refused) = campaign(&people, manners, 3.0, trials(4, 52), which);
         assert!(median <= 1.0, "{median}");
         // Chins and cheeks were refused, or their corners thrown off, while a map through a part of them was followed.
-        assert!(refused.value() <= 0.05, "{refused}");
+        assert!(refused.is_at_most(0.05), "{refused}");
     }
 }

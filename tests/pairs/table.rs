@@ -37,6 +37,17 @@ impl Share {
         f64::from(self.hits) / f64::from(self.of.max(1))
     }
 
+    /// Whether the bar is held: by the campaign's own share, or, of the few trials of the short form, not contradicted by them
+    /// (the bar lies within the interval).
+    pub fn is_at_least(self, bar: f64) -> bool {
+        if is_long() { self.value() >= bar } else { self.interval()[1] >= bar }
+    }
+
+    /// The same for a share that must be small.
+    pub fn is_at_most(self, bar: f64) -> bool {
+        if is_long() { self.value() <= bar } else { self.interval()[0] <= bar }
+    }
+
     pub fn interval(self) -> [f64; 2] {
         const Z: f64 = 1.96;
         let n = f64::from(self.of.max(1));

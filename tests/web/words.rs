@@ -72,7 +72,7 @@ fn every_chinese_wording_has_its_traditional_form() {
     let sources = all("src/web", ".rs").into_iter().chain(all("src/report", ".rs"));
     let sources = sources.filter(|(path, _)| {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        !name.starts_with("traditional") && !name.ends_with("_tests.rs")
+        !name.starts_with("traditional") && name != "hant.rs" && !name.ends_with("_tests.rs")
     });
     let mut checked = 0;
     let mut missing = Vec::new();

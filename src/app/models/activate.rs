@@ -150,6 +150,10 @@ async fn tell(config: &Config, id: &str) -> anyhow::Result<Outcome> {
     if status.is_success() {
         return Ok(Outcome::InUse);
     }
+    // Where people log in, the gateway takes no word from a terminal: the folder is in place, and counts from the next start.
+    if status == StatusCode::UNAUTHORIZED {
+        return Ok(Outcome::NextStart);
+    }
     let reason = body["error"]["now"].as_str().map_or_else(|| status.to_string(), ToOwned::to_owned);
     if status == StatusCode::UNPROCESSABLE_ENTITY {
         return Ok(Outcome::Refused(reason));

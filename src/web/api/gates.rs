@@ -12,6 +12,7 @@ use crate::{
         metric::Label,
         scan::{Phase, ScanState},
     },
+    report::traditional,
     store::VisitView,
     web::AppState,
 };
@@ -110,11 +111,8 @@ pub(super) fn advice(complaint: &str) -> Value {
 
 /// What to do about a complaint; one that this version does not know asks for another photograph.
 fn remedy(complaint: &str) -> Advice {
-    let unknown = Advice {
-        zh: "拍摄条件不理想，请重拍",
-        zh_hant: "拍攝條件不理想，請重拍",
-        en: "Poor conditions: take it again",
-    };
+    let zh = "拍摄条件不理想，请重拍";
+    let unknown = Advice { zh, zh_hant: traditional::of(zh).unwrap_or(zh), en: "Poor conditions: take it again" };
     complaint.parse().map_or(unknown, Complaint::remedy)
 }
 

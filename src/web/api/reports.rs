@@ -18,6 +18,7 @@ use axum::{
     http::StatusCode,
 };
 use qrcode::{EcLevel, QrCode, render::svg};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,7 +30,7 @@ const PROMISED_MS: i64 = 2 * 3_600_000;
 /// Side of the QR code on the screen; pixels.
 const SIDE: u32 = 280;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct By {
     #[serde(default)]
@@ -85,7 +86,7 @@ pub async fn due(State(state): State<AppState>) -> Result<Json<Value>, WebError>
     Ok(Json(json!({ "reports": waiting.collect::<Vec<_>>() })))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Which {
     limit: Option<usize>,

@@ -64,7 +64,7 @@ confirm.addEventListener('click', async () => {
   const points = marks.map((mark) => [Number(mark.dataset.x), Number(mark.dataset.y)]);
   try {
     await call('POST', `/api/v1/captures/${main.dataset.capture}/points`, { body: { points }, version: document.body.dataset.version });
-    toast(say('已确认', 'Confirmed'));
+    toast(say('已确认', '已確認', 'Confirmed'));
     location.assign(`/station/${main.dataset.station}`);
   } catch (refused) {
     toast(refused.message, true);
