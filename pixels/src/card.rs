@@ -1,7 +1,7 @@
 //! A grey card in the picture: three equal squares side by side, white, grey and black, in a row of any direction.
 //!
 //! Found by what only such a card is: three even patches of about one size, their middles in line and one patch apart, in
-//! steps of light that are known, and all of one tint, whatever that tint is. Cells of [`CELL`] pixels of a picture made
+//! steps of light that are known, and all of one tint, whatever that tint is. Cells of `CELL` pixels of a picture made
 //! small by [`MOST_SIDE`]; deterministic.
 
 use crate::{colour::linear, picture::Picture};

@@ -1,7 +1,7 @@
 //! What a photograph shows, in the numbers that the quality gates judge, and what two of them have in common.
 //!
 //! Looked at inside the regions only and at fixed scales of the face, so that hair, background and camera do not matter:
-//! colour and exposure at [`COARSE`] px/mm, sharpness and noise at [`FINE`] px/mm in the middle of each region.
+//! colour and exposure at `COARSE` px/mm, sharpness and noise at `FINE` px/mm in the middle of each region.
 
 use super::{
     picture::Plane,
