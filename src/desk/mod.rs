@@ -20,7 +20,7 @@ use crate::{
     sync::sheet::Sheet,
 };
 use axum::{
-    Form, Router,
+    Extension, Form, Router,
     extract::{ConnectInfo, DefaultBodyLimit, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, Uri, header},
     middleware::{self, Next},
@@ -134,6 +134,10 @@ struct Asked {
     lang: Option<String>,
 }
 
+/// What is missing is a part of a report that is open.
+#[derive(Clone, Copy)]
+struct OfOpenReport;
+
 /// Holds those who guess back, and puts the headers on every answer.
 async fn guard<R: Reports>(State(desk): Shared<R>, request: Request, next: Next) -> Response {
     let peer = peer(&request, desk.behind_proxy);
@@ -146,7 +150,10 @@ async fn guard<R: Reports>(State(desk): Shared<R>, request: Request, next: Next)
         next.run(request).await
     };
     if matches!(answer.status(), StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST) {
-        desk.limits.spend(Key::Peer(peer), now);
+        // A photograph that has not come yet, or is kept no longer, was no guess.
+        if answer.extensions().get::<OfOpenReport>().is_none() {
+            desk.limits.spend(Key::Peer(peer), now);
+        }
         // Whichever way it came to nothing: the same bytes.
         answer = (StatusCode::NOT_FOUND, page::dead(lang)).into_response();
     }
@@ -165,7 +172,8 @@ fn peer(request: &Request, behind_proxy: bool) -> IpAddr {
     let named = forwarded.and_then(|value| value.to_str().ok()).and_then(|list| list.rsplit(',').next());
     let named = named.filter(|_| behind_proxy).and_then(|address| address.trim().parse().ok());
     let connected = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    named.or(connected).unwrap_or(IpAddr::from([0, 0, 0, 0]))
+    // A listener of both families shows the old one as addresses of the new, which would all be one neighbourhood.
+    named.or(connected).unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical()
 }
 
 /// The digest of what stands in an address. What is no token has one too, which nobody's token has: it is looked up all the
@@ -251,12 +259,13 @@ async fn picture<R: Reports>(
             _ => None,
         });
         match capture {
-            Some(capture) => desk.reports.picture(token, capture).await,
-            None => Ok(None),
+            Some(capture) => desk.reports.picture(token, capture).await.map(Some),
+            None => Ok(Some(None)),
         }
     };
     match found.await {
-        Ok(Some((kind, bytes))) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
+        Ok(Some(Some((kind, bytes)))) => ([(header::CONTENT_TYPE, kind)], bytes).into_response(),
+        Ok(Some(None)) => (StatusCode::NOT_FOUND, Extension(OfOpenReport)).into_response(),
         Ok(None) => StatusCode::NOT_FOUND.into_response(),
         Err(Away) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }

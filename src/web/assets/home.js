@@ -47,11 +47,18 @@ document.addEventListener('click', async (event) => {
 
 document.getElementById('record')?.addEventListener('submit', async (event) => {
   event.preventDefault();
-  const fields = Object.fromEntries(new FormData(event.target));
-  fields.course_total = Number(fields.course_total || 0);
-  const known = document.querySelector('[data-customer]').dataset.customer;
+  const page = document.querySelector('[data-customer]').dataset;
+  // Only what was changed here: another tablet may have written the rest meanwhile.
+  const was = (field) => (field.options ? [...field.options].find((option) => option.defaultSelected)?.value ?? '' : field.defaultValue);
+  const written = [...event.target.elements].filter((field) => field.name && (!page.customer || field.value !== was(field)));
+  const fields = Object.fromEntries(written.map((field) => [field.name, field.value]));
+  if ('course_total' in fields) fields.course_total = Number(fields.course_total || 0);
   try {
-    const id = known || (await call('POST', '/api/v1/customers', { body: { name: fields.name, phone: fields.phone } })).id;
+    if (!page.customer) {
+      // Kept at once: a second try after a refusal must not make a second person.
+      page.customer = (await call('POST', '/api/v1/customers', { body: { name: fields.name, phone: fields.phone } })).id;
+    }
+    const id = page.customer;
     await call('POST', `/api/v1/customers/${id}/save`, { body: fields });
     location.href = `/customer/${id}`;
   } catch (refused) {

@@ -24,14 +24,17 @@ function choose(face) {
 }
 async function enter() {
   if (!person) return tell(say('先点一下您的名字', '先點一下您的名字', 'Tap your name first'), true);
+  // Taken away at once: a second tap must not count as a second wrong PIN.
+  const given = pin;
+  if (!given) return;
+  pin = '';
+  show();
   try {
-    await call('POST', '/api/v1/session', { body: { person, pin } });
+    await call('POST', '/api/v1/session', { body: { person, pin: given } });
     location.href = document.querySelector('[data-next]').dataset.next;
   } catch (refused) {
     tell(refused.message, true);
   }
-  pin = '';
-  show();
 }
 function key(name) {
   if (name === 'ok') return enter();

@@ -67,7 +67,7 @@ confirm.addEventListener('click', async () => {
     toast(say('已确认', '已確認', 'Confirmed'));
     location.assign(`/station/${main.dataset.station}`);
   } catch (refused) {
-    toast(refused.message, true);
+    toast(refused.message, { bad: true });
     if (refused.current?.version !== undefined) document.body.dataset.version = refused.current.version;
     confirm.disabled = false;
   }
