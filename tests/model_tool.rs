@@ -173,7 +173,8 @@ fn an_evaluation_says_what_the_pictures_come_to() {
     assert_eq!(code, 1, "one of them is no picture");
     let summary = &out["summary"];
     assert_eq!((&summary["pictures"], &summary["faults"]), (&5.into(), &1.into()));
-    let score = &summary["scores"][0];
+    let scores = summary["scores"].as_array().unwrap();
+    let score = scores.iter().find(|score| score["metric"] == "pores").unwrap();
     assert_eq!((&score["metric"], &score["count"], &score["known"]["count"]), (&"pores".into(), &4.into(), &1.into()));
     assert!(score["max"].as_f64().unwrap() > score["min"].as_f64().unwrap() + 5.0, "pores and none differ: {score}");
 
@@ -250,7 +251,7 @@ fn an_evaluation_that_is_ended_goes_on_where_it_was() {
     // Another manifest is another model: its answers are not mixed with these.
     let models = folder.path().join("models");
     copy(&pores(), &models.join("pores-dog"));
-    rewrite(&models.join("pores-dog/manifest.toml"), "version = \"1.0.0\"", "version = \"1.0.1\"");
+    rewrite(&models.join("pores-dog/manifest.toml"), "version = \"1.1.0\"", "version = \"1.1.1\"");
     let (code, _, err) = run(&eval(pictures, file, &["--models", models.to_str().unwrap()]));
     assert!(code == 2 && err.contains("it is of another model or manifest"), "{err}");
 }
