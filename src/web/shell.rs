@@ -46,6 +46,12 @@ pub struct Shell {
     chosen: bool,
 }
 
+/// Whether a browser stays with us that is sent there: it drops tabs and line ends before it looks for a host.
+fn is_ours(path: &str) -> bool {
+    let sound = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    sound && path.starts_with('/') && !path.starts_with("//")
+}
+
 impl Shell {
     /// The language asked for, else the remembered one, else Chinese.
     fn new(state: &AppState, query: PageQuery, parts: &Parts) -> Self {
@@ -61,7 +67,7 @@ impl Shell {
             version: None,
             person,
             path: parts.uri.path().to_owned(),
-            next: query.next.filter(|path| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\')),
+            next: query.next.filter(|path| is_ours(path)),
             with: query.with,
             chosen: asked.is_some(),
         }
@@ -144,6 +150,16 @@ pub fn problem(shell: Shell, refused: &WebError) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_has_logged_in_is_sent_nowhere_else() {
+        assert!(is_ours("/station/chair-1") && is_ours("/compare/1?with=first"));
+        for elsewhere in
+            ["", "station", "//evil.example", "/\t/evil.example", "/\n/evil.example", "/\\evil.example", "https://x"]
+        {
+            assert!(!is_ours(elsewhere), "{elsewhere:?}");
+        }
+    }
 
     #[test]
     fn the_language_is_remembered_among_other_cookies() {

@@ -25,19 +25,31 @@ async fn said(arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), format!("{out}\n{err}"))
 }
 
+/// A thermometer in the air whose battery is at 87 %.
+async fn thermometer(bus: &Bus) -> (World, Bluetoothd) {
+    let world = World::default();
+    let characteristics =
+        vec![Gatt::new(&sig("2A1C"), &["indicate"]), Gatt::new(&sig("2A19"), &["read"]).holding(&[87])];
+    // Nothing is written to it.
+    drop(world.add(sensor("1809", characteristics)));
+    let daemon = Bluetoothd::start(bus, &world).await;
+    (world, daemon)
+}
+
+/// Waits until somebody would hear its button.
+async fn is_listened_to(world: &World) {
+    while !world.is_subscribed(ADDRESS, &sig("2A1C")) {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[test]
 fn a_file_is_tried_on_a_device_in_the_air() {
     alone("tools::a_file_is_tried_on_a_device_in_the_air", async |folder| {
         let bus = Bus::start(&folder).await;
-        let world = World::default();
-        let characteristics =
-            vec![Gatt::new(&sig("2A1C"), &["indicate"]), Gatt::new(&sig("2A19"), &["read"]).holding(&[87])];
-        let _inbox = world.add(sensor("1809", characteristics));
-        let daemon = Bluetoothd::start(&bus, &world).await;
+        let (world, daemon) = thermometer(&bus).await;
         let button = async {
-            while !world.is_subscribed(ADDRESS, &sig("2A1C")) {
-                sleep(Duration::from_millis(20)).await;
-            }
+            is_listened_to(&world).await;
             daemon.notify(ADDRESS, &sig("2A1C"), &[0x00, 0x6D, 0x01, 0x00, 0xFF]).await;
             daemon.notify(ADDRESS, &sig("2A1C"), &[0x00, 0x6D]).await;
         };
@@ -55,15 +67,9 @@ fn a_file_is_tried_on_a_device_in_the_air() {
 fn a_device_in_the_air_is_recorded_and_read_again_by_its_notifications() {
     alone("tools::a_device_in_the_air_is_recorded_and_read_again_by_its_notifications", async |folder| {
         let bus = Bus::start(&folder).await;
-        let world = World::default();
-        let characteristics =
-            vec![Gatt::new(&sig("2A1C"), &["indicate"]), Gatt::new(&sig("2A19"), &["read"]).holding(&[87])];
-        let _inbox = world.add(sensor("1809", characteristics));
-        let daemon = Bluetoothd::start(&bus, &world).await;
+        let (world, daemon) = thermometer(&bus).await;
         let button = async {
-            while !world.is_subscribed(ADDRESS, &sig("2A1C")) {
-                sleep(Duration::from_millis(20)).await;
-            }
+            is_listened_to(&world).await;
             // Two at once: on a line nobody could tell where the second begins.
             daemon.notify(ADDRESS, &sig("2A1C"), &[0x00, 0x6D, 0x01, 0x00, 0xFF]).await;
             daemon.notify(ADDRESS, &sig("2A1C"), &[0x00, 0x6E, 0x01, 0x00, 0xFF]).await;
