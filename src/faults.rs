@@ -37,7 +37,8 @@ pub const POINTS: &[&str] = &[
     "store.opening.keys_opened",
     "store.opening.erasures_finished",
     "store.orphan.removed",
-    "store.opening.orphans_removed",
+    "store.orphan.set_aside",
+    "store.opening.orphans_settled",
     // store: photographs and their keys
     "store.customer_key.made",
     "store.image.temporary_written",
@@ -47,6 +48,9 @@ pub const POINTS: &[&str] = &[
     "store.image.row_written",
     "store.image.row_committed",
     "store.image.rewrapped",
+    "store.pair.dropped",
+    "store.pair.row_written",
+    "store.pair.committed",
     // store: between the rows of one change
     "store.customer.row_written",
     "store.customer.joined",
@@ -74,12 +78,15 @@ pub const POINTS: &[&str] = &[
     "store.ack.prefix_moved",
     "store.dead_letter.written",
     "store.prune.prefix_moved",
+    "store.epoch.begun",
     "store.epoch.renumbered",
     // store: erasure, backup, retention
+    "store.erasure.one_noted",
     "store.erasure.key_destroyed",
     "store.erasure.rows_removed",
     "store.erasure.committed",
     "store.erasure.file_removed",
+    "store.copy.removed",
     "store.backup.temporary_written",
     "store.backup.synced",
     "store.backup.renamed",
@@ -131,6 +138,7 @@ pub const POINTS: &[&str] = &[
     "analysis.derivative.made",
     "analysis.derivative.confirmed",
     "analysis.pair.measured",
+    "analysis.pair.drawn",
     // the inference process itself
     "worker.set_up",
     "worker.model.loaded",

@@ -28,7 +28,7 @@ const MOST: c_int = 16_000;
 /// dropped after that connection.
 #[derive(Debug)]
 pub struct Folding {
-    thread: Option<JoinHandle<()>>,
+    thread: Option<JoinHandle<Option<Connection>>>,
     alone: Arc<Mutex<()>>,
 }
 
@@ -53,6 +53,7 @@ impl Folding {
                     tracing::warn!(%fault, "the log could not be folded into the database; the writer will");
                 }
             }
+            folder
         })?;
         let mut said = 0;
         let hook = move |log: &mut Wal, pages: c_int| {
@@ -90,7 +91,9 @@ fn fold(folder: &mut Option<Connection>, open: &impl Fn() -> rusqlite::Result<Co
 impl Drop for Folding {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+            // Its connection is closed here, behind the writer's: of two that close at the same moment each may take the other for
+            // the one that goes on, and both leave the log lying.
+            drop(thread.join());
         }
     }
 }

@@ -8,19 +8,20 @@
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
 //! - [`worker`] the inference process: pictures and models in, scores out, under limits
-//! - [`clock`], [`faults`], [`folding`], [`seal`] leaves: time and ids; named points for kill tests; SQLite's log folded aside;
-//!   sealing bytes
+//! - [`clock`], [`faults`], [`folding`], [`doorway`], [`seal`] leaves: time and ids; named points for kill tests; SQLite's log
+//!   folded aside; connections within bounds; sealing bytes
 //! - [`ports`] the seams to devices and to HQ's broker
 //! - [`adapters`] the real sides: serial lines, the air (Bluetooth), where and when devices are plugged in, MQTT, certificates,
-//!   ONNX Runtime
+//!   the name in the network, ONNX Runtime
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
 //! - [`hq`] headquarters' receiver, a composition root of its own
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
-//! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, words back
+//! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, papers, words back
 //! - [`web`] API, live events, pages, log-in · this machine, and tablets over TLS
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo, the installer's tools
-//! - [`report`] a comparison as page model and SVG fragments · pure
+//! - [`report`] a comparison as page model, SVG fragments and the data of its papers · pure; `paper/`, a crate of its own, lays
+//!   those out and is linked into the program `skinlink-paper` alone
 //! - [`store`] what must not be lost: SQLite (encrypted), photographs, keys, outbox
 //!
 //! Arrows point one way; `tests/architecture.rs` reads every `crate::` path and fails on any other.
@@ -33,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod desk;
 pub mod domain;
+pub mod doorway;
 pub mod faults;
 pub mod folding;
 pub mod hq;

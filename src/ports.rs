@@ -148,12 +148,12 @@ pub enum UplinkError {
     OwnCertificate(String),
     #[error("cannot reach the broker at {host}:{port} ({reason}); check the address, the cable and the firewall")]
     Unreachable { host: String, port: u16, reason: String },
-    #[error("the broker's certificate is not accepted ({0}); check mqtt.host and mqtt.ca")]
+    #[error("the broker's certificate is not accepted ({0}); check the host's name and the file `ca`")]
     BrokerCertificate(String),
     /// With TLS 1.3 a refused client certificate shows only after the handshake, and not always with its reason.
     #[error("the broker hung up before answering ({0}); it probably refuses this certificate, its log says why")]
     HungUp(String),
-    #[error("the broker refuses this client: {0}")]
+    #[error("the broker refuses this client: {0}; check its access list for the name in this client's certificate")]
     Refused(String),
     #[error("the connection ended: {0}")]
     Lost(String),

@@ -38,15 +38,15 @@ async fn a_small_picture_that_could_not_be_kept_is_made_again() {
     let in_its_way = salon.data().join("pictures").join(format!("{capture}.report"));
     fs::create_dir(&in_its_way).expect("room for a folder");
 
-    let nowhere = salon.folder.path().join("no-such-program");
+    // Without the library of inference nothing is measured; the small picture is made all the same, in a process of its own.
     let worker = Recipe {
-        program: nowhere.clone(),
-        onnxruntime: nowhere,
+        program: env!("CARGO_BIN_EXE_skinlink").into(),
+        onnxruntime: salon.folder.path().join("no-such-library"),
         memory_mib: 1024,
         regions: String::new(),
         gates: String::new(),
         cameras: String::new(),
-        deadline: Duration::from_secs(1),
+        deadline: LIMIT,
     };
     let settings = Settings { worker, models: Vec::new(), metrics: Vec::new() };
     let (handle, inbox) = analysis::channel();
@@ -57,7 +57,8 @@ async fn a_small_picture_that_could_not_be_kept_is_made_again() {
         let seen = async {
             loop {
                 let done = !handle.awaits(capture);
-                if done && salon.store.has_picture(capture, Role::Report).await.expect("a store") == wanted {
+                let kept = async |role: Role| salon.store.has_picture(capture, role).await.expect("a store");
+                if done && (kept(Role::Report).await && kept(Role::Derivative).await) == wanted {
                     return;
                 }
                 sleep(Duration::from_millis(20)).await;
@@ -67,8 +68,24 @@ async fn a_small_picture_that_could_not_be_kept_is_made_again() {
     };
     until("the first attempt fails", false).await;
     fs::remove_dir(&in_its_way).expect("it is there");
-    until("the small picture", true).await;
-    assert_eq!(salon.store.backlog().await.expect("a store").images, 1, "headquarters is owed it");
+    until("the small pictures", true).await;
+    assert_eq!(salon.store.backlog().await.expect("a store").images, 2, "headquarters is owed both");
     stop.cancel();
     timeout(LIMIT, task).await.expect("it ends").expect("in peace");
+}
+
+/// The signs on the page have the colours that are drawn with.
+#[test]
+fn a_sign_has_the_colour_of_its_mark() {
+    use skinlink::{
+        analysis::change::{GAINED, LESS, LOST, MORE},
+        domain::comparison::Drawn,
+        report::{Lang, overlay},
+    };
+    let hex = |ink: [f32; 3]| format!("\"#{:02X}{:02X}{:02X}\"", ink[0] as u8, ink[1] as u8, ink[2] as u8);
+    let marks = overlay::key(Lang::En, Drawn::Marks);
+    let tint = overlay::key(Lang::En, Drawn::Tint);
+    for (key, ink) in [(marks[0], LOST), (marks[1], GAINED), (tint[0], LESS), (tint[1], MORE)] {
+        assert!(key.sign.contains(&hex(ink)), "{}: {}", key.words, hex(ink));
+    }
 }

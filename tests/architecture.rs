@@ -7,13 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Who may name whom. `clock`, `faults`, `folding` and `seal` are leaves for impure code; a module may always name itself.
+/// Who may name whom. `clock`, `faults`, `folding`, `doorway` and `seal` are leaves for impure code; a module may always name itself.
 const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("faults", &[]),
     ("seal", &[]),
     ("folding", &[]),
+    ("doorway", &[]),
     ("sync", &["domain"]),
     ("protocol", &["domain"]),
     ("analysis", &["domain"]),
@@ -25,9 +26,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sim", &["ports", "protocol", "analysis", "sync", "config", "domain", "clock"]),
     ("worker", &["adapters", "analysis", "config", "domain", "clock", "faults"]),
     ("tasks", &["ports", "store", "protocol", "analysis", "sync", "config", "domain", "clock", "faults", "seal"]),
-    ("desk", &["report", "sync", "domain"]),
-    ("web", &["tasks", "store", "desk", "report", "analysis", "config", "domain", "clock", "faults"]),
-    ("hq", &["adapters", "ports", "desk", "sync", "domain", "clock", "faults", "folding", "seal"]),
+    ("desk", &["report", "sync", "domain", "clock", "doorway"]),
+    ("web", &["tasks", "store", "desk", "report", "analysis", "config", "domain", "clock", "faults", "doorway"]),
+    ("hq", &["adapters", "ports", "desk", "sync", "domain", "clock", "faults", "folding", "seal", "doorway"]),
 ];
 
 /// The composition roots may name everything.

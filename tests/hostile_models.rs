@@ -16,6 +16,7 @@ mod inference;
 mod measuring;
 #[path = "support/onnx.rs"]
 mod onnx;
+#[expect(dead_code, reason = "shared with the stories of the inference process")]
 #[path = "support/skin.rs"]
 mod skin;
 
@@ -251,11 +252,54 @@ async fn a_model_that_wakes_up_in_use_costs_its_own_score_alone() {
     gateway.end().await;
 }
 
+/// One job holds all models: one that alone outlasts the job took every other model's scores with it, of each photograph and again
+/// after each start. It is asked alone then, and after three photographs it has lost its place.
+#[tokio::test]
+async fn a_model_that_outlasts_the_whole_job_loses_its_place() {
+    // What our own model asks for one inference.
+    const JOB: Duration = Duration::from_secs(10);
+    let gateway = Gateway::start(recipe(env!("CARGO_BIN_EXE_skinlink"), JOB)).await;
+    let before = measured(&gateway).await;
+    assert!(!before.is_empty());
+    let folder = TempDir::new().unwrap();
+    let [endless, _] = hostile::sleepers();
+    let home = folder_with(folder.path(), &endless.file);
+    let manifest = fs::read_to_string(home.join("manifest.toml")).unwrap().replace("\"pores-dog\"", "\"sleeper\"");
+    let within_a_job = |deadline: Duration| {
+        let lines = manifest.lines().map(|line| match line.starts_with("deadline_ms") {
+            true => format!("deadline_ms = {}\n", deadline.as_millis()),
+            false => format!("{line}\n"),
+        });
+        fs::write(home.join("manifest.toml"), lines.collect::<String>()).unwrap();
+    };
+    within_a_job(JOB * 2);
+    let reason = refusal(&gateway, &home).await;
+    assert!(reason.contains("deadline_ms = 20000") && reason.contains("inference_deadline_s"), "{reason}");
+    within_a_job(JOB);
+    within(gateway.handle.activate(&home)).await.unwrap();
+    // The gateway measures the open visit by the new model of its own accord too, which may be one of the three.
+    let mut times_told = 0;
+    for photograph in 1..=4 {
+        let analysed = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
+        assert_eq!(told(&analysed.scores), before, "photograph {photograph}: our own model measures as before");
+        let Some(reason) = analysed.skipped.iter().find(|reason| reason.starts_with("sleeper")) else { break };
+        println!("photograph {photograph}: {reason}");
+        times_told += 1;
+    }
+    assert!((2..=3).contains(&times_told), "told {times_told} times");
+    let left: Vec<String> = gateway.handle.models().iter().map(|model| model.engine.model.clone()).collect();
+    assert_eq!(left, ["pores-dog"], "out of use");
+    let analysed = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
+    assert!(analysed.skipped.iter().all(|reason| !reason.starts_with("sleeper")), "{:?}", analysed.skipped);
+    gateway.end().await;
+}
+
 /// A photograph that the process cannot hold in its memory ends it; the gateway says so, and measures the next one.
 #[tokio::test]
 async fn a_process_out_of_memory_is_told_as_such_and_replaced() {
     let mut tight = recipe(env!("CARGO_BIN_EXE_skinlink"), inference::LIMIT);
-    tight.memory_mib = 256;
+    // Room for a small picture beside the program itself, not for 162 MB more.
+    tight.memory_mib = 384;
     let gateway = Gateway::start(tight).await;
     let wide = skin::png(6_000, 9_000, &vec![0; 162_000_000]);
     let view = skinlink::domain::capture::View::Left;

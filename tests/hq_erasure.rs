@@ -9,12 +9,22 @@ mod commands;
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "hq_erasure/shelves.rs"]
+mod shelves;
 #[macro_use]
 #[path = "support/sides.rs"]
 mod sides;
 
 use batches::Gateway;
-use commands::an_operator_shows_archives_brings_back_and_erases;
+use commands::{
+    an_operator_shows_archives_brings_back_and_erases, done, what_an_operator_mistypes_is_said_and_changes_nothing,
+};
+use shelves::{
+    a_picture_that_finds_no_room_waits_and_the_receiver_starts_without_it, a_store_erases_nothing_of_another,
+    everything_else_is_made_again_however_much_cannot_be_read,
+    one_damaged_object_holds_up_what_needs_it_and_nothing_else,
+    what_was_withdrawn_after_its_month_was_archived_does_not_come_back_with_it,
+};
 use sides::Side;
 use skinlink::{
     clock,
@@ -43,6 +53,14 @@ on_both_sides!(
     an_erasure_reaches_into_archived_months,
     what_was_sealed_with_another_key_is_not_taken_over,
     an_operator_shows_archives_brings_back_and_erases,
+    what_an_operator_mistypes_is_said_and_changes_nothing,
+    what_was_withdrawn_after_its_month_was_archived_does_not_come_back_with_it,
+    one_damaged_object_holds_up_what_needs_it_and_nothing_else,
+    a_picture_that_finds_no_room_waits_and_the_receiver_starts_without_it,
+    a_store_erases_nothing_of_another,
+    everything_else_is_made_again_however_much_cannot_be_read,
+    what_lies_beyond_a_hole_is_erased_too,
+    a_segment_holds_one_store_after_another,
 );
 
 struct Salon {
@@ -130,6 +148,13 @@ impl Salon {
 
     /// A picture of this visit, verified.
     fn picture(&mut self, visit: &str) -> String {
+        let (capture, replies) = self.offered(visit);
+        assert!(matches!(replies.last(), Some(Reply::Image { state: ImageState::Verified, .. })), "{replies:?}");
+        capture
+    }
+
+    /// A picture of this visit, sent whole; what was said to it.
+    fn offered(&mut self, visit: &str) -> (String, Vec<Reply>) {
         let (capture, bytes) = (id(CaptureId::from_bits), vec![7_u8; 70_000]);
         let offer = Offer {
             capture: capture.clone(),
@@ -147,9 +172,8 @@ impl Salon {
         for (index, slice) in (0..).zip(bytes.chunks(SLICE as usize)) {
             messages.push(says(Lane::Chunk { capture: capture.clone(), index }, slice.to_vec()));
         }
-        let replies: Vec<Reply> = messages.into_iter().flat_map(|message| self.take(message)).collect();
-        assert!(matches!(replies.last(), Some(Reply::Image { state: ImageState::Verified, .. })), "{replies:?}");
-        capture
+        let replies = messages.into_iter().flat_map(|message| self.take(message)).collect();
+        (capture, replies)
     }
 
     fn keep(&mut self) {
@@ -267,6 +291,34 @@ fn an_erased_person_is_in_no_table_no_raw_event_and_on_no_shelf(side: Side) {
     assert_eq!(salon.texts("SELECT customer FROM erasures ORDER BY customer").len(), 2, "both ids of the person");
 }
 
+/// One number is missing, and its gateway never comes back: of what lies beyond it there are no facts, and it stayed as it was.
+fn what_lies_beyond_a_hole_is_erased_too(side: Side) {
+    let mut salon = Salon::new(side);
+    let (person, other) = (id(CustomerId::from_bits), id(CustomerId::from_bits));
+    let (visit, theirs) = (salon.visit(&person), salon.visit(&other));
+    let scan = salon.scan(&visit);
+    salon.told += 1;
+    salon.reading(&visit, &scan, "77.7");
+    salon.reading(&theirs, &scan, "88.8");
+    // A visit that was opened there as well: its reading names nobody but the visit.
+    let later = salon.visit(&person);
+    let more = salon.scan(&later);
+    salon.reading(&later, &more, "66.6");
+    let gone = payload::Erased { customer: person.clone(), staff: "staff-7".into(), reason: "asked for".into() };
+    salon.tell(kind::ERASED, &person, &gone);
+    salon.keep();
+    let store = salon.gateway.address.store.clone();
+    let receipt = salon.database.erase(&store, &person, salon.now).expect("erased").receipt;
+    assert_eq!((receipt.events, receipt.visits), (6, 2));
+    let raw = salon.raw();
+    assert!(!raw.contains("77.7") && !raw.contains(&visit), "{raw}");
+    assert!(!raw.contains("66.6") && !raw.contains(&later), "{raw}");
+    assert!(
+        raw.contains("88.8") && raw.contains("erased.v1"),
+        "what is another's, and the store's word for others, stay: {raw}"
+    );
+}
+
 fn what_comes_late_of_an_erased_visit_is_erased_as_it_comes(side: Side) {
     let mut salon = Salon::new(side);
     let person = id(CustomerId::from_bits);
@@ -355,7 +407,9 @@ fn an_erasure_reaches_into_archived_months(side: Side) {
     salon.keep();
     assert_eq!(salon.archive("2026-04"), 6);
     assert!(salon.shown("2026-03").contains("11.1"));
-    let receipt = salon.database.erase("sh-001-g1-store", &person, salon.now).expect("the person is erased");
+    let erased = salon.database.erase("sh-001-g1-store", &person, salon.now).expect("the person is erased");
+    assert!(erased.left.is_empty(), "{:?}", erased.left);
+    let receipt = erased.receipt;
     assert_eq!((receipt.visits, receipt.events), (1, 3));
     let shown = salon.shown("2026-03");
     assert!(!shown.contains("11.1") && !shown.contains(&visit) && shown.contains("44.4"), "{shown}");
@@ -378,4 +432,22 @@ fn what_was_sealed_with_another_key_is_not_taken_over(side: Side) {
     let shelves = Arc::new(Shelves::in_folder(elsewhere.path()).expect("the shelves"));
     let refused = Database::with(&salon.place, shelves, Rules::default()).expect_err("another key");
     assert!(matches!(refused, HqError::OtherKey), "{refused}");
+}
+
+/// Facts are made again one store after another. A segment used to hold what had come in one after the other from all of them, and was
+/// fetched and opened anew for each.
+fn a_segment_holds_one_store_after_another(side: Side) {
+    let mut salon = Salon::new(side);
+    salon.now = "2026-03-05T10:00:00.000Z".parse::<Timestamp>().expect("a time");
+    let stores = [Gateway::named("sh-001-g1"), Gateway::named("sh-002-g1")];
+    for at in 0..12 {
+        for store in &stores {
+            let batch = store.scans(at * 500 + 1, at * 500 + 500);
+            salon.take(batch);
+        }
+    }
+    salon.keep();
+    assert_eq!(salon.archive("2026-04"), 12_000);
+    let segments = "SELECT gateway || ' ' || count(DISTINCT segment) FROM events GROUP BY gateway ORDER BY gateway";
+    assert_eq!(salon.texts(segments), ["sh-001-g1 1", "sh-002-g1 2"]);
 }

@@ -8,6 +8,7 @@
 mod hostile;
 #[path = "support/onnx.rs"]
 mod onnx;
+#[expect(dead_code, reason = "shared with the stories of the inference process")]
 #[path = "support/skin.rs"]
 mod skin;
 
@@ -83,6 +84,50 @@ impl Salon {
         let Output { status, stdout, stderr } = output.await.expect("it ends").unwrap();
         let told = serde_json::from_slice(&stdout);
         (status.code().unwrap(), told.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&stderr))))
+    }
+
+    /// A command of the program by this gateway's configuration; exit code and all it said.
+    async fn command(&self, words: &[&str]) -> (i32, String) {
+        let config = self.stage.places().folder.join("gateway.toml");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink"));
+        command.args(words).arg("--config").arg(config);
+        let output = timeout(LIMIT, command.current_dir(project()).stdin(Stdio::null()).kill_on_drop(true).output());
+        let Output { status, stdout, stderr } = output.await.expect("it ends").unwrap();
+        let said = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        (status.code().unwrap(), said)
+    }
+
+    /// Once people log in, a command on the machine used to be told that no gateway answers, and a manager who forgot the PIN was
+    /// out for good.
+    async fn a_terminal_speaks_for_the_machine(&self, folder: &Path) {
+        let http = reqwest::Client::new();
+        let post = async |path: &str, body: Value| {
+            let request = http.post(format!("{}/api/v1{path}", self.stage.address())).header("x-skinlink", "1");
+            timeout(LIMIT, request.json(&body).send()).await.expect("an answer").unwrap().status().as_u16()
+        };
+        let manager = json!({ "id": "b-01", "name": "Zhou", "role": "manager", "pin": "2580" });
+        assert_eq!(post("/staff", manager).await, 201);
+        let (code, told) = self.activate(&another_version(folder, "7.0.5")).await;
+        assert_eq!((code, &told["state"]), (0, &json!("in_use")), "{told}");
+        for _ in 0..5 {
+            assert!(matches!(post("/session", json!({ "person": "b-01", "pin": "9999" })).await, 401 | 429));
+        }
+        let (code, said) = self.command(&["staff", "pin", "b-01"]).await;
+        assert_eq!(code, 0, "{said}");
+        let fresh: String =
+            said.split("PIN ").nth(1).unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+        assert_eq!(post("/session", json!({ "person": "b-01", "pin": "2580" })).await, 401, "the old PIN is over");
+        assert_eq!(post("/session", json!({ "person": "b-01", "pin": fresh })).await, 200, "{said}");
+        let (code, said) = self.command(&["staff", "pin", "b-99"]).await;
+        assert!(code == 1 && said.contains("nobody with the number b-99"), "{said}");
+        // Without the right to read the token it is said how it is.
+        let token = self.stage.places().folder.join("data/machine.token");
+        let kept = fs::read(&token).unwrap();
+        fs::write(&token, "0".repeat(32)).unwrap();
+        let (code, told) = self.activate(&another_version(folder, "7.0.6")).await;
+        assert_eq!((code, &told["state"]), (0, &json!("next_start")), "{told}");
+        assert!(told["told"].as_str().unwrap().contains("does not know the token"), "{told}");
+        fs::write(&token, kept).unwrap();
     }
 
     async fn ask_for(&self, id: &str) -> (u16, Value) {
@@ -224,10 +269,17 @@ async fn models_are_exchanged_while_a_visit_goes_on() {
     let known: BTreeSet<String> = sound.iter().map(ToString::to_string).chain([first]).collect();
     assert!(seen.len() >= 2 && seen.is_subset(&known), "scores by {seen:?}");
     assert_eq!(salon.in_use().await, [("pores-dog".to_owned(), "7.0.2".to_owned())]);
+    salon.a_terminal_speaks_for_the_machine(folder.path()).await;
     daemon.still_running().expect("the same process as before");
     daemon.stop().await.expect("a polite end");
     let (code, told) = salon.activate(&another_version(folder.path(), "7.0.4")).await;
     assert_eq!((code, &told["state"]), (0, &json!("next_start")), "{told}");
+    assert!(told["told"].as_str().unwrap().contains("no gateway answers"), "{told}");
+    // Also while no gateway runs a forgotten PIN is no lost house.
+    let (code, said) = salon.command(&["staff", "pin", "b-01"]).await;
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = salon.command(&["staff", "list"]).await;
+    assert!(code == 0 && said.contains("b-01  manager  Zhou"), "{said}");
     analysers.stop().await;
 }
 

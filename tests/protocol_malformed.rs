@@ -114,6 +114,13 @@ impl Side<'_> {
         !(sum && self.framing().stuffing.is_some()) || has_value()
     }
 
+    /// Text that ends where the radio's own delivery ends is shorter where that is, and a name all the same. Nobody cuts it
+    /// there; a value must not come of it even so.
+    fn is_shorter_text(&self, found: &[Decoded]) -> bool {
+        let text = |one: &Decoded| matches!(one.items[..], [Item::Text { .. }]);
+        self.keeps_edges() && found.iter().all(text)
+    }
+
     fn sound(&self, bytes: &[u8]) -> Vec<Decoded> {
         self.in_turn(&[bytes])
     }
@@ -148,7 +155,8 @@ fn every_length_of_every_frame_is_incomplete_and_nothing_else() {
     sound_frames(|side, vector, _| {
         for length in 0..vector.bytes.len() {
             let found = side.sound(&vector.bytes[..length]);
-            assert!(found.is_empty(), "{vector}: the first {length} bytes were taken for {found:?}");
+            let incomplete = found.is_empty() || side.is_shorter_text(&found);
+            assert!(incomplete, "{vector}: the first {length} bytes were taken for {found:?}");
         }
     });
 }

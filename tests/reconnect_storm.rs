@@ -40,8 +40,7 @@ fn storm(away: Duration, seed: u64, backoff: impl Fn() -> Backoff) -> Storm {
 
 #[test]
 fn five_thousand_gateways_come_back_at_most_two_hundred_a_second() {
-    let seed =
-        std::env::var("SKINLINK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("SKINLINK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
     eprintln!("seed {seed} (SKINLINK_SEED)");
     eprintln!("broker away   worst second   all back after");
     for away in (0..120).chain([300, 600, 3_600]) {

@@ -77,6 +77,16 @@ fn what_was_stopped_goes_on_and_ends_in_the_manifest() {
     assert_eq!(manifest.matches(&format!("degrees_of_freedom = {pairs}\n")).count(), 2, "{manifest}");
     assert!(skinlink::analysis::manifest::Manifest::parse(&manifest).is_ok());
 
+    // Another threshold is another measurement, though the version was not raised; that the figures were written is not.
+    let path = models.join("pores-dog/manifest.toml");
+    fs::write(&path, manifest.replace("kept_threshold = 0.7", "kept_threshold = 0.6")).unwrap();
+    let other = eval(&journal, &models, &["--pairs", &pairs]).output().unwrap();
+    let err = String::from_utf8_lossy(&other.stderr);
+    assert!(!other.status.success() && err.contains("another model, manner, seed or photographs"), "{err}");
+    fs::write(&path, &manifest).unwrap();
+    let again = eval(&journal, &models, &["--pairs", &pairs]).output().unwrap();
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+
     // A journal of another question is not mixed in.
     let other = eval(&journal, &models, &["--pairs", &pairs, "--manner", "rig"]).output().unwrap();
     let err = String::from_utf8_lossy(&other.stderr);

@@ -127,7 +127,7 @@ async fn beside<F: Future<Output = ()>>(
 
 /// Waits until the simulator has put a fresh terminal under `path`.
 async fn replaced(path: &Path, old: &Path) {
-    let limit = Instant::now() + Duration::from_secs(5);
+    let limit = Instant::now() + Duration::from_secs(15);
     while fs::read_link(path).is_ok_and(|target| target == old) {
         assert!(Instant::now() < limit, "the closed terminal was not replaced");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -157,7 +157,7 @@ async fn it_is_served_closed_opened_again_unplugged_and_plugged_in() {
         handle.unplug().await.unwrap();
         let began = Instant::now();
         let gone = gateway.until(|_| false).await.unwrap_err();
-        assert!(matches!(gone, LinkError::Gone(_)) && began.elapsed() < Duration::from_secs(1), "{gone}");
+        assert!(matches!(gone, LinkError::Gone(_)) && began.elapsed() < Duration::from_secs(8), "{gone}");
         drop(gateway);
         handle.plug_in().await.unwrap();
         let mut gateway = Gateway::open(&path, &spec).await;

@@ -4,6 +4,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use skinlink::sync::{
+    agenda,
     envelope::{Batch, Event, TYPE_PREFIX},
     image_lane::Offer,
     payload::{self, kind},
@@ -89,6 +90,7 @@ fn every_event_type_has_a_frozen_vector() {
             kind::REASSIGNED => frozen::<payload::Reassigned>(&name, data),
             kind::ALIAS => frozen::<payload::Alias>(&name, data),
             kind::FEEDBACK => frozen::<payload::Feedback>(&name, data),
+            kind::SHEET => frozen::<payload::ServiceSheet>(&name, data),
             kind::REPORT => frozen::<Report>(&name, data),
             kind::CLOCK => frozen::<payload::Clock>(&name, data),
             kind::REDACTED => frozen::<payload::Redacted>(&name, data),
@@ -97,6 +99,21 @@ fn every_event_type_has_a_frozen_vector() {
         }
         let other = kind::ALL.iter().find(|other| *other != short).expect("there are two");
         assert!(payload::check(other, &event.data).is_err(), "{name} must not pass as {other}");
+    }
+}
+
+/// What a published type has gained since, each as an optional field: frozen beside the vector without it, `event-{type}-{what}.json`.
+#[test]
+fn what_a_type_has_gained_is_frozen_too() {
+    for name in names().iter().filter(|name| name.starts_with("event-") && name.matches('-').count() > 1) {
+        let event = frozen_event(name, &read(name));
+        let short = name["event-".len()..].split('-').next().expect("a type");
+        assert_eq!(event.kind, format!("{TYPE_PREFIX}{short}"), "{name}");
+        assert_eq!(payload::check(short, &event.data), Ok(()), "{name}");
+        match short {
+            kind::REPORT => frozen::<Report>(name, event.data.get()),
+            other => panic!("{name}: no test reads what {other} has gained"),
+        }
     }
 }
 
@@ -116,6 +133,7 @@ fn batches_offers_and_everything_said_about_progress_are_frozen() {
             Some("hello") => frozen::<Hello>(name, &text),
             Some("reply") => frozen::<Reply>(name, &text),
             Some("offer") => frozen::<Offer>(name, &text),
+            Some("agenda") => frozen::<agenda::File>(name, &text),
             _ => panic!("{name}: no test reads it"),
         }
     }
@@ -138,10 +156,11 @@ fn every_kind_of_reply_has_a_vector() {
             Reply::Image { .. } => "image",
             Reply::Upload { .. } => "upload",
             Reply::Feedback { .. } => "feedback",
+            Reply::Agenda { .. } => "agenda",
             Reply::Alarm { .. } => "alarm",
         })
         .collect();
-    assert_eq!(kinds.len(), 8, "{kinds:?}");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
 #[test]

@@ -8,11 +8,11 @@ use ort::{
     value::TensorRef,
 };
 use rusqlite::{Connection, params};
-use skinlink::{adapters::onnx::Runtime, clock, domain::EventId};
+use skinlink::{adapters::onnx::Runtime, clock, domain::EventId, folding::Folding};
 use std::{
     fs::{self, File},
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
 };
 
@@ -24,19 +24,30 @@ pub struct Bare {
     conn: Connection,
     pictures: PathBuf,
     rows: i64,
+    /// Behind the connection, as at the store.
+    _folding: Option<Folding>,
+}
+
+/// Who folds the write-ahead log into the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folds {
+    /// Another thread, as at the store: both sides do the same work in their commits.
+    Aside,
+    /// SQLite itself, within a commit, as it does when nobody says otherwise.
+    Inside,
 }
 
 impl Bare {
     /// In the house's folder: the same disk.
-    pub fn beside(house: &House) -> Self {
-        let folder = house.folder.path().join("bare");
+    pub fn beside(house: &House, folds: Folds) -> Self {
+        let folder = house.folder.path().join(format!("bare-{folds:?}"));
         let pictures = folder.join("pictures");
         fs::create_dir_all(&pictures).unwrap();
-        let conn = Connection::open(folder.join("bare.db")).unwrap();
-        conn.execute_batch(&format!(
-            "PRAGMA cipher_log_level = NONE;
-             PRAGMA key = \"x'{}'\";
-             PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
+        let file = folder.join("bare.db");
+        let mut conn = keyed(&file).unwrap();
+        conn.execute_batch(
+
+            "PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA temp_store = MEMORY;
              PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16000;
              PRAGMA journal_size_limit = 67108864;
              CREATE TABLE IF NOT EXISTS outbox (
@@ -50,12 +61,12 @@ impl Bare {
              CREATE INDEX IF NOT EXISTS repeats_scan ON repeats (scan) WHERE scan IS NOT NULL;
              CREATE INDEX IF NOT EXISTS repeats_counter ON repeats (device, counter) WHERE counter IS NOT NULL;
              CREATE TABLE IF NOT EXISTS pictures (n INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, row TEXT NOT NULL) STRICT;",
-            "2f".repeat(32)
-        ))
+        )
         .unwrap();
+        let folding = (folds == Folds::Aside).then(|| Folding::begin(&mut conn, move || keyed(&file)).unwrap());
         conn.set_prepared_statement_cache_capacity(32);
         let rows = conn.query_row("SELECT coalesce(max(place), 0) FROM outbox", [], |row| row.get(0)).unwrap();
-        Self { conn, pictures, rows }
+        Self { conn, pictures, rows, _folding: folding }
     }
 
     /// One transaction with an event for each of `bodies`.
@@ -118,6 +129,12 @@ impl Bare {
             .unwrap();
         tx.commit().unwrap();
     }
+}
+
+fn keyed(file: &Path) -> rusqlite::Result<Connection> {
+    let conn = Connection::open(file)?;
+    conn.execute_batch(&format!("PRAGMA cipher_log_level = NONE; PRAGMA key = \"x'{}'\";", "2f".repeat(32)))?;
+    Ok(conn)
 }
 
 /// A session with the product's options.

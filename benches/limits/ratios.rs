@@ -22,6 +22,10 @@ pub fn print(turns: &[Pair]) {
             continue;
         };
         println!("{name:<20} {:>9.0} µs {:>9.0} µs {ratio:>8.3} {bar:>8.3}{spread}", ours / 1e3, bare / 1e3);
+        if let Some(inside) = median(name, "bare inside") {
+            let what = "  folding inside";
+            println!("{what:<20} {:>9.0} µs {:>9.0} µs {:>8.3}", ours / 1e3, inside / 1e3, ours / inside);
+        }
     }
 }
 

@@ -24,10 +24,21 @@ pub struct Found {
     pub on_rim: bool,
 }
 
+impl Found {
+    fn nowhere(left: usize, top: usize, patch: usize) -> Self {
+        Self { at: [left, top].map(|at| middle(at, patch)), shift: [0.0; 2], likeness: 0.0, on_rim: true }
+    }
+}
+
+fn middle(at: usize, length: usize) -> f64 {
+    at as f64 + (length as f64 - 1.0) / 2.0
+}
+
 /// Patches with less contrast than this (SD in grey levels) show nothing that could be found again.
 const MIN_SD: f32 = 0.25;
 
-/// Looks every patch that lies in `mask` by at least three quarters up in `there`; both planes have the mask's size.
+/// Looks every patch that lies in `mask` by at least three quarters up in `there`; both planes have the mask's size. A flat
+/// patch is found nowhere: where a hand lies over the skin, that is what is to be known.
 #[must_use]
 pub fn find(here: &Plane, there: &Plane, mask: &Mask, blocks: Blocks) -> Vec<Found> {
     let Blocks { patch, step, search } = blocks;
@@ -38,10 +49,12 @@ pub fn find(here: &Plane, there: &Plane, mask: &Mask, blocks: Blocks) -> Vec<Fou
     }
     for top in (search..=here.height - patch - search).step_by(step) {
         for left in (search..=here.width - patch - search).step_by(step) {
-            if filled(mask, left, top, patch)
-                && let Some(template) = Template::cut(here, left, top, patch, patch)
-            {
-                found.push(template.search(there, &sums, left, top, search));
+            if filled(mask, left, top, patch) {
+                let template = Template::cut(here, left, top, patch, patch);
+                found.push(template.map_or_else(
+                    || Found::nowhere(left, top, patch),
+                    |template| template.search(there, &sums, left, top, search),
+                ));
             }
         }
     }
@@ -109,7 +122,6 @@ impl Template {
         let fine = |low: usize, high: usize| if on_rim { 0.0 } else { vertex(scores[low], scores[best], scores[high]) };
         let fine_x = fine(best.saturating_sub(1), (best + 1).min(scores.len() - 1));
         let fine_y = fine(best.saturating_sub(side), (best + side).min(scores.len() - 1));
-        let middle = |at: usize, length: usize| at as f64 + (length as f64 - 1.0) / 2.0;
         Found {
             at: [middle(left, self.width), middle(top, self.height)],
             shift: [x as f64 - search as f64 + fine_x, y as f64 - search as f64 + fine_y],
@@ -212,8 +224,10 @@ mod tests {
     }
 
     #[test]
-    fn flat_patches_are_left_out() {
+    fn flat_patches_are_found_nowhere() {
         let flat = Plane::filled(64, 64, 100.0);
-        assert!(find(&flat, &flat, &Mask::whole(64, 64), Blocks { patch: 16, step: 8, search: 4 }).is_empty());
+        let found = find(&flat, &flat, &Mask::whole(64, 64), Blocks { patch: 16, step: 8, search: 4 });
+        assert_eq!(found.len(), 36, "as many as there is room for");
+        assert!(found.iter().all(|f| f.likeness == 0.0 && f.on_rim && f.shift == [0.0; 2]));
     }
 }

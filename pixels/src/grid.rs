@@ -113,6 +113,21 @@ impl Mask {
         }
         mask
     }
+    /// Takes a square of `side_mm` about `middle_mm` out; `grid` is the raster of this mask.
+    pub fn hide(&mut self, grid: &Grid, middle_mm: [f64; 2], side_mm: f64) {
+        let span = |axis: usize, limit: usize| {
+            let middle = (middle_mm[axis] - grid.origin_mm[axis]) * grid.px_per_mm;
+            let half = side_mm / 2.0 * grid.px_per_mm;
+            let low = (middle - half).ceil().clamp(0.0, limit as f64) as usize;
+            let end = (middle + half).ceil().clamp(0.0, limit as f64) as usize;
+            low..end
+        };
+        for y in span(1, self.height) {
+            let row = &mut self.inside[y * self.width..][..self.width];
+            row[span(0, self.width)].fill(false);
+        }
+    }
+
     #[must_use]
     pub fn count(&self) -> usize {
         self.inside.iter().filter(|inside| **inside).count()

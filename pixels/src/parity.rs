@@ -16,16 +16,27 @@ const SIDE: usize = 320;
 /// Less blur than this changes no measure.
 const LEAST: f32 = 0.15;
 
-/// Blurs the sharper of both; red, green, blue planes of one size.
-pub fn equalise(before: &mut [Plane], after: &mut [Plane], mask: &Mask) {
-    let Some(window) = Window::middle(mask) else { return };
+/// Blurs the sharper of both; red, green, blue planes of one size. Says whether both are of one sharpness now: false, with
+/// nothing changed, where more blur than 1.6 pixels would be needed, and where one shows detail and the other none.
+#[must_use]
+pub fn equalise(before: &mut [Plane], after: &mut [Plane], mask: &Mask) -> bool {
+    // A region too small to be judged is too small to count in.
+    let Some(window) = Window::middle(mask) else { return true };
     let sharpness = |planes: &[Plane]| Band::of(&window.cut(&planes[1])).sharpness(0.0);
-    let (Some(first), Some(second)) = (sharpness(before), sharpness(after)) else { return };
+    let (first, second) = match (sharpness(before), sharpness(after)) {
+        (Some(first), Some(second)) => (first, second),
+        (None, None) => return true,
+        _ => return false,
+    };
     let (sharper, goal) = if first > second { (before, second) } else { (after, first) };
     let sigma = Band::of(&window.cut(&sharper[1])).blur_to(goal);
+    if sigma > 0.98 * MOST {
+        return false;
+    }
     if sigma >= LEAST {
         sharper.iter_mut().for_each(|plane| *plane = plane.blurred(sigma));
     }
+    true
 }
 
 /// Sharpness and noise in the middle of a region: what a blur gate may look at. Noise alone never counts as sharp.
@@ -171,7 +182,7 @@ mod tests {
             let mut before = vec![sharp.clone(); 3];
             let mut after = vec![sharp.blurred(sigma); 3];
             let goal = after.clone();
-            equalise(&mut before, &mut after, &Mask::whole(200, 200));
+            assert!(equalise(&mut before, &mut after, &Mask::whole(200, 200)));
             assert_eq!(after, goal, "the blurred one stays as it is");
             let off: f64 = before[1].values.iter().zip(&goal[1].values).map(|(a, b)| f64::from(a - b).powi(2)).sum();
             let was: f64 = sharp.values.iter().zip(&goal[1].values).map(|(a, b)| f64::from(a - b).powi(2)).sum();
@@ -182,8 +193,24 @@ mod tests {
     #[test]
     fn equal_pictures_stay_as_they_are() {
         let (mut before, mut after) = (vec![skin(7); 3], vec![skin(7); 3]);
-        equalise(&mut before, &mut after, &Mask::whole(200, 200));
+        assert!(equalise(&mut before, &mut after, &Mask::whole(200, 200)));
         assert_eq!((&before[0], &after[0]), (&skin(7), &skin(7)));
+    }
+
+    /// An after picture out of focus went on unevened: its pores were blurred away and counted as gone.
+    #[test]
+    fn a_picture_far_out_of_focus_is_said_to_be_so_and_nothing_is_changed() {
+        for sigma in [2.2, 3.0, 5.0, 12.0] {
+            for turned in [false, true] {
+                let (mut before, mut after) = (vec![skin(7); 3], vec![skin(7).blurred(sigma); 3]);
+                if turned {
+                    std::mem::swap(&mut before, &mut after);
+                }
+                let was = (before.clone(), after.clone());
+                assert!(!equalise(&mut before, &mut after, &Mask::whole(200, 200)), "sigma {sigma}");
+                assert_eq!((before, after), was);
+            }
+        }
     }
 
     #[test]

@@ -207,6 +207,9 @@ impl Taps {
         }
         let reach = 2.0 * self.stretch;
         let (first, end) = ((place - reach).ceil() as i32, (place + reach).floor() as i32);
+        // Where there are more than fit, the middle ones: the left ones alone would move the picture.
+        let beyond = (end - first + 1 - MOST_TAPS as i32).max(0);
+        let first = first + beyond / 2;
         let mut sum = 0.0;
         self.count = 0;
         for at in (first..=end).take(MOST_TAPS) {
@@ -276,6 +279,22 @@ mod tests {
                         plane.at(x, y)
                     );
                 }
+            }
+        }
+    }
+
+    /// Squeezed far more along one side than along the other, a picture moved to the left: of more taps than there is room for, the
+    /// left ones were taken.
+    #[test]
+    fn a_picture_squeezed_along_one_side_stays_in_its_place() {
+        let rgb = (0..30).flat_map(|_| (0..4000).flat_map(|x| [(x / 16) as u8; 3])).collect();
+        let mut source = Source::new(Picture::new(4000, 30, rgb).unwrap());
+        for squeeze in [4.0, 20.0, 40.0, 63.0] {
+            let map = Affine { m: [squeeze, 0.0, 0.0, 3.0], t: [800.0, 5.0] };
+            let planes = source.sample_affine(30, 4, [squeeze, 3.0], Colour::Green, &map);
+            for x in [0, 10, 29] {
+                let (found, expected) = (f64::from(planes[0].at(x, 2)), (800.0 + squeeze * x as f64) / 16.0 - 0.47);
+                assert!((found - expected).abs() < 0.75, "squeeze {squeeze}: {found} for {expected}");
             }
         }
     }

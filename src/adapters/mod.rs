@@ -1,6 +1,7 @@
 //! The real sides of the ports: hardware, broker, inference library. Adapters see neither one another nor the tasks that
 //! use them; `app/` puts them together.
 
+pub mod announce;
 pub mod ble;
 mod deadline;
 pub mod discovery;

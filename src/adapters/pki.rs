@@ -140,6 +140,19 @@ impl std::fmt::Debug for OwnCertificate {
     }
 }
 
+/// Whole days from the beginning of the first certificate in `pem` until `now`, and from `now` until its end; negative where it
+/// has not begun, or has ended.
+///
+/// # Errors
+/// What is no certificate.
+pub fn days(pem: &[u8], now: Timestamp) -> Result<(i32, i32), ErrorStack> {
+    let certificate = X509::from_pem(pem)?;
+    let now = Asn1Time::from_unix(now.unix_ms().div_euclid(1_000))?;
+    let (since, left) = (certificate.not_before().diff(&now)?, now.diff(certificate.not_after())?);
+    // A part of a day that is gone is a day that is gone.
+    Ok((since.days - i32::from(since.secs < 0), left.days - i32::from(left.secs < 0)))
+}
+
 /// First and last second of a certificate.
 #[derive(Debug, Clone, Copy)]
 pub struct Validity {

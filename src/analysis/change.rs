@@ -6,12 +6,11 @@
 //! few on unchanged skin. Whether a region changed is said by [`super::compare`].
 
 use super::{
-    derivative,
     manifest::Unchanged,
     picture::Plane,
     regions::{Grid, Mask},
 };
-use image::{DynamicImage, RgbImage};
+use image::{RgbImage, codecs::jpeg::JpegEncoder, imageops::thumbnail};
 use skinlink_pixels::paint::{Canvas, Ink};
 pub use skinlink_pixels::peaks::Peak;
 
@@ -24,10 +23,15 @@ const STAYED: Ink = [250.0, 250.0, 250.0];
 pub const LESS: Ink = LOST;
 pub const MORE: Ink = GAINED;
 
-/// Longest side in pixels, and finest scale.
-const LONGEST_SIDE: f64 = 1500.0;
+/// Longest side in pixels, and finest scale: twice what a telephone shows of it.
+const LONGEST_SIDE: f64 = 960.0;
 const FINEST_PX_PER_MM: f64 = 13.0;
 const MARGIN_MM: f64 = 5.0;
+
+/// A report shows three pairs and weighs 400 kB with its page; bytes. The pictures of a pair have one size in pixels, so that they
+/// lie over each other; see [`fitted`].
+pub const MOST_BYTES: usize = 60_000;
+const QUALITIES: &[u8] = &[85, 75, 65, 55, 45, 35, 25];
 /// Reach of the local mean behind a tint, and the change that has the full colour.
 const LOCAL_MM: f64 = 2.5;
 const FULL_SHARE: f64 = 0.35;
@@ -192,6 +196,68 @@ pub fn redness(before: &[Plane], after: &[Plane], grid: &Grid, mask: &Mask, whit
 #[must_use]
 pub fn jpeg(canvas: &Canvas) -> Vec<u8> {
     let (width, height) = (canvas.width() as u32, canvas.height() as u32);
-    let pixels = RgbImage::from_raw(width, height, canvas.bytes()).expect("as many bytes as pixels times three");
-    derivative::code(&DynamicImage::ImageRgb8(pixels)).expect("a picture within the format's sizes, into memory")
+    coded(&RgbImage::from_raw(width, height, canvas.bytes()).expect("as many bytes as pixels times three"))
+}
+
+/// The pictures of one pair, each within [`MOST_BYTES`] and all of one size: where one is heavier at the lowest quality, all get
+/// fewer pixels. What cannot be decoded stays as it is.
+#[must_use]
+pub fn fitted(parts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let heavy = |parts: &[Vec<u8>]| parts.iter().any(|part| part.len() > MOST_BYTES);
+    if !heavy(&parts) {
+        return parts;
+    }
+    let decoded = parts.iter().map(|part| image::load_from_memory(part).map(|picture| picture.into_rgb8()));
+    let Ok(whole) = decoded.collect::<Result<Vec<_>, _>>() else { return parts };
+    let (mut parts, mut share) = (parts, 1.0);
+    while heavy(&parts) && share > 0.1 {
+        share *= 0.8;
+        let side = |pixels: u32| ((f64::from(pixels) * share) as u32).max(1);
+        parts = whole.iter().map(|one| coded(&thumbnail(one, side(one.width()), side(one.height())))).collect();
+    }
+    parts
+}
+
+/// In the best quality that is light enough, else in the lowest.
+fn coded(pixels: &RgbImage) -> Vec<u8> {
+    let mut coded = Vec::new();
+    for quality in QUALITIES {
+        coded.clear();
+        let encoder = JpegEncoder::new_with_quality(&mut coded, *quality);
+        pixels.write_with_encoder(encoder).expect("a picture within the format's sizes, into memory");
+        if coded.len() <= MOST_BYTES {
+            break;
+        }
+    }
+    coded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a sharp camera and bright light make of skin at its worst: every pixel another.
+    fn noisy(seed: u64) -> Vec<u8> {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        coded(&RgbImage::from_fn(960, 880, |_, _| image::Rgb([dice.u8(..), dice.u8(..), dice.u8(..)])))
+    }
+
+    /// A picture of a pair that was too heavy at the lowest quality was taken as it was, and a page with three of such pairs weighed
+    /// more than it may.
+    #[test]
+    fn the_pictures_of_a_pair_are_light_whatever_they_show_and_lie_over_each_other() {
+        let even = coded(&RgbImage::from_pixel(960, 880, image::Rgb([190, 150, 130])));
+        assert_eq!(fitted(vec![even.clone(), even.clone()]), [even.clone(), even.clone()], "light ones stay");
+        let heavy = noisy(7);
+        assert!(heavy.len() > MOST_BYTES, "{} bytes", heavy.len());
+        let pair = fitted(vec![heavy, noisy(8), even]);
+        let sizes: Vec<_> = pair.iter().map(|part| image::load_from_memory(part).unwrap()).collect();
+        assert!(
+            pair.iter().all(|part| part.len() <= MOST_BYTES),
+            "{:?}",
+            pair.iter().map(Vec::len).collect::<Vec<_>>()
+        );
+        assert!(sizes.iter().all(|one| (one.width(), one.height()) == (sizes[0].width(), sizes[0].height())));
+        assert!(sizes[0].width() >= 240, "{} pixels wide", sizes[0].width());
+    }
 }

@@ -132,6 +132,14 @@ pub enum Request {
         anchors: [[f64; 2]; 2],
         camera: String,
     },
+    /// The same with some of the active models only, after the process died over all of them: with none what the colours say, with
+    /// one that one's levels and nothing else.
+    MeasureBy {
+        view: String,
+        anchors: [[f64; 2]; 2],
+        camera: String,
+        models: Vec<String>,
+    },
     /// Levels of all active models on one picture. Part: the picture's bytes. Anchors in pixels as shown.
     Levels {
         view: String,
@@ -144,7 +152,7 @@ pub enum Request {
         face: Option<FacePlace>,
         px_per_mm: Option<f64>,
     },
-    /// The small picture for report and HQ. Part: the picture. Answered by [`Reply::Derived`] with the small one as its part.
+    /// The small pictures for report and HQ. Part: the picture. Answered by [`Reply::Derived`].
     Derive,
     /// Paired measures of all active models. Parts: before, after.
     Paired {
@@ -152,13 +160,22 @@ pub enum Request {
         before_anchors: [[f64; 2]; 2],
         after_anchors: [[f64; 2]; 2],
     },
+    /// The same of some of the active models only.
+    PairedBy {
+        view: String,
+        before_anchors: [[f64; 2]; 2],
+        after_anchors: [[f64; 2]; 2],
+        models: Vec<String>,
+    },
     /// Pictures of a pair for the report. Parts: before, after.
     Pictures {
         view: String,
         before_anchors: [[f64; 2]; 2],
         after_anchors: [[f64; 2]; 2],
-        /// What white looked like in each picture, linear red, green and blue, where something white or a grey card was in
-        /// view or the camera's profile is known. Without it colours do not compare.
+        /// The cameras they were taken with. Where they are the same, and a grey card is in both pictures or what is known of
+        /// the camera serves, colours compare.
+        cameras: [String; 2],
+        /// What white looked like in each picture, linear red, green and blue, where the caller knows it.
         whites: Option<[[f64; 3]; 2]>,
     },
 }
@@ -179,7 +196,7 @@ pub enum Reply {
     Evaluated(Evaluated),
     Gated(Gated),
     Paired(Paired),
-    /// Part: the small picture, JPEG.
+    /// Parts: the picture of the report, the derivative; JPEG.
     Derived,
     /// Parts: one JPEG each, in this order.
     Pictures(Pictures),
@@ -194,7 +211,7 @@ impl Reply {
     #[must_use]
     pub const fn parts(&self) -> usize {
         match self {
-            Self::Derived => 1,
+            Self::Derived => 2,
             Self::Pictures(Pictures { pictures, .. }) => pictures.len(),
             _ => 0,
         }
@@ -384,7 +401,7 @@ pub struct Pictures {
 #[serde(deny_unknown_fields)]
 pub struct PictureOf {
     pub kind: PictureKind,
-    /// Set for [`PictureKind::Change`].
+    /// Of where something changed.
     pub metric: Option<String>,
 }
 
@@ -398,8 +415,10 @@ pub enum PictureKind {
     Aligned,
     /// The same, as bright as the before picture: one factor for all colours, which says nothing of tone.
     SameExposure,
-    /// Where a metric changed.
+    /// Where a metric's peaks went, came and stayed.
     Change,
+    /// Where a metric grew weaker or stronger.
+    Strength,
     /// Where redness changed; only where colours compare.
     Redness,
 }

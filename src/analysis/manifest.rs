@@ -313,6 +313,17 @@ pub struct Golden {
 }
 
 impl Manifest {
+    /// Whether both make the same score of the same picture: input, outputs, detectors and score rules, whatever is known of their
+    /// repeatability.
+    #[must_use]
+    pub fn computes_as(&self, other: &Self) -> bool {
+        let rules = |manifest: &Self| -> Vec<ScoreRule> {
+            manifest.scores.iter().map(|rule| ScoreRule { repeatability: None, ..rule.clone() }).collect()
+        };
+        (&self.input, &self.outputs, &self.detectors) == (&other.input, &other.outputs, &other.detectors)
+            && rules(self) == rules(other)
+    }
+
     /// # Errors
     /// [`ManifestError::Unreadable`] at the first syntax fault or unknown key, else all complaints together.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {

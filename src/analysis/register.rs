@@ -34,9 +34,17 @@ const MIN_FOUND: usize = 8;
 /// A map through patches of which fewer agree is not followed.
 const MIN_AGREEING: f64 = 0.6;
 const MIN_FOUND_SHARE: f64 = 0.35;
+/// The same of that half of a region in which fewest are found, whichever way it is halved: where less than half of a half is
+/// there, half of the skin asked about was not photographed. (Under a towel 0.00 to 0.16 was seen, on the skin itself 1.00.)
+const MIN_HALF_SHARE: f64 = 0.5;
 /// Blur against noise, and half width of the local mean that is taken for light, both before patches are compared.
 const SOFT_PX: f32 = 0.8;
 const REACH_PX: usize = 8;
+/// One patch of the last look speaks for a square of this side.
+const LAST_STEP_PX: usize = 40;
+/// What is left out about a patch that was not found, in millimetres of the face: its own square and half of the next ones, which
+/// may still be found with a hand's edge in them.
+pub const UNSEEN_MM: f64 = 2.2 * LAST_STEP_PX as f64 / PX_PER_MM;
 /// Scale ratio of the two pictures outside of which they are not compared.
 const SCALES: std::ops::RangeInclusive<f64> = 0.8..=1.25;
 
@@ -91,12 +99,25 @@ pub struct Registered {
     pub residual_p95_px: f64,
     /// Share of the patches that were found again.
     pub found_share: f64,
+    /// The same over that half of the region in which it is least: a towel or a hand over the other picture empties one
+    /// half and leaves the share of the whole region passable.
+    pub half_share: f64,
+    /// Middles (before millimetres) of the patches that were not found again: hair, a towel. About each [`UNSEEN_MM`] are left out.
+    pub unseen: Vec<[f64; 2]>,
 }
 
 impl Registered {
     fn straight(affine: Affine, grid: &Grid) -> Self {
         let field = Bend::flat(grid);
-        Self { affine, field, residual_median_px: 0.0, residual_p95_px: 0.0, found_share: 0.0 }
+        Self {
+            affine,
+            field,
+            residual_median_px: 0.0,
+            residual_p95_px: 0.0,
+            found_share: 0.0,
+            half_share: 0.0,
+            unseen: Vec::new(),
+        }
     }
 
     /// The way without its small bends.
@@ -219,16 +240,32 @@ fn finish(
     mut registered: Registered,
 ) -> Result<Registered, Refusal> {
     let there = warped_relief(after, grid, &registered);
-    let found = find(here, &there, mask, Blocks { patch: 32, step: 40, search: 6 });
+    let found = find(here, &there, mask, Blocks { patch: 32, step: LAST_STEP_PX, search: 6 });
+    let to_mm = grid.to_mm();
+    registered.unseen = found.iter().filter(|f| f.likeness < FOUND_FROM).map(|f| to_mm.apply(f.at)).collect();
     let mut left: Vec<f64> = good(&found).map(|f| f.shift[0].hypot(f.shift[1])).collect();
     registered.found_share = left.len() as f64 / found.len().max(1) as f64;
-    if left.len() < MIN_FOUND || registered.found_share < MIN_FOUND_SHARE {
+    registered.half_share = least_half(&found);
+    if left.len() < MIN_FOUND || registered.found_share < MIN_FOUND_SHARE || registered.half_share < MIN_HALF_SHARE {
         return Err(Refusal::NotRegistered);
     }
     left.sort_by(f64::total_cmp);
     registered.residual_median_px = left[left.len() / 2];
     registered.residual_p95_px = left[(left.len() * 95 / 100).min(left.len() - 1)];
     if registered.residual_p95_px > MAX_RESIDUAL_PX { Err(Refusal::NotRegistered) } else { Ok(registered) }
+}
+
+/// The least share of found patches over the halves of where patches lie, halved eight ways through their middle.
+fn least_half(found: &[Found]) -> f64 {
+    const WAYS: u32 = 16;
+    let n = found.len().max(1) as f64;
+    let middle = [0, 1].map(|axis| found.iter().map(|f| f.at[axis]).sum::<f64>() / n);
+    let share = |way: u32| {
+        let (sin, cos) = (std::f64::consts::TAU * f64::from(way) / f64::from(WAYS)).sin_cos();
+        let half = || found.iter().filter(move |f| (f.at[0] - middle[0]) * cos + (f.at[1] - middle[1]) * sin > 0.0);
+        good(half()).count() as f64 / half().count().max(1) as f64
+    };
+    (0..WAYS).map(share).fold(1.0, f64::min)
 }
 
 /// The after picture's planes on a grid over the before picture's face.
@@ -319,8 +356,8 @@ fn trusted(found: &[Found]) -> Vec<Found> {
     good(found).filter(|f| !f.on_rim).copied().collect()
 }
 
-fn good(found: &[Found]) -> impl Iterator<Item = &Found> {
-    found.iter().filter(|f| f.likeness >= FOUND_FROM)
+fn good<'a>(found: impl IntoIterator<Item = &'a Found>) -> impl Iterator<Item = &'a Found> {
+    found.into_iter().filter(|f| f.likeness >= FOUND_FROM)
 }
 
 /// The way bent to what was found on the grid.

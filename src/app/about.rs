@@ -25,6 +25,7 @@ pub fn text(config: &Config, devices: &[Watched]) -> String {
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": devices.iter().map(device).collect::<Vec<_>>(),
         "uploads": [crate::sync::upload::PUT],
+        "downlinks": [crate::sync::agenda::AGENDA],
     });
     about.to_string()
 }

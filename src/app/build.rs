@@ -1,8 +1,8 @@
 //! From a configuration to running tasks: opens the store, reads the catalogues, connects the handles.
 
 use super::{
-    about::{self, Watched},
-    catalogue, housekeeping,
+    about::Watched,
+    catalogue, headquarters, housekeeping, look,
     recognise::{Opener, Recognise, recognised_by},
     runtime,
     supervisor::Tasks,
@@ -12,31 +12,29 @@ use crate::{
         ble::{self, Air},
         discovery::Discovery,
         hotplug::{Plugged, Watcher},
-        mqtt::{self, MqttSettings},
-        pki::TlsFiles,
         serial::SerialLink,
-        upload,
     },
     analysis::regions::FaceRegions,
     clock,
     config::{self, Config, Measures, Port},
-    desk,
+    desk::Press,
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
     store::{Escrow, Options, Store, StoreKey},
-    sync::topic::Lane,
     tasks::{
         analysis::{self, AnalysisHandle, Recipe},
         comparison::Judges,
         device::Device,
-        live::live,
+        live::{Live, live},
         measurements::{self, Measurements},
         observation,
         station::{self, Fitted, StationHandle, station},
-        sync::{self, Connection, SyncSettings, SyncStatus},
     },
-    web::{self, About, AppState, Guide, Headquarters, Links, reports::OfStore},
+    web::{
+        self, About, AppState, Guide, Links,
+        folder::{self, Source},
+    },
 };
 use anyhow::Context;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
@@ -49,9 +47,6 @@ use tracing::{info, warn};
 
 /// Connections for questions: the pages of a store are read by a few people.
 const READERS: usize = 3;
-
-/// Messages of HQ held while the sync task writes; HQ says one per batch.
-const ARRIVED: usize = 256;
 
 /// The daemon, built and not yet waited for.
 #[derive(Debug)]
@@ -113,13 +108,15 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged, air };
     let mut watched = Vec::new();
     let stations = house.stations(&store, &live, &mut watched, &mut tasks, stop)?;
-    let sync_status = start_sync(&config, &store, watched, &mut tasks, stop);
+    let sync_status = headquarters::start(&config, &store, (watched, &live), &mut tasks, stop);
     let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
     let judges = Judges {
         metrics: Arc::clone(&metrics),
         specs: protocols.sound.values().cloned().collect(),
         manifests: Vec::new(),
     };
+    // One for the chairs and the customers: what is made at the same time is made one after another.
+    let press = Press::beside();
     let state = AppState {
         stations: stations.into(),
         store: store.clone(),
@@ -127,39 +124,40 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
         about: Arc::new(house.about()?),
         judges: Arc::new(judges),
         analysis,
+        press: press.clone(),
         sync: sync_status,
         log_ins: Arc::new(tokio::sync::Semaphore::new(1)),
-        wrong_codes: Arc::default(),
+        enrolments: Arc::new(tokio::sync::Semaphore::new(1)),
+        mirrors: web::mirror::Mirrors::default(),
+        admissions: watch::Sender::new(0),
+        machine: Some(super::machine::issue(&config.store.data)?),
+        folders: folders(&config),
+        trust: lan.as_ref().map(|lan| Arc::new(lan.trust.clone())),
         lan: None,
         stop: stop.clone(),
     };
-    if let Some((listener, names)) = lan {
-        let (state, stopped, names) = (state.clone(), stop.clone(), names.into());
-        tasks.start("web for the LAN", async move { Ok(web::lan::serve(listener, state, names, stopped).await?) });
+    for source in state.folders.iter().cloned() {
+        let (state, stop) = (state.clone(), stop.clone());
+        tasks.start(format!("photographs {}", source.station), async move {
+            folder::run(state, source, stop).await;
+            Ok(())
+        });
     }
+    super::lan::start(lan, &config, &state, &mut tasks, stop);
     let stopped = stop.clone();
     tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
-    start_desk(&config.report, &store, &mut tasks, stop).await?;
+    super::desk::start(&config.report, &store, press, &mut tasks, stop).await?;
     tasks.start("housekeeping", housekeeping::run(store.clone(), config.retention, stop.clone()));
     info!(listen = %config.web.listen, "the gateway serves its pages");
     Ok(App { tasks, store })
 }
 
-/// Starts the desk for customers' phones, where one is asked for.
-async fn start_desk(
-    report: &config::Report,
-    store: &Store,
-    tasks: &mut Tasks,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let Some(listen) = report.listen else { return Ok(()) };
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("cannot serve the customers' reports on {listen}; change report.listen"))?;
-    let (reports, stop) = (OfStore(store.clone()), stop.clone());
-    tasks.start("reports", async move { Ok(desk::serve(listener, reports, false, stop).await?) });
-    info!(%listen, "customers' reports are served under /r/");
-    Ok(())
+fn folders(config: &Config) -> Arc<[Source]> {
+    let watched = |station: &config::Station| {
+        let folder = station.pictures_from.clone()?;
+        Some(Source { station: station.id.clone(), folder, um_per_px: station.um_per_px })
+    };
+    config.stations.iter().filter_map(watched).collect()
 }
 
 /// What the configuration names must be there. A protocol that is there but broken only takes its device out.
@@ -189,6 +187,12 @@ fn named(config: &Config, metrics: &[Metric], protocols: &catalogue::Protocols) 
         );
     }
     Ok(())
+}
+
+/// Metrics that `spec` measures and `known` does not have, as one text; empty where there are none.
+pub(super) fn unknown_metrics(spec: &Spec, known: &[Metric]) -> String {
+    let unknown = spec.metrics.iter().filter(|declared| known.iter().all(|metric| metric.id != declared.id));
+    unknown.map(|declared| declared.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Starts the watch over what is plugged in; without it missing devices are looked for by the clock.
@@ -263,7 +267,7 @@ impl House<'_> {
     fn stations(
         &self,
         store: &Store,
-        live: &crate::tasks::live::Live,
+        live: &Live,
         watched: &mut Vec<Watched>,
         tasks: &mut Tasks,
         stop: &CancellationToken,
@@ -283,6 +287,15 @@ impl House<'_> {
                 };
                 let task = match device.measures {
                     Measures::Customers => {
+                        let unknown = unknown_metrics(spec, &self.metrics);
+                        if !unknown.is_empty() {
+                            warn!(
+                                protocol = spec.id,
+                                metrics = unknown,
+                                "this protocol measures what the house does not know: such values lie in the tray and can be bound \
+                                 to no scan until scan.metrics_file names their metrics"
+                            );
+                        }
                         let (handle, task) = Device::new(Arc::clone(spec), sender.clone());
                         watch(handle.state());
                         fitted.push(Fitted { handle, protocol: spec.id.clone(), title: spec.title.clone() });
@@ -389,11 +402,20 @@ impl House<'_> {
         Ok(About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             store_name: report.store_name.clone(),
+            look: look::of(report)?,
             metrics: Arc::clone(&self.metrics),
+            suggestions: catalogue::suggestions_file(&scan.suggestions_file, &self.metrics)?.into(),
+            treatments: catalogue::treatments_file(&scan.treatments_file)?.into(),
             plan: self.plan(),
             views,
             faces: Arc::new(regions),
-            links: report.base().map(|base| Links::new(base, report.valid_days)),
+            calendar: super::zone::calendar(&self.config.calendar)?,
+            scopes: self.config.stations.iter().filter_map(|at| Some((at.id.clone(), at.um_per_px?))).collect(),
+            links: (report.public_url.is_some() || report.local_url.is_some()).then(|| Links {
+                public: report.public_url.clone(),
+                local: report.local_url.clone(),
+                valid_days: report.valid_days,
+            }),
         })
     }
 }
@@ -432,67 +454,4 @@ fn start_analysis(
         Ok(())
     });
     Ok(handle)
-}
-
-/// Starts the way to HQ, if there is one; the receiver tells the pages how it is.
-fn start_sync(
-    config: &Config,
-    store: &Store,
-    devices: Vec<Watched>,
-    tasks: &mut Tasks,
-    stop: &CancellationToken,
-) -> watch::Receiver<Headquarters> {
-    let (told, seen) = watch::channel(Headquarters { connection: "disabled", alarm: None });
-    if !config.mqtt.enabled {
-        return seen;
-    }
-    let (address, mqtt) = (&config.store.address, &config.mqtt);
-    let connector = mqtt::connector(MqttSettings {
-        host: mqtt.host.clone(),
-        port: mqtt.port,
-        client_id: address.gateway.clone(),
-        tls: TlsFiles { ca: mqtt.ca.clone(), certificate: mqtt.certificate.clone(), key: mqtt.key.clone() },
-        keep_alive: mqtt.keep_alive,
-        subscriptions: vec![address.topic(&Lane::Ack)],
-        last_will: Some((address.topic(&Lane::Status), b"offline".to_vec())),
-        receive_maximum: 64,
-        arrived_capacity: ARRIVED,
-    });
-    let (tell, about) = watch::channel(about::text(config, &devices));
-    tasks.start("about", {
-        let (config, stop) = (config.clone(), stop.clone());
-        async move {
-            about::run(config, devices, tell, stop).await;
-            Ok(())
-        }
-    });
-    let settings = SyncSettings {
-        address: address.clone(),
-        sync: config.sync.clone(),
-        about,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        uploader: Some(upload::uploader()),
-    };
-    let (status, mut watched) = watch::channel(SyncStatus::default());
-    let (store, stop) = (store.clone(), stop.clone());
-    tasks.start("sync", async move { Ok(sync::run(store, connector, settings, status, stop).await?) });
-    tasks.start("sync word", async move {
-        while watched.changed().await.is_ok() {
-            let SyncStatus { connection, alarm, waiting: _, last_acknowledged: _ } =
-                watched.borrow_and_update().clone();
-            told.send_replace(Headquarters { connection: word_for(&connection), alarm });
-        }
-        Ok(())
-    });
-    seen
-}
-
-const fn word_for(connection: &Connection) -> &'static str {
-    match connection {
-        Connection::Connecting => "connecting",
-        Connection::Connected => "connected",
-        Connection::HqSilent => "hq_silent",
-        Connection::Down(_) => "offline",
-        Connection::Stalled(_) => "stalled",
-    }
 }

@@ -8,8 +8,8 @@ use crate::{
         gates::Gates,
         manifest::{Manifest, ManifestError},
     },
-    config::{self, Complaints, Config, metrics},
-    domain::metric::Metric,
+    config::{self, Complaints, Config, metrics, suggestions, treatments},
+    domain::{metric::Metric, suggestion::Rule, treatment::Treatment},
     protocol::{Spec, SpecFaults},
 };
 use std::{
@@ -51,6 +51,26 @@ pub fn config(path: &Path) -> Result<Config, CatalogueError> {
 /// Unreadable, or everything that is wrong with it in one report.
 pub fn metrics_file(path: &Path) -> Result<Vec<Metric>, CatalogueError> {
     Ok(metrics::parse(&read(path)?, &path.display().to_string())?)
+}
+
+/// Reads `suggestions.toml`; no rules where there is no such file.
+///
+/// # Errors
+/// Unreadable, or everything that is wrong with it in one report.
+pub fn suggestions_file(path: &Path, metrics: &[Metric]) -> Result<Vec<Rule>, CatalogueError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    Ok(suggestions::parse(&read(path)?, &path.display().to_string(), metrics)?)
+}
+
+/// Reads `treatments.toml`; where there is no such file, the one this program was built with.
+///
+/// # Errors
+/// Unreadable, or everything that is wrong with it in one report.
+pub fn treatments_file(path: &Path) -> Result<Vec<Treatment>, CatalogueError> {
+    let text = if path.exists() { read(path)? } else { include_str!("../../config/treatments.toml").to_owned() };
+    Ok(treatments::parse(&text, &path.display().to_string())?)
 }
 
 /// The protocols of a folder.

@@ -16,7 +16,8 @@ use crate::{
     },
     cli::{self, exit},
     clock,
-    config::{Config, Device, Mqtt, Port},
+    config::{self, Config, Device, Measures, Mqtt, Port},
+    desk,
     domain::ClockState,
     ports::LinkError,
     protocol::nearest,
@@ -24,6 +25,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     net::{TcpListener, TcpStream, ToSocketAddrs},
     path::Path,
@@ -83,14 +85,18 @@ pub fn look(path: &Path) -> Vec<Row> {
     };
     let mut rows = vec![Row::good("configuration", path.display().to_string())];
     rows.push(clock_row());
+    rows.push(calendar(&config.calendar));
     rows.extend(store::look(&config.store));
     rows.push(metrics(&config));
+    rows.push(treatments(&config));
     let protocols = protocols(&config, &mut rows);
     rows.extend(config.devices.iter().map(|device| port(device, &config.devices, protocols.as_ref())));
+    rows.extend(protocols.iter().flat_map(|protocols| unknown_metrics(&config, protocols)));
     rows.push(runtime(&config));
     rows.extend(models(&config));
     rows.extend(broker(&config.mqtt, &config.store.address.gateway));
     rows.push(pages(&config));
+    rows.extend(reports(&config.report));
     rows
 }
 
@@ -111,6 +117,16 @@ fn clock_row() -> Row {
     }
 }
 
+fn calendar(config: &config::Calendar) -> Row {
+    match super::zone::calendar(config) {
+        Err(error) => Row::error("calendar", &*error),
+        Ok(_) => {
+            let zone = config.time_zone.as_deref().unwrap_or("the machine's own time zone");
+            Row::good("calendar", format!("{zone}, {} closed days", config.holidays.len()))
+        }
+    }
+}
+
 fn metrics(config: &Config) -> Row {
     match catalogue::metrics_file(&config.scan.metrics_file) {
         Err(error) => Row::error("metrics", &error),
@@ -118,8 +134,23 @@ fn metrics(config: &Config) -> Row {
             Some(id) => {
                 Row::fault("metrics", format!("scan.metrics names {id}"), "add it to metrics.toml or take it out")
             }
-            None => Row::good("metrics", format!("{} known", known.len())),
+            None => match catalogue::suggestions_file(&config.scan.suggestions_file, &known) {
+                Err(error) => Row::error("suggestions", &error),
+                Ok(rules) => {
+                    Row::good("metrics", format!("{} known, {} rules of what to suggest", known.len(), rules.len()))
+                }
+            },
         },
+    }
+}
+
+fn treatments(config: &Config) -> Row {
+    match catalogue::treatments_file(&config.scan.treatments_file) {
+        Err(error) => Row::error("treatments", &error),
+        Ok(known) => {
+            let steps: usize = known.iter().map(|one| one.steps.len()).sum();
+            Row::good("treatments", format!("{} known, with {steps} steps", known.len()))
+        }
     }
 }
 
@@ -136,6 +167,29 @@ fn protocols(config: &Config, rows: &mut Vec<Row>) -> Option<catalogue::Protocol
             Some(found)
         }
     }
+}
+
+/// Protocols in use that measure what the house has no name for.
+fn unknown_metrics(config: &Config, protocols: &catalogue::Protocols) -> Vec<Row> {
+    let Ok(known) = catalogue::metrics_file(&config.scan.metrics_file) else { return Vec::new() };
+    let used: BTreeSet<&String> = config
+        .devices
+        .iter()
+        .filter(|device| device.measures == Measures::Customers)
+        .map(|device| &device.protocol)
+        .collect();
+    let row = |id: &String| {
+        let unknown = super::build::unknown_metrics(protocols.sound.get(id)?, &known);
+        let file = config.scan.metrics_file.display();
+        (!unknown.is_empty()).then(|| {
+            Row::notice(
+                &format!("protocol {id}"),
+                format!("measures {unknown}, which {file} does not know"),
+                "such values lie in the tray and can be bound to no scan: add the metric there, then restart the gateway",
+            )
+        })
+    };
+    used.into_iter().filter_map(row).collect()
 }
 
 fn port(device: &Device, all: &[Device], protocols: Option<&catalogue::Protocols>) -> Row {
@@ -298,6 +352,23 @@ fn pages(config: &Config) -> Row {
             "the gateway runs already, or another program holds the port: change web.listen",
         ),
     }
+}
+
+/// The way in for customers' phones, where there is one.
+fn reports(report: &config::Report) -> Option<Row> {
+    let listen = report.listen?;
+    if listen.ip().is_loopback() && !report.behind_proxy {
+        let (found, remedy) = desk::lonely(listen);
+        return Some(Row::notice("reports", found, remedy));
+    }
+    Some(match TcpListener::bind(listen) {
+        Ok(_) => Row::good("reports", format!("http://{listen}")),
+        Err(error) => Row::notice(
+            "reports",
+            format!("{listen}: {error}"),
+            "the gateway runs already, or another program holds the port: change report.listen",
+        ),
+    })
 }
 
 /// The table, one line a row, for people.

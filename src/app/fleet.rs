@@ -208,6 +208,7 @@ impl SimStore {
             about: watch::channel("{\"simulated\":true}".to_owned()).1,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uploader: None,
+            live: None,
         };
         let (sender, status) = watch::channel(SyncStatus::default());
         let stop = CancellationToken::new();

@@ -29,11 +29,16 @@ async fn keep_house(store: &Store, retention: &config::Retention) -> Result<(), 
     let days = |span: Duration| u32::try_from(span.as_secs() / 86_400).unwrap_or(u32::MAX);
     let now = clock::now();
     store.tell_clock(now).await?;
+    let wall = now.wall;
     let Some(now) = store.retention_time(now).await? else { return Ok(()) };
-    let events = store.prune(now, days(retention.acknowledged_events)).await?;
-    let pictures = store.retire_photographs(now, days(retention.photographs)).await?;
-    if events + pictures > 0 {
-        info!(events, pictures, "released by their retention clock");
+    let events = store.prune(now, days(retention.acknowledged_events)).await;
+    // One file that does not go holds up nothing else, and is tried again.
+    let stayed = store.retire_what_stayed().await;
+    let pictures = store.retire_photographs(now, days(retention.photographs)).await;
+    let aside = store.let_go_of_what_is_aside(now, wall).await;
+    let (events, pictures, aside) = (events?, pictures? + stayed?, aside?);
+    if events + pictures + aside > 0 {
+        info!(events, pictures, aside, "released by their retention clock");
     }
     Ok(())
 }

@@ -5,13 +5,17 @@ mod build;
 pub mod catalogue;
 mod check;
 pub mod demo;
+mod desk;
 mod devices;
 pub mod fleet;
+mod headquarters;
 mod holders;
 mod housekeeping;
 mod lan;
 mod live;
 mod logging;
+mod look;
+mod machine;
 mod models;
 mod new_protocol;
 mod print;
@@ -24,8 +28,10 @@ pub mod rows;
 pub mod runtime;
 pub mod signals;
 mod simulate;
+mod staff;
 pub mod supervisor;
 mod watch;
+mod zone;
 
 use crate::cli::{self, Cli, Command, exit};
 use catalogue::CatalogueError;
@@ -56,6 +62,7 @@ pub fn start(cli: &Cli) -> ExitCode {
         Command::Protocol(command) => protocols::command(command),
         Command::Check(options) => check::command(options),
         Command::Model(command) => block_on(models::command(command)),
+        Command::Staff(command) => block_on(staff::command(command)),
         Command::Worker => unreachable!("answered above"),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {

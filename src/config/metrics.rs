@@ -26,13 +26,7 @@ table! { Names { zh: String, en: String } }
 pub fn parse(text: &str, file_name: &str) -> Result<Vec<Metric>, Complaints> {
     let (mut reader, typed) = Reader::read::<File>(text);
     let typed: File = typed.unwrap_or_default();
-    match &typed.schema {
-        Some(at) if at.value != SCHEMA => {
-            reader.complain_at(at, format!("is {}; this gateway reads {SCHEMA}", at.value))
-        }
-        Some(_) => {}
-        None => reader.missing(1, "schema", &format!("write schema = {SCHEMA}")),
-    }
+    reader.schema(typed.schema.as_ref(), SCHEMA);
     let mut metrics: Vec<Metric> = Vec::new();
     for entry in typed.metric.map_or_else(Vec::new, |at| at.value) {
         let Some(metric) = metric(&entry, &mut reader) else { continue };
@@ -112,10 +106,15 @@ fn names(at: Option<&At<Names>>, entry: &At<Entry>, reader: &mut Reader<'_>) -> 
         missing(entry, "label", reader);
         return None;
     };
+    label(at, "{ zh = \"水分\", en = \"Moisture\" }", reader)
+}
+
+/// A label in both languages; `None` after a complaint, which shows `example`.
+pub(super) fn label(at: &At<Names>, example: &str, reader: &mut Reader<'_>) -> Option<Label> {
     let text = |name: &Option<At<String>>| name.as_ref().map(|name| name.value.clone()).filter(|name| !name.is_empty());
     let label = text(&at.value.zh).zip(text(&at.value.en)).map(|(zh, en)| Label { zh, en });
     if label.is_none() {
-        reader.complain_at(at, "needs both languages: { zh = \"水分\", en = \"Moisture\" }");
+        reader.complain_at(at, format!("needs both languages: {example}"));
     }
     label
 }

@@ -4,18 +4,23 @@
 //! All complaints come in one report with file, line, key and remedy. Each task gets its own section only. No section
 //! holds a secret, only paths of files that do; so all of it may be printed.
 
+pub mod calendar;
 pub mod complaint;
 pub mod metrics;
 mod raw;
 mod resolve;
+pub mod suggestions;
+pub mod treatments;
 mod typed;
 
+pub use calendar::Calendar;
 pub use complaint::{Complaint, Complaints};
 
 use crate::{
     domain::{
         Region,
         capture::View,
+        look::Colour,
         metric::{Label, MetricId},
         word::words,
     },
@@ -41,6 +46,7 @@ pub struct Config {
     pub sync: Sync,
     pub retention: Retention,
     pub scan: Scan,
+    pub calendar: Calendar,
 }
 
 impl Config {
@@ -67,10 +73,14 @@ pub struct Store {
 }
 
 /// A chair with its devices.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Station {
     pub id: String,
     pub label: Label,
+    /// Where a camera's own program leaves photographs.
+    pub pictures_from: Option<PathBuf>,
+    /// Of the contact scope that takes them, micrometres a pixel; `None`: they show the face.
+    pub um_per_px: Option<f64>,
 }
 
 words! {
@@ -135,28 +145,29 @@ pub struct Web {
     pub lan: Option<SocketAddr>,
     /// Names and addresses under which tablets reach it; they stand in the certificate.
     pub names: Vec<String>,
+    /// Those of them that end with `.local` are said by multicast DNS, so that they lead here whatever the router does.
+    pub announce: bool,
 }
 
 /// What the customer's report says of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Headquarters' address, without the slash at its end; `None`: links lead to this store.
+    /// Headquarters' address, without the slash at its end: where the links of customers lead who share their numbers with it;
+    /// `None`: all links lead to this store.
     pub public_url: Option<String>,
     /// Where this store serves reports to customers' phones; `None`: it does not.
     pub listen: Option<SocketAddr>,
+    /// A proxy of the salon's own stands before it and names whom it speaks for in `X-Forwarded-For`.
+    pub behind_proxy: bool,
     /// How phones in the store reach that, without the slash at its end.
     pub local_url: Option<String>,
     /// A link is dead after so many days.
     pub valid_days: u32,
     pub store_name: Label,
-}
-
-impl Report {
-    /// Where a link leads: to headquarters if there is one, else to this store.
-    #[must_use]
-    pub fn base(&self) -> Option<&str> {
-        self.public_url.as_deref().or(self.local_url.as_deref())
-    }
+    /// The salon's own colour, dark enough to be read; `None`: the house's.
+    pub colour: Option<Colour>,
+    /// SVG or PNG file of the salon's logo.
+    pub logo: Option<PathBuf>,
 }
 
 words! {
@@ -200,6 +211,10 @@ pub struct Scan {
     pub models: PathBuf,
     pub metrics_file: PathBuf,
     pub regions_file: PathBuf,
+    /// The salon's own rules of what to suggest after a scan; where there is no such file nothing is suggested.
+    pub suggestions_file: PathBuf,
+    /// The salon's own treatments and their steps; where there is no such file, those that this program was built with.
+    pub treatments_file: PathBuf,
     /// The numbers of the quality gates; `None`: those that this program was built with.
     pub gates_file: Option<PathBuf>,
     /// Cameras whose colours are known; `None`: none is.

@@ -15,6 +15,7 @@ table! {
         sync: Sync,
         retention: Retention,
         scan: Scan,
+        calendar: Calendar,
     }
 }
 
@@ -23,7 +24,7 @@ table! {
 }
 
 table! {
-    Station { id: String, label: Label }
+    Station { id: String, label: Label, pictures_from: String, pictures_um_per_px: f64 }
 }
 
 table! {
@@ -40,11 +41,14 @@ table! {
 }
 
 table! {
-    Web { listen: String, lan: String, names: Vec<At<String>> }
+    Web { listen: String, lan: String, names: Vec<At<String>>, announce: bool }
 }
 
 table! {
-    Report { public_url: String, listen: String, local_url: String, valid_days: u64, store_name: Label }
+    Report {
+        public_url: String, listen: String, behind_proxy: bool, local_url: String, valid_days: u64, store_name: Label,
+        colour: String, logo: String,
+    }
 }
 
 table! {
@@ -53,6 +57,10 @@ table! {
 
 table! {
     Retention { acknowledged_events_days: u64, photographs_days: u64 }
+}
+
+table! {
+    Calendar { time_zone: String, holidays: Vec<At<String>> }
 }
 
 table! {
@@ -65,6 +73,8 @@ table! {
         models: String,
         metrics_file: String,
         regions_file: String,
+        suggestions_file: String,
+        treatments_file: String,
         gates_file: String,
         cameras_file: String,
         onnxruntime: String,

@@ -2,7 +2,9 @@
 
 use super::{
     AcknowledgedBy, Complaints, Config, Device, Measures, Mqtt, Port, Report, Retention, Scan, Station, Store, Sync,
-    Web, raw,
+    Web,
+    calendar::calendar,
+    raw,
     typed::{At, Reader},
 };
 use crate::{
@@ -10,6 +12,7 @@ use crate::{
         Region,
         capture::View,
         device::bluetooth_address,
+        look::{Colour, LEAST_CONTRAST},
         metric::{Label, MetricId},
     },
     sync::topic::{Address, is_name},
@@ -30,6 +33,9 @@ const DAY_S: u64 = 24 * 60 * 60;
 /// Names that a regular expression would call `[a-z0-9-]{1,60}`; they stand in topics and paths.
 const NAME: &str = "use a-z, 0-9 and '-', at most 60 characters";
 
+/// A contact scope's pixels lie between these, micrometres.
+const UM_PER_PX: RangeInclusive<f64> = 0.5..=100.0;
+
 pub(super) fn resolve(text: &str, file: &str, base: &Path) -> Result<Config, Complaints> {
     let (reader, typed) = Reader::read::<raw::File>(text);
     let mut desk = Desk { reader, base };
@@ -45,6 +51,7 @@ pub(super) fn resolve(text: &str, file: &str, base: &Path) -> Result<Config, Com
         sync: desk.sync(typed.sync),
         retention: desk.retention(typed.retention),
         scan: desk.scan(typed.scan),
+        calendar: calendar(unwrapped(typed.calendar).1, &mut desk.reader),
     };
     desk.reader.finish(file).map(|()| config)
 }
@@ -94,7 +101,21 @@ impl Desk<'_> {
                 self.reader.complain(id_at, "station.id", format!("{id} stands twice; give each station its own id"));
             }
             let label = self.label(station.label, &Label { zh: id.clone(), en: id.clone() });
-            stations.push(Station { id, label });
+            let pictures_from = filled(station.pictures_from).map(|path| self.base.join(path.value));
+            let um_per_px = station.pictures_um_per_px.filter(|at| at.value != 0.0).and_then(|at| {
+                if UM_PER_PX.contains(&at.value) {
+                    return Some(at.value);
+                }
+                self.reader.complain_at(&at, format!("{} is outside 0.5 to 100 micrometres a pixel", at.value));
+                None
+            });
+            let taken =
+                |path: &&PathBuf| stations.iter().any(|other: &Station| other.pictures_from.as_ref() == Some(*path));
+            if let Some(folder) = pictures_from.as_ref().filter(taken) {
+                let what = format!("{} is another station's; nobody would know whose a picture is", folder.display());
+                self.reader.complain(line, "station.pictures_from", what);
+            }
+            stations.push(Station { id, label, pictures_from, um_per_px });
         }
         stations
     }
@@ -202,7 +223,8 @@ impl Desk<'_> {
             parsed.ok()
         });
         let names = self.list(typed.names, vec!["skinlink.local".to_owned()], host_name);
-        Web { listen, lan, names }
+        let announce = typed.announce.is_none_or(|at| at.value);
+        Web { listen, lan, names, announce }
     }
 
     fn report(&mut self, typed: Option<At<raw::Report>>) -> Report {
@@ -220,10 +242,30 @@ impl Desk<'_> {
         Report {
             public_url,
             listen,
+            behind_proxy: typed.behind_proxy.is_some_and(|at| at.value),
             local_url,
             valid_days: small(self.number(typed.valid_days, 90, 1..=730)),
             store_name: self.label(typed.store_name, &fallback),
+            colour: self.colour(typed.colour),
+            logo: filled(typed.logo).map(|path| self.base.join(path.value)),
         }
+    }
+
+    /// A colour that can be read on the pages of reports, and white on it.
+    fn colour(&mut self, typed: Option<At<String>>) -> Option<Colour> {
+        let at = filled(typed)?;
+        let Some(colour) = Colour::parse(&at.value) else {
+            self.reader.complain_at(&at, format!("{:?} is no colour; write it as #1E6B5C", at.value));
+            return None;
+        };
+        let contrast = colour.contrast();
+        if contrast < LEAST_CONTRAST {
+            let why = format!(
+                "is too light to be read: its contrast is {contrast:.1}, {LEAST_CONTRAST} are needed; choose a darker one"
+            );
+            self.reader.complain_at(&at, why);
+        }
+        Some(colour)
     }
 
     /// A web address, without the slash at its end.
@@ -270,6 +312,8 @@ impl Desk<'_> {
             models: self.path(typed.models, "../models"),
             metrics_file: self.path(typed.metrics_file, "metrics.toml"),
             regions_file: self.path(typed.regions_file, "face-regions.toml"),
+            suggestions_file: self.path(typed.suggestions_file, "suggestions.toml"),
+            treatments_file: self.path(typed.treatments_file, "treatments.toml"),
             gates_file: filled(typed.gates_file).map(|path| self.base.join(path.value)),
             cameras_file: filled(typed.cameras_file).map(|path| self.base.join(path.value)),
             onnxruntime: filled(typed.onnxruntime).map(|path| self.base.join(path.value)),

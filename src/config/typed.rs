@@ -78,6 +78,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Complains where a file is of another layout than `known`, or does not say of which.
+    pub fn schema(&mut self, typed: Option<&At<u64>>, known: u64) {
+        match typed {
+            Some(at) if at.value != known => {
+                self.complain_at(at, format!("is {}; this gateway reads {known}", at.value));
+            }
+            Some(_) => {}
+            None => self.missing(1, "schema", &format!("write schema = {known}")),
+        }
+    }
+
     pub fn wrong(&mut self, value: &Spanned<DeValue<'_>>, key: &str, expected: &str) {
         let line = self.line(value.span().start);
         self.complain(line, key, format!("expects {expected}, found {}", kind(value.get_ref())));

@@ -1,14 +1,11 @@
 //! In which language an answer is: as the address says, else as the browser asks, else Chinese in simplified characters.
 
 use super::Asked;
-use crate::{
-    domain::word::words,
-    report::{Lang, hant},
-};
+use crate::{domain::word::words, report::Lang};
 use axum::http::{HeaderMap, header};
 
 words! {
-    /// A language of the desk. Traditional characters are made from the simplified page.
+    /// A language of the desk.
     pub(super) enum Tongue as "language" { Hans = "zh", Hant = "hant", En = "en" }
 }
 
@@ -16,7 +13,8 @@ impl Tongue {
     /// What the house writes it in.
     pub const fn lang(self) -> Lang {
         match self {
-            Self::Hans | Self::Hant => Lang::Zh,
+            Self::Hans => Lang::Zh,
+            Self::Hant => Lang::Hant,
             Self::En => Lang::En,
         }
     }
@@ -37,11 +35,6 @@ impl Tongue {
             Self::Hant => "繁",
             Self::En => "EN",
         }
-    }
-
-    /// A page written in [`Self::lang`] as it is read.
-    pub fn read(self, html: String) -> String {
-        if self == Self::Hant { hant::traditional(&html) } else { html }
     }
 }
 

@@ -3,12 +3,12 @@
 
 use super::{Opened, Said, language::Tongue};
 use crate::{
-    domain::feedback::Topic,
+    domain::{feedback::Topic, look::Colour},
     report::{
-        Lang, chart,
+        Lang, advice, chart, overlay,
         page::Pill,
+        paper::{meaning, shown_signs},
         sheet::{Leaf, leaf},
-        verdict::Sign,
     },
 };
 use askama::Template;
@@ -25,12 +25,22 @@ struct Report<'a> {
     tongues: &'static [Tongue],
     lang: Lang,
     style: &'static str,
+    /// The salon's colour in the place of the house's; empty: the house's.
+    salon_style: String,
     script: &'static str,
     token: &'a str,
     leaf: Leaf,
+    mark: &'static str,
     legend: Vec<Pill>,
     before_sign: String,
     band_sign: String,
+    meaning: &'static str,
+    /// Stands with what is suggested.
+    whose: &'static str,
+    /// Stands with each picture of change.
+    no_verdict: &'static str,
+    /// Whether it can be had as PDF and picture.
+    papers: bool,
     expires: String,
     /// Makes a form sent twice one.
     once: String,
@@ -55,42 +65,42 @@ impl Report<'_> {
 }
 
 /// The report itself.
-pub(super) fn report(tongue: Tongue, token: &str, opened: &Opened) -> Response {
+pub(super) fn report(tongue: Tongue, token: &str, opened: &Opened, papers: bool) -> Response {
     let lang = tongue.lang();
     let leaf = leaf(lang, &opened.sheet);
     let mut once = [0_u8; 8];
     rand_bytes(&mut once).expect("the system's randomness is available after boot");
     let expires = opened.expires.to_string();
+    let colour = Colour::parse(&opened.sheet.look.colour);
+    let salon_style = colour.map_or_else(String::new, |colour| format!(":root{{--jade:{colour}}}"));
     let template = Report {
         tongue,
         tongues: Tongue::ALL,
         lang,
         style: STYLE,
+        salon_style: salon_style.clone(),
         script: SCRIPT,
         token,
-        legend: legend(lang, &leaf),
+        mark: chart::LEAF,
+        legend: shown_signs(lang, &leaf.page),
+        meaning: meaning(lang),
+        whose: advice::whose(lang),
+        no_verdict: overlay::no_verdict(lang),
+        papers,
         before_sign: chart::before_sign(),
         band_sign: chart::band_sign(),
         expires: expires.get(..10).unwrap_or_default().to_owned(),
         once: hex::encode(once),
         leaf,
     };
-    html(tongue, &template)
+    let mut answer = html(&template);
+    answer.extensions_mut().insert(SalonStyle(salon_style));
+    answer
 }
 
-/// Only the signs that stand on this page.
-fn legend(lang: Lang, leaf: &Leaf) -> Vec<Pill> {
-    let shown = |sign: &Sign| leaf.page.groups.iter().flat_map(|g| &g.rows).any(|row| row.verdict.class == sign.word());
-    let words = |sign: Sign| match sign {
-        Sign::Better => lang.pick("护理后：有改善", "after: improved"),
-        Sign::Worse => lang.pick("护理后：有下滑", "after: worsened"),
-        Sign::Changed => lang.pick("护理后：有变化", "after: changed"),
-        Sign::Same => lang.pick("护理后：无可测变化", "after: no measurable change"),
-        Sign::Refused => lang.pick("未比较", "not compared"),
-    };
-    let pill = |sign: Sign| Pill { class: sign.word(), sign: chart::sign(sign), words: words(sign).to_owned() };
-    Sign::ALL.into_iter().filter(shown).map(pill).collect()
-}
+/// A second style sheet of one rule, which the policy of its answer has to name.
+#[derive(Debug, Clone)]
+pub(super) struct SalonStyle(pub String);
 
 /// For every token that opens nothing, and every other address.
 pub(super) fn dead(tongue: Tongue) -> Response {
@@ -100,7 +110,12 @@ pub(super) fn dead(tongue: Tongue) -> Response {
         "链接可能已过期、已收回，或者没有抄全。需要的话，请向门店索取新的链接。",
         "The link may have run out or been withdrawn, or not all of it was copied. The salon can give you a new one.",
     );
-    word(tongue, title, vec![line.to_owned()], String::new())
+    let fresh = lang.pick(
+        "刚刚拿到的链接：门店一连上网就能打开，请过几分钟再试；着急的话，可以请门店打印。",
+        "A link from just now is ready as soon as the salon is connected: try again in a few minutes, or have the report printed \
+         there.",
+    );
+    word(tongue, title, vec![fresh.to_owned(), line.to_owned()], String::new())
 }
 
 /// For whoever asked in vain too often.
@@ -121,6 +136,17 @@ pub(super) fn away(tongue: Tongue) -> Response {
     word(tongue, title, vec![line.to_owned()], String::new())
 }
 
+/// A report that cannot be put on paper.
+pub(super) fn no_paper(tongue: Tongue, token: &str) -> Response {
+    let lang = tongue.lang();
+    let title = lang.pick("暂时做不出这份文件", "This file cannot be made just now");
+    let line = lang.pick(
+        "页面上的报告是完整的；文件请过一会儿再试，或请门店打印。",
+        "The report on the page is whole; try the file again in a while, or ask the salon to print it.",
+    );
+    word(tongue, title, vec![line.to_owned()], back(tongue, token))
+}
+
 /// A form without anything in it.
 pub(super) fn nothing_said(tongue: Tongue, token: &str) -> Response {
     let lang = tongue.lang();
@@ -129,8 +155,23 @@ pub(super) fn nothing_said(tongue: Tongue, token: &str) -> Response {
     word(tongue, title, vec![line.to_owned()], back(tongue, token))
 }
 
-/// What was heard, and what happens now.
-pub(super) fn thanks(tongue: Tongue, token: &str, said: &[Said]) -> Response {
+/// So much was said of this visit that no more is taken.
+pub(super) fn full(tongue: Tongue, token: &str) -> Response {
+    let title = tongue.lang().pick("这里不能再留言了", "No more can be said here");
+    word(tongue, title, vec![no_more(tongue).to_owned()], back(tongue, token))
+}
+
+fn no_more(tongue: Tongue) -> &'static str {
+    tongue.lang().pick(
+        "这次到店收到的留言已经很多，新的没有收下。撤回同意仍可在这里提交；其他的事，请直接联系门店。",
+        "A great deal has been said of this visit, and nothing more was taken. Consent can still be withdrawn here; for anything \
+         else, please speak to the salon.",
+    )
+}
+
+/// What was heard, and what happens now: what this program does, and what it hands to a person. `left_out`: only the
+/// withdrawal was taken.
+pub(super) fn thanks(tongue: Tongue, token: &str, said: &[Said], left_out: bool) -> Response {
     let lang = tongue.lang();
     let title = lang.pick("收到了，谢谢您", "We have it. Thank you");
     let said_it = |topic: Topic| said.iter().any(|one| one.topic == topic);
@@ -139,29 +180,42 @@ pub(super) fn thanks(tongue: Tongue, token: &str, said: &[Said]) -> Response {
         lines.push(lang.pick("您的评价已转给门店。", "Your rating goes to the salon."));
     }
     if said_it(Topic::Call) {
-        lines.push(lang.pick("门店会给您回电。", "The salon will call you."));
+        lines.push(lang.pick("门店会看到您希望回电。", "The salon sees that you wish to be called."));
     }
     if said_it(Topic::Unsubscribe) {
-        lines.push(lang.pick("门店不会再给您发消息。", "The salon will send you no more messages."));
+        lines.push(lang.pick(
+            "门店会看到您不想再收消息；由门店的人来办。",
+            "The salon sees that you want no more messages; a person there sees to it.",
+        ));
     }
     if said_it(Topic::Withdraw) {
         lines.push(lang.pick(
-            "您的同意已撤回：这份报告已关闭，数据不再共享。",
-            "Your consent is withdrawn: this report is closed, and nothing is shared any longer.",
+            "您的同意已撤回：您的报告已关闭，数据不再共享。",
+            "Your consent is withdrawn: your reports are closed, and nothing is shared any longer.",
         ));
     }
     if said_it(Topic::MyData) {
-        lines.push(lang.pick("门店会把您的资料副本交给您。", "The salon will give you a copy of your data."));
+        lines.push(lang.pick(
+            "门店会看到您要一份自己的资料；由门店的人交给您。",
+            "The salon sees that you want a copy of your data; a person there gives it to you.",
+        ));
     }
     if said_it(Topic::Erasure) {
         lines.push(lang.pick(
-            "门店核对身份后会删除您的全部资料。",
-            "Once the salon has made sure that it is you, all of your data is erased.",
+            "门店会看到您要删除全部资料；核对是您本人后由门店删除。",
+            "The salon sees that you want all of your data erased; it does so once it has made sure that it is you.",
         ));
     }
-    lines.push(
-        lang.pick("24 小时内答复，72 小时内办好。", "You hear from us within 24 hours, and it is done within 72."),
-    );
+    if left_out {
+        lines.push(no_more(tongue));
+    }
+    // Stars and words ask for nothing, and a withdrawal is done.
+    if [Topic::Call, Topic::Unsubscribe, Topic::MyData, Topic::Erasure].into_iter().any(said_it) {
+        lines.push(lang.pick(
+            "门店看到的时限：24 小时内答复，72 小时内办好。",
+            "The salon sees the time it has for this: 24 hours to answer, 72 to have it done.",
+        ));
+    }
     let back = if said_it(Topic::Withdraw) { String::new() } else { back(tongue, token) };
     word(tongue, title, lines.into_iter().map(str::to_owned).collect(), back)
 }
@@ -171,12 +225,12 @@ fn back(tongue: Tongue, token: &str) -> String {
 }
 
 fn word(tongue: Tongue, title: &str, lines: Vec<String>, back: String) -> Response {
-    html(tongue, &Word { tongue, lang: tongue.lang(), style: STYLE, title, lines, back })
+    html(&Word { tongue, lang: tongue.lang(), style: STYLE, title, lines, back })
 }
 
-fn html(tongue: Tongue, template: &impl Template) -> Response {
+fn html(template: &impl Template) -> Response {
     // Writing into a text cannot fail, and the templates do nothing else.
-    Html(tongue.read(template.render().unwrap_or_default())).into_response()
+    Html(template.render().unwrap_or_default()).into_response()
 }
 
 #[cfg(test)]

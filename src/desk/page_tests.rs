@@ -1,12 +1,27 @@
 use super::*;
 use crate::{
-    domain::{FeedbackId, Region, Timestamp, capture::View, comparison::Refusal},
-    report::hant,
+    domain::{
+        FeedbackId, Region, Timestamp,
+        capture::View,
+        comparison::{Drawn as ChangeDrawn, Refusal},
+    },
+    report::{
+        overlay,
+        paper::{self, Shown},
+        traditional,
+    },
     sync::{
         payload::Compared,
-        sheet::{Course, Label, Method, Metric, Photographs, Point, Sheet, Value},
+        sheet::{
+            Because, Course, Earlier, Label, Look, Method, Metric, Pair, PairPicture, Photographs, Point, Sheet,
+            Suggested, Value,
+        },
     },
 };
+
+#[path = "page_cases_tests.rs"]
+mod cases;
+use cases::*;
 
 const TOKEN: &str = "00112233445566778899aabbccddeeff";
 
@@ -59,151 +74,6 @@ const FORBIDDEN: &[&str] = &[
     "younger",
 ];
 
-fn item(metric: &str, region: Region, (before, change): (f64, f64), verdict: &str, refusal: Option<&str>) -> Compared {
-    let known = refusal.is_none();
-    Compared {
-        metric: metric.into(),
-        region: region.to_string(),
-        unit: "%".into(),
-        before: Some(before),
-        after: Some(before + change),
-        change: known.then_some(change),
-        smallest_detectable_change: known.then_some(4.1),
-        verdict: verdict.into(),
-        refusal: refusal.map(str::to_owned),
-        model: None,
-    }
-}
-
-fn metric(id: &str, zh: &str, en: &str, direction: &str) -> Metric {
-    Metric {
-        metric: id.into(),
-        label: Label { zh: zh.into(), en: en.into() },
-        direction: direction.into(),
-        decimals: 1,
-    }
-}
-
-fn course(series: &[u32]) -> Course {
-    let point = |(at, series): (usize, &u32)| Point {
-        opened: format!("2026-{:02}-21T06:06:00.000Z", 8 + at),
-        value: 29.0 + 2.0 * at as f64,
-        series: *series,
-    };
-    Course { metric: "moisture".into(), unit: "%".into(), points: series.iter().enumerate().map(point).collect() }
-}
-
-/// A visit with everything on its page: five metrics, five regions, six photographs.
-fn whole() -> Sheet {
-    let regions = [Region::Forehead, Region::Nose, Region::LeftCheek, Region::RightCheek, Region::Chin];
-    let metrics = [
-        metric("moisture", "水分", "Moisture", "higher"),
-        metric("sebum", "油脂", "Sebum", "target"),
-        metric("elasticity", "弹性", "Elasticity", "higher"),
-        metric("redness", "泛红", "Redness", "lower"),
-        metric("tone", "肤色", "Skin tone", "neutral"),
-    ];
-    // Moisture rises, redness falls on the cheeks, the rest stays within its limits.
-    let rows: [[(f64, f64); 5]; 5] = [
-        [(34.2, 21.5), (38.0, 2.9), (31.6, 25.4), (32.1, 24.0), (36.4, 18.7)],
-        [(46.0, 1.8), (52.3, -2.2), (38.1, 0.9), (37.7, 1.1), (44.0, -0.6)],
-        [(61.0, 1.2), (58.4, 0.3), (63.2, -1.9), (62.8, 2.0), (60.1, 0.8)],
-        [(21.0, -1.0), (24.2, -2.5), (31.9, -9.6), (30.7, -8.8), (20.3, 0.4)],
-        [(64.1, 0.4), (63.0, 0.2), (65.5, -0.5), (65.2, 0.1), (62.9, 0.3)],
-    ];
-    let items = metrics.iter().zip(&rows).flat_map(|(metric, row)| {
-        let one = |(region, (before, change)): (&Region, &(f64, f64))| {
-            let verdict = if change.abs() <= 4.1 { "none" } else { "improved" };
-            item(&metric.metric, *region, (*before, *change), verdict, None)
-        };
-        regions.iter().zip(row).map(one).collect::<Vec<_>>()
-    });
-    let photographs = View::ALL.iter().take(3).map(|view| Photographs {
-        view: view.to_string(),
-        light: "white".into(),
-        before: Some("01a1f0c2-4b00-7000-8000-000000000104".into()),
-        after: Some("01a1f0c2-4b00-7000-8000-00000000010a".into()),
-        note: "as_taken".into(),
-    });
-    let method = |metric: &Metric| Method {
-        metric: metric.metric.clone(),
-        phase: String::new(),
-        unit: "%".into(),
-        by: vec!["derma-reference DR-0417".into()],
-        repeats: (3, 3),
-        left_out: 1,
-    };
-    Sheet {
-        salon: Label { zh: "清和肌研".into(), en: "Qinghe Skin Studio".into() },
-        opened: "2026-11-21T06:06:00.000Z".into(),
-        steps: vec!["深层清洁".into(), "补水导入".into()],
-        phases: vec!["before".into(), "after".into()],
-        tested: 25,
-        items: items.collect(),
-        photographs: photographs.collect(),
-        methods: metrics.iter().map(method).collect(),
-        metrics: metrics.to_vec(),
-        course: vec![course(&[0, 0, 0, 0]), course(&[0, 0, 1])],
-        skin_type: "油性".into(),
-        ..Sheet::default()
-    }
-}
-
-/// Every refusal, every note, the model's method, and both single phases.
-fn odd() -> Vec<Sheet> {
-    let refused = |refusal: &Refusal| item("pores", Region::Nose, (0.4, 0.0), "not_comparable", Some(refusal.as_str()));
-    let notes = ["one", "cameras_differ", "poor", "as_taken"];
-    let photographs = notes.iter().map(|note| Photographs {
-        view: "close".into(),
-        light: "uv".into(),
-        before: None,
-        after: Some("01a1f0c2-4b00-7000-8000-00000000010a".into()),
-        note: (*note).into(),
-    });
-    let model = Method {
-        metric: "pores".into(),
-        phase: "after".into(),
-        unit: String::new(),
-        by: ["pores-dog", "1.10.2", "0123456789ab", "cpu/1.28.0"].map(str::to_owned).into(),
-        repeats: (0, 0),
-        left_out: 0,
-    };
-    let refusals = Sheet {
-        tested: 13,
-        items: Refusal::ALL.iter().map(refused).collect(),
-        photographs: photographs.collect(),
-        methods: vec![model],
-        metrics: vec![metric("pores", "毛孔", "Pores", "lower")],
-        skin_type: "敏感偏干".into(),
-        ..whole()
-    };
-    let single = |phase: &str| Sheet {
-        phases: vec![phase.into()],
-        tested: 0,
-        items: Vec::new(),
-        photographs: Vec::new(),
-        skin_type: "combination".into(),
-        values: Region::ALL
-            .iter()
-            .map(|region| Value {
-                phase: phase.into(),
-                metric: "moisture".into(),
-                region: region.to_string(),
-                value: "35.0".into(),
-                unit: "%".into(),
-            })
-            .collect(),
-        ..whole()
-    };
-    let worse = |change: f64| item("moisture", Region::Nose, (35.0, change), "worsened", None);
-    let target = |verdict: &str| item("sebum", Region::Chin, (35.0, 9.0), verdict, None);
-    let worse = Sheet { items: vec![worse(-9.0), worse(9.0), target("improved"), target("worsened")], ..whole() };
-    let neutral = Sheet { items: vec![item("tone", Region::Chin, (35.0, 9.0), "improved", None)], ..whole() };
-    let nothing = Sheet { phases: Vec::new(), values: Vec::new(), skin_type: "dry".into(), ..single("before") };
-    let unjudged = Sheet { phases: vec!["before".into(), "after".into()], ..nothing.clone() };
-    vec![refusals, single("before"), single("after"), nothing, unjudged, worse, neutral]
-}
-
 async fn html(response: Response) -> String {
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a page");
     String::from_utf8(bytes.to_vec()).expect("text")
@@ -211,7 +81,7 @@ async fn html(response: Response) -> String {
 
 async fn drawn(tongue: Tongue, sheet: Sheet) -> String {
     let opened = Opened { sheet, expires: Timestamp::from_unix_ms(1_780_000_000_000) };
-    html(report(tongue, TOKEN, &opened)).await
+    html(report(tongue, TOKEN, &opened, true)).await
 }
 
 /// Every page there is, in one language.
@@ -223,13 +93,45 @@ async fn all(tongue: Tongue) -> Vec<String> {
         html(wait(tongue)).await,
         html(away(tongue)).await,
         html(nothing_said(tongue, TOKEN)).await,
-        html(thanks(tongue, TOKEN, &said)).await,
+        html(full(tongue, TOKEN)).await,
+        html(thanks(tongue, TOKEN, &said, true)).await,
+        html(no_paper(tongue, TOKEN)).await,
         drawn(tongue, whole()).await,
     ];
     for sheet in odd() {
         pages.push(drawn(tongue, sheet).await);
     }
     pages
+}
+
+/// Every text of the papers there are, in one language, without what the salon wrote itself.
+fn papers(tongue: Tongue) -> Vec<String> {
+    fn texts(value: &serde_json::Value, said: &mut Vec<String>) {
+        match value {
+            serde_json::Value::String(text) => said.push(text.clone()),
+            serde_json::Value::Array(all) => all.iter().for_each(|one| texts(one, said)),
+            serde_json::Value::Object(all) => all.values().for_each(|one| texts(one, said)),
+            _ => {}
+        }
+    }
+    let mut said = Vec::new();
+    for sheet in std::iter::once(whole()).chain(odd()) {
+        let pairs = 0..sheet.photographs.len();
+        let shown: Vec<Shown> = pairs
+            .map(|at| Shown {
+                at,
+                before: Some("a.jpg".into()),
+                after: None,
+                changes: ["change1", "change2"].map(|role| (role.into(), "c.jpg".into())).into(),
+            })
+            .collect();
+        let mut data = paper::data(tongue.lang(), &sheet, None, &shown);
+        data["salon"].take();
+        data["steps"].take();
+        data["beautician"].take();
+        texts(&data, &mut said);
+    }
+    said
 }
 
 /// Without what the salon wrote itself.
@@ -250,8 +152,9 @@ fn read(page: &str) -> String {
 #[tokio::test]
 async fn no_page_in_any_language_says_a_forbidden_word() {
     for tongue in Tongue::ALL {
-        for page in all(*tongue).await {
-            let said = read(&page).to_lowercase();
+        let pages = all(*tongue).await;
+        for page in pages.iter().chain(&papers(*tongue)) {
+            let said = read(page).to_lowercase();
             for word in FORBIDDEN {
                 let before = said.split_once(word).map(|(before, _)| before.chars().rev().take(30).collect::<String>());
                 let before = before.map(|reversed| reversed.chars().rev().collect::<String>());
@@ -262,12 +165,20 @@ async fn no_page_in_any_language_says_a_forbidden_word() {
 }
 
 #[tokio::test]
-async fn every_character_of_a_traditional_page_is_known_to_the_table() {
-    for page in all(Tongue::Hans).await {
-        assert_eq!(hant::tests::unknown(&ours(&read(&page))), Vec::<char>::new(), "add them to src/report/hant.rs");
+async fn a_traditional_page_holds_no_simplified_character_but_what_the_salon_wrote() {
+    let pages = all(Tongue::Hant).await.into_iter().map(|page| ours(&read(&page)));
+    for said in pages.chain(papers(Tongue::Hant)) {
+        let left: String =
+            said.chars().zip(traditional::sentence(&said).chars()).filter(|(a, b)| a != b).map(|(a, _)| a).collect();
+        assert_eq!(left, "", "a wording is missing in src/report/traditional_reports.rs: {said}");
     }
     let page = drawn(Tongue::Hant, whole()).await;
-    assert!(page.contains("護理後") && page.contains("<bdi>深层清洁</bdi>") && page.contains("lang=\"zh-Hant\""));
+    assert!(
+        page.contains("護理後")
+            && page.contains("<bdi>镜湖舒缓</bdi>")
+            && page.contains("<bdi>毛孔清潔</bdi>")
+            && page.contains("lang=\"zh-Hant\"")
+    );
 }
 
 #[tokio::test]
@@ -278,7 +189,7 @@ async fn a_page_is_whole_under_its_own_policy_and_small() {
             assert!(!page.contains(" style="), "a style attribute is blocked by the policy");
             assert!(page.contains(&format!("<style>{STYLE}</style>")), "the digest is of these very bytes");
         }
-        let whole = &pages[5];
+        let whole = &pages[7];
         assert!(whole.contains(&format!("<script>{SCRIPT}</script>")));
         assert!(!whole.contains("01a1f0c2"), "an id is on the page");
         assert!(whole.contains("loading=\"lazy\""));
@@ -299,6 +210,89 @@ async fn what_a_salon_writes_is_text_and_never_markup() {
     }
 }
 
+/// Aligned photographs say so and are asked for as such; every sign of their pictures stands in words beside it, and so does that
+/// a mark alone is no change. Pictures of change are asked for when they are opened, and what no page knows is passed over.
+#[tokio::test]
+async fn pictures_of_a_pair_say_what_they_show_and_what_they_do_not() {
+    for tongue in Tongue::ALL {
+        let lang = tongue.lang();
+        let mut sheet = whole();
+        sheet.photographs.truncate(1);
+        let page = drawn(*tongue, sheet.clone()).await;
+        for word in ["pair_before", "pair_after", "change1", "change2"] {
+            assert!(page.contains(&format!("/r/{TOKEN}/0/{word}\"")), "{word}");
+        }
+        assert!(!page.contains("/0/before") && !page.contains("/0/after"));
+        assert!(page.contains(overlay::aligned(lang)));
+        let changes: Vec<&str> = page.split("<details class=\"change\">").skip(1).collect();
+        assert_eq!(changes.len(), 2);
+        for (change, drawn) in changes.iter().zip([ChangeDrawn::Marks, ChangeDrawn::Tint]) {
+            let change = change.split("</details>").next().expect("it ends");
+            assert!(change.contains("loading=\"lazy\"") && change.contains(overlay::no_verdict(lang)));
+            for key in overlay::key(lang, drawn) {
+                assert!(change.contains(&format!("{}{}", key.sign, key.words)), "{}", key.words);
+            }
+        }
+        let unknown = |word: &str| PairPicture { role: word.into(), how: word.into(), ..laid().pictures[2].clone() };
+        sheet.photographs[0].pair.as_mut().expect("a pair").pictures.extend(["change9", "x"].map(unknown));
+        assert_eq!(drawn(*tongue, sheet.clone()).await.split("<details class=\"change\">").count(), 3);
+        // Half a pair is none.
+        sheet.photographs[0].pair.as_mut().expect("a pair").pictures.remove(1);
+        let page = drawn(*tongue, sheet.clone()).await;
+        assert!(page.contains("/0/before\"") && page.contains("/0/after\"") && !page.contains("class=\"change\""));
+        assert!(!page.contains(overlay::aligned(lang)));
+        sheet.photographs[0].pair = Some(Pair { refusal: "not_registered".into(), pictures: Vec::new() });
+        let page = drawn(*tongue, sheet).await;
+        assert!(page.contains(&overlay::not_aligned(lang, Refusal::NotRegistered)) && page.contains("/0/before\""));
+    }
+}
+
+/// The salon's colour stands in a rule of its own that the policy of this answer names, and of no other.
+#[tokio::test]
+async fn a_salons_look_is_on_the_page_and_in_its_policy() {
+    let mut sheet = whole();
+    sheet.look = Look { colour: "#5B3A8C".into(), logo: "data:image/png;base64,AAAA".into() };
+    let policy = |mut answer: Response| {
+        super::super::headers::put(&mut answer);
+        answer.headers()["content-security-policy"].to_str().expect("text").to_owned()
+    };
+    let answer = |sheet: Sheet| {
+        let opened = Opened { sheet, expires: Timestamp::from_unix_ms(1_780_000_000_000) };
+        report(Tongue::Hans, TOKEN, &opened, true)
+    };
+    let rule = ":root{--jade:#5B3A8C}";
+    let digest = openssl::base64::encode_block(&openssl::sha::sha256(rule.as_bytes()));
+    assert!(policy(answer(sheet.clone())).contains(&format!("'sha256-{digest}'")));
+    assert!(!policy(answer(whole())).contains(&digest));
+    let page = html(answer(sheet.clone())).await;
+    assert!(
+        page.contains(&format!("<style>{rule}</style>")) && page.contains(r#"<img src="data:image/png;base64,AAAA""#)
+    );
+    // What is no colour is none of ours to write into a style sheet.
+    sheet.look.colour = "red}body{display:none".into();
+    assert!(!html(answer(sheet)).await.contains("display:none}</style>"));
+}
+
+/// Stars promised an answer within hours, and a wish for no more messages was said to be fulfilled, which nothing acts on.
+#[tokio::test]
+async fn thanks_promise_nothing_that_is_not_done() {
+    let said = |topic: Topic| Said { id: FeedbackId::from_bits(1), topic, stars: Some(5), words: String::new() };
+    for tongue in Tongue::ALL {
+        let page = async |topic: Topic| read(&html(thanks(*tongue, TOKEN, &[said(topic)], false)).await);
+        for topic in [Topic::Visit, Topic::Step, Topic::Withdraw] {
+            let page = page(topic).await;
+            assert!(!page.contains("24") && !page.contains("72"), "{topic} asks nobody for anything: {page}");
+        }
+        for topic in [Topic::Call, Topic::Unsubscribe, Topic::MyData, Topic::Erasure] {
+            assert!(page(topic).await.contains("24"), "{topic} has its hours");
+        }
+        let unsubscribed = page(Topic::Unsubscribe).await;
+        for promise in ["不会再给您发", "不會再給您發", "will send you no more"] {
+            assert!(!unsubscribed.contains(promise), "a person must see to it: {unsubscribed}");
+        }
+    }
+}
+
 /// What a page of the samples shows: its address and the word that makes a form one are other each time, and the photographs are
 /// those of a rendered face beside it.
 fn as_sample(page: &str) -> String {
@@ -310,7 +304,10 @@ fn as_sample(page: &str) -> String {
     let out = out.trim_end_matches("name=\"once\" value=\"\"").to_owned();
     let out = (0..3).fold(out, |out, at| {
         let at = format!("/r/{TOKEN}/{at}/");
-        out.replace(&format!("{at}before"), "front-before.jpg").replace(&format!("{at}after"), "front-after.jpg")
+        let out = out.replace(&format!("{at}pair_"), "front-pair-").replace(&format!("{at}change"), "front-change");
+        ["front-pair-before", "front-pair-after", "front-change1", "front-change2"]
+            .into_iter()
+            .fold(out, |out, name| out.replace(&format!("\"{name}\""), &format!("\"{name}.jpg\"")))
     });
     out.replace(TOKEN, "00000000000000000000000000000000")
 }

@@ -47,6 +47,8 @@ words! {
         Confirmed = "confirmed",
         /// Carried over from an earlier picture by registration.
         Inherited = "inherited",
+        /// Where a model's detector saw them; a person has still to confirm.
+        Proposed = "proposed",
     }
 }
 

@@ -1,5 +1,6 @@
 //! The customer's card: what the beautician must know before anything else, and what the customer likes.
 
+use super::Timestamp;
 use std::fmt;
 
 /// Empty texts mean: not known. Health is in here: `Debug` prints nothing of it.
@@ -17,6 +18,8 @@ pub struct Card {
     /// Course of treatment that was bought, and of how many visits; 0 where it has no end.
     pub course: String,
     pub course_total: u32,
+    /// Since when visits count for it; `None`: all of them.
+    pub course_since: Option<Timestamp>,
 }
 
 impl Card {

@@ -28,6 +28,8 @@ words! {
         ScaleDiffers = "scale_differs",
         TooCoarse = "too_coarse",
         NotRegistered = "not_registered",
+        /// One photograph is so much softer than the other that they cannot be brought to one sharpness.
+        SharpnessDiffers = "sharpness_differs",
         /// Fewer than 30 degrees of freedom behind the device's repeatability, or none declared.
         RepeatabilityUnknown = "repeatability_unknown",
         Missing = "missing",
@@ -55,6 +57,11 @@ pub struct Compared {
     pub refusal: Option<Refusal>,
     /// The model behind an image measure; `None` for a probe's reading.
     pub engine: Option<Engine>,
+}
+
+words! {
+    /// How a picture shows where a metric changed: by marks where something went, came or stayed, or by a tint of less and more.
+    pub enum Drawn as "way of drawing" { Marks = "marks", Tint = "tint" }
 }
 
 words! {

@@ -22,6 +22,21 @@ words! {
     }
 }
 
+impl Topic {
+    /// How often it is taken of one visit on the pages of its reports; `None` for what must always be heard. Whoever has the
+    /// link can say something, and each word is an event for two people to read.
+    #[must_use]
+    pub const fn most(self) -> Option<u32> {
+        match self {
+            Self::Withdraw => None,
+            // A treatment has a dozen steps.
+            Self::Step => Some(120),
+            Self::Visit | Self::Call => Some(20),
+            Self::Unsubscribe | Self::MyData | Self::Erasure => Some(10),
+        }
+    }
+}
+
 words! {
     /// How far it came; each step is an event of its own.
     pub enum Stage as "stage" { Given = "given", Answered = "answered", Solved = "solved" }

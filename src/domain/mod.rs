@@ -9,9 +9,12 @@ pub mod card;
 pub mod comparison;
 pub mod consent;
 pub mod customer;
+pub mod day;
 pub mod device;
 pub mod feedback;
+pub mod follow_up;
 pub mod id;
+pub mod look;
 pub mod metric;
 pub mod plan;
 pub mod quantity;
@@ -19,12 +22,18 @@ pub mod reading;
 pub mod region;
 pub mod scan;
 pub mod score;
+pub mod service_log;
 pub mod sheet;
 pub mod staff;
+pub mod suggestion;
 pub mod time;
+pub mod treatment;
 pub mod visit;
+pub mod whose;
 pub mod word;
+pub mod zone;
 
+pub use day::Day;
 pub use id::{
     AppointmentId, BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, ReadingId,
     RepeatId, ReportId, ScanId, ScoreId, VisitId,
@@ -33,3 +42,4 @@ pub use quantity::Quantity;
 pub use region::Region;
 pub use time::{ClockState, Stamp, Timestamp};
 pub use word::UnknownWord;
+pub use zone::Zone;

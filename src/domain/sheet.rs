@@ -23,6 +23,8 @@ pub struct Sheet {
     pub remark: String,
     /// `2026-12-04`; empty where none was agreed.
     pub next_day: String,
+    /// The treatment that was chosen, by its name in the salon's file; empty where nobody chose.
+    pub treatment: String,
 }
 
 impl Sheet {
@@ -33,7 +35,7 @@ impl Sheet {
 }
 
 /// What a measurement depends on beside the skin. `None`: not known.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Conditions {
     pub probe_wiped: bool,
     /// Minutes the customer sat still in this room.
@@ -44,6 +46,10 @@ pub struct Conditions {
     pub celsius: Option<Quantity>,
     /// Relative humidity in %.
     pub humidity: Option<Quantity>,
+    /// The sensor that gave them, several with a comma between; empty where one of them was typed.
+    pub climate_by: String,
+    /// The day (`2026-12-04`) of the oldest calibration among the devices that were ready; empty where nobody stated one.
+    pub calibrated: String,
 }
 
 /// What makes a reading less comparable than it could be.
@@ -127,10 +133,11 @@ mod tests {
             washed_min: Some(30),
             celsius: "22.0".parse().ok(),
             humidity: "50".parse().ok(),
+            ..Conditions::default()
         };
         assert_eq!(good.cautions(), []);
         let bad = |change: fn(&mut Conditions)| {
-            let mut conditions = good;
+            let mut conditions = good.clone();
             change(&mut conditions);
             conditions.cautions()
         };

@@ -13,7 +13,7 @@ words! {
 pub struct Person {
     /// Short, as on the badge: `b-07`. Stands in records and goes to HQ; never a name.
     pub id: String,
-    /// As it stands on the log-in page; stays in the store.
+    /// As it stands on the log-in page, and on the reports of those whom the person served.
     pub name: String,
     pub role: Role,
 }
@@ -24,6 +24,10 @@ impl fmt::Debug for Person {
         write!(f, "Person({id}, {role})")
     }
 }
+
+/// What stands in the place of an id where nobody was logged in and nobody said who worked.
+pub const STATION: &str = "station";
+pub const MACHINE: &str = "machine";
 
 /// Wrong PINs in a row that cost nothing but another try.
 pub const FREE_TRIES: u32 = 4;

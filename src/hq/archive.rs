@@ -9,10 +9,11 @@ use super::{
     database::engine::{Engine, Row, first, only, transaction, values},
     erasure::without_content,
     events::redacted,
-    filing::{remove_later, sealed},
+    filing::{kept_after_all, remove_after_all, remove_later, remove_unless_named, sealed},
     shelf::{Sealed, Shelves},
+    waits,
 };
-use crate::domain::Timestamp;
+use crate::{domain::Timestamp, sync::envelope::Event};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -108,12 +109,15 @@ impl Month {
 pub fn archive(engine: &mut dyn Engine, shelves: &Shelves, before: Month, now: Timestamp) -> Result<u64, HqError> {
     let mut all = 0;
     // Reads the whole table once; the order of `n` is no order in time where a clock was set back.
-    let oldest: Option<i64> = only(engine, "SELECT min(received_ms) FROM events WHERE segment IS NULL", &[])?;
+    let oldest: Option<i64> = transaction(engine, |engine| {
+        engine.take_time()?;
+        only(engine, "SELECT min(received_ms) FROM events WHERE segment IS NULL", &[])
+    })?;
     let Some(oldest) = oldest else { return Ok(0) };
     let mut month = Month::of(Timestamp::from_unix_ms(oldest));
     while month < before {
-        let mut after = 0;
-        while let Some((last, events)) = segment(engine, shelves, month, after, now)? {
+        let mut after = Place::default();
+        while let Some((last, events)) = segment(engine, shelves, month, &after, now)? {
             (after, all) = (last, all + events);
         }
         month = month.next();
@@ -121,56 +125,85 @@ pub fn archive(engine: &mut dyn Engine, shelves: &Shelves, before: Month, now: T
     Ok(all)
 }
 
-/// The next segment of a month; the last row looked at, and how many events went.
+/// The key of an event: gateway, epoch, sequence.
+type Place = (String, String, u64);
+
+/// The next segment of a month; the last row looked at, and how many events went. In the order of their keys, since facts are made again
+/// in that order: a segment that held a few events of every store would be read once for each of them.
+/// Read and written in one transaction that
+/// keeps everyone else from taking content out of events, so that none comes to lie there that was taken out meanwhile.
 fn segment(
     engine: &mut dyn Engine,
     shelves: &Shelves,
     month: Month,
-    after: u64,
+    after: &Place,
     now: Timestamp,
-) -> Result<Option<(u64, u64)>, HqError> {
+) -> Result<Option<(Place, u64)>, HqError> {
+    let place = announced(engine, shelves, &month.to_string(), now)?;
+    let done = transaction(engine, |engine| {
+        engine.take_time()?;
+        engine.keep_records(true)?;
+        let done = fill(engine, shelves, month, after, &place, now)?;
+        if kept_after_all(engine, &place)? { Ok(done) } else { Err(took_too_long(&place)) }
+    });
+    if done.is_err() {
+        remove_after_all(engine, &place)?;
+    }
+    done
+}
+
+fn took_too_long(place: &Sealed) -> HqError {
+    HqError::Objects { name: place.name.clone(), reason: "writing it took longer than its place was kept".to_owned() }
+}
+
+/// A place for a segment, among the removals until a row names it: where this ends in between, nothing lies there for ever.
+fn announced(engine: &mut dyn Engine, shelves: &Shelves, month: &str, now: Timestamp) -> Result<Sealed, HqError> {
+    let place = shelves.place(shelves.newest(), name(month));
+    remove_unless_named(engine, &place, now)?;
+    Ok(place)
+}
+
+fn fill(
+    engine: &mut dyn Engine,
+    shelves: &Shelves,
+    month: Month,
+    (gateway, epoch, seq): &Place,
+    place: &Sealed,
+    now: Timestamp,
+) -> Result<Option<(Place, u64)>, HqError> {
     let Range { start, end } = month.span();
     let rows = engine.query(
         "SELECT e.n, e.gateway, e.epoch, e.seq, e.received_ms, e.body,
              CASE WHEN e.refused IS NULL AND e.seq <= coalesce(p.upto, 0) THEN 1 ELSE 0 END
          FROM events e LEFT JOIN projected p ON p.gateway = e.gateway AND p.epoch = e.epoch
-         WHERE e.n > ?1 AND e.received_ms >= ?2 AND e.received_ms < ?3 AND e.segment IS NULL ORDER BY e.n LIMIT ?4",
-        values![after, start, end, EVENTS as u64],
+         WHERE (e.gateway, e.epoch, e.seq) > (?1, ?2, ?3) AND e.received_ms >= ?4 AND e.received_ms < ?5
+         AND e.segment IS NULL ORDER BY e.gateway, e.epoch, e.seq LIMIT ?6",
+        values![gateway, epoch, *seq, start, end, EVENTS as u64],
     )?;
     let Some(last) = rows.last() else { return Ok(None) };
-    let last = last.get(0)?;
+    let last = (last.get(1)?, last.get(2)?, last.get(3)?);
     let may_go = |row: &&Row| row.get::<bool>(6).unwrap_or(false);
     let lines = rows.iter().filter(may_go).map(Line::from_row).collect::<Result<Vec<_>, _>>()?;
     if lines.is_empty() {
         return Ok(Some((last, 0)));
     }
-    let place = shelves.place(shelves.newest(), name(&month.to_string()));
     let bytes: u64 = lines.iter().map(|line| line.body.len() as u64).sum();
-    shelves.put(&place, &pack(&lines))?;
+    shelves.put(place, &pack(&lines))?;
     // Nothing is taken out of the rows before it can be read there.
-    if shelves.get(&place)?.as_deref().map(unpack).transpose()?.as_deref() != Some(&lines[..]) {
-        return Err(HqError::Unsealed { name: place.name });
+    if shelves.get(place)?.as_deref().map(unpack).transpose()?.as_deref() != Some(&lines[..]) {
+        return Err(HqError::Unsealed { name: place.name.clone() });
     }
     let events = lines.len() as u64;
-    transaction(engine, |engine| {
-        let Sealed { which, name, key } = &place;
-        let number: i64 = only(
-            engine,
-            "INSERT INTO segments(month, events, bytes, shelf, object, sealed_key, written_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING n",
-            values![&month.to_string(), events, bytes, which.word(), name, key.as_slice(), now.unix_ms()],
-        )?;
-        for Line { n, body, .. } in &lines {
-            // A row that was redacted meanwhile keeps what it holds now, and the segment is written anew without it.
-            engine.execute(
-                "UPDATE events SET body = CASE WHEN body = ?3 THEN '' ELSE body END, segment = ?2 WHERE n = ?1",
-                values![*n, number, body],
-            )?;
-        }
-        let changed: u64 =
-            only(engine, "SELECT count(*) FROM events WHERE segment = ?1 AND body <> ''", values![number])?;
-        if changed > 0 { write_anew(engine, shelves, number) } else { Ok(()) }
-    })?;
+    let Sealed { which, name, key } = place;
+    let number: i64 = only(
+        engine,
+        "INSERT INTO segments(month, events, bytes, shelf, object, sealed_key, written_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING n",
+        values![&month.to_string(), events, bytes, which.word(), name, key.as_slice(), now.unix_ms()],
+    )?;
+    for Line { n, .. } in &lines {
+        engine.execute("UPDATE events SET body = '', segment = ?2 WHERE n = ?1", values![*n, number])?;
+    }
     Ok(Some((last, events)))
 }
 
@@ -183,6 +216,10 @@ impl Line {
     fn from_row(row: &Row) -> Result<Self, HqError> {
         let (n, gateway, epoch, seq) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         Ok(Self { n, gateway, epoch, seq, received_ms: row.get(4)?, body: row.get(5)? })
+    }
+
+    fn is_redacted(&self) -> bool {
+        serde_json::from_str::<Event>(&self.body).is_ok_and(|event| event.kind == redacted())
     }
 }
 
@@ -202,12 +239,28 @@ fn unpack(bytes: &[u8]) -> Result<Vec<Line>, HqError> {
     text.lines().map(|line| serde_json::from_str(line).map_err(|fault| wrong(fault.to_string()))).collect()
 }
 
+/// A segment as it counts now: without what was taken out since it was written.
 fn read(engine: &mut dyn Engine, shelves: &Shelves, number: i64) -> Result<(Sealed, Vec<Line>), HqError> {
     let row = first(engine, "SELECT shelf, object, sealed_key FROM segments WHERE n = ?1", values![number])?;
     let place = row.map(|row| sealed(&row, 0)).transpose()?.flatten();
-    let place = place.ok_or(HqError::Shape { at: 0, expected: "the segment's row" })?;
+    let place = place.ok_or_else(|| HqError::Segment { reason: format!("no row names segment {number}") })?;
     let bytes = shelves.get(&place)?.ok_or_else(|| HqError::Gone { name: place.name.clone() })?;
-    Ok((place, unpack(&bytes)?))
+    let mut lines = unpack(&bytes)?;
+    let rows =
+        engine.query("SELECT n, body FROM events WHERE segment = ?1 AND kind = ?2", values![number, &redacted()])?;
+    let gone = rows.iter().map(|row| Ok::<_, HqError>((row.get::<u64>(0)?, row.get::<String>(1)?)));
+    let gone: BTreeMap<u64, String> = gone.collect::<Result<_, _>>()?;
+    for line in &mut lines {
+        match gone.get(&line.n) {
+            // Redacted by the store: its own words stand in the row.
+            Some(body) if !body.is_empty() => line.body.clone_from(body),
+            // Written anew since: what stands there says why.
+            Some(_) if line.is_redacted() => {}
+            Some(_) => line.body = without_content(&line.body),
+            None => {}
+        }
+    }
+    Ok((place, lines))
 }
 
 /// Fills in bodies that are archived: `segment, n, body`.
@@ -223,49 +276,80 @@ pub(super) fn bring<'a>(
             open = Some((segment, lines.into_iter().map(|line| (line.n, line.body)).collect()));
         }
         if let Some((_, bodies)) = &mut open {
-            *body = bodies.remove(&n).ok_or(HqError::Shape { at: 0, expected: "the archived body" })?;
+            let missing = || HqError::Segment { reason: format!("event {n} is not in segment {segment}") };
+            *body = bodies.remove(&n).ok_or_else(missing)?;
         }
     }
     Ok(())
 }
 
-/// Writes a segment again without what was redacted since; the old object goes from the shelf, and its key with it.
-pub(super) fn write_anew(engine: &mut dyn Engine, shelves: &Shelves, number: i64) -> Result<(), HqError> {
-    let (old, mut lines) = read(engine, shelves, number)?;
-    let rows =
-        engine.query("SELECT n, body FROM events WHERE segment = ?1 AND kind = ?2", values![number, &redacted()])?;
-    let gone = rows.iter().map(|row| Ok::<_, HqError>((row.get::<u64>(0)?, row.get::<String>(1)?)));
-    let gone: BTreeMap<u64, String> = gone.collect::<Result<_, _>>()?;
-    for line in &mut lines {
-        match gone.get(&line.n) {
-            // Redacted by the store: its own words stand in the row.
-            Some(body) if !body.is_empty() => line.body.clone_from(body),
-            Some(_) => line.body = without_content(&line.body),
-            None => {}
+/// Writes a segment again without what was taken out since; the old object goes from the shelf, and its key with it. Read and
+/// written outside of any transaction, so that a shelf that takes its time holds nobody up; it counts only if nothing was taken
+/// out meanwhile and nobody else has written it. `false`: it is to be tried again.
+fn write_anew(engine: &mut dyn Engine, shelves: &Shelves, number: i64, place: &Sealed) -> Result<bool, HqError> {
+    let before = taken_out(engine, number)?;
+    let (old, lines) = read(engine, shelves, number)?;
+    shelves.put(place, &pack(&lines))?;
+    transaction(engine, |engine| {
+        engine.take_time()?;
+        engine.keep_records(true)?;
+        let as_read = "SELECT 1 FROM segments WHERE n = ?1 AND object = ?2";
+        let as_read = first(engine, as_read, values![number, &old.name])?.is_some();
+        if !as_read || taken_out(engine, number)? != before || !kept_after_all(engine, place)? {
+            return Ok(false);
         }
-    }
-    let month: String = only(engine, "SELECT month FROM segments WHERE n = ?1", values![number])?;
-    let place = shelves.place(shelves.newest(), name(&month));
-    shelves.put(&place, &pack(&lines))?;
-    remove_later(engine, Some(&old))?;
-    engine.execute(
-        "UPDATE segments SET shelf = ?2, object = ?3, sealed_key = ?4 WHERE n = ?1",
-        values![number, place.which.word(), &place.name, place.key.as_slice()],
-    )?;
-    engine.execute("UPDATE events SET body = '' WHERE segment = ?1 AND body <> ''", values![number])?;
-    Ok(())
+        remove_later(engine, Some(&old))?;
+        engine.execute(
+            "UPDATE segments SET shelf = ?2, object = ?3, sealed_key = ?4 WHERE n = ?1",
+            values![number, place.which.word(), &place.name, place.key.as_slice()],
+        )?;
+        engine.execute("UPDATE events SET body = '' WHERE segment = ?1 AND body <> ''", values![number])?;
+        engine.execute("DELETE FROM stale_segments WHERE n = ?1", values![number])?;
+        waits::over(engine, &waits::segment(number))?;
+        Ok(true)
+    })
 }
 
-/// Writes anew what holds something that was redacted since.
-pub(super) fn write_stale_anew(engine: &mut dyn Engine, shelves: &Shelves) -> Result<(), HqError> {
-    for row in engine.query("SELECT n FROM stale_segments ORDER BY n", &[])? {
+/// How many events of a segment were taken out; none ever comes back.
+fn taken_out(engine: &mut dyn Engine, number: i64) -> Result<u64, HqError> {
+    let sql = "SELECT count(*) FROM events WHERE segment = ?1 AND kind = ?2";
+    only(engine, sql, values![number, &redacted()])
+}
+
+/// Writes anew what holds something that was taken out since. A segment that cannot be read or written now waits, and is
+/// listed; the others do not wait for it. Gives what the shelves said.
+pub(super) fn write_stale_anew(
+    engine: &mut dyn Engine,
+    shelves: &Shelves,
+    now: Timestamp,
+) -> Result<Vec<HqError>, HqError> {
+    let mut faults = Vec::new();
+    let stale = engine
+        .query("SELECT t.n, s.month FROM stale_segments t LEFT JOIN segments s ON s.n = t.n ORDER BY t.n", &[])?;
+    for row in stale {
         let number: i64 = row.get(0)?;
-        transaction(engine, |engine| {
-            write_anew(engine, shelves, number)?;
-            engine.execute("DELETE FROM stale_segments WHERE n = ?1", values![number])
-        })?;
+        let Some(month) = row.get::<Option<String>>(1)? else {
+            // Brought back by an older program, which left this behind.
+            engine.execute("DELETE FROM stale_segments WHERE n = ?1", values![number])?;
+            continue;
+        };
+        let place = announced(engine, shelves, &month, now)?;
+        let done = write_anew(engine, shelves, number, &place);
+        if !matches!(done, Ok(true)) {
+            remove_after_all(engine, &place)?;
+        }
+        match done {
+            Err(fault) if fault.is_of_a_shelf() => {
+                // Brought back into the rows meanwhile, it waits for nothing.
+                if first(engine, "SELECT 1 FROM stale_segments WHERE n = ?1", values![number])?.is_some() {
+                    waits::note(engine, &waits::segment(number), &fault, now)?;
+                    faults.push(fault);
+                }
+            }
+            done => drop(done?),
+        }
     }
-    Ok(())
+    Ok(faults)
 }
 
 /// What is archived, by month.
@@ -312,16 +396,21 @@ pub fn show(engine: &mut dyn Engine, shelves: &Shelves, month: Month, out: &mut 
 pub fn bring_back(engine: &mut dyn Engine, shelves: &Shelves, month: Month) -> Result<u64, HqError> {
     let mut back = 0;
     for number in segments(engine, month)? {
-        let (place, lines) = read(engine, shelves, number)?;
-        transaction(engine, |engine| {
+        back += transaction(engine, |engine| {
+            engine.take_time()?;
+            // Read under the lock: what is taken out from now on is taken out of the rows.
+            engine.keep_records(true)?;
+            let (place, lines) = read(engine, shelves, number)?;
             for Line { n, body, .. } in &lines {
                 let sql = "UPDATE events SET body = ?2, segment = NULL WHERE n = ?1 AND segment = ?3";
                 engine.execute(sql, values![*n, body, number])?;
             }
             remove_later(engine, Some(&place))?;
-            engine.execute("DELETE FROM segments WHERE n = ?1", values![number])
+            engine.execute("DELETE FROM stale_segments WHERE n = ?1", values![number])?;
+            waits::over(engine, &waits::segment(number))?;
+            engine.execute("DELETE FROM segments WHERE n = ?1", values![number])?;
+            Ok(lines.len() as u64)
         })?;
-        back += lines.len() as u64;
     }
     Ok(back)
 }

@@ -1,19 +1,20 @@
 //! Command line of `skinlink-hq`. Exit codes: 0 done, 1 failed while running, 2 wrong arguments or configuration.
 
 use super::{
-    HqError, archive,
+    HqError, agenda, alarms, archive,
     archive::Month,
     config::{RawDatabase, RawHqConfig, ShelfSettings},
-    database::{Database, Place},
+    database::{self, Database, Erased, Place, engine::Engine},
     dead_letters, filing,
     images::Rules,
     records,
     shelf::Shelves,
     stores,
     tail::{self, TailOptions},
+    unheard,
 };
 use clap::{Parser, Subcommand};
-use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -92,6 +93,27 @@ enum Command {
         #[arg(long, conflicts_with = "before")]
         show: Option<Month>,
     },
+    /// Show what customers said on their reports here and no store has taken yet, and what to do about it
+    Words {
+        #[command(flatten)]
+        from: Records,
+        /// Take this one out: a person has seen to it
+        #[arg(long, value_name = "ID")]
+        done: Option<String>,
+    },
+    /// Show what went wrong and was written down: unreadable messages, moved gateways, lost events
+    Alarms {
+        #[command(flatten)]
+        from: Records,
+        /// Take this one out: a person has seen to it
+        #[arg(long, value_name = "N")]
+        done: Option<u64>,
+    },
+    /// Appointments that go down to a store
+    Agenda {
+        #[command(subcommand)]
+        what: AgendaCommand,
+    },
     /// Erase a person of a store at headquarters: pictures, numbers, raw events, archived months
     Erase {
         #[command(flatten)]
@@ -110,10 +132,51 @@ enum Command {
         gateway: String,
         #[arg(long)]
         capture: String,
-        /// report, derivative or original
+        /// report, derivative, original, or one of a pair: pair_before, pair_after, change1 to change6
         #[arg(long, default_value = "report")]
         role: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum AgendaCommand {
+    /// Take in new and changed appointments from a file of the CRM (docs/hq-crm.md); all of it or nothing
+    Put {
+        #[command(flatten)]
+        from: Box<Records>,
+        #[arg(long)]
+        store: String,
+        /// The file names all that is booked from now on: what it does not name is called off
+        #[arg(long)]
+        whole: bool,
+        /// JSON; - reads the standard input
+        file: PathBuf,
+    },
+    /// Show what is booked at a store and how far its gateways hold it; names no person
+    List {
+        #[command(flatten)]
+        from: Box<Records>,
+        #[arg(long)]
+        store: String,
+    },
+}
+
+impl AgendaCommand {
+    fn run(self) -> ExitCode {
+        match self {
+            Self::Put { from, store, whole, file } => match from.place() {
+                Ok(place) => ended(
+                    there(&place)
+                        .and_then(|()| agenda::put_file(&place, (&store, &file), whole, &mut std::io::stdout())),
+                ),
+                Err(wrong) => failed(2, &wrong),
+            },
+            Self::List { from, store } => match from.place() {
+                Ok(place) => ended(agenda::print(&place, &store, &mut std::io::stdout())),
+                Err(wrong) => failed(2, &wrong),
+            },
+        }
+    }
 }
 
 /// Where the records are: by the receiver's own file, or by flags.
@@ -127,8 +190,10 @@ struct Records {
 }
 
 impl Records {
+    /// The database alone: what reads no object needs no shelf.
     fn place(self) -> Result<Place, String> {
-        self.both().map(|(place, _)| place)
+        let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
+        self.flags.or(file.unwrap_or_default().database).resolve()
     }
 
     /// The database, and where the shelves are: in the folder of the data, else beside the SQLite file.
@@ -159,7 +224,10 @@ pub fn main() -> ExitCode {
     };
     // On a worker: it reads the connection itself, while the thread of `block_on` would have to be woken for each message.
     let ended = runtime.spawn(command(cli.command));
-    runtime.block_on(ended).unwrap_or_else(|fault| failed(1, &fault.to_string()))
+    let code = runtime.block_on(ended).unwrap_or_else(|fault| failed(1, &fault.to_string()));
+    // A shelf that does not answer keeps a thread; nothing that counts is under way on it any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 async fn command(command: Command) -> ExitCode {
@@ -189,15 +257,11 @@ async fn command(command: Command) -> ExitCode {
             Ok(place) => ended(stores::print(&place, json, &mut std::io::stdout())),
             Err(wrong) => failed(2, &wrong),
         },
-        Command::Rebuild { from } => match from.both() {
-            Ok((place, shelves)) => ended(
-                shelves
-                    .open()
-                    .and_then(|shelves| records::rebuild(&place, &shelves))
-                    .map(|events| println!("{events} events read")),
-            ),
-            Err(wrong) => failed(2, &wrong),
-        },
+        Command::Rebuild { from } => with_shelves(from, |place, shelves| {
+            let events = records::rebuild(place, shelves)?;
+            println!("{events} events read");
+            Ok(())
+        }),
         Command::Schema => {
             print!("{}", records::schema_page::page());
             ExitCode::SUCCESS
@@ -207,48 +271,88 @@ async fn command(command: Command) -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Replay { from, list: _, month: Some(month) } => with_shelves(from, |place, shelves| {
-            let back = archive::bring_back(&mut *place.open()?, shelves, month)?;
+            let back = archive::bring_back(&mut *open(place, shelves)?, shelves, month)?;
             println!("{back} events are in the database again");
             Ok(())
         }),
         Command::Archive { from, before, show } => {
             with_shelves(from, |place, shelves| archived(place, shelves, before, show))
         }
+        Command::Words { from, done } => match from.place() {
+            Ok(place) => ended(match done {
+                None => unheard::print(&place, &mut std::io::stdout()),
+                Some(feedback) => there(&place).and_then(|()| unheard::done(&place, &feedback, &mut std::io::stdout())),
+            }),
+            Err(wrong) => failed(2, &wrong),
+        },
+        Command::Alarms { from, done } => match from.place() {
+            Ok(place) => ended(match done {
+                None => alarms::print(&place, &mut std::io::stdout()),
+                Some(n) => there(&place).and_then(|()| alarms::done(&place, n, &mut std::io::stdout())),
+            }),
+            Err(wrong) => failed(2, &wrong),
+        },
+        Command::Agenda { what } => what.run(),
         Command::Erase { from, store, customer } => with_shelves(from, |place, shelves| {
             let mut database = Database::with(place, Arc::clone(shelves), Rules::default())?;
-            let receipt = database.erase(&store, &customer, crate::clock::now().wall)?;
+            let Erased { receipt, left } = database.erase(&store, &customer, crate::clock::now().wall)?;
             println!(
                 "erased: {} ids, {} visits, {} events, {} pictures",
                 receipt.customers, receipt.visits, receipt.events, receipt.pictures
             );
-            Ok(())
+            let waits = "what was sealed on a shelf before is read without erased persons from now on, and waits to be written anew";
+            left.into_iter().next().map_or(Ok(()), |fault| Err(HqError::Left { waits, fault: Box::new(fault) }))
         }),
         Command::Picture { from, gateway, capture, role } => {
             with_shelves(from, |place, shelves| picture(place, shelves, (&gateway, &capture, &role)))
         }
         Command::Replay { from, list, month: None } => match from.place() {
             Ok(place) if list => ended(dead_letters::print(&place, &mut std::io::stdout())),
-            Ok(place) => ended(dead_letters::replay(&place, &mut std::io::stdout())),
+            Ok(place) => ended(there(&place).and_then(|()| dead_letters::replay(&place, &mut std::io::stdout()))),
             Err(wrong) => failed(2, &wrong),
         },
     }
 }
 
+/// Opens the database to write, once the chain's key is known to be its own: what were sealed with another one, nobody could
+/// open again.
+fn open(place: &Place, shelves: &Shelves) -> Result<Box<dyn Engine>, HqError> {
+    let mut engine = place.open()?;
+    database::know_the_key(&mut *engine, shelves)?;
+    Ok(engine)
+}
+
+/// Opens the database to read: nothing in it is brought up to date.
+fn read(place: &Place, shelves: &Shelves) -> Result<Box<dyn Engine>, HqError> {
+    let mut engine = place.read_only()?;
+    database::is_of_the_key(&mut *engine, shelves)?;
+    Ok(engine)
+}
+
 /// Does `work` with database and shelves.
 fn with_shelves(from: Records, work: impl FnOnce(&Place, &Arc<Shelves>) -> Result<(), HqError>) -> ExitCode {
-    match from.both() {
-        Ok((place, shelves)) => ended(shelves.open().and_then(|shelves| work(&place, &Arc::new(shelves)))),
-        Err(wrong) => failed(2, &wrong),
+    let (place, shelves) = match from.both() {
+        Ok(both) => both,
+        Err(wrong) => return failed(2, &wrong),
+    };
+    ended(there(&place).and_then(|()| work(&place, &Arc::new(shelves.open()?))))
+}
+
+/// A receiver was here: a mistyped place is not made into an empty database.
+fn there(place: &Place) -> Result<(), HqError> {
+    match place.read_only() {
+        Err(HqError::Older { .. }) => Ok(()),
+        other => other.map(drop),
     }
 }
 
 fn archived(place: &Place, shelves: &Shelves, before: Option<Month>, show: Option<Month>) -> Result<(), HqError> {
-    let mut engine = place.open()?;
-    let now = crate::clock::now().wall;
     if let Some(month) = show {
-        return archive::show(&mut *engine, shelves, month, &mut std::io::stdout()).map(drop);
+        return archive::show(&mut *read(place, shelves)?, shelves, month, &mut std::io::stdout()).map(drop);
     }
+    let mut engine = if before.is_some() { open(place, shelves)? } else { read(place, shelves)? };
     if let Some(before) = before {
+        let now = crate::clock::now().wall;
         let moved = archive::archive(&mut *engine, shelves, before.min(Month::of(now)), now)?;
         println!("{moved} events moved");
     }
@@ -259,9 +363,13 @@ fn archived(place: &Place, shelves: &Shelves, before: Option<Month>, show: Optio
 }
 
 fn picture(place: &Place, shelves: &Shelves, name: (&str, &str, &str)) -> Result<(), HqError> {
-    let bytes = filing::open(&mut *place.read_only()?, shelves, name)?;
+    let mut engine = read(place, shelves)?;
     let (gateway, capture, role) = name;
-    let bytes = bytes.ok_or_else(|| HqError::Gone { name: format!("{role} of {capture} ({gateway})") })?;
+    let name_of_it = format!("{role} of {capture} ({gateway})");
+    if !filing::is_verified(&mut *engine, name)? {
+        return Err(HqError::NoPicture { name: name_of_it });
+    }
+    let bytes = filing::open(&mut *engine, shelves, name)?.ok_or(HqError::Gone { name: name_of_it })?;
     let _ = std::io::stdout().write_all(&bytes);
     Ok(())
 }

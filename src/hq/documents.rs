@@ -2,7 +2,10 @@
 //! documents only; no record is served here.
 
 use super::{HqError, records::schema_page};
-use crate::sync::contract;
+use crate::{
+    doorway::{self, Bounds, Door, Patience},
+    sync::contract,
+};
 use axum::{
     Router,
     extract::Path,
@@ -10,9 +13,15 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use std::{fmt::Write as _, net::SocketAddr};
+use std::{fmt::Write as _, net::SocketAddr, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+/// A few programmers at a time; pages like these are fetched by scripts.
+const BOUNDS: Bounds = Bounds { connections: 64, of_one: 16 };
+
+/// All that is served here is made in milliseconds.
+const PATIENCE: Patience = Patience { head: Duration::from_secs(15), whole: Some(Duration::from_secs(60)) };
 
 /// Serves until `stop`.
 ///
@@ -22,7 +31,8 @@ pub async fn serve(listen: SocketAddr, stop: CancellationToken) -> Result<(), Hq
     let failed = |source| HqError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     tracing::info!(%listen, "the contract is served at /contract/");
-    axum::serve(listener, router()).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(failed)
+    doorway::serve(Door::new(listener, BOUNDS), router(), PATIENCE, stop).await;
+    Ok(())
 }
 
 fn router() -> Router {

@@ -6,7 +6,7 @@
 //! customer is that customer's. What comes later of an erased visit is erased as it comes.
 
 use super::{
-    HqError, archive,
+    HqError,
     database::engine::{Engine, Row, Value, first, values},
     events::redacted,
     filing, inbox,
@@ -14,13 +14,21 @@ use super::{
         self,
         tables::{ALIASES, CONSENTS, FEEDBACK, MOVED, REPORTS, VOIDED},
     },
-    shelf::Shelves,
 };
 use crate::{
     domain::Timestamp,
-    sync::{envelope::Event, payload::Redacted},
+    sync::{
+        envelope::{Event, TYPE_PREFIX},
+        payload::{Redacted, Visit, kind},
+    },
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ids that one question names.
+const AT_ONCE: usize = 32;
+
+/// Events beyond a hole that are looked through at once.
+const PAGE: u32 = 500;
 
 /// What an erasure took away, without anything personal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,26 +41,24 @@ pub struct Receipt {
 
 type Ids = BTreeSet<String>;
 
-/// Erases a person of a store. To be called in a transaction that holds the lock on the records.
+/// Erases a person of a store. To be called in a transaction that holds the lock on the records. Archived segments that tell
+/// of the person are noted as stale, and read without it from now on; they are written anew afterwards, so that a shelf that is
+/// away holds nothing up.
 ///
 /// # Errors
-/// The database's or the shelf's.
-pub(super) fn erase(
-    engine: &mut dyn Engine,
-    shelves: &Shelves,
-    store: &str,
-    customer: &str,
-    now: Timestamp,
-) -> Result<Receipt, HqError> {
+/// The database's.
+pub(super) fn erase(engine: &mut dyn Engine, store: &str, customer: &str, now: Timestamp) -> Result<Receipt, HqError> {
     let person = person(engine, store, customer)?;
-    let visits = visits(engine, store, &person)?;
+    let mut visits = visits(engine, store, &person)?;
+    visits.extend(visits_beyond(engine, store, &person)?);
     let told = told(engine, store, &person, &visits)?;
     let pictures = pictures(engine, store, &visits, &told.captures)?;
     for visit in &visits {
         let sql = "INSERT INTO erased_visits(store, visit) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         engine.execute(sql, values![store, visit])?;
     }
-    let events = redact(engine, shelves, &told.events)? + letters(engine, store, person.iter().chain(&visits))?;
+    let ids: Vec<&String> = person.iter().chain(&visits).collect();
+    let events = redact(engine, &told.events)? + beyond(engine, store, &ids)? + letters(engine, store, &ids)?;
     for customer in &person {
         inbox::forget(engine, store, customer)?;
         engine.execute(
@@ -70,33 +76,53 @@ pub(super) fn erase(
 /// Erases what has just come in of persons and visits that were erased before. `facts`: rows `store, customer, visit, n`.
 pub(super) fn erase_late(
     engine: &mut dyn Engine,
-    shelves: &Shelves,
     facts: &[(String, Option<String>, Option<String>, u64)],
     now: Timestamp,
 ) -> Result<(), HqError> {
     if first(engine, "SELECT 1 FROM erasures LIMIT 1", &[])?.is_none() {
         return Ok(());
     }
-    let (mut late, mut persons) = (BTreeSet::new(), BTreeSet::new());
-    for (store, customer, visit, n) in facts {
-        if let Some(visit) = visit {
-            let sql = "SELECT 1 FROM erased_visits WHERE store = ?1 AND visit = ?2";
-            if first(engine, sql, values![store, visit])?.is_some() {
-                late.insert(*n);
-            }
-        }
-        if let Some(customer) = customer {
-            let sql = "SELECT 1 FROM erasures WHERE store = ?1 AND customer = ?2";
-            if first(engine, sql, values![store, customer])?.is_some() {
-                persons.insert((store.clone(), customer.clone()));
-            }
-        }
+    let mut named: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for (store, customer, visit, _) in facts {
+        let (visits, customers) = named.entry(store).or_default();
+        visits.extend(visit.as_deref());
+        customers.extend(customer.as_deref());
     }
-    redact(engine, shelves, &late)?;
+    let (mut gone, mut persons) = (BTreeSet::new(), Vec::new());
+    for (store, (visits, customers)) in named {
+        gone.extend(among(engine, "visit", "erased_visits", store, visits)?);
+        persons.extend(among(engine, "customer", "erasures", store, customers)?);
+    }
+    let is_late = |store: &String, visit: &Option<String>| {
+        visit.as_ref().is_some_and(|visit| gone.contains(&(store.clone(), visit.clone())))
+    };
+    let late = facts.iter().filter(|(store, _, visit, _)| is_late(store, visit)).map(|(_, _, _, n)| *n);
+    redact(engine, &late.collect())?;
     for (store, customer) in persons {
-        erase(engine, shelves, &store, &customer, now)?;
+        erase(engine, &store, &customer, now)?;
     }
     Ok(())
+}
+
+/// Those of a store's ids that stand in a table, some at each question: on PostgreSQL each is a journey.
+fn among(
+    engine: &mut dyn Engine,
+    column: &str,
+    table: &str,
+    store: &str,
+    ids: BTreeSet<&str>,
+) -> Result<Vec<(String, String)>, HqError> {
+    let places: Vec<String> = (2..AT_ONCE + 2).map(|at| format!("?{at}")).collect();
+    let sql = format!("SELECT {column} FROM {table} WHERE store = ?1 AND {column} IN ({})", places.join(", "));
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let mut found = Vec::new();
+    for some in ids.chunks(AT_ONCE) {
+        // Always as many, so that it is one statement.
+        let padded = some.iter().chain(std::iter::repeat(&some[0])).take(AT_ONCE);
+        let bound: Vec<Value<'_>> = [Value::from(store)].into_iter().chain(padded.map(|id| Value::from(*id))).collect();
+        found.extend(texts(engine, &sql, &bound)?.into_iter().map(|id| (store.to_owned(), id)));
+    }
+    Ok(found)
 }
 
 /// All ids that were joined with this one, in either direction.
@@ -126,7 +152,8 @@ fn visits(engine: &mut dyn Engine, store: &str, person: &Ids) -> Result<Ids, HqE
             values![store, customer],
         )?;
         for visit in named {
-            let now = texts(engine, "SELECT customer FROM visits WHERE visit = ?1", values![&visit])?;
+            let sql = "SELECT customer FROM visits WHERE visit = ?1 AND store = ?2";
+            let now = texts(engine, sql, values![&visit, store])?;
             if now.iter().all(|now| person.contains(now)) {
                 visits.insert(visit);
             }
@@ -146,15 +173,17 @@ fn told(engine: &mut dyn Engine, store: &str, person: &Ids, visits: &Ids) -> Res
     let mut told = Told::default();
     let mut objects = visits.clone();
     for visit in visits {
-        let moved_in = "SELECT id FROM now_moved WHERE visit = ?1";
-        let scans: Ids = texts(engine, "SELECT scan FROM scan_facts WHERE visit = ?1", values![visit])?
+        let recorded = "SELECT scan FROM scan_facts WHERE visit = ?1 AND store = ?2";
+        let moved_in = "SELECT id FROM now_moved WHERE visit = ?1 AND store = ?2";
+        let scans: Ids = texts(engine, recorded, values![visit, store])?
             .into_iter()
-            .chain(texts(engine, moved_in, values![visit])?)
+            .chain(texts(engine, moved_in, values![visit, store])?)
             .collect();
         let away: Ids = texts(
             engine,
-            "SELECT s.scan FROM scan_facts s JOIN now_moved m ON m.id = s.scan WHERE s.visit = ?1 AND m.visit <> ?1",
-            values![visit],
+            "SELECT s.scan FROM scan_facts s JOIN now_moved m ON m.id = s.scan AND m.store = s.store
+             WHERE s.visit = ?1 AND s.store = ?2 AND m.visit <> ?1",
+            values![visit, store],
         )?
         .into_iter()
         .collect();
@@ -163,10 +192,13 @@ fn told(engine: &mut dyn Engine, store: &str, person: &Ids, visits: &Ids) -> Res
             let scan = if table.has("scan") { "scan" } else { "CAST(NULL AS TEXT)" };
             let object = table.object().unwrap_or("CAST(NULL AS TEXT)");
             let columns = format!("SELECT n, {scan}, {object} FROM {}", table.name);
-            let mut rows = engine.query(&format!("{columns} WHERE visit = ?1"), values![visit])?;
+            let mut rows =
+                engine.query(&format!("{columns} WHERE visit = ?1 AND store = ?2"), values![visit, store])?;
             if table.has("scan") {
                 for scan in &scans {
-                    rows.extend(engine.query(&format!("{columns} WHERE scan = ?1"), values![scan])?);
+                    rows.extend(
+                        engine.query(&format!("{columns} WHERE scan = ?1 AND store = ?2"), values![scan, store])?,
+                    );
                 }
             }
             for row in rows.iter().filter(|row| row.get(1).is_ok_and(|scan| ours(&scan))) {
@@ -183,7 +215,8 @@ fn told(engine: &mut dyn Engine, store: &str, person: &Ids, visits: &Ids) -> Res
     }
     for object in &objects {
         for table in [&VOIDED, &MOVED] {
-            told.note(engine, &format!("SELECT n FROM {} WHERE id = ?1", table.name), values![object])?;
+            let sql = format!("SELECT n FROM {} WHERE id = ?1 AND store = ?2", table.name);
+            told.note(engine, &sql, values![object, store])?;
         }
     }
     for customer in person {
@@ -227,37 +260,34 @@ fn pictures(engine: &mut dyn Engine, store: &str, visits: &Ids, captures: &Ids) 
 }
 
 /// Takes the content out of these events and of what was known as the same; how many that were.
-fn redact(engine: &mut dyn Engine, shelves: &Shelves, events: &BTreeSet<u64>) -> Result<u64, HqError> {
-    let (mut count, mut segments) = (0, BTreeSet::new());
+fn redact(engine: &mut dyn Engine, events: &BTreeSet<u64>) -> Result<u64, HqError> {
+    let mut count = 0;
     for n in events {
         records::forget(engine, *n)?;
         let rows = engine
             .query("SELECT n, kind, body, segment FROM events WHERE n = ?1 OR same_as = ?1 ORDER BY n", values![*n])?;
         for row in rows {
-            let (n, was, body, segment): (u64, String, String, Option<i64>) =
-                (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-            if was == redacted() {
-                continue;
+            if row.get::<String>(1)? != redacted() {
+                empty(engine, row.get(0)?, &row.get::<String>(2)?, row.get(3)?)?;
+                count += 1;
             }
-            count += 1;
-            let body = match segment {
-                // The body is taken out of its segment below; the row needs none.
-                Some(segment) => {
-                    segments.insert(segment);
-                    body
-                }
-                None => without_content(&body),
-            };
-            engine.execute(
-                "UPDATE events SET kind = ?2, subject = '', body = ?3 WHERE n = ?1",
-                values![n, &redacted(), &body],
-            )?;
         }
     }
-    for segment in segments {
-        archive::write_anew(engine, shelves, segment)?;
-    }
     Ok(count)
+}
+
+/// Takes the content out of one raw event; where its body is archived, its segment is to be written anew.
+pub(super) fn empty(engine: &mut dyn Engine, n: u64, body: &str, segment: Option<i64>) -> Result<(), HqError> {
+    let body = match segment {
+        Some(segment) => {
+            engine.execute("INSERT INTO stale_segments(n) VALUES (?1) ON CONFLICT DO NOTHING", values![segment])?;
+            body.to_owned()
+        }
+        None => without_content(body),
+    };
+    engine
+        .execute("UPDATE events SET kind = ?2, subject = '', body = ?3 WHERE n = ?1", values![n, &redacted(), &body])?;
+    Ok(())
 }
 
 /// The event without what it told.
@@ -272,11 +302,66 @@ pub(super) fn without_content(body: &str) -> String {
     serde_json::to_string(&event).expect("texts and numbers")
 }
 
+fn holds(text: &str, ids: &[&String]) -> bool {
+    ids.iter().any(|id| !id.is_empty() && text.contains(id.as_str()))
+}
+
+/// Visits of the person that were opened beyond a hole: their readings name the visit alone, so it must be known before its own event is
+/// redacted.
+fn visits_beyond(engine: &mut dyn Engine, store: &str, person: &Ids) -> Result<Ids, HqError> {
+    let told = engine.query(
+        "SELECT e.body FROM streams s JOIN gateways g ON g.gateway = s.gateway
+         JOIN events e ON e.gateway = s.gateway AND e.epoch = s.epoch AND e.seq > s.upto
+         WHERE g.store = ?1 AND s.last_seq > s.upto AND e.refused IS NULL AND e.kind = ?2",
+        values![store, &format!("{TYPE_PREFIX}{}", kind::VISIT)],
+    )?;
+    let mut visits = Ids::new();
+    for row in told {
+        let Ok(event) = serde_json::from_str::<Event>(&row.get::<String>(0)?) else { continue };
+        let Ok(visit) = serde_json::from_str::<Visit>(event.data.get()) else { continue };
+        if person.contains(&visit.customer) {
+            visits.insert(visit.visit);
+        }
+    }
+    Ok(visits)
+}
+
+/// Events beyond a hole that hold one of these ids: no facts are made of them before it is filled, which may be never. What lies
+/// before the hole has facts, or will have them in a moment, and is erased by those. How many.
+fn beyond(engine: &mut dyn Engine, store: &str, ids: &[&String]) -> Result<u64, HqError> {
+    let streams = engine.query(
+        "SELECT s.gateway, s.epoch, s.upto FROM streams s JOIN gateways g ON g.gateway = s.gateway
+         WHERE g.store = ?1 AND s.last_seq > s.upto",
+        values![store],
+    )?;
+    // The store's own word that it erased somebody is for others too.
+    let (erased, mut found) = (format!("{TYPE_PREFIX}{}", kind::ERASED), BTreeSet::new());
+    for row in streams {
+        let (gateway, epoch, mut after): (String, String, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        loop {
+            let page = engine.query(
+                "SELECT seq, n, body FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3 AND refused IS NULL
+                 AND kind NOT IN (?4, ?5) ORDER BY seq LIMIT ?6",
+                values![&gateway, &epoch, after, &redacted(), &erased, PAGE],
+            )?;
+            for row in &page {
+                after = row.get(0)?;
+                if holds(&row.get::<String>(2)?, ids) {
+                    found.insert(row.get(1)?);
+                }
+            }
+            if page.is_empty() {
+                break;
+            }
+        }
+    }
+    redact(engine, &found)
+}
+
 /// Refused events and alarms of the store that hold one of these ids: nobody knows what else they hold. How many.
-fn letters<'a>(engine: &mut dyn Engine, store: &str, ids: impl Iterator<Item = &'a String>) -> Result<u64, HqError> {
-    let ids: Vec<&String> = ids.collect();
+fn letters(engine: &mut dyn Engine, store: &str, ids: &[&String]) -> Result<u64, HqError> {
     let mut found = 0;
-    let holds = |text: &str| ids.iter().any(|id| !id.is_empty() && text.contains(id.as_str()));
+    let holds = |text: &str| holds(text, ids);
     let refused = engine.query(
         "SELECT e.n, e.body FROM events e JOIN gateways g ON g.gateway = e.gateway
          WHERE g.store = ?1 AND e.refused IS NOT NULL",

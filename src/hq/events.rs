@@ -3,23 +3,27 @@
 use super::{
     HqError,
     database::engine::{Engine, Held, NewRow, first, only, values},
-    records,
+    dead_letters, erasure, records,
 };
 use crate::{
-    domain::Epoch,
+    clock,
+    domain::{Epoch, EventId},
     sync::{
         envelope::{Batch, Event, TYPE_PREFIX},
         payload,
-        reply::{Hello, PastEpoch, Reply, SeqRange},
+        reply::{Hello, MAX_PAST, MAX_REFUSED, PastEpoch, Reply, SeqRange},
         topic::Address,
     },
 };
 
-/// Characters of a reason that go back to the gateway.
+/// Characters of a reason that are written down of an alarm, and that go back to the gateway.
 const MAX_REASON: usize = 400;
 
 /// Highest sequence that is believed: what every reader of JSON holds exactly. Sums of a few thousand fit 64 bits.
 const MAX_SEQ: u64 = (1 << 53) - 1;
+
+/// Ranges of one earlier epoch that a hello names as told elsewhere: what a gateway's own hello has room for. Each is looked up.
+const MAX_MOVED: usize = 64;
 
 /// Reads the frame of a batch, not yet its events.
 pub(super) fn read_batch(payload: &[u8]) -> Result<Batch, String> {
@@ -38,10 +42,19 @@ pub(super) fn read_batch(payload: &[u8]) -> Result<Batch, String> {
 /// Reads a hello, and holds its numbers to what a batch may say.
 pub(super) fn read_hello(payload: &[u8]) -> Result<Hello, String> {
     let hello: Hello = serde_json::from_slice(payload).map_err(|fault| format!("unreadable hello: {fault}"))?;
-    let Hello { epoch, last_seq, oldest_kept, version: _, refused, past } = &hello;
+    let Hello { epoch, last_seq, oldest_kept, version: _, refused, past, agenda } = &hello;
+    let many = past.len() > MAX_PAST || refused.len() > MAX_REFUSED;
+    if many || past.iter().any(|past| past.moved.len() > MAX_MOVED) {
+        return Err(format!(
+            "hello names more than {MAX_PAST} earlier epochs, {MAX_REFUSED} refused ranges, or {MAX_MOVED} moved ones of an epoch"
+        ));
+    }
     believable(epoch, *last_seq, *oldest_kept, refused)?;
     for PastEpoch { epoch, last_seq, oldest_kept, moved } in past {
         believable(epoch, *last_seq, *oldest_kept, moved)?;
+    }
+    if let Some(held) = agenda.as_ref().filter(|held| held.version > MAX_SEQ || held.book.len() > 64) {
+        return Err(format!("hello speaks of change {} of an agenda; they end at {MAX_SEQ}", held.version));
     }
     Ok(hello)
 }
@@ -65,12 +78,14 @@ pub(super) struct ReadRow<'a> {
     event: Option<Event>,
     refused: Option<String>,
     may_be_here: bool,
+    /// What was told under another key bears on it: the gateway has had another life.
+    has_past: bool,
 }
 
 impl<'a> ReadRow<'a> {
     /// `only_epoch`: the gateway has no older epoch under whose key an event could stand already.
     pub fn read(from: &'a Address, epoch: &'a str, seq: u64, raw: &'a str, only_epoch: bool) -> Self {
-        let mut row = Self { from, epoch, seq, raw, event: None, refused: None, may_be_here: false };
+        let mut row = Self { from, epoch, seq, raw, event: None, refused: None, may_be_here: false, has_past: false };
         match row.shape() {
             Ok(event) => {
                 row.refused = row.rules(&event).err();
@@ -78,6 +93,7 @@ impl<'a> ReadRow<'a> {
                 // taken out is not what is told; what no consent touches is spared the look: it comes by the thousands.
                 let told_again = !only_epoch || event.kind != measurement();
                 row.may_be_here = told_again && event.kind != redacted() && !event.id.is_empty();
+                row.has_past = !only_epoch && row.refused.is_none();
                 row.event = Some(event);
             }
             Err(reason) => row.refused = Some(reason),
@@ -85,9 +101,15 @@ impl<'a> ReadRow<'a> {
         row
     }
 
-    /// Empty where it could not be read.
+    /// Empty where it could not be read, or is none: an index does not hold just anything.
     pub fn id(&self) -> &str {
-        self.event.as_ref().map_or("", |event| &event.id)
+        let id = self.event.as_ref().map_or("", |event| event.id.as_str());
+        if self.refused.is_some() && id.parse::<EventId>().is_err() { "" } else { id }
+    }
+
+    /// Whether what is held under another key may have been taken out by this row, or this one by what is held there.
+    pub fn has_past(&self) -> bool {
+        self.has_past
     }
 
     pub fn as_new(&self) -> NewRow<'_> {
@@ -115,7 +137,9 @@ impl<'a> ReadRow<'a> {
         }
         let redacted = redacted();
         if let Some(event) = self.event.as_ref().filter(|event| event.kind == redacted && held.kind != redacted) {
-            // Withdrawn between its first sending and our acknowledgement: the withdrawal wins here as well.
+            // Withdrawn between its first sending and our acknowledgement: the withdrawal wins here as well. The lock first:
+            // who holds it may be waiting for this row.
+            engine.keep_records(true)?;
             engine.execute(
                 "UPDATE events SET kind = ?4, subject = ?5, body = ?6 WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3",
                 values![&self.from.gateway, self.epoch, self.seq, &event.kind, &event.subject, self.raw],
@@ -125,27 +149,12 @@ impl<'a> ReadRow<'a> {
                  WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3 AND segment IS NOT NULL ON CONFLICT DO NOTHING",
                 values![&self.from.gateway, self.epoch, self.seq],
             )?;
-            self.forget(engine)?;
+            let key = values![&self.from.gateway, self.epoch, self.seq];
+            let n = only(engine, "SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3", key)?;
+            forget(engine, n)?;
         }
         // The first nack may be what was lost.
         Ok(held.refused.map(|reason| nack(self.epoch, self.seq, held.id, &reason)))
-    }
-
-    /// This row was taken out, with its facts. Of those that were known as the same, the first now stands for the event.
-    fn forget(&self, engine: &mut dyn Engine) -> Result<(), HqError> {
-        let key = values![&self.from.gateway, self.epoch, self.seq];
-        let n = only(engine, "SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3", key)?;
-        records::forget(engine, n)?;
-        let same = "SELECT gateway, epoch, seq FROM events WHERE same_as = ?1 ORDER BY n LIMIT 1";
-        if let Some(next) = first(engine, same, values![n])? {
-            records::make_up_for(engine, &next.get::<String>(0)?, &next.get::<String>(1)?, next.get(2)?)?;
-        }
-        engine.execute(
-            "UPDATE events SET same_as = nullif((SELECT min(same.n) FROM events same WHERE same.same_as = gone.n), events.n)
-             FROM (SELECT n FROM events WHERE n = ?1) AS gone WHERE events.same_as = gone.n",
-            values![n],
-        )?;
-        Ok(())
     }
 
     /// The event, or why not even its shape could be read.
@@ -169,13 +178,69 @@ impl<'a> ReadRow<'a> {
                 self.epoch, self.seq
             ));
         }
-        payload::check(event.kind.strip_prefix(TYPE_PREFIX).unwrap_or_default(), &event.data)
+        payload::check(event.kind.strip_prefix(TYPE_PREFIX).unwrap_or_default(), &event.data)?;
+        let long = (self.raw.len() > records::LONGEST_KEY).then(|| records::too_long(event)).flatten();
+        long.map_or(Ok(()), |column| Err(format!("data: {column} is longer than {} bytes", records::LONGEST_KEY)))
     }
+}
+
+/// Takes the content out of what was told before a withdrawal, under another key.
+pub(super) fn take_out(engine: &mut dyn Engine, n: u64) -> Result<(), HqError> {
+    engine.keep_records(true)?;
+    let row = first(engine, "SELECT body, segment FROM events WHERE n = ?1 AND kind <> ?2", values![n, &redacted()])?;
+    let Some(row) = row else { return Ok(()) };
+    erasure::empty(engine, n, &row.get::<String>(0)?, row.get(1)?)?;
+    forget(engine, n)
+}
+
+/// The same for all that a gateway told, now that the order of its lives is known.
+pub(super) fn take_out_all(engine: &mut dyn Engine, gateway: &str) -> Result<(), HqError> {
+    let rows = engine.query(
+        "SELECT DISTINCT e.n FROM events r
+         JOIN streams t ON t.gateway = r.gateway AND t.epoch = r.epoch
+         JOIN events e ON e.id = r.id AND e.gateway = r.gateway
+         JOIN streams s ON s.gateway = e.gateway AND s.epoch = e.epoch
+         WHERE r.gateway = ?1 AND r.kind = ?2 AND r.refused IS NULL AND e.kind <> ?2 AND e.refused IS NULL
+         AND (s.begun_ms, e.seq) < (t.begun_ms, r.seq) ORDER BY e.n",
+        values![gateway, &redacted()],
+    )?;
+    for row in rows {
+        take_out(engine, row.get(0)?)?;
+    }
+    Ok(())
+}
+
+/// A row was taken out, with its facts. Of those that were known as the same, the first that has content now stands for the
+/// event.
+fn forget(engine: &mut dyn Engine, n: u64) -> Result<(), HqError> {
+    records::forget(engine, n)?;
+    let same = "SELECT gateway, epoch, seq, n FROM events WHERE same_as = ?1 AND kind <> ?2 ORDER BY n LIMIT 1";
+    let next = first(engine, same, values![n, &redacted()])?;
+    if let Some(next) = &next {
+        records::make_up_for(engine, &next.get::<String>(0)?, &next.get::<String>(1)?, next.get(2)?)?;
+    }
+    engine.execute(
+        "UPDATE events SET same_as = nullif(
+             (SELECT min(same.n) FROM events same WHERE same.same_as = gone.n AND same.kind <> ?2), events.n)
+         FROM (SELECT n FROM events WHERE n = ?1) AS gone WHERE events.same_as = gone.n",
+        values![n, &redacted()],
+    )?;
+    next.map_or(Ok(()), |next| dead_letters::counts_now(engine, next.get(3)?, clock::now().wall))
 }
 
 /// The word on a refused event; its reason cut to what fits.
 pub(super) fn nack(epoch: &str, seq: u64, id: String, reason: &str) -> Reply {
-    Reply::Nack { epoch: epoch.to_owned(), seq, reason: reason.chars().take(MAX_REASON).collect(), id }
+    Reply::Nack { epoch: epoch.to_owned(), seq, reason: sentence(reason), id }
+}
+
+/// A reason as it may be said: it may quote what was sent, endlessly, or with what moves a terminal's cursor.
+pub(super) fn sentence(reason: &str) -> String {
+    shown(reason).chars().take(MAX_REASON).collect()
+}
+
+/// What came from elsewhere, on its way to somebody's terminal.
+pub(super) fn shown(text: &str) -> String {
+    text.replace(char::is_control, "\u{fffd}")
 }
 
 /// Whether a text of this JSON holds U+0000, which no text of a salon does and which databases cannot hold.

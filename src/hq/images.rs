@@ -9,7 +9,7 @@ use super::{
     uploads::Uploads,
 };
 use crate::{
-    domain::{CaptureId, capture::Format},
+    domain::{CaptureId, Timestamp, capture::Format},
     sync::{
         MAX_PUBLISH,
         image_lane::{Offer, Role},
@@ -20,6 +20,16 @@ use crate::{
 
 /// Ranges of missing slices that one reply names; the next offer names the rest.
 const MAX_MISSING: usize = 500;
+
+/// A picture that was not offered for so long is abandoned: its store owes it no longer, since its customer said no, or there is
+/// no such store any more. What came of it is nobody's.
+const ABANDONED_MS: i64 = 30 * 86_400_000;
+
+/// Photographs of a gateway that are looked through for pictures that never came: some days of a busy store.
+const NEWEST: i64 = 500;
+
+/// Pictures asked for with one answer to a hello; the rest with the next.
+const ASKED_AT_ONCE: i64 = 64;
 
 /// What is taken, and how.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +49,13 @@ pub(super) struct Whole {
     pub upload: bool,
 }
 
+impl Whole {
+    pub fn is_of_the_same(&self, other: &Self) -> bool {
+        let key = |one: &Self| (one.from.gateway.clone(), one.capture.clone(), one.role.clone());
+        self.capture == other.capture && key(self) == key(other)
+    }
+}
+
 /// What follows from an offer.
 pub(super) enum Answer {
     Reply(Reply),
@@ -52,6 +69,7 @@ pub(super) fn offer(
     capture: &str,
     payload: &[u8],
     taken: &Rules,
+    now: Timestamp,
 ) -> Result<Answer, HqError> {
     let offer = match read(payload, capture) {
         Ok(offer) => offer,
@@ -73,7 +91,7 @@ pub(super) fn offer(
         // Drawn anew at the store, or cut otherwise by another version: what was here is out of date.
         filing::forget(engine, &from.gateway, capture, role)?;
     }
-    let (state, reason) = take_up(engine, from, &offer)?;
+    let (state, reason) = take_up(engine, from, &offer, now)?;
     match state.as_str() {
         "verified" => Ok(Answer::Reply(word(capture, &offer.sha256, ImageState::Verified))),
         "refused" => Ok(Answer::Reply(refused(capture, &offer.sha256, &reason))),
@@ -105,13 +123,20 @@ fn read(payload: &[u8], capture: &str) -> Result<Offer, String> {
 }
 
 /// Notes the offer as the newest of its capture; the picture's state and what was said when it was refused.
-fn take_up(engine: &mut dyn Engine, from: &Address, offer: &Offer) -> Result<(String, String), HqError> {
+fn take_up(
+    engine: &mut dyn Engine,
+    from: &Address,
+    offer: &Offer,
+    now: Timestamp,
+) -> Result<(String, String), HqError> {
     let Offer { capture, visit, role, format, bytes, slice_bytes, slices, sha256 } = offer;
     let rows = engine.query(
-        "INSERT INTO images(gateway, capture, role, store, visit, format, bytes, slice_bytes, slices, sha256, state, offered)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted',
+        "INSERT INTO images(gateway, capture, role, store, visit, format, bytes, slice_bytes, slices, sha256, state,
+             offered_ms, offered)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 'wanted', ?11,
              (SELECT coalesce(max(offered), 0) + 1 FROM images WHERE gateway = ?1 AND capture = ?2))
-         ON CONFLICT (gateway, capture, role) DO UPDATE SET offered = excluded.offered RETURNING state, reason",
+         ON CONFLICT (gateway, capture, role) DO UPDATE SET offered = excluded.offered, offered_ms = excluded.offered_ms
+         RETURNING state, reason",
         values![
             &from.gateway,
             capture,
@@ -122,7 +147,8 @@ fn take_up(engine: &mut dyn Engine, from: &Address, offer: &Offer) -> Result<(St
             *bytes,
             *slice_bytes,
             *slices,
-            sha256
+            sha256,
+            now.unix_ms()
         ],
     )?;
     let row = rows.first().ok_or(HqError::Shape { at: 0, expected: "the picture's row" })?;
@@ -225,12 +251,42 @@ pub(super) fn whole(engine: &mut dyn Engine) -> Result<Vec<Whole>, HqError> {
     rows.iter().map(picture).collect()
 }
 
-fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Report => "report",
-        Role::Derivative => "derivative",
-        Role::Original => "original",
+/// Asks for the pictures of photographs that are known here by their events and of which none is here: a headquarters that was
+/// restored from a backup may have lost what came between an event and its picture, and its store believes the picture delivered.
+/// A store that has none to give, or still owes it, makes nothing of the question. The newest photographs only: what was lost
+/// since a backup was told of shortly before. Which of them is drawn anew each time: those of which there never was a picture would
+/// be asked for again and again, and the others never.
+pub(super) fn unseen(engine: &mut dyn Engine, gateway: &str) -> Result<Vec<Reply>, HqError> {
+    let rows = engine.query(
+        "SELECT subject FROM (
+             SELECT n, subject FROM events WHERE gateway = ?1 AND kind = 'com.skinlink.capture.v1' AND refused IS NULL
+             ORDER BY n DESC LIMIT ?2) AS newest
+         WHERE NOT EXISTS (
+             SELECT 1 FROM images i WHERE i.gateway = ?1 AND i.capture = newest.subject AND i.state <> 'wanted')
+         ORDER BY random() LIMIT ?3",
+        values![gateway, NEWEST, ASKED_AT_ONCE],
+    )?;
+    let captures = rows.iter().map(|row| row.get::<String>(0)).collect::<Result<Vec<_>, _>>()?;
+    let captures = captures.into_iter().filter(|capture| capture.parse::<CaptureId>().is_ok());
+    Ok(captures.map(|capture| wanted(&capture, "", Vec::new())).collect())
+}
+
+/// Takes away what came of abandoned pictures; should one be offered again, all of it is asked for.
+pub(super) fn forget_abandoned(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
+    let gone = engine.execute(
+        "DELETE FROM image_slices WHERE EXISTS (
+             SELECT 1 FROM images i WHERE i.gateway = image_slices.gateway AND i.capture = image_slices.capture
+             AND i.role = image_slices.role AND i.state = 'wanted' AND i.offered_ms < ?1)",
+        values![now.unix_ms() - ABANDONED_MS],
+    )?;
+    if gone > 0 {
+        tracing::info!(slices = gone, "slices of abandoned pictures are gone");
     }
+    Ok(())
+}
+
+const fn role_word(role: Role) -> &'static str {
+    role.as_str()
 }
 
 /// A word on one picture; ready to be sent.

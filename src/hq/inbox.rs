@@ -1,20 +1,25 @@
 //! What customers said at headquarters, on its way down: kept until the store's own event about it is among the facts, and said
 //! to its gateway again and again until then. Any number of receivers may do so: each takes what is due, and the store
 //! knows a word it has heard by its id.
+//!
+//! A store cannot take what is said of a visit it does not have any longer: it was erased there, or the store was restored from
+//! an older copy. A person must look then ([`super::unheard`]). Words are kept for [`KEPT_DAYS`]; a withdrawal, which has none,
+//! until someone says that it is done, since the customer's reports are closed by it.
 
 use super::{
     HqError,
     database::{
         Addressed,
-        engine::{Engine, values},
+        engine::{Engine, Row, first, only, values},
     },
     reports::Found,
 };
 use crate::{
     desk::Said,
-    domain::Timestamp,
+    domain::{Timestamp, feedback::Topic},
     sync::{reply::Reply, topic::Address},
 };
+use tracing::warn;
 
 /// The first pause between two tries, doubled each time up to the longest: a store may be away for weeks, and one that comes
 /// back is told at once.
@@ -24,12 +29,18 @@ const DOUBLINGS: i64 = 9;
 /// Said at one go.
 const AT_ONCE: u32 = 50;
 
+/// As long as a report is open, unless configured otherwise.
+const KEPT_DAYS: i64 = 90;
+
+/// Said so often to a store that was heard meanwhile, it is not taken for some reason: within minutes of its coming back.
+pub(super) const DOUBT: u32 = 5;
+
 /// Keeps one; the same again changes nothing, also when the store has told of it already.
 pub(super) fn keep(engine: &mut dyn Engine, found: &Found, said: &Said, now: Timestamp) -> Result<(), HqError> {
     let Found { store, gateway, report, visit, customer, .. } = found;
     let Said { id, topic, stars, words } = said;
     let id = id.to_string();
-    if !engine.query("SELECT 1 FROM feedback_facts WHERE feedback = ?1 LIMIT 1", values![&id])?.is_empty() {
+    if is_known(engine, store, &id)? {
         return Ok(());
     }
     engine.execute(
@@ -42,6 +53,49 @@ pub(super) fn keep(engine: &mut dyn Engine, found: &Found, said: &Said, now: Tim
     Ok(())
 }
 
+fn is_known(engine: &mut dyn Engine, store: &str, id: &str) -> Result<bool, HqError> {
+    let known = "SELECT 1 FROM feedback_inbox WHERE store = ?1 AND feedback = ?2
+        UNION ALL SELECT 1 FROM feedback_facts WHERE store = ?1 AND feedback = ?2";
+    Ok(first(engine, known, values![store, id])?.is_some())
+}
+
+/// Whether `said` has something new on `topic` that is one too much for its visit.
+pub(super) fn is_full(engine: &mut dyn Engine, found: &Found, topic: Topic, said: &[Said]) -> Result<bool, HqError> {
+    let Some(most) = topic.most() else { return Ok(false) };
+    let mut new = 0;
+    for one in said.iter().filter(|one| one.topic == topic) {
+        new += u64::from(!is_known(engine, &found.store, &one.id.to_string())?);
+    }
+    if new == 0 {
+        return Ok(false);
+    }
+    let before: u64 = only(
+        engine,
+        "SELECT count(*) FROM (
+             SELECT feedback FROM feedback_inbox WHERE store = ?1 AND visit = ?2 AND topic = ?3
+             UNION SELECT feedback FROM feedback_facts WHERE store = ?1 AND visit = ?2 AND topic = ?3) AS said",
+        values![&found.store, &found.visit, topic.as_str()],
+    )?;
+    Ok(before + new > u64::from(most))
+}
+
+/// Gives up what no store has taken for so long; see the top of this page.
+fn expire(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
+    let before = now.unix_ms() - KEPT_DAYS * 86_400_000;
+    let gone = engine.query(
+        "DELETE FROM feedback_inbox WHERE given_ms < ?1 AND topic <> ?2 RETURNING gateway, feedback, topic",
+        values![before, Topic::Withdraw.as_str()],
+    )?;
+    for row in gone {
+        let (gateway, feedback, topic): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        warn!(
+            gateway,
+            feedback, topic, "what a customer said {KEPT_DAYS} days ago was taken by no store and is dropped"
+        );
+    }
+    Ok(())
+}
+
 /// What is to be said now; it is due again after a pause. What the stores have told of is forgotten here.
 pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
     if engine.query("SELECT 1 FROM feedback_inbox LIMIT 1", &[])?.is_empty() {
@@ -49,16 +103,22 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
     }
     engine.execute(
         "DELETE FROM feedback_inbox WHERE EXISTS
-             (SELECT 1 FROM feedback_facts f WHERE f.feedback = feedback_inbox.feedback)",
+             (SELECT 1 FROM feedback_facts f WHERE f.store = feedback_inbox.store AND f.feedback = feedback_inbox.feedback)",
         &[],
     )?;
+    expire(engine, now)?;
     let rows = engine.query(
         "UPDATE feedback_inbox SET tries = tries + 1,
              due_ms = ?1 + ?2 * (CAST(1 AS BIGINT) << CAST(CASE WHEN tries < ?3 THEN tries ELSE ?3 END AS INTEGER))
          WHERE feedback IN (SELECT feedback FROM feedback_inbox WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?4)
-         RETURNING store, gateway, feedback, report, visit, given_ms, topic, stars, words",
+         RETURNING store, gateway, feedback, report, visit, given_ms, topic, stars, words, tries",
         values![now.unix_ms(), FIRST_PAUSE_MS, DOUBLINGS, AT_ONCE],
     )?;
+    for row in &rows {
+        if row.get::<u32>(9)? == DOUBT {
+            doubt(engine, row)?;
+        }
+    }
     rows.iter()
         .map(|row| {
             let to = Address { store: row.get(0)?, gateway: row.get(1)? };
@@ -75,6 +135,16 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
             Ok((to, word))
         })
         .collect()
+}
+
+/// Says once to whoever reads the log that someone must look.
+fn doubt(engine: &mut dyn Engine, row: &Row) -> Result<(), HqError> {
+    let (gateway, feedback, given): (String, String, i64) = (row.get(1)?, row.get(2)?, row.get(5)?);
+    let heard = first(engine, "SELECT last_heard_ms FROM gateways WHERE gateway = ?1", values![&gateway])?;
+    if heard.map_or(Ok(0), |row| row.get::<i64>(0))? > given {
+        warn!(gateway, feedback, "what a customer said is not taken by the store; see skinlink-hq words");
+    }
+    Ok(())
 }
 
 /// A gateway has come back: what waits for it is due.

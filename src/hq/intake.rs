@@ -2,25 +2,32 @@
 //! changes what events mean, is answered in its turn.
 
 use super::{
-    HqError,
+    HqError, agenda,
     database::{
         Addressed, Arrived,
-        engine::{Engine, NewRow, Stored, first, values},
+        engine::{Engine, NewRow, Reach, Stored, first, values},
     },
+    dead_letters,
     events::{self, ReadRow},
     images::{self, Rules, Whole},
-    inbox, standing,
+    inbox, records, standing,
 };
 use crate::{
     domain::Timestamp,
     sync::{
         envelope::Batch,
         ranges::RangeSet,
-        reply::{Hello, Reply},
+        reply::{Hello, Reply, SeqRange},
         topic::{Address, Lane},
     },
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Alarms of one gateway that are kept, each with a count: whoever has not looked by then will not miss the oldest.
+const MOST_ALARMS: u32 = 1_000;
+
+/// Rows that were stored just now: runs of gateway, epoch, first and last. Few, since rows come in the order of their keys.
+type Fresh<'r> = Vec<(&'r str, &'r str, SeqRange)>;
 
 /// What has arrived together.
 pub(super) struct Intake<'a> {
@@ -57,10 +64,12 @@ impl<'a> Intake<'a> {
                 }
                 Lane::Status => self.note(from, "status", payload)?,
                 Lane::About => self.note(from, "about", payload)?,
-                Lane::Offer { capture } => match images::offer(self.engine, from, capture, payload, self.rules)? {
-                    images::Answer::Reply(reply) => self.replies.push((from.clone(), reply)),
-                    images::Answer::Whole(picture) => self.whole.push(picture),
-                },
+                Lane::Offer { capture } => {
+                    match images::offer(self.engine, from, capture, payload, self.rules, self.received)? {
+                        images::Answer::Reply(reply) => self.replies.push((from.clone(), reply)),
+                        images::Answer::Whole(picture) => self.whole.push(picture),
+                    }
+                }
                 Lane::Chunk { capture, index } => {
                     self.whole.extend(images::slice(self.engine, from, capture, *index, payload)?);
                 }
@@ -78,13 +87,14 @@ impl<'a> Intake<'a> {
 
     /// Notes who was heard. First of all: it is what keeps two receivers from storing for one gateway at once.
     fn heard(&mut self, arrived: &[Arrived]) -> Result<(), HqError> {
-        let mut gateways: BTreeMap<&str, &Address> = BTreeMap::new();
-        for Arrived { from, .. } in arrived {
-            gateways.entry(&from.gateway).or_insert(from);
+        let mut gateways: BTreeMap<&str, (&Address, bool)> = BTreeMap::new();
+        for Arrived { from, lane, .. } in arrived {
+            let (_, now) = gateways.entry(&from.gateway).or_insert((from, false));
+            *now |= !matches!(lane, Lane::Status | Lane::About);
         }
-        let addresses: Vec<&Address> = gateways.into_values().collect();
-        let stores = self.engine.heard(&addresses, self.received)?;
-        self.known = addresses.iter().map(|address| address.gateway.clone()).zip(stores).collect();
+        let gateways: Vec<(&Address, bool)> = gateways.into_values().collect();
+        let stores = self.engine.heard(&gateways, self.received)?;
+        self.known = gateways.iter().map(|(address, _)| address.gateway.clone()).zip(stores).collect();
         Ok(())
     }
 
@@ -94,7 +104,10 @@ impl<'a> Intake<'a> {
         let Address { store, gateway } = from;
         match self.known.get(gateway) {
             Some(known) if known != store => {
-                let reason = format!("gateway {gateway} belongs to store {known}, it now says {store}");
+                let reason = format!(
+                    "gateway {gateway} belongs to store {known}, it now says {store}: nothing of it is taken; put its store.id back, \
+                     or give the machine a gateway name and a certificate of its own in the other store"
+                );
                 alarm(self.engine, from, ("", 0), &reason, b"", self.received).map(Some)
             }
             _ => Ok(None),
@@ -131,27 +144,31 @@ impl<'a> Intake<'a> {
                 rows.push(ReadRow::read(from, &batch.epoch, seq, raw.get(), only_epoch));
             }
         }
+        let mut fresh = Fresh::new();
         for wave in waves(&rows) {
-            self.store_wave(&wave)?;
+            self.store_wave(&wave, &mut fresh)?;
         }
-        self.advance(&gathered)
+        self.advance(&gathered, &fresh)
     }
 
     /// Stores rows of which no two are of one key or one id.
-    fn store_wave(&mut self, wave: &[&ReadRow<'_>]) -> Result<(), HqError> {
+    fn store_wave<'r>(&mut self, wave: &[&'r ReadRow<'_>], fresh: &mut Fresh<'r>) -> Result<(), HqError> {
         let rows: Vec<NewRow<'_>> = wave.iter().map(|row| row.as_new()).collect();
         let stored = self.engine.store(&rows, self.received)?;
         let mut again = Vec::new();
         for ((row, read), stored) in rows.iter().zip(wave).zip(stored) {
             if !stored {
                 again.push((row, *read));
-            } else if let Some(reason) = row.refused {
+                continue;
+            }
+            note_fresh(fresh, read);
+            if let Some(reason) = row.refused {
                 let reply = events::nack(row.epoch, row.seq, row.id.to_owned(), reason);
                 self.replies.push((row.from.clone(), reply));
             }
         }
         if again.is_empty() {
-            return Ok(());
+            return self.take_out(&rows, wave);
         }
         let keys: Vec<&NewRow<'_>> = again.iter().map(|(row, _)| *row).collect();
         for ((row, read), held) in again.iter().zip(self.engine.came_again(&keys)?) {
@@ -162,10 +179,23 @@ impl<'a> Intake<'a> {
             }
             self.replies.push((row.from.clone(), reply));
         }
+        self.take_out(&rows, wave)
+    }
+
+    /// A withdrawal reaches what earlier lives of its gateway told of the same event, whichever comes first.
+    fn take_out(&mut self, rows: &[NewRow<'_>], wave: &[&ReadRow<'_>]) -> Result<(), HqError> {
+        let have_past: Vec<&NewRow<'_>> =
+            rows.iter().zip(wave).filter(|(_, read)| read.has_past()).map(|(row, _)| row).collect();
+        if have_past.is_empty() {
+            return Ok(());
+        }
+        for n in self.engine.taken_out(&have_past)? {
+            events::take_out(self.engine, n)?;
+        }
         Ok(())
     }
 
-    fn advance(&mut self, gathered: &[(&Address, Batch)]) -> Result<(), HqError> {
+    fn advance(&mut self, gathered: &[(&Address, Batch)], fresh: &Fresh<'_>) -> Result<(), HqError> {
         let mut streams: BTreeMap<(&Address, &str), RangeSet> = BTreeMap::new();
         for (from, batch) in gathered {
             let last = batch.first_seq + batch.events.len() as u64 - 1;
@@ -176,9 +206,40 @@ impl<'a> Intake<'a> {
             .map(|((from, epoch), ranges)| Stored { gateway: &from.gateway, epoch, ranges: ranges.iter().collect() })
             .collect();
         let reached = self.engine.advance(&stored)?;
+        self.make_up_for_late(&streams, &reached, fresh)?;
         for ((from, epoch), reach) in streams.keys().zip(reached) {
             let (upto, ranges) = standing::acknowledged(self.engine, (&from.gateway, epoch), reach)?;
             self.replies.push(((*from).clone(), Reply::Ack { epoch: (*epoch).to_owned(), upto, ranges }));
+        }
+        Ok(())
+    }
+
+    /// What was stored just now below its epoch's prefix: the gateway had said meanwhile that nobody keeps it any longer, or that
+    /// it was told elsewhere, while another receiver still held it. Facts were made up to there without it.
+    fn make_up_for_late(
+        &mut self,
+        streams: &BTreeMap<(&Address, &str), RangeSet>,
+        reached: &[Reach],
+        fresh: &Fresh<'_>,
+    ) -> Result<(), HqError> {
+        let Some(lowest) = fresh.iter().map(|(_, _, (first, _))| *first).min() else { return Ok(()) };
+        if reached.iter().all(|reach| reach.before < lowest) {
+            return Ok(());
+        }
+        let before: HashMap<(&str, &str), u64> = streams
+            .keys()
+            .zip(reached)
+            .map(|((from, epoch), reach)| ((from.gateway.as_str(), *epoch), reach.before))
+            .collect();
+        for &(gateway, epoch, (first, last)) in fresh {
+            let before = before.get(&(gateway, epoch)).copied().unwrap_or(0);
+            if first <= before {
+                // The lock first: a turn under way would write how far it came over this.
+                self.engine.keep_records(true)?;
+                records::make_up_for(self.engine, gateway, epoch, first)?;
+                let late = (gateway, epoch, (first, before.min(last)));
+                dead_letters::count_now(self.engine, late, self.received)?;
+            }
         }
         Ok(())
     }
@@ -234,10 +295,12 @@ impl<'a> Intake<'a> {
             answers.push(alarm(engine, from, (&hello.epoch, 0), &reason, payload, now)?);
         }
         inbox::heard(engine, gateway)?;
+        agenda::heard(engine, from, hello.agenda.as_ref())?;
         answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;
         answers.push(standing::standing(engine, gateway, hello.epoch.clone(), announced)?);
         answers.extend(nacks);
+        answers.extend(images::unseen(engine, gateway)?);
         Ok(answers)
     }
 
@@ -247,6 +310,17 @@ impl<'a> Intake<'a> {
         let text = String::from_utf8_lossy(payload).replace('\0', "\u{fffd}");
         self.engine.execute(&sql, values![&from.gateway, &text, self.received.unix_ms()])?;
         Ok(())
+    }
+}
+
+/// Counts a row in.
+fn note_fresh<'r>(fresh: &mut Fresh<'r>, row: &'r ReadRow<'_>) {
+    let ReadRow { from, epoch, seq, .. } = row;
+    match fresh.last_mut() {
+        Some((gateway, held, (_, last))) if *seq == *last + 1 && *held == *epoch && *gateway == from.gateway => {
+            *last = *seq
+        }
+        _ => fresh.push((&from.gateway, epoch, (*seq, *seq))),
     }
 }
 
@@ -278,7 +352,7 @@ fn waves<'r, 'a>(rows: &'r [ReadRow<'a>]) -> Vec<Vec<&'r ReadRow<'a>>> {
     waves
 }
 
-/// Writes an alarm down; what to tell the gateway.
+/// Writes an alarm down, or counts it where it has been raised before; what to tell the gateway.
 pub(super) fn alarm(
     engine: &mut dyn Engine,
     from: &Address,
@@ -287,9 +361,22 @@ pub(super) fn alarm(
     body: &[u8],
     now: Timestamp,
 ) -> Result<Reply, HqError> {
-    // A reason may quote what was sent.
-    let reason = reason.replace('\0', "\u{fffd}");
+    let reason = events::sentence(reason);
     tracing::error!(gateway = %from.gateway, epoch, seq, reason, "alarm");
+    let again = engine.execute(
+        "UPDATE alarms SET times = times + 1, last_ms = ?5
+         WHERE gateway = ?1 AND epoch = ?2 AND seq = ?3 AND reason = ?4",
+        values![&from.gateway, epoch, seq, &reason, now.unix_ms()],
+    )?;
+    if again > 0 {
+        return Ok(Reply::Alarm { epoch: epoch.to_owned(), seq, reason, held: String::new() });
+    }
+    // The oldest go; but never one that says from where on an epoch holds another life's events.
+    engine.execute(
+        "DELETE FROM alarms WHERE gateway = ?1 AND seq = 0 AND n <=
+             (SELECT n FROM alarms WHERE gateway = ?1 AND seq = 0 ORDER BY n DESC LIMIT 1 OFFSET ?2)",
+        values![&from.gateway, MOST_ALARMS - 1],
+    )?;
     engine.execute(
         "INSERT INTO alarms(gateway, epoch, seq, reason, body, raised_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         values![&from.gateway, epoch, seq, &reason, body, now.unix_ms()],

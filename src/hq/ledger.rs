@@ -9,6 +9,7 @@ use super::{
     filing,
     shelf::Shelves,
     stores::Standing,
+    waits::{self, Waiting},
 };
 use crate::sync::{envelope::Event, payload, ranges::RangeSet};
 use std::{cell::RefCell, path::Path};
@@ -142,7 +143,7 @@ impl Ledger {
                (SELECT CAST(coalesce(sum(redeliveries), 0) AS BIGINT) FROM streams s WHERE s.gateway = g.gateway),
                (SELECT count(*) - count(DISTINCT id) FROM events e
                 WHERE e.gateway = g.gateway AND id <> '' AND same_as IS NULL AND kind <> 'com.skinlink.redacted.v1'),
-               (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway),
+               (SELECT CAST(coalesce(sum(times), 0) AS BIGINT) FROM alarms a WHERE a.gateway = g.gateway),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'verified'),
                (SELECT count(*) FROM images i WHERE i.gateway = g.gateway AND state = 'wanted')
              FROM gateways g ORDER BY g.gateway",
@@ -253,7 +254,7 @@ impl Ledger {
                          WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0),
                coalesce((SELECT s.upto FROM streams s WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0),
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND e.refused IS NOT NULL),
-               (SELECT count(*) FROM alarms a WHERE a.gateway = g.gateway)
+               (SELECT CAST(coalesce(sum(times), 0) AS BIGINT) FROM alarms a WHERE a.gateway = g.gateway)
              FROM gateways g ORDER BY g.store, g.gateway",
             &[],
             |row| {
@@ -270,6 +271,14 @@ impl Ledger {
                 })
             },
         )
+    }
+
+    /// What waits for an object that is away or damaged.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn waiting(&self) -> Result<Vec<Waiting>, HqError> {
+        waits::list(&mut **self.0.borrow_mut())
     }
 
     /// Reasons of all alarms, oldest first.

@@ -2,7 +2,10 @@
 //! what arrives, acknowledges after the commit, asks for what is missing. Any number of copies may share the load; all
 //! state is in the database.
 
+pub mod agenda;
+pub mod alarms;
 pub mod archive;
+mod clerk;
 pub mod cli;
 pub mod config;
 pub mod database;
@@ -24,12 +27,17 @@ pub mod shelf;
 mod standing;
 pub mod stores;
 pub mod tail;
+pub mod unheard;
 pub mod uploads;
+pub mod waits;
 
 pub use config::{HqConfig, ReportSettings};
 pub use database::HqError;
 
-use crate::{adapters::mqtt, desk};
+use crate::{
+    adapters::mqtt,
+    desk::{self, Press},
+};
 use receive::Opener;
 use reports::OfHeadquarters;
 use std::sync::Arc;
@@ -44,7 +52,7 @@ use tracing::info;
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
     let HqConfig { database, shelves, rules, listen, reports, .. } = config.clone();
-    let shelves = Arc::new(shelves.open()?);
+    let shelves = Arc::new(shelves.open_or_make()?);
     let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
     let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
     let documents = async {
@@ -72,5 +80,5 @@ async fn serve_reports(
     let failed = |source| HqError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     info!(%listen, "customers' reports are served under /r/");
-    desk::serve(listener, reports, behind_proxy, stop.clone()).await.map_err(failed)
+    desk::serve(listener, reports, Press::beside(), behind_proxy, stop.clone()).await.map_err(failed)
 }

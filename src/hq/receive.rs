@@ -3,9 +3,10 @@
 
 use super::{
     HqError,
+    clerk::Clerk,
     database::{Addressed, Arrived, Database, Hole, Place},
     holes::Holes,
-    images::Rules,
+    images::{Rules, Whole},
     records::{LONG_PAGE, PAGE, Turn},
     replies::Replies,
     shelf::Shelves,
@@ -19,7 +20,7 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -29,8 +30,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// First and longest ceiling of the wait between two tries at a database that is away.
-const FIRST_REST: Duration = Duration::from_millis(100);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+pub(super) const FIRST_REST: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Publishes of one transaction: some 100,000 rows at most, about a second of disk.
 const MAX_INBOX: usize = 512;
@@ -52,22 +53,26 @@ const KEEP: Duration = Duration::from_secs(1);
 const KEEP_ON: Duration = Duration::from_millis(60);
 
 /// Facts that are due wait so long for a commit, to be made right behind it: then the next message is furthest away, and waits
-/// least for them.
+/// least for them. Where nothing has come for so long nobody waits: what is left of a flood is made turn after turn.
 const BEHIND_A_COMMIT: Duration = Duration::from_millis(50);
 
 /// How often holes are looked for.
 const LOOK_FOR_HOLES: Duration = Duration::from_secs(2);
 
+/// How long the end waits for pictures that are being filed.
+const PARTING: Duration = Duration::from_secs(10);
+
 /// Gateways heard within this time are told where they stand when HQ comes back.
 const STANDING_DAYS: i64 = 30;
 
-/// What HQ subscribes to, shared between copies of the receiver.
+/// What HQ subscribes to. Copies of the receiver share what each gateway says once; the last word on it and its
+/// self-description are retained, which a broker keeps from shared subscriptions: each copy takes both, so that what was said
+/// while none was there is heard after all.
 #[must_use]
 pub fn subscriptions() -> Vec<String> {
-    ["events", "hello", "status", "about", "blobs/#"]
-        .iter()
-        .map(|lane| format!("$share/hq/{}/+/+/{lane}", crate::sync::topic::ROOT))
-        .collect()
+    let root = crate::sync::topic::ROOT;
+    let shared = ["events", "hello", "blobs/#"].iter().map(|lane| format!("$share/hq/{root}/+/+/{lane}"));
+    shared.chain(["status", "about"].iter().map(|lane| format!("{root}/+/+/{lane}"))).collect()
 }
 
 /// How to open the database.
@@ -79,12 +84,18 @@ pub struct Opener {
 }
 
 impl Opener {
+    /// A connection; nothing is done with it yet.
+    pub(super) fn beside(self) -> Result<Database, HqError> {
+        let Self { place, shelves, rules } = self;
+        Database::beside(&place, shelves, rules)
+    }
+
     /// Waits for a database that is away; `None` when stopped while waiting.
     async fn open(self, stop: &CancellationToken) -> Result<Option<Database>, HqError> {
         let mut backoff = Backoff::new(FIRST_REST, LONGEST_REST);
         loop {
-            let Self { place, shelves, rules } = self.clone();
-            let opened = tokio::task::spawn_blocking(move || Database::with(&place, shelves, rules)).await;
+            let opener = self.clone();
+            let opened = tokio::task::spawn_blocking(move || opener.beside()).await;
             match opened.map_err(|_| HqError::Stopped)? {
                 Err(fault) if fault.passes() => {
                     let wait = backoff.next(fastrand::f64());
@@ -105,8 +116,8 @@ impl Opener {
 /// # Errors
 /// Only what ends the receiver: a database or disk that cannot be written. Nothing was acknowledged that is not stored.
 pub async fn serve(connector: Connector, opener: Opener, stop: CancellationToken) -> Result<(), HqError> {
-    let Some(database) = opener.open(&stop).await? else { return Ok(()) };
-    let mut receiver = Receiver::new(database);
+    let Some(database) = opener.clone().open(&stop).await? else { return Ok(()) };
+    let mut receiver = Receiver::new(database, Clerk::new(opener));
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     loop {
         let connected = tokio::select! {
@@ -144,13 +155,15 @@ enum Work {
     Stand,
     /// Which holes there are.
     Look,
-    /// What customers said and the stores have not heard.
+    /// What the stores have not heard: what customers said, appointments.
     Tell,
     /// To make facts of so many events at most.
     Keep(usize),
 }
 
 enum Done {
+    /// And pictures to file, once this was said.
+    Taken(Vec<Addressed>, Vec<Whole>),
     Answers(Vec<Addressed>),
     Holes(Vec<Hole>),
     Kept(Turn),
@@ -166,14 +179,14 @@ impl Work {
     fn run(self, mut database: Database) -> Worked {
         let now = clock::now().wall;
         let outcome = match &self {
-            Self::Take(batch) => database.take(batch, now).map(Done::Answers),
+            Self::Take(batch) => database.take_in(batch, now).map(|(replies, whole)| Done::Taken(replies, whole)),
             Self::Stand => {
                 let since = Timestamp::from_unix_ms(now.unix_ms() - STANDING_DAYS * 86_400_000);
                 database.standings(since).map(Done::Answers)
             }
             Self::Look => database.holes().map(Done::Holes),
-            Self::Tell => database.feedback_due(now).map(Done::Answers),
-            Self::Keep(most) => database.keep_records(now, *most).map(Done::Kept),
+            Self::Tell => database.downlink_due(now).map(Done::Answers),
+            Self::Keep(most) => database.make_facts(now, *most).map(Done::Kept),
         };
         Worked { database, work: self, outcome }
     }
@@ -184,6 +197,8 @@ struct Receiver {
     database: Option<Database>,
     running: Option<JoinHandle<Worked>>,
     inbox: Vec<Arrived>,
+    /// Files pictures, and tidies the shelves, beside.
+    clerk: Clerk,
     /// Payloads in the inbox, in bytes.
     bytes: usize,
     /// No commit begins before, unless there is enough.
@@ -195,10 +210,12 @@ struct Receiver {
     stand: bool,
     /// Holes are to be looked for.
     look: bool,
-    /// What customers said is to be passed on.
+    /// What goes down is to be passed on.
     tell: bool,
     /// When facts are made next; a little later while messages wait or are expected.
     keep: Instant,
+    /// When the last message came.
+    heard: Instant,
     /// The last work was a commit, and nothing has come since.
     committed: bool,
     /// The last turn left facts to be made.
@@ -210,11 +227,12 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn new(database: Database) -> Self {
+    fn new(database: Database, clerk: Clerk) -> Self {
         Self {
             database: Some(database),
             running: None,
             inbox: Vec::new(),
+            clerk,
             bytes: 0,
             gather: None,
             rest: None,
@@ -223,6 +241,7 @@ impl Receiver {
             look: false,
             tell: false,
             keep: Instant::now(),
+            heard: Instant::now(),
             committed: false,
             behind: false,
             page: PAGE,
@@ -240,10 +259,13 @@ impl Receiver {
         (self.stand, self.holes) = (true, Holes::default());
         loop {
             self.begin();
+            self.clerk.begin();
+            let facts_at = self.facts_at();
             tokio::select! {
                 () = stop.cancelled() => return Ok(None),
                 reason = &mut driver => return Ok(Some(reason)),
                 worked = running(&mut self.running) => self.done(worked)?,
+                answers = self.clerk.answers() => self.say(&answers?),
                 permit = publish.reserve(), if !self.replies.is_empty() => {
                     if let (Ok(permit), Some(reply)) = (permit, self.replies.pop()) {
                         permit.send(reply);
@@ -257,7 +279,7 @@ impl Receiver {
                 _ = look.tick() => (self.look, self.tell) = (true, true),
                 () = until(self.gather), if self.gather.is_some() && !self.inbox.is_empty() => self.gather = None,
                 () = until(self.rest), if self.rest.is_some() => self.rest = None,
-                () = sleep_until(self.keep + BEHIND_A_COMMIT), if self.running.is_none() && self.rest.is_none() && self.inbox.is_empty() => {}
+                () = sleep_until(facts_at), if self.running.is_none() && self.rest.is_none() && self.inbox.is_empty() => {}
             }
         }
     }
@@ -266,6 +288,7 @@ impl Receiver {
         match Address::parse(topic) {
             Some((from, lane)) => {
                 self.bytes += payload.len();
+                self.heard = Instant::now();
                 self.inbox.push(Arrived { from, lane, payload });
             }
             None => warn!(topic, "a topic no gateway of this version sends"),
@@ -287,7 +310,7 @@ impl Receiver {
             return Some(Work::Stand);
         }
         let (now, late) = (Instant::now(), if self.behind { KEEP_ON } else { KEEP });
-        let quiet = self.committed || now >= self.keep + BEHIND_A_COMMIT;
+        let quiet = self.committed || now >= self.facts_at();
         if now >= self.keep && ((self.inbox.is_empty() && quiet) || now >= self.keep + late) {
             self.keep = now + KEEP;
             return Some(Work::Keep(self.page));
@@ -307,22 +330,34 @@ impl Receiver {
         Some(Work::Take(std::mem::take(&mut self.inbox)))
     }
 
+    /// When facts are made though no commit came before them.
+    fn facts_at(&self) -> Instant {
+        let (patient, silent) = (self.keep + BEHIND_A_COMMIT, self.heard + BEHIND_A_COMMIT);
+        if self.behind { patient.min(silent.max(self.keep)) } else { patient }
+    }
+
     fn done(&mut self, worked: Result<Worked, tokio::task::JoinError>) -> Result<(), HqError> {
         self.running = None;
         self.committed = false;
         let Worked { database, work, outcome } = worked.map_err(|_| HqError::Stopped)?;
         self.database = Some(database);
         match outcome {
-            Ok(Done::Answers(replies)) => {
-                self.committed = matches!(work, Work::Take(_));
-                replies.iter().for_each(|(to, reply)| self.replies.push(to, reply));
+            Ok(Done::Taken(replies, whole)) => {
+                self.committed = true;
+                self.say(&replies);
+                self.clerk.file(whole);
             }
+            Ok(Done::Answers(replies)) => self.say(&replies),
             Ok(Done::Holes(holes)) => self.ask(holes),
             Ok(Done::Kept(turn)) => {
                 self.behind = turn.more;
-                // Longer turns cost less each, as long as nobody waits behind them.
-                let longer = turn.more && self.inbox.is_empty();
-                self.page = if longer { (2 * self.page).min(LONG_PAGE) } else { PAGE };
+                if !turn.more {
+                    self.clerk.tidy();
+                }
+                // Whoever is far behind gets more at a time: an event costs less in a longer turn, and a stream that goes on
+                // would leave its facts behind for good. A stream of 2,000 events a second is caught up with after two or
+                // three turns and never gets to the long ones, behind which messages wait.
+                self.page = if turn.more { (2 * self.page).min(LONG_PAGE) } else { PAGE };
                 if turn.more {
                     // At once where nothing waits; after KEEP_ON where messages do.
                     self.keep = Instant::now();
@@ -333,8 +368,8 @@ impl Receiver {
                 return Ok(());
             }
             // Facts wait for a shelf that is away: what is to be erased or read there comes with the next turn.
-            Err(fault @ (HqError::Objects { .. } | HqError::NoBucket)) if matches!(work, Work::Keep(_)) => {
-                warn!(%fault, "facts wait for the object store");
+            Err(fault) if fault.is_of_a_shelf() && matches!(work, Work::Keep(_)) => {
+                warn!(%fault, "facts wait for a shelf");
                 self.keep = Instant::now() + LONGEST_REST;
             }
             Err(fault) => return Err(fault),
@@ -375,10 +410,18 @@ impl Receiver {
         self.keep = Instant::now() + LONGEST_REST;
         self.begin();
         self.finish().await?;
+        match timeout(PARTING, self.clerk.settle()).await {
+            Ok(settled) => settled?,
+            Err(_) => warn!("a shelf does not answer; what is not filed yet is filed by the next receiver"),
+        }
         if !self.inbox.is_empty() {
             warn!(messages = self.inbox.len(), "the database is away; the gateways will send these again");
         }
         Ok(())
+    }
+
+    fn say(&mut self, replies: &[Addressed]) {
+        replies.iter().for_each(|(to, reply)| self.replies.push(to, reply));
     }
 
     fn ask(&mut self, holes: Vec<Hole>) {

@@ -1,5 +1,5 @@
 //! What HQ has to say and has not said yet. Answers may be lost without harm (the gateway sends again), so their queue is
-//! bounded by dropping the oldest.
+//! bounded by dropping the oldest, words on pictures before all others.
 
 use crate::{
     ports::Publish,
@@ -36,8 +36,10 @@ impl Replies {
             }
         }
         if self.waiting.len() >= MAX_REPLIES {
+            // A word on a picture first: it is said again whenever the picture is offered, while the others wait for the rest.
+            let least = self.waiting.iter().position(|(_, reply)| matches!(reply, Reply::Image { .. }));
             warn!("too many answers are waiting; the oldest is dropped, its gateway will send again");
-            self.waiting.pop_front();
+            self.waiting.remove(least.unwrap_or(0));
         }
         self.waiting.push_back((topic, reply.clone()));
     }
@@ -51,5 +53,33 @@ impl Replies {
         self.sent += 1;
         let payload = serde_json::to_vec(&reply).expect("a reply has only text and numbers");
         Some(Publish { token: self.sent, topic, payload, retain: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::reply::ImageState;
+
+    /// Whoever has come back after an outage waits for the word where it stands; a question for a picture is asked again by itself.
+    #[test]
+    fn where_there_is_no_room_a_word_on_a_picture_goes_first() {
+        let (mut replies, to) = (Replies::default(), Address { store: "sh-001".into(), gateway: "sh-001-g1".into() });
+        let standing = |at: u64| Reply::Ack { epoch: format!("epoch {at}"), upto: at, ranges: Vec::new() };
+        let picture = |at: u64| Reply::Image {
+            capture: format!("capture {at}"),
+            sha256: String::new(),
+            state: ImageState::Wanted,
+            missing: Vec::new(),
+            reason: String::new(),
+        };
+        let many = MAX_REPLIES as u64;
+        (0..many).for_each(|at| replies.push(&to, &if at % 10 == 9 { picture(at) } else { standing(at) }));
+        (many..many + many / 10).for_each(|at| replies.push(&to, &standing(at)));
+        let left: Vec<&Reply> = replies.waiting.iter().map(|(_, reply)| reply).collect();
+        assert_eq!(left.len(), MAX_REPLIES);
+        assert!(left.iter().all(|reply| matches!(reply, Reply::Ack { .. })), "no standing went for a picture");
+        replies.push(&to, &standing(2 * many));
+        assert!(!replies.waiting.iter().any(|(_, reply)| *reply == standing(0)), "then the oldest");
     }
 }

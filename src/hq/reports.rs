@@ -1,8 +1,9 @@
 //! Reports under the public address: which are open now, their photographs, and what customers say of them.
 //!
 //! Open is what the store told last, unless it has run out, its visit was struck out or its person erased, a consent it rests on
-//! was withdrawn, the customer has just withdrawn here, or the store has been silent for so long that nobody knows whether
-//! it still holds. A token that opens nothing costs the same questions as one that does.
+//! was withdrawn, the customer has withdrawn on the page of any report and has not agreed since, or the store has been silent for
+//! so long that nobody knows whether it still holds. What was said later counts, by the time when it was said and not by the
+//! time when it came. A token that opens nothing costs the same questions as one that does.
 
 use super::{
     HqError,
@@ -11,16 +12,26 @@ use super::{
         Place,
         engine::{Engine, Row, first, transaction, values},
     },
-    erasure, filing, inbox,
+    erasure,
+    filing::Lies,
+    inbox, records,
     shelf::Shelves,
 };
 use crate::{
     clock,
-    desk::{Away, Digest, Opened, Reports, Said},
-    domain::{Timestamp, consent::Purpose},
-    sync::sheet::Sheet,
+    desk::{Away, Digest, Heard, Opened, Reports, Said},
+    domain::{
+        Timestamp,
+        consent::Purpose,
+        feedback::{Stage, Topic},
+    },
+    sync::{
+        image_lane::Role,
+        sheet::{DIGITS, PairPicture, Photographs, Sheet},
+    },
 };
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -28,6 +39,9 @@ use tokio::sync::Semaphore;
 
 /// Connections to the database, and so answers at once.
 const CONNECTIONS: usize = 2;
+
+/// Pictures that are fetched from the shelf at once, beside the answers: an object store that hangs keeps no report from being read.
+const FETCHES: usize = 8;
 
 /// Who waits longer for one of them is told to come again.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -79,13 +93,15 @@ const TOLD: &str =
     "SELECT r.store, r.gateway, r.report, r.visit, r.customer, r.state, r.expires_ms, r.sheet, g.last_heard_ms
     FROM report_facts r JOIN gateways g ON g.gateway = r.gateway
     WHERE r.token_sha256 = ?1
-    AND NOT EXISTS (SELECT 1 FROM report_facts w WHERE w.report = r.report AND (w.era, w.seq) > (r.era, r.seq))
-    AND NOT EXISTS (SELECT 1 FROM report_closings c WHERE c.report = r.report AND (c.era, c.seq) > (r.era, r.seq))";
+    AND NOT EXISTS (SELECT 1 FROM report_facts w WHERE w.store = r.store AND w.report = r.report AND (w.era, w.seq) > (r.era, r.seq))
+    AND NOT EXISTS (SELECT 1 FROM report_closings c
+        WHERE c.store IN (r.store, '') AND c.report = r.report AND (c.era, c.seq) > (r.era, r.seq))";
 
 /// The report whose token has this digest, if it is open.
 ///
 /// # Errors
-/// The database's.
+/// The database's; [`HqError::Remaking`] while the facts of its store are made again, and of a token that is not known while any are:
+/// what closes it, or what it is known by, may not be there yet.
 pub fn open(
     engine: &mut dyn Engine,
     token: &Digest,
@@ -96,7 +112,14 @@ pub fn open(
     let known = told.is_some();
     // What there is not is asked about all the same: the answer must not come sooner.
     let told = told.unwrap_or_default();
-    let standing = stands(engine, &told)? && agreed(engine, &told)?;
+    let whole = records::are_whole(engine, &told.store)?;
+    let words = Words::of(engine, &told)?;
+    let standing = stands(engine, &told)? && words.agree(engine, &RESTS_ON)?;
+    let photographs = words.agree(engine, &PHOTOGRAPHS)?;
+    let held = Held::of(engine, &told)?;
+    if !whole {
+        return Err(HqError::Remaking);
+    }
     let limit = i64::try_from(silent.as_millis()).unwrap_or(i64::MAX);
     let fresh = told.expires_ms > now.unix_ms() && now.unix_ms().saturating_sub(told.heard_ms) <= limit;
     if !(known && standing && fresh && told.state == "open") {
@@ -104,51 +127,157 @@ pub fn open(
     }
     let Told { store, gateway, report, visit, customer, expires_ms, sheet, .. } = told;
     // A sheet that cannot be read was refused when it came.
-    let Some(sheet) = sheet.and_then(|sheet| serde_json::from_str(&sheet).ok()) else { return Ok(None) };
+    let Some(sheet) = sheet.and_then(|sheet| serde_json::from_str::<Sheet>(&sheet).ok()) else { return Ok(None) };
+    // The store tells the report anew without them; its word may still be on its way.
+    let sheet = if photographs { here(sheet, &held) } else { Sheet { photographs: Vec::new(), ..sheet } };
     let expires = Timestamp::from_unix_ms(expires_ms);
     Ok(Some(Found { store, gateway, report, visit, customer, expires, sheet }))
 }
 
-/// Neither struck out nor erased, and not withdrawn here a moment ago.
+/// Pictures of a visit that were verified: capture, role, and the first digits of the digest.
+struct Held(BTreeSet<(String, String, String)>);
+
+impl Held {
+    fn of(engine: &mut dyn Engine, told: &Told) -> Result<Self, HqError> {
+        let rows = engine.query(
+            "SELECT capture, role, sha256 FROM images WHERE gateway = ?1 AND visit = ?2 AND state = 'verified'",
+            values![&told.gateway, &told.visit],
+        )?;
+        let picture = |row: &Row| {
+            let sha256: String = row.get(2)?;
+            Ok((row.get(0)?, row.get(1)?, sha256.get(..DIGITS).unwrap_or_default().to_owned()))
+        };
+        rows.iter().map(picture).collect::<Result<_, HqError>>().map(Self)
+    }
+
+    fn has(&self, capture: &str, picture: &PairPicture) -> bool {
+        self.0.contains(&(capture.to_owned(), picture.role.clone(), picture.sha256.clone()))
+    }
+}
+
+/// Of the pictures of pairs those alone that have come: until then the photographs are shown as they were taken. One that was made
+/// anew shows something else under the same role.
+fn here(mut sheet: Sheet, held: &Held) -> Sheet {
+    for pair in &mut sheet.photographs {
+        let capture = pair.after.clone().unwrap_or_default();
+        pair.pair = pair.pair.take().and_then(|laid| laid.only(|picture| held.has(&capture, picture)));
+    }
+    sheet
+}
+
+/// Neither struck out nor erased.
 fn stands(engine: &mut dyn Engine, told: &Told) -> Result<bool, HqError> {
-    let Told { store, visit, report, .. } = told;
+    let Told { store, visit, .. } = told;
     let gone = engine.query(
-        "SELECT 1 FROM now_void WHERE id = ?1
-         UNION ALL SELECT 1 FROM erased_visits WHERE store = ?2 AND visit = ?1
-         UNION ALL SELECT 1 FROM feedback_inbox WHERE report = ?3 AND topic = 'withdraw'",
-        values![visit, store, report],
+        "SELECT 1 FROM now_void WHERE store = ?2 AND id = ?1
+         UNION ALL SELECT 1 FROM erased_visits WHERE store = ?2 AND visit = ?1",
+        values![visit, store],
     )?;
     Ok(gone.is_empty())
 }
 
-/// Whether nobody took back what the report rests on. The store closes it by itself; its word may still be on its way, or fell
-/// on a store that was restored from a time before the link.
-fn agreed(engine: &mut dyn Engine, told: &Told) -> Result<bool, HqError> {
-    let person = erasure::person(engine, &told.store, &told.customer)?;
-    for purpose in [Purpose::DeliverReport, Purpose::ShareNumbers] {
-        let mut last: Option<(i64, i64, i64, bool)> = None;
-        for customer in &person {
-            let rows = engine.query(
-                "SELECT at_ms, era, seq, given FROM consent_facts WHERE customer = ?1 AND purpose = ?2 AND store = ?3",
-                values![customer, purpose.as_str(), &told.store],
-            )?;
-            for row in &rows {
-                last = last.max(Some((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)));
-            }
-        }
-        if last.is_some_and(|(.., given)| !given) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Without these there is no report here.
+const RESTS_ON: [Purpose; 2] = [Purpose::DeliverReport, Purpose::ShareNumbers];
+
+/// Without these it has no photographs here.
+const PHOTOGRAPHS: [Purpose; 2] = [Purpose::Photograph, Purpose::SharePhotographs];
+
+/// What a person said of what their reports rest on. The store closes them by itself; its word may still be on its way, cut in
+/// two by a broken line, or fell on a store that was restored from a time before the link.
+struct Words {
+    store: String,
+    person: BTreeSet<String>,
+    /// Said on the page of one of their reports, here or in the store: all reports are meant.
+    withdrawn: Vec<No>,
 }
 
-/// Keeps what the customer said, until the store has told of it.
+/// A withdrawal on a page.
+struct No {
+    said_ms: i64,
+    /// Where the store's own word of it stands; `None` while it is only known here.
+    place: Option<(i64, i64)>,
+}
+
+/// A yes or a no in the store's ledger.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Word {
+    at_ms: i64,
+    place: (i64, i64),
+    given: bool,
+    received_ms: i64,
+}
+
+impl Word {
+    /// Two clocks are at work: where the store's says that this yes is the newer one, the no must have been said before
+    /// headquarters heard it, or the store have heard the no first.
+    fn is_after(&self, no: &No) -> bool {
+        no.place.is_some_and(|place| self.place > place) || (self.at_ms > no.said_ms && self.received_ms > no.said_ms)
+    }
+}
+
+impl Words {
+    fn of(engine: &mut dyn Engine, told: &Told) -> Result<Self, HqError> {
+        let store = told.store.clone();
+        let person = erasure::person(engine, &store, &told.customer)?;
+        let mut withdrawn = Vec::new();
+        for customer in &person {
+            let rows = engine.query(
+                "SELECT given_ms, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM feedback_inbox
+                 WHERE store = ?1 AND customer = ?2 AND topic = ?3
+                 UNION ALL
+                 SELECT at_ms, era, seq FROM feedback_facts
+                 WHERE store = ?1 AND customer = ?2 AND topic = ?3 AND state = ?4",
+                values![&store, customer, Topic::Withdraw.as_str(), Stage::Given.as_str()],
+            )?;
+            for row in &rows {
+                let place = row.get::<Option<i64>>(1)?.zip(row.get::<Option<i64>>(2)?);
+                withdrawn.push(No { said_ms: row.get(0)?, place });
+            }
+        }
+        Ok(Self { store, person, withdrawn })
+    }
+
+    /// Whether the last word on each of these is no no.
+    fn agree(&self, engine: &mut dyn Engine, purposes: &[Purpose]) -> Result<bool, HqError> {
+        for purpose in purposes {
+            let mut last: Option<Word> = None;
+            for customer in &self.person {
+                let rows = engine.query(
+                    "SELECT c.at_ms, c.era, c.seq, c.given, e.received_ms FROM consent_facts c JOIN events e ON e.n = c.n
+                     WHERE c.customer = ?1 AND c.purpose = ?2 AND c.store = ?3",
+                    values![customer, purpose.as_str(), &self.store],
+                )?;
+                for row in &rows {
+                    let (place, given) = ((row.get(1)?, row.get(2)?), row.get(3)?);
+                    last = last.max(Some(Word { at_ms: row.get(0)?, place, given, received_ms: row.get(4)? }));
+                }
+            }
+            let said_no = match &last {
+                Some(Word { given: false, .. }) => true,
+                last => self.withdrawn.iter().any(|no| !last.as_ref().is_some_and(|yes| yes.is_after(no))),
+            };
+            if said_no {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Keeps what the customer said, until the store has told of it; nothing of it where too much was said already.
 ///
 /// # Errors
 /// The database's.
-pub fn say(engine: &mut dyn Engine, found: &Found, said: &[Said], now: Timestamp) -> Result<(), HqError> {
-    transaction(engine, |engine| said.iter().try_for_each(|one| inbox::keep(engine, found, one, now)))
+pub fn say(engine: &mut dyn Engine, found: &Found, said: &[Said], now: Timestamp) -> Result<Heard, HqError> {
+    transaction(engine, |engine| {
+        for topic in Topic::ALL {
+            if inbox::is_full(engine, found, *topic, said)? {
+                return Ok(Heard::Full);
+            }
+        }
+        said.iter().try_for_each(|one| inbox::keep(engine, found, one, now))?;
+        Ok(Heard::Kept)
+    })
 }
 
 /// Headquarters' desk.
@@ -161,14 +290,16 @@ struct Inner {
     shelves: Arc<Shelves>,
     silent: Duration,
     idle: Mutex<Vec<Box<dyn Engine>>>,
-    free: Semaphore,
+    free: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
 }
 
 impl OfHeadquarters {
     #[must_use]
     pub fn new(place: Place, shelves: Arc<Shelves>, settings: &ReportSettings) -> Self {
-        let (idle, free) = (Mutex::default(), Semaphore::new(CONNECTIONS));
-        Self(Arc::new(Inner { place, shelves, silent: settings.silent, idle, free }))
+        let turns = |most| Arc::new(Semaphore::new(most));
+        let (idle, free, fetches) = (Mutex::default(), turns(CONNECTIONS), turns(FETCHES));
+        Self(Arc::new(Inner { place, shelves, silent: settings.silent, idle, free, fetches }))
     }
 
     /// Asks the database on a thread of its own; a connection that failed is not used again.
@@ -177,22 +308,48 @@ impl OfHeadquarters {
         question: impl FnOnce(&mut dyn Engine, &Inner) -> Result<T, HqError> + Send + 'static,
     ) -> Result<T, Away> {
         let inner = Arc::clone(&self.0);
-        let _turn = tokio::time::timeout(PATIENCE, self.0.free.acquire()).await.map_err(|_| Away)?.map_err(|_| Away)?;
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.free).acquire_owned());
+        let turn = turn.await.map_err(|_| Away)?.map_err(|_| Away)?;
         let asked = tokio::task::spawn_blocking(move || {
+            // As long as the thread works, whoever hangs up meanwhile.
+            let _turn = turn;
             let idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut engine = idle.map_or_else(|| inner.place.open(), Ok)?;
-            let answer = question(&mut *engine, &inner)?;
+            let answer = match question(&mut *engine, &inner) {
+                Err(fault) if !matches!(fault, HqError::Remaking) => return Err(fault),
+                answer => answer,
+            };
             inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
-            Ok::<_, HqError>(answer)
+            answer
         });
-        match asked.await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(fault)) => {
-                tracing::error!(%fault, "a customer's report cannot be read");
-                Err(Away)
-            }
-            Err(_) => Err(Away),
+        answered(asked.await)
+    }
+
+    /// Takes a picture off its shelf, with no connection to the database in hand.
+    async fn fetch(&self, lies: Lies) -> Result<Option<Vec<u8>>, Away> {
+        let inner = Arc::clone(&self.0);
+        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.fetches).acquire_owned());
+        let turn = turn.await.map_err(|_| Away)?.map_err(|_| Away)?;
+        let fetched = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            lies.fetch(&inner.shelves)
+        });
+        answered(fetched.await)
+    }
+}
+
+fn answered<T>(asked: Result<Result<T, HqError>, tokio::task::JoinError>) -> Result<T, Away> {
+    match asked {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(fault @ HqError::Remaking)) => {
+            tracing::warn!(%fault, "a customer must come again");
+            Err(Away)
         }
+        Ok(Err(fault)) => {
+            tracing::error!(%fault, "a customer's report cannot be read");
+            Err(Away)
+        }
+        Err(_) => Err(Away),
     }
 }
 
@@ -203,23 +360,40 @@ impl Reports for OfHeadquarters {
         Ok(found.map(|found| Opened { sheet: found.sheet, expires: found.expires }))
     }
 
-    async fn picture(&self, token: Digest, capture: String) -> Result<Option<(&'static str, Vec<u8>)>, Away> {
+    async fn picture(
+        &self,
+        token: Digest,
+        capture: String,
+        role: Role,
+    ) -> Result<Option<(&'static str, Vec<u8>)>, Away> {
         let now = clock::now().wall;
-        self.ask(move |engine, inner| {
+        let lies = self.ask(move |engine, inner| {
             let Some(found) = open(engine, &token, now, inner.silent)? else { return Ok(None) };
-            let bytes = filing::open(engine, &inner.shelves, (&found.gateway, &capture, "report"))?;
-            // Report pictures are made by the gateways, as JPEG.
-            Ok(bytes.map(|bytes| ("image/jpeg", bytes)))
-        })
-        .await
+            // Its consent may have ended since the page was drawn.
+            let shown = |pair: &Photographs| match role {
+                Role::Report => [&pair.before, &pair.after].contains(&&Some(capture.clone())),
+                role => {
+                    let laid = pair.pair.as_ref().filter(|_| pair.after.as_ref() == Some(&capture));
+                    laid.is_some_and(|laid| laid.picture(role).is_some())
+                }
+            };
+            if !found.sheet.photographs.iter().any(shown) {
+                return Ok(None);
+            }
+            Lies::find(engine, (&found.gateway, &capture, role.as_str()))
+        });
+        let Some(lies) = lies.await? else { return Ok(None) };
+        // They are made by the gateways, as JPEG.
+        Ok(self.fetch(lies).await?.map(|bytes| ("image/jpeg", bytes)))
     }
 
-    async fn say(&self, token: Digest, said: Vec<Said>) -> Result<bool, Away> {
+    async fn say(&self, token: Digest, said: Vec<Said>) -> Result<Heard, Away> {
         let now = clock::now().wall;
         self.ask(move |engine, inner| {
-            let Some(found) = open(engine, &token, now, inner.silent)? else { return Ok(false) };
-            say(engine, &found, &said, now)?;
-            Ok(true)
+            let Some(found) = open(engine, &token, now, inner.silent)? else {
+                return Ok(Heard::Closed);
+            };
+            say(engine, &found, &said, now)
         })
         .await
     }

@@ -9,6 +9,7 @@ use super::{
         Hole,
         engine::{Engine, Reach, first, only, values},
     },
+    events, records,
 };
 use crate::{
     domain::Timestamp,
@@ -38,7 +39,7 @@ pub(super) fn standing(
     let upto = prefix(engine, gateway, &epoch)?;
     let (last_seq, _) = reached(engine, gateway, &epoch)?;
     let conflict = conflict(engine, gateway, &epoch)?;
-    let reach = Reach { upto, last_seq, conflict, before_lost: false };
+    let reach = Reach { upto, before: upto, last_seq, conflict, before_lost: false };
     let (upto, ranges) = acknowledged(engine, (gateway, &epoch), reach)?;
     let known = first(
         engine,
@@ -108,7 +109,7 @@ pub(super) fn acknowledged(
     (gateway, epoch): (&str, &str),
     reach: Reach,
 ) -> Result<(u64, Vec<SeqRange>), HqError> {
-    let Reach { upto, last_seq, conflict, before_lost: _ } = reach;
+    let Reach { upto, before: _, last_seq, conflict, before_lost: _ } = reach;
     let mut ranges = if last_seq > upto { islands(engine, gateway, epoch, upto)? } else { Vec::new() };
     let Some(conflict) = conflict else { return Ok((upto, ranges)) };
     ranges.retain(|(first, _)| *first < conflict);
@@ -133,13 +134,13 @@ pub(super) fn prefix(engine: &mut dyn Engine, gateway: &str, epoch: &str) -> Res
         .map_or(Ok(0), |row| row.get(0))
 }
 
-/// Moves the prefix over everything that is now contiguous; `first` to `last` have just been stored.
+/// Moves the prefix over everything that is now contiguous; `first` to `last` have just been stored. How far it came before.
 pub(super) fn advance(
     engine: &mut dyn Engine,
     gateway: &str,
     epoch: &str,
     (begin, last): SeqRange,
-) -> Result<(), HqError> {
+) -> Result<u64, HqError> {
     let before = prefix(engine, gateway, epoch)?;
     let mut upto = if begin <= before + 1 { before.max(last) } else { before };
     loop {
@@ -159,7 +160,7 @@ pub(super) fn advance(
          WHERE gateway = ?1 AND epoch = ?2",
         values![gateway, epoch, upto, last],
     )?;
-    Ok(())
+    Ok(before)
 }
 
 /// The end of the run of stored rows that begins after `upto`: one look-up each, since mostly none follows.
@@ -241,7 +242,7 @@ pub(super) fn unheard_nacks(
     for row in refused {
         let seq: u64 = row.get(0)?;
         if !known.iter().any(|(first, last)| (*first..=*last).contains(&seq)) {
-            nacks.push(super::events::nack(epoch, seq, row.get(1)?, &row.get::<String>(2)?));
+            nacks.push(events::nack(epoch, seq, row.get(1)?, &row.get::<String>(2)?));
         }
         if nacks.len() == NACKS_AT_ONCE {
             break;
@@ -265,6 +266,7 @@ pub(super) fn settle_losses(
         .iter()
         .map(|row| row.get::<String>(0))
         .collect::<Result<Vec<_>, _>>()?;
+    in_order(engine, gateway, hello)?;
     let mut ledger = Losses { engine, gateway, now, lost: Vec::new() };
     let gone = hello.oldest_kept.min(hello.last_seq.saturating_add(1)).saturating_sub(1);
     ledger.pass(&hello.epoch, (1, gone), false)?;
@@ -276,6 +278,35 @@ pub(super) fn settle_losses(
         ledger.pass(epoch, (1, last.max(announced)), false)?;
     }
     Ok(ledger.sentence())
+}
+
+/// Puts the lives of a gateway into the order that its hello names (newest first). `begun_ms` is when HQ first heard of an epoch,
+/// and decides whose word counts. A headquarters whose database was lost hears of all of them in one moment, in any order.
+fn in_order(engine: &mut dyn Engine, gateway: &str, hello: &Hello) -> Result<(), HqError> {
+    let begun = |engine: &mut dyn Engine, epoch: &str| -> Result<Option<i64>, HqError> {
+        let sql = "SELECT begun_ms FROM streams WHERE gateway = ?1 AND epoch = ?2";
+        first(engine, sql, values![gateway, epoch])?.map(|row| row.get(0)).transpose()
+    };
+    let Some(mut later) = begun(engine, &hello.epoch)? else { return Ok(()) };
+    let mut moved = false;
+    for PastEpoch { epoch, .. } in &hello.past {
+        later = match begun(engine, epoch)? {
+            Some(before) if before < later => before,
+            Some(found) => {
+                let sql = "UPDATE streams SET begun_ms = ?3 WHERE gateway = ?1 AND epoch = ?2";
+                engine.execute(sql, values![gateway, epoch, later - 1])?;
+                records::move_era(engine, gateway, epoch, (found, later - 1))?;
+                moved = true;
+                later - 1
+            }
+            None => {
+                let sql = "INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3)";
+                engine.execute(sql, values![gateway, epoch, later - 1])?;
+                later - 1
+            }
+        };
+    }
+    if moved { events::take_out_all(engine, gateway) } else { Ok(()) }
 }
 
 struct Losses<'a> {

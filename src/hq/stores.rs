@@ -1,6 +1,6 @@
 //! Every store at a glance, for the person at headquarters: when it was heard, what is here, what is missing.
 
-use super::{HqError, database::Place, ledger::Ledger};
+use super::{HqError, database::Place, ledger::Ledger, waits::Waiting};
 use crate::domain::Timestamp;
 use std::io::Write;
 
@@ -21,16 +21,28 @@ pub struct Standing {
     pub alarms: u64,
 }
 
-/// Prints one line a gateway.
+/// Prints one line a gateway, then one for each thing that waits for a shelf.
 ///
 /// # Errors
 /// The database's; a closed output ends it in peace.
 pub fn print(place: &Place, json: bool, out: &mut impl Write) -> Result<(), HqError> {
-    for standing in Ledger::at(place)?.standings()? {
+    let ledger = Ledger::at(place)?;
+    for standing in ledger.standings()? {
         let line = if json {
             serde_json::to_string(&standing).expect("a standing has only text and numbers")
         } else {
             describe(&standing)
+        };
+        if writeln!(out, "{line}").is_err() {
+            return Ok(());
+        }
+    }
+    for waiting in ledger.waiting()? {
+        let line = if json {
+            serde_json::to_string(&waiting).expect("what waits has only text and numbers")
+        } else {
+            let Waiting { what, reason, since_ms } = waiting;
+            format!("waits since {}: {what}: {reason}", Timestamp::from_unix_ms(since_ms))
         };
         if writeln!(out, "{line}").is_err() {
             return Ok(());
@@ -43,10 +55,14 @@ fn describe(standing: &Standing) -> String {
     let Standing { store, gateway, status, version, last_heard_ms, announced, upto, refused, alarms } = standing;
     let status = status.as_deref().unwrap_or("not heard");
     let version = version.as_deref().unwrap_or("?");
-    let heard = Timestamp::from_unix_ms(*last_heard_ms);
+    // Of some only a retained word is known.
+    let heard = match *last_heard_ms {
+        0 => "never heard".to_owned(),
+        at => format!("heard {}", Timestamp::from_unix_ms(at)),
+    };
     let behind = announced.saturating_sub(*upto);
     format!(
-        "{store:12} {gateway:16} {status:9} {version:8} heard {heard}  here {upto}, behind {behind}, refused {refused}, \
+        "{store:12} {gateway:16} {status:9} {version:8} {heard}  here {upto}, behind {behind}, refused {refused}, \
          alarms {alarms}"
     )
 }

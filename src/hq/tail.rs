@@ -3,6 +3,7 @@
 use super::{
     HqError,
     database::Place,
+    events,
     ledger::{Ledger, Stored},
 };
 use crate::sync::{
@@ -114,7 +115,7 @@ pub fn describe(event: &Stored) -> String {
         Some(reason) => format!("REFUSED: {reason}"),
         None => said(event, short).unwrap_or_else(|| event.subject.clone()),
     };
-    format!("{time:24}  {gateway} #{seq}  {name:<11} {what}")
+    events::shown(&format!("{time:24}  {gateway} #{seq}  {name:<11} {what}"))
 }
 
 /// The payload in a few words; `None` for a kind this program does not know.

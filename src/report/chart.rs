@@ -18,6 +18,9 @@ const BAND: (f64, f64) = (9.0, 31.0);
 /// Distance between two lines of the hatching.
 const HATCH: f64 = 5.0;
 
+/// The house's mark, where the salon has no logo of its own.
+pub const LEAF: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="19" fill="#1E6B5C"/><path d="M12 27c-1-10 6-15 16-15 0 10-5 17-14 15z" fill="none" stroke="#F5F1EA" stroke-width="2" stroke-linejoin="round"/><path d="M11 30c3-6 7-10 12-13" fill="none" stroke="#F5F1EA" stroke-width="1.8" stroke-linecap="round"/></svg>"##;
+
 /// The stretch of values a group of rows shares, so that their dots can be compared by eye.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Axis {

@@ -151,7 +151,10 @@ pub(super) fn by_device(lang: Lang, told: &Told<'_>) -> String {
             Lang::Hant => {
                 write!(text, "{}", traditional::sentence(&format!("；{left_out} 个离群值已标出，不计入平均")))
             }
-            Lang::En => write!(text, "; {left_out} outlying values flagged and left out of the mean"),
+            Lang::En => {
+                let s = if *left_out == 1 { "" } else { "s" };
+                write!(text, "; {left_out} outlying value{s} flagged and left out of the mean")
+            }
         };
     }
     text

@@ -240,6 +240,7 @@ mod tests {
                 before: Some("01a1f0c2-4b00-7000-8000-000000000104".into()),
                 after: None,
                 note: "one".into(),
+                pair: None,
             }],
             ..Sheet::default()
         }

@@ -123,6 +123,9 @@ pub fn refusal(lang: Lang, refusal: Refusal) -> &'static str {
         }
         Refusal::TooCoarse => lang.pick("照片分辨率不足", "the photograph is not fine enough"),
         Refusal::NotRegistered => lang.pick("两张照片无法对齐", "the photographs could not be aligned"),
+        Refusal::SharpnessDiffers => {
+            lang.pick("两张照片清晰程度相差太大", "one photograph is much softer than the other")
+        }
         Refusal::RepeatabilityUnknown => {
             lang.pick("该仪器的重复性尚未确定", "how well the device repeats itself is not established")
         }

@@ -5,12 +5,13 @@ use super::{
     evidence::{self, Method, Pair},
     face::{self, Look, Spot},
     lang::{self, Lang},
+    numbers::{Shown, shown},
     traditional,
     verdict::{self, Sign},
 };
 use crate::domain::{
     capture::Capture,
-    comparison::{Compared, Comparison},
+    comparison::{Compared, Comparison, Refusal},
     metric::{Direction, Metric, MetricId},
     reading::Reading,
 };
@@ -37,6 +38,9 @@ pub struct Page {
     /// What the limit means.
     pub rule: String,
     pub groups: Vec<Group>,
+    /// Metrics that depend on colour and were not compared, since nothing in the photographs tells colours: one sentence for
+    /// all of them, and no rows. Empty where there are none.
+    pub uncoloured: String,
     pub photographs: Vec<Pair>,
     pub method: Vec<Method>,
     /// Set where there is nothing to compare (yet).
@@ -85,7 +89,10 @@ pub struct Row {
 #[must_use]
 pub fn page(lang: Lang, source: &Source<'_>) -> Page {
     let items = source.comparison.map_or(&[][..], |c| c.items.as_slice());
+    let (items, uncoloured) = fold(lang, source, items);
+    let items = items.as_slice();
     Page {
+        uncoloured,
         headline: headline(lang, source, items),
         summary: summary(lang, source, items),
         rule: rule(lang, source.comparison),
@@ -94,6 +101,27 @@ pub fn page(lang: Lang, source: &Source<'_>) -> Page {
         method: evidence::method(lang, source),
         missing: missing(lang, source),
     }
+}
+
+/// Without the metrics of which no region was compared for want of a colour reference; they are named in a sentence.
+fn fold(lang: Lang, source: &Source<'_>, items: &[Compared]) -> (Vec<Compared>, String) {
+    let lacks = |item: &Compared| item.refusal == Some(Refusal::NoColourReference);
+    let all_lack = |id: &MetricId| items.iter().filter(|item| item.metric == *id).all(lacks);
+    let names: Vec<&str> = metrics_of(source, items)
+        .into_iter()
+        .filter(|id| all_lack(id))
+        .map(|id| lang::metric(lang, source.metrics, id))
+        .collect();
+    let shown = items.iter().filter(|item| !all_lack(&item.metric)).cloned().collect();
+    if names.is_empty() {
+        return (shown, String::new());
+    }
+    let (names, why) = (lang.list(&names), lang::refusal(lang, Refusal::NoColourReference));
+    let said = match lang {
+        Lang::Zh | Lang::Hant => lang.sentence(&format!("没有比较：{names}。{why}。"), ""),
+        Lang::En => format!("Not compared: {names}. The reason: {why}."),
+    };
+    (shown, said)
 }
 
 fn known<'a>(source: &Source<'a>, id: &MetricId) -> Option<&'a Metric> {
@@ -146,7 +174,16 @@ fn headline(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
     if said.is_empty() {
         let none = lang.pick("这一次，没有超出测量误差的变化", "This time, no change beyond measurement error");
         let nothing = lang.pick("还没有可以比较的结果", "Nothing to compare yet");
-        return if items.is_empty() { nothing } else { none }.to_owned();
+        // There was a comparison, and all of it was refused or wanted a reference for its colours.
+        let refused = lang.pick("这一次没有可以比较的项目", "Nothing could be compared this time");
+        let drawn = source.comparison.is_some_and(|comparison| !comparison.items.is_empty());
+        let compared = items.iter().any(|i| verdict::sign(i, direction(source, &i.metric)) != Sign::Refused);
+        return match (compared, drawn) {
+            (true, _) => none,
+            (false, true) => refused,
+            (false, false) => nothing,
+        }
+        .to_owned();
     }
     said.join(lang.pick("，", "; "))
 }
@@ -161,6 +198,10 @@ fn summary(lang: Lang, source: &Source<'_>, items: &[Compared]) -> String {
         return String::new();
     }
     let compared = items.len() - refused;
+    if compared == 0 {
+        let said = lang.pick("各项均未作比较，原因见各行。", "Nothing could be compared; each row gives the reason.");
+        return said.to_owned();
+    }
     let mut text = match lang {
         Lang::Zh => format!("共比较 {compared} 项（指标 × 部位）："),
         Lang::Hant => traditional::sentence(&format!("共比较 {compared} 项（指标 × 部位）：")),
@@ -273,10 +314,7 @@ fn row(lang: Lang, name: &str, item: &Compared, way: Direction, decimals: u8, ax
     let sign = verdict::sign(item, way);
     let words = verdict::words(lang, item, way);
     let region = lang::region(lang, item.region).to_owned();
-    let (change, limit) = change_and_limit(item, decimals);
-    let dash = || "–".to_owned();
-    let before = item.before.map_or_else(dash, |v| number(v, decimals));
-    let after = item.after.map_or_else(dash, |v| number(v, decimals));
+    let Shown { before, after, change, limit } = shown(item, decimals);
     let label = match lang {
         Lang::Zh => format!("{region}{name}：护理前 {before}，护理后 {after}，最小可测变化 {limit}，{words}"),
         Lang::Hant => traditional::sentence(&format!(
@@ -299,42 +337,13 @@ fn row(lang: Lang, name: &str, item: &Compared, way: Direction, decimals: u8, ax
     }
 }
 
-/// Both with as many decimals as it takes to see which is the larger.
-fn change_and_limit(item: &Compared, decimals: u8) -> (String, String) {
-    let mut places = decimals;
-    if let (Some(change), Some(limit)) = (item.change, item.smallest_detectable_change) {
-        while places < 6 && number(change.abs(), places) == number(limit, places) {
-            places += 1;
-        }
-    }
-    let change = item.change.map_or_else(|| "–".to_owned(), |c| signed(c, places));
-    let limit = item.smallest_detectable_change.map_or_else(|| "–".to_owned(), |l| format!("±{}", number(l, places)));
-    (change, limit)
-}
-
-/// With a true minus sign and never as minus zero.
-#[must_use]
-pub fn number(value: f64, decimals: u8) -> String {
-    let text = format!("{value:.*}", usize::from(decimals));
-    match text.strip_prefix('-') {
-        Some(digits) if digits.bytes().all(|b| matches!(b, b'0' | b'.')) => digits.to_owned(),
-        Some(digits) => format!("−{digits}"),
-        None => text,
-    }
-}
-
-fn signed(value: f64, decimals: u8) -> String {
-    let text = number(value, decimals);
-    if value > 0.0 && text.bytes().any(|b| (b'1'..=b'9').contains(&b)) { format!("+{text}") } else { text }
-}
-
 fn map(lang: Lang, items: &[&Compared], way: Direction, decimals: u8) -> String {
     let spots: Vec<Spot> = items
         .iter()
         .map(|item| {
             let sign = verdict::sign(item, way);
             let text = match sign {
-                s if s.is_change() => item.change.map_or_else(String::new, |c| signed(c, decimals)),
+                s if s.is_change() && item.change.is_some() => shown(item, decimals).change,
                 _ => String::new(),
             };
             Spot { region: item.region, look: Look::Verdict(sign), text }

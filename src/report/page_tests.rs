@@ -105,22 +105,9 @@ fn a_refused_row_gives_its_reason_and_is_counted_apart() {
     let page = drawn(Lang::En, vec![refused]);
     assert_eq!(page.groups[0].rows[0].verdict.words, "Not compared: measured with two different devices");
     assert_eq!(page.groups[0].rows[0].change, "–");
-    assert!(page.summary.contains("1 more were not compared"), "{}", page.summary);
-    assert!(page.headline.starts_with("This time, no change"));
-}
-
-#[test]
-fn a_change_just_over_its_limit_is_told_with_enough_decimals_to_see_it() {
-    let page = drawn(Lang::En, vec![item("moisture", Region::Nose, 4.14, 4.12)]);
-    assert_eq!((page.groups[0].rows[0].change.as_str(), page.groups[0].rows[0].limit.as_str()), ("+4.14", "±4.12"));
-}
-
-#[test]
-fn numbers_have_a_true_minus_and_no_minus_zero() {
-    assert_eq!(number(-1.25, 1), "−1.2");
-    assert_eq!(number(-0.01, 1), "0.0");
-    assert_eq!(signed(0.01, 1), "0.0");
-    assert_eq!(signed(2.0, 0), "+2");
+    // It was said that nothing had changed where nothing was compared.
+    assert_eq!(page.summary, "Nothing could be compared; each row gives the reason.");
+    assert_eq!(page.headline, "Nothing could be compared this time");
 }
 
 #[test]
@@ -129,4 +116,37 @@ fn a_visit_without_comparison_says_what_is_missing() {
         Source { comparison: None, metrics: &[], before: &[], after: &[], captures_before: &[], captures_after: &[] };
     assert_eq!(page(Lang::Zh, &source).missing.as_deref(), Some("还没有护理前的测量。"));
     assert_eq!(page(Lang::En, &source).headline, "Nothing to compare yet");
+}
+
+/// Without a grey card in view a page showed a row for every colour metric and region, each with the same reason.
+#[test]
+fn colours_without_a_reference_are_named_once_and_have_no_rows() {
+    let grey = |id: &str, region: Region| Compared {
+        verdict: Verdict::NotComparable,
+        refusal: Some(Refusal::NoColourReference),
+        change: None,
+        ..item(id, region, 0.0, 4.0)
+    };
+    let items = || {
+        vec![
+            item("moisture", Region::Nose, 10.0, 4.0),
+            grey("redness", Region::Nose),
+            grey("redness", Region::Chin),
+            grey("sebum", Region::Nose),
+        ]
+    };
+    let page = drawn(Lang::Zh, items());
+    let shown: Vec<&str> = page.groups.iter().map(|group| group.metric.as_str()).collect();
+    assert_eq!(shown, ["moisture"]);
+    assert_eq!(page.uncoloured, "没有比较：sebum中、redness。照片中没有灰卡等颜色基准。");
+    assert!(page.summary.contains("共比较 1 项") && !page.summary.contains("未作比较"), "{}", page.summary);
+    assert_eq!(drawn(Lang::Hant, items()).uncoloured, "沒有比較：sebum中、redness。照片中沒有灰卡等顏色基準。");
+    let english = drawn(Lang::En, items()).uncoloured;
+    assert!(english.starts_with("Not compared: sebum, redness.") && english.contains("grey card"), "{english}");
+    // Nothing else: it is said to be over, not still to come.
+    let page = drawn(Lang::Zh, vec![grey("redness", Region::Nose)]);
+    assert_eq!((page.headline.as_str(), page.groups.len()), ("这一次没有可以比较的项目", 0));
+    // Where one region was compared, the other's reason stands in its row.
+    let page = drawn(Lang::En, vec![item("redness", Region::Nose, 10.0, 4.0), grey("redness", Region::Chin)]);
+    assert!(page.uncoloured.is_empty() && page.groups[0].rows.len() == 2, "{page:?}");
 }

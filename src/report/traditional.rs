@@ -6,14 +6,17 @@
 //! Not for names: 里 stays 里 in whoever's name it stands.
 
 use super::{
+    traditional_manager::MANAGER,
+    traditional_mirror::MIRROR,
     traditional_more::MORE,
+    traditional_papers::PAPERS,
     traditional_reports::REPORTS,
+    traditional_station::STATION,
     traditional_words::{CHARACTERS, WORDS},
 };
 use std::{collections::HashMap, sync::LazyLock};
 
-static SAID: LazyLock<HashMap<&str, &str>> =
-    LazyLock::new(|| WORDS.iter().chain(MORE).chain(REPORTS).copied().collect());
+static SAID: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| tables().copied().collect());
 
 static TURNED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
     let all: Vec<char> = CHARACTERS.chars().collect();
@@ -24,6 +27,15 @@ static TURNED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
 #[must_use]
 pub fn of(zh: &str) -> Option<&'static str> {
     SAID.get(zh).copied()
+}
+
+fn tables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    WORDS.iter().chain(MORE).chain(PAPERS).chain(REPORTS).chain(STATION).chain(MANAGER).chain(MIRROR)
+}
+
+/// Every wording of the table, by its simplified form.
+pub fn wordings() -> impl Iterator<Item = &'static str> {
+    tables().map(|(zh, _)| *zh)
 }
 
 /// A sentence that was put together.
@@ -38,7 +50,7 @@ mod tests {
 
     #[test]
     fn the_table_says_each_thing_once_and_a_sentence_is_turned_once() {
-        let mut known: Vec<&str> = WORDS.iter().chain(MORE).chain(REPORTS).map(|(zh, _)| *zh).collect();
+        let mut known: Vec<&str> = wordings().collect();
         let all = known.len();
         known.sort_unstable();
         known.dedup();

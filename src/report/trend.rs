@@ -3,8 +3,9 @@
 
 use super::{
     chart::{self, INK, JADE, STONE},
+    days,
     lang::Lang,
-    page::number,
+    numbers::number,
 };
 use crate::sync::sheet::Course;
 use std::fmt::Write as _;
@@ -40,8 +41,9 @@ pub fn drawing(lang: Lang, name: &str, course: &Course, decimals: u8) -> String 
             let _ = write!(svg, r#"<path d="M{middle:.1} 18V118" stroke="{STONE}" stroke-dasharray="4 4"/>"#);
         }
     }
-    // Every number has room up to six visits; of more, the first, the last and the turns between would crowd.
-    let told = |at: usize| points.len() <= 6 || at == 0 || at + 1 == points.len();
+    // Every number has room up to five visits; of more, the first, the last and the turns between would crowd.
+    let told = |at: usize| points.len() <= 5 || at == 0 || at + 1 == points.len();
+    let mut year = "";
     for (at, point) in points.iter().enumerate() {
         let (x, y) = (x(at), y(point.value));
         let _ = write!(
@@ -49,12 +51,20 @@ pub fn drawing(lang: Lang, name: &str, course: &Course, decimals: u8) -> String 
             r##"<circle cx="{x:.1}" cy="{y:.1}" r="5" fill="#FFFDFA" stroke="{JADE}" stroke-width="2.5"/>"##
         );
         if told(at) {
-            let (value, day) = (number(point.value, decimals), day(&point.opened));
+            let (value, day) = (number(point.value, decimals), days::short(lang, &point.opened));
             let _ = write!(
                 svg,
-                r#"<text x="{x:.1}" y="{:.1}" font-size="13" font-weight="600" fill="{INK}" text-anchor="middle">{value}</text><text x="{x:.1}" y="136" font-size="12" fill="{STONE}" text-anchor="middle">{day}</text>"#,
+                r#"<text x="{x:.1}" y="{:.1}" font-size="13" font-weight="600" fill="{INK}" text-anchor="middle">{value}</text><text x="{x:.1}" y="131" font-size="12" fill="{STONE}" text-anchor="middle">{day}</text>"#,
                 y - 12.0
             );
+            // The year once, and again where it is another one.
+            if days::year(&point.opened) != year {
+                year = days::year(&point.opened);
+                let _ = write!(
+                    svg,
+                    r#"<text x="{x:.1}" y="146" font-size="12" fill="{STONE}" text-anchor="middle">{year}</text>"#
+                );
+            }
         }
     }
     svg + "</svg>"
@@ -67,14 +77,11 @@ pub fn breaks(course: &Course) -> bool {
 }
 
 fn label(lang: Lang, name: &str, course: &Course, decimals: u8) -> String {
-    let points: Vec<String> =
-        course.points.iter().map(|point| format!("{} {}", day(&point.opened), number(point.value, decimals))).collect();
+    let told = |point: &crate::sync::sheet::Point| {
+        format!("{} {}", days::long(lang, &point.opened), number(point.value, decimals))
+    };
+    let points: Vec<String> = course.points.iter().map(told).collect();
     format!("{name}{}{}", lang.pick("：", ": "), points.join(lang.pick("，", ", ")))
-}
-
-/// `11/21` of `2026-11-21T…`.
-fn day(opened: &str) -> String {
-    opened.get(5..10).map_or_else(String::new, |day| day.replace('-', "/"))
 }
 
 #[cfg(test)]
@@ -101,6 +108,19 @@ mod tests {
         assert!(breaks(&course(&[0, 1])) && !breaks(&course(&[0, 0])));
         assert_eq!(drawn(&[0]), "");
         let forty = drawn(&[0; 40]);
-        assert!(forty.matches("<text").count() == 4 && !forty.contains("NaN") && !forty.contains("style="));
+        assert!(forty.matches("<text").count() == 5 && !forty.contains("NaN") && !forty.contains("style="));
+    }
+    /// A course ended with `04/21`, which is April to one reader and no month to another, for a visit in November.
+    #[test]
+    fn days_are_read_one_way_and_the_year_is_told_where_it_changes() {
+        let mut course = course(&[0, 0, 0]);
+        for (point, day) in course.points.iter_mut().zip(["2025-11-21", "2025-12-21", "2026-01-04"]) {
+            point.opened = format!("{day}T06:06:00.000+08:00");
+        }
+        let (zh, en) = (drawing(Lang::Zh, "水分", &course, 1), drawing(Lang::En, "Moisture", &course, 1));
+        assert!(zh.contains(">11月21日<") && zh.contains(">1月4日<"), "{zh}");
+        assert!(en.contains(">21 Nov<") && en.contains(">4 Jan<") && !en.contains("01/"), "{en}");
+        assert_eq!((en.matches(">2025<").count(), en.matches(">2026<").count()), (1, 1));
+        assert!(en.contains("4 January 2026 32.0"), "read aloud with the year: {en}");
     }
 }

@@ -150,7 +150,13 @@ impl Beautician {
         };
         let call = format!("tray/{}/bind", text(value, "/repeat")?);
         let body = json!({"scan": scan, "region": region.as_str(), "staff": "b-07"});
-        done(&self.post(&call, Some(view), body).await?, "bound a value from the tray".to_owned())
+        match self.post(&call, Some(view), body).await {
+            // The call before was cut off after it was done, and the tray looked at in between.
+            Err(Trouble::Refused { status: StatusCode::NOT_FOUND, .. }) => {
+                Ok(Done::Now(Turn::Did("the value was bound already".to_owned())))
+            }
+            answer => done(&answer?, "bound a value from the tray".to_owned()),
+        }
     }
 
     /// A customer made for this, who agreed to nothing.

@@ -42,6 +42,8 @@ pub struct Setup {
     pub serial: String,
     pub probe: String,
     pub firmware: String,
+    /// How full its battery says it is, in percent.
+    pub battery: u8,
     /// Of its noise. The same seed and the same questions give the same values.
     pub seed: u64,
     /// How long a measurement takes.
@@ -56,6 +58,7 @@ impl Setup {
             serial: serial.to_owned(),
             probe: "P-22".to_owned(),
             firmware: "1.4.2".to_owned(),
+            battery: 87,
             seed,
             measuring: Duration::from_millis(300),
             truth: Truth::plausible(),
@@ -383,8 +386,8 @@ impl SimDevice {
     /// What it says of itself, in whatever message has a field for it.
     fn identity(&self, serial: &str) -> [Item; 4] {
         let text = |role, text: &str| Item::Text { role, text: self.cut(role, text) };
-        let Setup { probe, firmware, .. } = &self.setup;
-        let battery = Item::Number { role: Role::Battery, value: 87 };
+        let Setup { probe, firmware, battery, .. } = &self.setup;
+        let battery = Item::Number { role: Role::Battery, value: u64::from(*battery) };
         [text(Role::Serial, serial), text(Role::Probe, probe), text(Role::Firmware, firmware), battery]
     }
 

@@ -54,6 +54,22 @@ impl Acknowledged {
         seq <= self.upto || self.beyond.first_from(seq).is_some_and(|(first, _)| first == seq)
     }
 
+    /// What is not at HQ up to `last`.
+    pub(super) fn missing(&self, last: u64) -> RangeSet {
+        let mut missing = RangeSet::default();
+        missing.insert((self.upto + 1, last));
+        self.beyond.iter().for_each(|range| missing.remove(range));
+        missing
+    }
+
+    /// `again` is to be told once more: HQ may never have had it.
+    pub(super) fn give_up(&mut self, again: &RangeSet) {
+        self.beyond.insert((1, self.upto));
+        again.iter().for_each(|range| self.beyond.remove(range));
+        self.upto = 0;
+        self.settle(0, &[], 0);
+    }
+
     /// How many are at HQ.
     pub(super) fn count(&self) -> u64 {
         self.upto + self.beyond.count()
@@ -69,7 +85,7 @@ impl Acknowledged {
         self.beyond.remove((1, self.upto));
     }
 
-    fn save(&self, tx: &Tx<'_>, n: i64) -> rusqlite::Result<()> {
+    pub(super) fn save(&self, tx: &Tx<'_>, n: i64) -> rusqlite::Result<()> {
         tx.prepare_cached("UPDATE epochs SET acknowledged_upto = ?2 WHERE n = ?1")?.execute([n, int(self.upto)])?;
         faults::point("store.ack.prefix_moved");
         tx.prepare_cached("DELETE FROM acknowledged_ranges WHERE epoch = ?1")?.execute([n])?;
@@ -117,6 +133,10 @@ impl Store {
     pub async fn acknowledge(&self, epoch: Epoch, upto: u64, ranges: Vec<SeqRange>) -> Result<u64, StoreError> {
         self.write(move |tx| {
             let Some(life) = Life::of(tx, epoch)? else { return Ok(0) };
+            if life != Life::present(tx)? {
+                // What waited in it has other numbers now, and HQ's word on those counts.
+                return Ok(0);
+            }
             let mut held = Acknowledged::load(tx, life.n)?;
             let before = held.count();
             held.settle(upto, &ranges, life.last_seq);
@@ -176,6 +196,9 @@ impl Store {
     /// stay. Gives how many went. Done in small transactions: readings go on between them.
     pub async fn prune(&self, now: Timestamp, keep_days: u32) -> Result<u64, StoreError> {
         let before = now.unix_ms() - i64::from(keep_days) * 24 * HOUR_MS;
+        // Of an epoch from which something is still to move nobody can say how long it has been settled. One may end behind this:
+        // it is left out below.
+        self.move_all().await?;
         let mut all = 0;
         loop {
             let (gone, more) = self.write(move |tx| prune_some(tx, before)).await?;
@@ -192,7 +215,9 @@ fn prune_some(tx: &Tx<'_>, before: i64) -> Result<(u64, bool), StoreError> {
     let due = tx
         .prepare_cached(
             "SELECT e.n, e.pruned_upto, max(h.upto) FROM acknowledged_by_hour h JOIN epochs e ON e.n = h.epoch
-             WHERE (h.hour + 1) * ?2 <= ?1 GROUP BY e.n HAVING max(h.upto) > e.pruned_upto LIMIT 1",
+             WHERE (h.hour + 1) * ?2 <= ?1
+               AND (e.n = (SELECT max(n) FROM epochs) OR e.acknowledged_upto = e.last_seq)
+             GROUP BY e.n HAVING max(h.upto) > e.pruned_upto LIMIT 1",
         )?
         .query_row([before, HOUR_MS], |row| Ok((row.get::<_, i64>(0)?, uint(row, 1)?, uint(row, 2)?)))
         .optional()?;

@@ -9,6 +9,10 @@ use crate::{
 use openssl::sha::Sha256;
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// One look stands for those of the same person at the same thing that follow within so long: a page reads itself again with
+/// every value that is measured.
+const LOOK_MS: i64 = 10 * 60_000;
+
 /// The first row that does not fit the chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audit log was changed at row {row}: its hash does not follow from the rows before it")]
@@ -75,10 +79,59 @@ fn verify(conn: &Connection) -> Result<Result<u64, AuditBroken>, StoreError> {
     Ok(Ok(expected.unsigned_abs() - 1))
 }
 
+/// Whether `who` is known to have looked at `what` of the customer just now.
+fn looked_lately(conn: &Connection, who: &str, what: &str, customer: CustomerId) -> Result<bool, StoreError> {
+    let sql = "SELECT ms FROM audit WHERE customer = ?1 AND who = ?2 AND what = ?3 ORDER BY n DESC LIMIT 1";
+    let last: Option<i64> =
+        conn.prepare_cached(sql)?.query_row(params![customer, who, what], |row| row.get(0)).optional()?;
+    let now = clock::now().wall.unix_ms();
+    // A clock that was set back must not hide what is looked at.
+    Ok(last.is_some_and(|at| (0..LOOK_MS).contains(&(now - at))))
+}
+
 impl Store {
-    /// Notes that `who` of the staff looked at a customer's data (`what`: a page or an export).
-    pub async fn note_access(&self, who: String, what: String, customer: CustomerId) -> Result<(), StoreError> {
-        self.write(move |tx| note(tx, &who, &what, Some(customer), "")).await
+    /// Notes that `who` of the staff looked at customers' data (`what`: a page, a list, an export), each once in ten minutes.
+    pub async fn note_looks(
+        &self,
+        who: String,
+        what: &'static str,
+        customers: Vec<CustomerId>,
+    ) -> Result<(), StoreError> {
+        let asked = who.clone();
+        let new = self.read(move |conn| {
+            let mut new = Vec::new();
+            for customer in customers {
+                if !looked_lately(conn, &asked, what, customer)? {
+                    new.push(customer);
+                }
+            }
+            Ok(new)
+        });
+        let new = new.await?;
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.write(move |tx| new.iter().try_for_each(|customer| note(tx, &who, what, Some(*customer), ""))).await
+    }
+
+    /// Who looked at or changed a customer's data, newest first: moment, who, what. `limit` rows.
+    pub async fn audit_of(
+        &self,
+        customer: CustomerId,
+        limit: usize,
+    ) -> Result<Vec<(Timestamp, String, String)>, StoreError> {
+        self.read(move |conn| {
+            let sql = format!(
+                "SELECT ms, who, what FROM audit WHERE customer IN {} ORDER BY n DESC LIMIT ?2",
+                super::customers::PERSON
+            );
+            let mut select = conn.prepare_cached(&sql)?;
+            let rows = select.query_map(params![customer, super::outbox::count(limit)], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
     }
 
     /// Follows the whole chain; gives the number of rows, or where it breaks.

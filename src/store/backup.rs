@@ -26,8 +26,12 @@ fn copy(conn: &Connection, target: &Path) -> Result<(), StoreError> {
     }
     let path =
         temporary.to_str().ok_or_else(|| StoreError::Refused("the path of a backup must be UTF-8".to_owned()))?;
-    conn.execute("VACUUM INTO ?1", [path])?;
-    mark(conn, path)?;
+    if let Err(fault) = conn.execute("VACUUM INTO ?1", [path]).map_err(StoreError::from).and_then(|_| mark(conn, path))
+    {
+        // What there was room for lies there, and readings want that room.
+        let _ = fs::remove_file(&temporary);
+        return Err(fault);
+    }
     faults::point("store.backup.temporary_written");
     let finish = || {
         File::open(&temporary)?.sync_all()?;

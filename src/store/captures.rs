@@ -6,6 +6,7 @@ use super::{
     consents,
     error::{StoreError, found},
     outbox::{self, About, Gate},
+    pairs,
     pictures::{self, Picture},
     points, reports, scans,
     writer::Tx,
@@ -120,6 +121,15 @@ impl Store {
         self.read(move |conn| Ok(conn.query_row(sql, [after], |row| row.get(0)).optional()?)).await
     }
 
+    /// Whether exactly this picture (SHA-256 of its stripped bytes) is kept already.
+    pub async fn has_bytes(&self, sha256: [u8; 32]) -> Result<bool, StoreError> {
+        self.read(move |conn| {
+            let mut select = conn.prepare_cached("SELECT 1 FROM captures WHERE sha256 = ?1 AND voided = 0 LIMIT 1")?;
+            Ok(select.query_row([sha256], |_| Ok(())).optional()?.is_some())
+        })
+        .await
+    }
+
     pub async fn capture(&self, id: CaptureId) -> Result<Capture, StoreError> {
         self.read(move |conn| load(conn, id)).await
     }
@@ -184,7 +194,10 @@ fn insert(tx: &Tx<'_>, capture: &Capture, picture: &Picture) -> Result<(), Store
     faults::point("store.capture.row_written");
     pictures::insert(tx, *id, picture)?;
     tell(tx, capture)?;
-    reports::settle(tx, scans::place(tx, *scan)?.visit)
+    let place = scans::place(tx, *scan)?;
+    // It may take the place of one that is shown in a pair.
+    pairs::prune(tx, place.visit, place.customer)?;
+    reports::settle(tx, place.visit)
 }
 
 fn tell(tx: &Tx<'_>, capture: &Capture) -> Result<(), StoreError> {

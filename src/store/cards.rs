@@ -1,10 +1,22 @@
-//! Customers' cards, and entries that may be the same person twice. Nothing of it goes to HQ.
+//! Customers' records and cards, changed together under one version, and entries that may be the same person twice. Nothing of
+//! it goes to HQ.
 
-use super::{Store, audit, customers, error::StoreError, writer::Tx};
+use super::{Store, audit, customers, error::StoreError, reports, writer::Tx};
 use crate::domain::{CustomerId, card::Card, customer::Customer};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "member, allergies, contraindications, pressure, drink, music, course, course_total";
+const COLUMNS: &str = "member, allergies, contraindications, pressure, drink, music, course, course_total,
+    course_since_ms";
+
+/// A person as the customer page shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The main entry, also where it was asked for by an alias.
+    pub customer: Customer,
+    pub card: Card,
+    /// What a change must name; counts writes of either.
+    pub version: u64,
+}
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Card> {
     Ok(Card {
@@ -16,6 +28,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Card> {
         music: row.get(5)?,
         course: row.get(6)?,
         course_total: row.get(7)?,
+        course_since: row.get(8)?,
     })
 }
 
@@ -30,17 +43,76 @@ pub(super) fn of_person(conn: &Connection, customer: CustomerId) -> Result<Card,
     Ok(found.unwrap_or_default())
 }
 
+fn record(conn: &Connection, id: CustomerId) -> Result<Record, StoreError> {
+    let main = customers::main_of(conn, id)?;
+    Ok(Record {
+        customer: customers::load(conn, main)?,
+        card: of_person(conn, main)?,
+        version: customers::version(conn, main)?,
+    })
+}
+
+/// The record as it stands, unless the caller saw another version of it.
+pub(super) fn expect(conn: &Connection, id: CustomerId, seen: u64) -> Result<Record, StoreError> {
+    let now = record(conn, id)?;
+    if now.version == seen { Ok(now) } else { Err(StoreError::RecordChanged(Box::new(now))) }
+}
+
+fn change(
+    tx: &Tx<'_>,
+    id: CustomerId,
+    seen: u64,
+    change: impl FnOnce(&mut Customer, &mut Card),
+    who: &str,
+) -> Result<Record, StoreError> {
+    let was = expect(tx, id, seen)?;
+    let Record { mut customer, mut card, .. } = was.clone();
+    change(&mut customer, &mut card);
+    customer.id = was.customer.id;
+    if (&customer, &card) == (&was.customer, &was.card) {
+        return Ok(was);
+    }
+    customers::upsert(tx, &customer, who)?;
+    if card != was.card {
+        save(tx, customer.id, &card, who)?;
+    }
+    record(tx, id)
+}
+
 fn save(tx: &Tx<'_>, customer: CustomerId, card: &Card, who: &str) -> Result<(), StoreError> {
-    customers::load(tx, customer)?;
-    let Card { member, allergies, contraindications, pressure, drink, music, course, course_total } = card;
+    let Card { member, allergies, contraindications, pressure, drink, music, course, course_total, course_since } =
+        card;
     tx.execute(
-        "INSERT INTO cards (customer, member, allergies, contraindications, pressure, drink, music, course, course_total)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO cards (customer, member, allergies, contraindications, pressure, drink, music, course, course_total,
+         course_since_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (customer) DO UPDATE SET member = ?2, allergies = ?3, contraindications = ?4, pressure = ?5,
-         drink = ?6, music = ?7, course = ?8, course_total = ?9",
-        params![customer, member, allergies, contraindications, pressure, drink, music, course, course_total],
+         drink = ?6, music = ?7, course = ?8, course_total = ?9, course_since_ms = ?10",
+        params![
+            customer,
+            member,
+            allergies,
+            contraindications,
+            pressure,
+            drink,
+            music,
+            course,
+            course_total,
+            course_since
+        ],
     )?;
+    // What a card forbids is suggested on no report.
+    reports::settle_person(tx, customer)?;
     audit::note(tx, who, "card.saved", Some(customer), "")
+}
+
+/// Writes the chain's member number down where the person had none.
+pub(super) fn learn_member(tx: &Tx<'_>, main: CustomerId, member: &str, who: &str) -> Result<(), StoreError> {
+    let card = of_person(tx, main)?;
+    if member.is_empty() || !card.member.is_empty() {
+        return Ok(());
+    }
+    customers::upsert(tx, &customers::load(tx, main)?, who)?;
+    save(tx, main, &Card { member: member.to_owned(), ..card }, who)
 }
 
 /// What of a warning stood on either card must stand on the one that is left: two texts become one, neither is dropped.
@@ -51,7 +123,8 @@ pub(super) fn merge(tx: &Tx<'_>, main: CustomerId, first: Card, second: Card, wh
         _ => format!("{a}; {b}"),
     };
     let either = |a: String, b: String| if a.is_empty() { b } else { a };
-    let course_total = if first.course.is_empty() { second.course_total } else { first.course_total };
+    let of_course = if first.course.is_empty() { &second } else { &first };
+    let (course_total, course_since) = (of_course.course_total, of_course.course_since);
     let card = Card {
         member: either(first.member, second.member),
         allergies: both(first.allergies, second.allergies),
@@ -61,6 +134,7 @@ pub(super) fn merge(tx: &Tx<'_>, main: CustomerId, first: Card, second: Card, wh
         music: either(first.music, second.music),
         course: either(first.course, second.course),
         course_total,
+        course_since,
     };
     if card == Card::default() { Ok(()) } else { save(tx, main, &card, who) }
 }
@@ -71,8 +145,24 @@ impl Store {
         self.read(move |conn| of_person(conn, customer)).await
     }
 
-    pub async fn save_card(&self, customer: CustomerId, card: Card, who: String) -> Result<(), StoreError> {
-        self.write(move |tx| save(tx, customer, &card, &who)).await
+    /// Record and card of the person behind `customer`, from one consistent state.
+    pub async fn record(&self, customer: CustomerId) -> Result<Record, StoreError> {
+        self.read(move |conn| record(conn, customer)).await
+    }
+
+    /// Reads, changes and writes record and card in one transaction, at the person's main entry. A change that changes nothing
+    /// leaves no trace.
+    ///
+    /// # Errors
+    /// [`StoreError::RecordChanged`] with the record as it stands where the caller saw another version of it.
+    pub async fn change_record(
+        &self,
+        customer: CustomerId,
+        seen: u64,
+        by: impl FnOnce(&mut Customer, &mut Card) + Send + 'static,
+        who: String,
+    ) -> Result<Record, StoreError> {
+        self.write(move |tx| change(tx, customer, seen, by, &who)).await
     }
 
     /// Other entries that may be the same person: the same phone number, or the same name.

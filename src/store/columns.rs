@@ -16,6 +16,7 @@ use crate::domain::{
     staff::Role,
     visit::VisitState,
 };
+use crate::sync::image_lane;
 use rusqlite::{
     Row, ToSql,
     types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Value, ValueRef},
@@ -185,5 +186,17 @@ pub(super) fn device(row: &Row<'_>, column: usize) -> rusqlite::Result<DeviceIde
         serial: row.get(column + 2)?,
         probe: row.get(column + 3)?,
         firmware: row.get(column + 4)?,
+    })
+}
+
+/// What a picture is of its capture.
+pub(super) fn picture_role(row: &Row<'_>, at: usize) -> rusqlite::Result<image_lane::Role> {
+    let word: String = row.get(at)?;
+    image_lane::Role::of(&word).ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            at,
+            rusqlite::types::Type::Text,
+            format!("{word:?} is no role of a picture").into(),
+        )
     })
 }

@@ -22,8 +22,8 @@ pub(super) fn open(database: &Path, key: &StoreKey) -> rusqlite::Result<Connecti
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // SQLCipher would write its own lines to stderr.
     conn.execute_batch("PRAGMA cipher_log_level = NONE;")?;
-    conn.execute_batch(&key.pragma())?;
-    // PRAGMA key never fails; the first read does.
+    set_key(&conn, key)?;
+    // A wrong key fails at the first read, never here.
     conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0))?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     conn.busy_timeout(BUSY)?;
@@ -37,6 +37,18 @@ pub(super) fn open(database: &Path, key: &StoreKey) -> rusqlite::Result<Connecti
          PRAGMA trusted_schema = OFF;",
     )?;
     Ok(conn)
+}
+
+/// SQLite calls itself initialised a moment before SQLCipher is: whoever opens a database while another thread opens the first one
+/// of the process is refused here, with words of a missing key.
+pub(super) fn set_key(conn: &Connection, key: &StoreKey) -> rusqlite::Result<()> {
+    for _ in 0..200 {
+        if conn.execute_batch(&key.pragma()).is_ok() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    conn.execute_batch(&key.pragma())
 }
 
 /// Whether a key belongs to a database.
@@ -57,7 +69,7 @@ pub fn key_fit(database: &Path, key: &StoreKey) -> KeyFit {
     let first_page = || -> rusqlite::Result<i64> {
         let conn = Connection::open_with_flags(uri(database, "immutable=1"), flags)?;
         conn.execute_batch("PRAGMA cipher_log_level = NONE;")?;
-        conn.execute_batch(&key.pragma())?;
+        set_key(&conn, key)?;
         conn.query_row("PRAGMA schema_version", [], |row| row.get(0))
     };
     // Its first page may lie in the log alone still.

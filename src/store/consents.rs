@@ -6,7 +6,7 @@ use super::{
     customers,
     error::StoreError,
     outbox::{self, About, Gate},
-    reports, scans, visits,
+    pairs, reports, scans, visits,
     writer::Tx,
 };
 use crate::{
@@ -100,10 +100,11 @@ pub(super) fn record(tx: &Tx<'_>, new: NewConsent) -> Result<Consent, StoreError
                 customers::settle_if_open_or_withdrawn(tx, visit, owner)?;
             }
             Purpose::Measure if !given => scans::pause(tx, visit)?,
+            Purpose::Photograph if !given => pairs::prune(tx, visit, owner)?,
             _ => {}
         }
-        reports::settle(tx, visit)?;
     }
+    reports::settle_person(tx, customer)?;
     Ok(consent)
 }
 

@@ -5,7 +5,7 @@ use super::{
     Store, audit, captures, consents, customers,
     error::StoreError,
     outbox::{self, About, Gate},
-    pictures, readings, reports, scans, sharing,
+    pairs, pictures, readings, reports, scans, sharing,
     vault::Vault,
     visits,
     writer::Tx,
@@ -13,8 +13,9 @@ use super::{
 use crate::{
     clock,
     domain::{
-        CaptureId, CustomerId, ReadingId, ScanId, VisitId,
+        CaptureId, CustomerId, ReadingId, Region, ScanId, VisitId,
         consent::Purpose,
+        reading::Reading,
         scan::{Phase, ScanState},
         visit::{Visit, VisitState},
     },
@@ -109,7 +110,8 @@ pub(super) fn strike(tx: &Tx<'_>, thing: Thing, restored: bool, why: &Why) -> Re
         customers::settle_if_open_or_withdrawn(tx, visit.id, visit.customer)?;
     }
     follow_pictures(tx, &visit, restored)?;
-    reports::settle(tx, visit.id)?;
+    pairs::prune(tx, visit.id, visit.customer)?;
+    reports::settle_person(tx, visit.customer)?;
     let what = if restored { "restored" } else { "voided" };
     audit::note(tx, &why.staff, what, Some(visit.customer), &format!("{} {}", thing.word(), thing.id()))
 }
@@ -246,10 +248,41 @@ fn move_scan(tx: &Tx<'_>, vault: &Vault, scan: ScanId, to: (VisitId, Phase), why
     }
     // One of the two visits may be struck out.
     follow_pictures(tx, &target, true)?;
-    reports::settle(tx, from.visit)?;
-    reports::settle(tx, target.id)?;
+    pairs::prune(tx, from.visit, from.customer)?;
+    pairs::prune(tx, target.id, target.customer)?;
+    reports::settle_person(tx, from.customer)?;
+    if target.customer != from.customer {
+        reports::settle_person(tx, target.customer)?;
+    }
     let detail = format!("scan {scan} from {} to {}", from.visit, target.id);
     audit::note(tx, &why.staff, "reassigned", Some(target.customer), &detail)
+}
+
+/// The probe was elsewhere: the values stand at another region of the plan, and what stood there stands here instead.
+fn move_reading(tx: &Tx<'_>, id: ReadingId, region: Region, why: &Why) -> Result<(), StoreError> {
+    let reading = readings::load(tx, id)?;
+    let scan = scans::load(tx, reading.scan)?;
+    // While it is under way its chair measures the region again instead.
+    require_ended(scan.id, scan.state)?;
+    if scan.state == ScanState::Voided || reading.region == region {
+        return Err(StoreError::Refused(format!("reading {id} cannot be moved to {region}")));
+    }
+    if !scan.plan.iter().any(|step| step.metric == reading.metric && step.region == region) {
+        return Err(StoreError::Refused(format!("the scan measures no {} at {region}", reading.metric)));
+    }
+    let other = readings::standing(tx, &Reading { region, ..reading.clone() })?;
+    strike(tx, Thing::Reading(id), false, why)?;
+    if let Some(other) = other {
+        strike(tx, Thing::Reading(other), false, why)?;
+    }
+    readings::anew(tx, id, region)?;
+    if let Some(other) = other {
+        readings::anew(tx, other, reading.region)?;
+    }
+    let visit = visits::load(tx, scan.visit)?;
+    reports::settle_person(tx, visit.customer)?;
+    let detail = format!("reading {id} from {} to {region}", reading.region);
+    audit::note(tx, &why.staff, "reassigned", Some(visit.customer), &detail)
 }
 
 fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, why: &Why) -> Result<Visit, StoreError> {
@@ -274,6 +307,9 @@ fn move_visit(tx: &Tx<'_>, vault: &Vault, visit: Visit, customer: CustomerId, wh
     outbox::enqueue(tx, &about(kind::REASSIGNED, Thing::Visit(visit.id), &visit), &payload)?;
     pictures::rewrap(tx, vault, visit.id, customer)?;
     sharing::settle(tx, visit.id, customer)?;
+    // It leaves the courses of the one and enters those of the other.
+    reports::settle_person(tx, from)?;
+    reports::settle_person(tx, customer)?;
     audit::note(tx, &why.staff, "reassigned", Some(customer), &format!("visit {} from {from}", visit.id))?;
     Ok(visit)
 }
@@ -296,6 +332,12 @@ impl Store {
     pub async fn reassign_scan(&self, scan: ScanId, visit: VisitId, phase: Phase, why: Why) -> Result<(), StoreError> {
         let vault = self.0.vault.clone();
         self.write(move |tx| move_scan(tx, &vault, scan, (visit, phase), &why)).await
+    }
+
+    /// Moves a reading of a scan that has ended to another region of its plan; a reading of the same metric that stands there
+    /// takes its place. HQ hears of the old ones struck out and of the new ones.
+    pub async fn move_reading(&self, reading: ReadingId, region: Region, why: Why) -> Result<(), StoreError> {
+        self.write(move |tx| move_reading(tx, reading, region, &why)).await
     }
 
     /// Gives a visit to another customer, see [`Store::reassign_scan`].

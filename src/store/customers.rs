@@ -37,18 +37,32 @@ pub(super) fn person(conn: &Connection, id: CustomerId) -> Result<Vec<CustomerId
     Ok(select.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
-fn upsert(tx: &Tx<'_>, customer: &Customer, who: &str) -> Result<(), StoreError> {
+/// The entry under which a person is shown and changed; `id` itself unless it is an alias.
+pub(super) fn main_of(conn: &Connection, id: CustomerId) -> Result<CustomerId, StoreError> {
+    let mut select = conn.prepare_cached("SELECT coalesce(alias_of, id) FROM customers WHERE id = ?1")?;
+    found(select.query_row([id], |row| row.get(0)), "customer", id)
+}
+
+/// How often record and card were written.
+pub(super) fn version(conn: &Connection, main: CustomerId) -> Result<u64, StoreError> {
+    let mut select = conn.prepare_cached("SELECT version FROM customers WHERE id = ?1")?;
+    found(select.query_row([main], |row| row.get(0)), "customer", main)
+}
+
+/// Writes a record; its card counts as written with it.
+pub(super) fn upsert(tx: &Tx<'_>, customer: &Customer, who: &str) -> Result<(), StoreError> {
     let Customer { id, name, phone, skin_type, notes } = customer;
     tx.execute(
         "INSERT INTO customers (id, name, phone, skin_type, notes) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (id) DO UPDATE SET name = ?2, phone = ?3, skin_type = ?4, notes = ?5",
+         ON CONFLICT (id) DO UPDATE SET name = ?2, phone = ?3, skin_type = ?4, notes = ?5,
+         version = version + 1",
         params![id, name, phone, skin_type, notes],
     )?;
     faults::point("store.customer.row_written");
     audit::note(tx, who, "customer.saved", Some(*id), "")
 }
 
-fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Result<(), StoreError> {
+fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, seen: Option<u64>, who: &str) -> Result<(), StoreError> {
     let ids = person(tx, customer)?;
     if ids.is_empty() {
         return Err(StoreError::NotFound { what: "customer", id: customer.to_string() });
@@ -58,14 +72,16 @@ fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Resu
     }
     load(tx, alias)?;
     let (first, second) = (cards::of_person(tx, customer)?, cards::of_person(tx, alias)?);
-    let main: CustomerId =
-        tx.query_row("SELECT coalesce(alias_of, id) FROM customers WHERE id = ?1", [customer], |row| row.get(0))?;
+    let main = main_of(tx, customer)?;
+    if let Some(seen) = seen {
+        cards::expect(tx, main, seen)?;
+    }
     tx.execute("UPDATE customers SET alias_of = ?1 WHERE id = ?2 OR alias_of = ?2", params![main, alias])?;
     // A warning may stand in the notes of either entry: both are read from now on.
     tx.execute(
         "UPDATE customers SET notes = (SELECT CASE WHEN customers.notes IN ('', a.notes) THEN a.notes
          WHEN a.notes = '' THEN customers.notes ELSE customers.notes || '; ' || a.notes END
-         FROM customers a WHERE a.id = ?2) WHERE id = ?1",
+         FROM customers a WHERE a.id = ?2), version = version + 1 WHERE id = ?1",
         params![main, alias],
     )?;
     faults::point("store.customer.joined");
@@ -85,9 +101,8 @@ fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, who: &str) -> Resu
     // The last word on each purpose may now be another one for either half.
     for (visit, owner) in visits::of_person(tx, main)? {
         settle_if_open_or_withdrawn(tx, visit, owner)?;
-        reports::settle(tx, visit)?;
     }
-    Ok(())
+    reports::settle_person(tx, main)
 }
 
 /// A yes reaches open visits only; a no reaches all.
@@ -111,8 +126,9 @@ impl Store {
         self.write(move |tx| upsert(tx, &customer, &who)).await
     }
 
+    /// The person behind `id`: an alias is shown as its main entry.
     pub async fn customer(&self, id: CustomerId) -> Result<Customer, StoreError> {
-        self.read(move |conn| load(conn, id)).await
+        self.read(move |conn| load(conn, main_of(conn, id)?)).await
     }
 
     /// Customers whose name or phone holds `text` or whose member number begins with it, the latest first; aliases are shown
@@ -132,7 +148,16 @@ impl Store {
     }
 
     /// Two ids are one person: `alias` is `customer` from now on. Both keep their visits; HQ gets an alias event.
-    pub async fn join_customers(&self, customer: CustomerId, alias: CustomerId, who: String) -> Result<(), StoreError> {
-        self.write(move |tx| join(tx, customer, alias, &who)).await
+    ///
+    /// # Errors
+    /// [`StoreError::RecordChanged`] where the caller saw (`seen`) another version of the customer's record.
+    pub async fn join_customers(
+        &self,
+        customer: CustomerId,
+        alias: CustomerId,
+        seen: Option<u64>,
+        who: String,
+    ) -> Result<(), StoreError> {
+        self.write(move |tx| join(tx, customer, alias, seen, &who)).await
     }
 }

@@ -9,6 +9,7 @@ use super::{
     acknowledged::Acknowledged,
     columns::{int, uint},
     error::StoreError,
+    moving,
     outbox::{Life, place, seq_of},
     writer::Tx,
 };
@@ -23,6 +24,7 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension, params};
+use std::sync::atomic::Ordering;
 
 /// `PRAGMA application_id` of a copy; "skCo" in ASCII. Every schema has room for it.
 const COPY: i32 = 0x736b_436f;
@@ -68,49 +70,39 @@ pub(super) fn begin_after_restore(tx: &Tx<'_>, restored: bool) -> Result<(), Sto
     Ok(())
 }
 
-/// Ends the present epoch. What HQ has not acknowledged moves on, and everything from `again_from`.
+/// Ends the present epoch. What HQ has not acknowledged is to move on ([`super::moving`]), and everything from `again_from`.
 fn begin(tx: &Tx<'_>, again_from: Option<u64>) -> Result<Epoch, StoreError> {
     let (old, epoch): (Life, Epoch) = (Life::present(tx)?, clock::mint(Epoch::from_bits));
-    let held = Acknowledged::load(tx, old.n)?;
-    let again_from = again_from.unwrap_or(u64::MAX);
-    let waiting: Vec<u64> = tx
-        .prepare("SELECT place FROM outbox WHERE place > ?1 AND refused IS NULL ORDER BY place")?
-        .query_map([place(old.n, held.upto().min(again_from.saturating_sub(1)))], |row| row.get(0).map(seq_of))?
-        .filter(|seq| seq.as_ref().map_or(true, |seq| *seq >= again_from || !held.has(*seq)))
-        .collect::<Result<_, _>>()?;
-    let (n, last) = (old.n + 1, waiting.len() as u64);
+    let mut held = Acknowledged::load(tx, old.n)?;
+    let pruned: u64 = tx.query_row("SELECT pruned_upto FROM epochs WHERE n = ?1", [old.n], |row| uint(row, 0))?;
+    let mut moves = held.missing(old.last_seq);
+    if let Some(from) = again_from {
+        moves.insert((from, old.last_seq));
+    }
+    moves.remove((0, pruned));
+    let mut refused = tx.prepare("SELECT place FROM outbox WHERE refused IS NOT NULL AND place BETWEEN ?1 AND ?2")?;
+    for at in refused.query_map([place(old.n, 0), place(old.n, old.last_seq)], |row| row.get(0).map(seq_of))? {
+        let seq = at?;
+        moves.remove((seq, seq));
+    }
+    let (n, last) = (old.n + 1, moves.count());
     tx.execute(
         "INSERT INTO epochs (n, epoch, last_seq, acknowledged_upto, pruned_upto) VALUES (?1, ?2, ?3, 0, 0)",
         params![n, epoch, int(last)],
     )?;
-    let mut body = tx.prepare("SELECT body FROM outbox WHERE place = ?1")?;
-    let mut renumber = tx.prepare("UPDATE outbox SET place = ?2, body = ?3 WHERE place = ?1")?;
-    let mut moved = RangeSet::default();
-    for (was, seq) in waiting.into_iter().zip(1..) {
-        let text: String = body.query_row([place(old.n, was)], |row| row.get(0))?;
-        renumber.execute(params![place(old.n, was), place(n, seq), renumbered(text, epoch, seq)?])?;
-        moved.insert((was, was));
+    moving::note(tx, old.n, &moves)?;
+    faults::point("store.epoch.begun");
+    if moves.is_empty() {
+        // What is left of the old epoch is settled: acknowledged, or a dead letter.
+        Acknowledged::all(tx, old)?;
+    } else {
+        held.give_up(&moves);
+        held.save(tx, old.n)?;
     }
-    let mut note = tx.prepare("INSERT INTO moved (epoch, first, last) VALUES (?1, ?2, ?3)")?;
-    for (first, last) in moved.iter() {
-        note.execute(params![old.n, int(first), int(last)])?;
-    }
-    faults::point("store.epoch.renumbered");
-    // What is left of the old epoch is settled: acknowledged, or a dead letter.
-    Acknowledged::all(tx, old)?;
     tx.outbox_rewritten();
     tx.wake_sync();
     tracing::warn!(old = %old.epoch, new = %epoch, waiting = last, "a new epoch begins");
     Ok(epoch)
-}
-
-/// The event's text under another epoch and number, everything else bit for bit. A text that is no event stays as it is: HQ
-/// refuses it, and it goes to the dead letters.
-fn renumbered(body: String, epoch: Epoch, seq: u64) -> Result<String, StoreError> {
-    let Ok(mut event) = serde_json::from_str::<Event>(&body) else { return Ok(body) };
-    event.epoch = epoch.to_string();
-    event.seq = seq;
-    serde_json::to_string(&event).map_err(|e| StoreError::Corrupt(format!("an outbox event is no event: {e}")))
 }
 
 impl Store {
@@ -118,9 +110,16 @@ impl Store {
     ///
     /// What waits moves to the new epoch under new numbers but keeps its event id, and so does everything from `again_from`
     /// on, acknowledged or not: HQ holds other events there, so that its acknowledgements may have meant those. Other
-    /// acknowledged events stay under the old epoch, where HQ can ask for them.
+    /// acknowledged events stay under the old epoch, where HQ can ask for them. What moves has its numbers when this returns and
+    /// is moved in parts as it is asked for: a month's backlog holds nobody up.
     pub async fn new_epoch(&self, again_from: Option<u64>) -> Result<Epoch, StoreError> {
-        self.write(move |tx| begin(tx, again_from)).await
+        let moving = self.0.moving.clone();
+        self.write(move |tx| {
+            let epoch = begin(tx, again_from)?;
+            moving.store(true, Ordering::SeqCst);
+            Ok(epoch)
+        })
+        .await
     }
 
     /// Whether this store has another event than `id` at `seq` of `epoch`, or should have one and has none. `false` where it

@@ -1,6 +1,7 @@
 //! What can go wrong with the store, one variant per case a caller would treat differently. No message holds a name.
 
-use crate::domain::{VisitId, visit::Visit};
+use super::cards::Record;
+use crate::domain::{AppointmentId, VisitId, visit::Visit};
 use rusqlite::ErrorCode;
 use std::{io, path::PathBuf};
 
@@ -56,6 +57,15 @@ pub enum StoreError {
     /// Someone else changed the visit meanwhile; here it is as it stands now.
     #[error("the visit was changed meanwhile and is now at version {}; look again, then repeat", .0.version)]
     Conflict(Box<Visit>),
+    /// Someone else changed the customer's record meanwhile; here it is as it stands now.
+    #[error("the customer's record was changed meanwhile and is now at version {}; look again, then repeat", .0.version)]
+    RecordChanged(Box<Record>),
+    /// Somebody has that staff number, or had it: records signed with it stay theirs.
+    #[error("staff number {0} belongs to somebody already; take another number, or change that person")]
+    Taken(String),
+    /// More than one record comes into question for an appointment of headquarters, or one that is not surely meant.
+    #[error("it is not known for sure who comes to appointment {0}; say which record it is, or that it is someone new")]
+    WhoIsIt(AppointmentId),
     #[error("station {station} still has visit {visit} open; close it first")]
     StationBusy { station: String, visit: VisitId },
     /// The thing is in a state in which this cannot be done.
@@ -74,8 +84,14 @@ pub enum StoreError {
     Full,
     #[error("the database is damaged ({0}); stop, keep the folder as it is and restore the latest backup")]
     Corrupt(String),
-    #[error("the picture of capture {capture} is damaged or gone ({why}); take it again if the customer is still here")]
+    #[error("the picture of capture {capture} is damaged ({why}); take it again if the customer is still here")]
     Picture { capture: String, why: String },
+    /// The folder may not be there yet, after a copy was put back; nothing is lost for sure.
+    #[error(
+        "the file of the picture of capture {0} is gone; if the pictures were not put back together with the database, put them \
+         back now"
+    )]
+    PictureGone(String),
     #[error("the customer's key was destroyed by erasure; the picture cannot be read any more")]
     Erased,
     /// Another `keys.db` than the one it was stored under; nothing is lost yet.

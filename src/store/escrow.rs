@@ -184,7 +184,7 @@ mod tests {
         let text = sealed(&key, &hq.public_key_to_pem().unwrap()).unwrap();
         let private = hq.private_key_to_pem_pkcs8().unwrap();
         assert_eq!(unseal(&text, &private).unwrap().bytes(), key.bytes());
-        assert!(!text.contains("abab"), "the key itself must not stand in the file");
+        assert!(!text.contains(&"ab".repeat(32)), "the key itself must not stand in the file");
     }
 
     #[test]

@@ -8,18 +8,21 @@ use super::{
     NewConsent, Store, audit, consents,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
-    visits,
+    sharing, visits,
     writer::Tx,
 };
 use crate::{
     clock,
     domain::{
-        CustomerId, FeedbackId, Timestamp, VisitId,
-        consent::{Channel, Purpose},
+        ClockState, CustomerId, FeedbackId, Stamp, Timestamp, VisitId,
+        consent::{Channel, Consent, Purpose},
         feedback::{Stage, Topic},
     },
     faults,
-    sync::payload::{self, kind},
+    sync::{
+        envelope::Event,
+        payload::{self, kind},
+    },
 };
 use rusqlite::{Row, params};
 
@@ -107,17 +110,36 @@ fn record(tx: &Tx<'_>, new: &NewFeedback) -> Result<bool, StoreError> {
     tell(tx, &row, Stage::Given, words, "")?;
     audit::note(tx, CUSTOMER, "feedback.given", Some(visit.customer), topic.as_str())?;
     if *topic == Topic::Withdraw {
+        let consents = consents::current(tx, visit.customer)?;
         for purpose in [Purpose::DeliverReport, Purpose::ShareNumbers, Purpose::SharePhotographs] {
-            withdraw(tx, visit.customer, purpose)?;
+            if consents.get(&purpose).is_some_and(|last| last.given && !(*at_hq && is_newer(last, *given))) {
+                withdraw(tx, visit.customer, purpose)?;
+            }
         }
     }
     Ok(true)
 }
 
-fn withdraw(tx: &Tx<'_>, customer: CustomerId, purpose: Purpose) -> Result<(), StoreError> {
-    if !consents::given(tx, customer, purpose)? {
-        return Ok(());
+/// Whether a yes was said here after the customer said no at headquarters; the no may have waited there for weeks. A clock
+/// that was never set proves nothing: then the no holds.
+fn is_newer(yes: &Consent, no: Timestamp) -> bool {
+    yes.recorded.clock != ClockState::Unset && yes.recorded.wall > no
+}
+
+/// Whether `said` has something new on `topic` that is one too much for its visit.
+fn is_full(tx: &Tx<'_>, topic: Topic, said: &[NewFeedback]) -> Result<bool, StoreError> {
+    let (Some(most), Some(NewFeedback { visit, .. })) = (topic.most(), said.first()) else { return Ok(false) };
+    let mut known = tx.prepare_cached("SELECT EXISTS (SELECT 1 FROM feedback WHERE id = ?1)")?;
+    let mut new = 0;
+    for one in said.iter().filter(|one| one.topic == topic) {
+        new += u32::from(!known.query_row([one.id], |row| row.get::<_, bool>(0))?);
     }
+    let count = "SELECT count(*) FROM feedback WHERE visit = ?1 AND topic = ?2";
+    let before: u32 = tx.prepare_cached(count)?.query_row(params![visit, topic], |row| row.get(0))?;
+    Ok(new > 0 && before + new > most)
+}
+
+fn withdraw(tx: &Tx<'_>, customer: CustomerId, purpose: Purpose) -> Result<(), StoreError> {
     let consent = NewConsent {
         customer,
         purpose,
@@ -135,10 +157,15 @@ fn load(tx: &Tx<'_>, id: FeedbackId) -> Result<Feedback, StoreError> {
     found(row, "feedback", id)
 }
 
-/// The words go to headquarters where numbers are shared, or where it has them already; that something was said always does.
+/// The words go to headquarters where numbers are shared; what the customer said there it has already, what staff answer it
+/// has not. That something was said, answered or solved is always told, with the time when it was.
 fn tell(tx: &Tx<'_>, feedback: &Feedback, stage: Stage, words: &str, staff: &str) -> Result<(), StoreError> {
-    let Feedback { id, visit, customer, topic, stars, at_hq, .. } = feedback;
-    let shared = *at_hq || consents::given(tx, *customer, Purpose::ShareNumbers)?;
+    let Feedback { id, visit, customer, topic, stars, at_hq, given, .. } = feedback;
+    let theirs = *at_hq && stage == Stage::Given;
+    let shared = theirs || consents::given(tx, *customer, Purpose::ShareNumbers)?;
+    let now = clock::now();
+    // By headquarters' clock, which was set: nothing is to be mapped.
+    let stamp = if theirs { Stamp { wall: *given, clock: ClockState::Synced, ..now } } else { now };
     let payload = payload::Feedback {
         feedback: id.to_string(),
         visit: visit.to_string(),
@@ -149,16 +176,56 @@ fn tell(tx: &Tx<'_>, feedback: &Feedback, stage: Stage, words: &str, staff: &str
         words: if shared { words.to_owned() } else { String::new() },
         staff: staff.to_owned(),
     };
-    let about = About {
+    outbox::enqueue_at(tx, &about(*id, *visit, *customer, stamp), now.wall, &payload).map(drop)
+}
+
+fn about(id: FeedbackId, visit: VisitId, customer: CustomerId, stamp: Stamp) -> About {
+    About {
         kind: kind::FEEDBACK,
         gate: Gate::Always,
-        customer: Some(*customer),
-        visit: Some(*visit),
+        customer: Some(customer),
+        visit: Some(visit),
         object: id.bits(),
         subject: visit.to_string(),
-        stamp: clock::now(),
+        stamp,
+    }
+}
+
+/// Numbers of this visit are shared no longer: words that headquarters had from here are redacted in the outbox, and that
+/// something was said, answered or solved is told anew without them.
+pub(super) fn withhold_words(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
+    let told: Vec<(i64, String, bool)> = tx
+        .prepare_cached(
+            "SELECT o.place, o.body, coalesce(f.at_hq, 0) FROM outbox o LEFT JOIN feedback f ON f.id = o.object
+             WHERE o.visit = ?1 AND o.kind = ?2 ORDER BY o.place",
+        )?
+        .query_map(params![visit, kind::FEEDBACK], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    for (place, body, at_hq) in told {
+        let Some((stamp, payload)) = read(&body) else { continue };
+        let theirs = at_hq && payload.state == Stage::Given.as_str();
+        let Ok(id) = payload.feedback.parse() else { continue };
+        if payload.words.is_empty() || theirs {
+            continue;
+        }
+        sharing::redact(tx, "place = ?1", [place], sharing::WITHDRAWN)?;
+        let payload = payload::Feedback { words: String::new(), ..payload };
+        let customer = visits::load(tx, visit)?.customer;
+        outbox::enqueue_at(tx, &about(id, visit, customer, stamp), clock::now().wall, &payload)?;
+    }
+    Ok(())
+}
+
+/// Stamp and payload of an event in the outbox.
+fn read(body: &str) -> Option<(Stamp, payload::Feedback)> {
+    let event: Event = serde_json::from_str(body).ok()?;
+    let stamp = Stamp {
+        boot: event.boot.parse().ok()?,
+        monotonic_ns: event.monotonicns.parse().ok()?,
+        wall: event.time.parse().ok()?,
+        clock: event.clock.parse().ok()?,
     };
-    outbox::enqueue(tx, &about, &payload).map(drop)
+    Some((stamp, serde_json::from_str(event.data.get()).ok()?))
 }
 
 fn advance(tx: &Tx<'_>, id: FeedbackId, stage: Stage, staff: &str, words: &str) -> Result<Feedback, StoreError> {
@@ -192,6 +259,24 @@ impl Store {
     /// [`StoreError::NotFound`] for a visit that is not here, or no longer.
     pub async fn record_feedback(&self, said: Vec<NewFeedback>) -> Result<usize, StoreError> {
         self.write(move |tx| said.iter().try_fold(0, |new, one| Ok(new + usize::from(record(tx, one)?)))).await
+    }
+
+    /// The same for what was said on the page here; `false`, and nothing written down, where more was said of the visit than
+    /// [`Topic::most`] allows.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a visit that is not here, or no longer.
+    pub async fn hear_feedback(&self, said: Vec<NewFeedback>) -> Result<bool, StoreError> {
+        self.write(move |tx| {
+            for topic in Topic::ALL {
+                if is_full(tx, *topic, &said)? {
+                    return Ok(false);
+                }
+            }
+            said.iter().try_for_each(|one| record(tx, one).map(drop))?;
+            Ok(true)
+        })
+        .await
     }
 
     /// What customers said and nobody has solved yet, the longest waiting first; then what was solved, newest first.

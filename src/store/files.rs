@@ -91,12 +91,18 @@ pub(super) fn make_private_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Refuses when writing `bytes` would leave less than `floor` free bytes where `folder` lies.
-pub(super) fn require_free(folder: &Path, bytes: u64, floor: u64) -> Result<(), StoreError> {
-    const MIB: u64 = 1024 * 1024;
+/// Free bytes where `folder` lies.
+pub(super) fn free(folder: &Path) -> Result<u64, StoreError> {
     let disk = statvfs(folder).map_err(|e| StoreError::io("ask for free space")(e.into()))?;
     #[expect(clippy::useless_conversion, reason = "the width of these fields differs between targets")]
     let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+    Ok(free)
+}
+
+/// Refuses when writing `bytes` would leave less than `floor` free bytes where `folder` lies.
+pub(super) fn require_free(folder: &Path, bytes: u64, floor: u64) -> Result<(), StoreError> {
+    const MIB: u64 = 1024 * 1024;
+    let free = free(folder)?;
     if free.saturating_sub(bytes) < floor {
         return Err(StoreError::LowDisk { free_mib: free / MIB, floor_mib: floor / MIB });
     }

@@ -55,24 +55,47 @@ fn mark_in_file(database: &Path, key: &StoreKey) -> Option<i32> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(connection::uri(database, "immutable=1"), flags).ok()?;
     conn.execute_batch("PRAGMA cipher_log_level = NONE;").ok()?;
-    conn.execute_batch(&key.pragma()).ok()?;
+    connection::set_key(&conn, key).ok()?;
     epochs::mark(&conn).ok()
 }
 
-/// Moves a log away that is not this file's own. `true` when there was one.
+/// In the name of a log that was moved away.
+const ASIDE: &str = ".of-another-";
+
+/// Whether a file of that name is a log that was moved away.
+pub(super) fn is_aside(name: &str) -> bool {
+    name.contains("-wal.of-another-")
+}
+
+/// When the log at `path` was moved away, by the wall clock of that moment, in milliseconds; `None` for any other file.
+pub(super) fn put_aside_ms(path: &Path) -> Option<i64> {
+    let name = path.file_name()?.to_str().filter(|name| is_aside(name))?;
+    // What somebody renamed by hand counts from now on.
+    Some(name.rsplit_once(ASIDE)?.1.parse().unwrap_or(0))
+}
+
+/// The name of that log, had it been moved away at `ms`.
+pub(super) fn put_aside_at(path: &Path, ms: i64) -> PathBuf {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let own = name.rsplit_once(ASIDE).map_or(name.as_str(), |(own, _)| own);
+    path.with_file_name(format!("{own}{ASIDE}{ms}"))
+}
+
+/// Moves a log away that is not this file's own. Whether the file is another than the one that was written last: the mark says so,
+/// not the log, which a start that was cut off may have moved away already.
 ///
 /// # Errors
 /// When it cannot be moved: the store must not be opened then.
 pub(super) fn set_aside(database: &Path, key: &StoreKey) -> Result<bool, OpenError> {
     let log = wal_of(database);
-    let (Ok(about), Some(known)) = (fs::metadata(&log), marks(database)) else { return Ok(false) };
-    if about.len() == 0 {
-        return Ok(false);
-    }
+    let Some(known) = marks(database) else { return Ok(false) };
     if mark_in_file(database, key).is_none_or(|mark| known.contains(&mark)) {
         return Ok(false);
     }
-    let aside = beside(&log, &format!(".of-another-{}", clock::now().wall.unix_ms()));
+    if !fs::metadata(&log).is_ok_and(|about| about.len() > 0) {
+        return Ok(true);
+    }
+    let aside = beside(&log, &format!("{ASIDE}{}", clock::now().wall.unix_ms()));
     let moved = fs::rename(&log, &aside).and_then(|()| match fs::remove_file(beside(database, "-shm")) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
         _ => files::sync_folder(&aside),
@@ -81,7 +104,8 @@ pub(super) fn set_aside(database: &Path, key: &StoreKey) -> Result<bool, OpenErr
     tracing::error!(
         "{} was put back beside the log of another database; the log was not read and lies in {}. What was recorded after the \
          backup was made is not in the store any more. If the log was copied together with this file it is its own: stop the \
-         gateway, give it its name back, remove {} and start again (docs/restoring.md)",
+         gateway, put both copies back once more from where they came, remove {} and start again; the file that is there now has \
+         gone on without the log and must not be joined with it (docs/restoring.md)",
         database.display(),
         aside.display(),
         marks_of(database).display()

@@ -14,7 +14,7 @@ use super::{
     devices,
     error::StoreError,
     outbox::{Life, Run, place},
-    repeats,
+    repeats, rooms,
     writer::Tx,
 };
 use crate::{
@@ -54,6 +54,10 @@ impl Store {
         self.write(move |tx| {
             let new = new_ones(tx, &batch)?;
             enqueue(tx, &new)?;
+            for one in &new {
+                let at = one.taken.wall;
+                rooms::note(tx, &one.station, &one.device, one.values.iter().map(|value| (value, at)))?;
+            }
             faults::point("store.measurements.written");
             Ok(batch.len() - new.len())
         })

@@ -5,10 +5,13 @@
 //! `Ok` of a change means: committed and fsynced. It does not decide what to measure, and talks to no device and no HQ.
 //!
 //! In the data folder: `skinlink.db` (all records), `keys.db` (customers' keys and the ledger of erasures, kept out of the
-//! backups of the first), `pictures/` (one encrypted file each), `backups/`, `lock`, `store.key` unless configured elsewhere.
+//! backups of the first), `pictures/` (one encrypted file each), `aside/` (picture files that no record names, for a while),
+//! `backups/`, `lock`, `store.key` unless configured elsewhere.
 
 mod acknowledged;
+mod agenda;
 mod appointments;
+mod aside;
 mod audit;
 mod backup;
 mod captures;
@@ -20,21 +23,28 @@ mod consents;
 mod corrections;
 mod course;
 mod customers;
+mod day_log;
 mod devices;
+mod earlier;
 mod epochs;
 mod erasure;
 mod error;
 mod escrow;
 mod feedback;
 mod files;
+mod follow_ups;
 mod foreign_log;
 mod fresh;
 mod keys;
 mod links;
+mod local;
 mod measurements;
+mod mirrors;
+mod moving;
 mod opening;
 mod outbox;
 mod owed;
+mod pairs;
 mod passing;
 mod pictures;
 mod points;
@@ -43,13 +53,16 @@ mod readings;
 mod repeats;
 mod reports;
 mod retention;
+mod rooms;
 mod scans;
 mod schema;
 mod scores;
 mod sharing;
 mod sheets;
 mod staff;
+mod step_notes;
 mod steps;
+mod suggested;
 mod tablets;
 mod times;
 mod tray;
@@ -60,28 +73,41 @@ mod visits;
 mod writer;
 
 pub use acknowledged::DeadLetter;
+pub use agenda::{Comes, Expected, Taken};
 pub use appointments::Booking;
+pub use aside::KEPT_DAYS as ASIDE_DAYS;
 pub use audit::AuditBroken;
 pub use captures::NewCapture;
+pub use cards::Record;
 pub use connection::{KeyFit, key_fit};
 pub use consents::NewConsent;
 pub use corrections::{Thing, Why};
+pub use day_log::DayVisit;
 pub use erasure::Receipt;
 pub use error::{OpenError, StoreError};
 pub use escrow::{Escrow, unseal};
 pub use feedback::{Feedback, NewFeedback};
+pub use follow_ups::EndedVisit;
 pub use keys::StoreKey;
 pub use measurements::NewMeasurement;
+pub use mirrors::PairedMirror;
 pub use outbox::Backlog;
 pub use owed::OwedImage;
+pub use pairs::{NewChange, NewPair, NewPictures, PairView};
 pub use repeats::{NewRepeat, Recorded, StoredRepeat};
 pub use reports::OpenReport;
+pub use rooms::RoomClimate;
 pub use schema::VERSION as SCHEMA_VERSION;
 pub use sheets::Letterhead;
 pub use staff::{Account, LoggedIn};
+pub use step_notes::{Signed, StepNote};
 pub use views::{Entry, ScanView, VisitView};
+pub use visit_sheets::Tick;
 #[cfg(test)]
 pub(crate) use writer::tests::{dead_store, store as store_for_test};
+
+/// What a picture is of its capture.
+pub use crate::sync::image_lane::Role as PictureRole;
 
 use fresh::Fresh;
 use pictures::Claims;
@@ -90,7 +116,7 @@ use rusqlite::Connection;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -132,6 +158,8 @@ struct Inner {
     pictures_owed: watch::Receiver<u64>,
     redactions: watch::Receiver<u64>,
     fresh: Arc<Fresh>,
+    /// Something of an earlier epoch is still to move into the present one.
+    moving: Arc<AtomicBool>,
     ended: watch::Receiver<bool>,
     writer: WriterHandle,
 }
@@ -144,7 +172,7 @@ impl fmt::Debug for Store {
 
 impl Store {
     /// Opens or creates the store; blocks (a quick check of the whole file after an unclean end). Finishes erasures that
-    /// were begun, removes files that no row names.
+    /// were begun, puts files aside that no row names.
     ///
     /// # Errors
     /// See [`OpenError`]; nothing was changed then.

@@ -1,14 +1,14 @@
 //! From a folder to a running store: lock, key, check, upgrade, half-done work, then the writer's thread.
 
 use super::{
-    DATABASE, Inner, KEYS, Options, connection,
+    DATABASE, Inner, KEYS, Options, aside, connection,
     devices::Remembered,
     epochs, erasure,
     error::{OpenError, StoreError},
     files, foreign_log,
     fresh::Fresh,
-    outbox,
-    pictures::{self, Claims},
+    moving, outbox,
+    pictures::Claims,
     readers::Readers,
     schema,
     vault::Vault,
@@ -20,7 +20,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::{
     fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicBool},
     thread,
 };
 use tokio::sync::watch;
@@ -44,22 +44,29 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
     }
     refuse_newer_before_writing(&conn, &database)?;
     connection::make_writer(&conn).map_err(sql(&database))?;
-    schema::upgrade(&mut conn, &database, &backups)?;
+    let made = schema::upgrade(&mut conn, &database, &backups)?;
     warn_of_lost_keys(&conn, &data.join(KEYS)).map_err(sql(&database))?;
     let vault = Arc::new(Vault::open(&data.join(KEYS), &key)?);
     faults::point("store.opening.keys_opened");
-    finish_the_past(&mut conn, &vault, &source, restored).map_err(unfinished(&database))?;
+    let erased = finish_the_past(&mut conn, &vault, &source, restored).map_err(unfinished(&database))?;
+    let owed = vault.removal_owed().map_err(sql(&database))?;
+    // The copy that this start made is one of a database in which nobody was found who was erased: then it may stay.
+    let clean = owed.is_none() || copies_are_gone(&data, made.as_deref().filter(|_| !erased));
     faults::point("store.opening.erasures_finished");
-    pictures::remove_orphans(&conn, &folder).map_err(unfinished(&database))?;
-    faults::point("store.opening.orphans_removed");
+    let settled = aside::settle(&conn, &vault, &folder).map_err(unfinished(&database))?;
+    if let Some(asked) = owed.filter(|_| clean && settled) {
+        vault.removed(asked).map_err(sql(&database))?;
+    }
+    faults::point("store.opening.orphans_settled");
     foreign_log::begin(&conn, &database)?;
     let last = outbox::last_seq(&conn).map_err(sql(&database))?;
+    let moving = moving::is_unfinished(&conn).map_err(sql(&database))?;
     let first = reader(&database, &key).map_err(sql(&database))?;
     let (path, opens) = (database.clone(), key.clone());
     let folding = Folding::begin(&mut conn, move || connection::folder(&path, &opens));
     let folding = folding.map_err(io("fold the log of", &database))?;
     let Started { writer, last_seq, pictures_owed, redactions, fresh, ended } =
-        start_writer((conn, folding), source, last, lock).map_err(io("start the writer of", &data))?;
+        start_writer((conn, folding), source, last, lock, folder.clone()).map_err(io("start the writer of", &data))?;
     Ok(Inner {
         readers: Readers::new(readers.max(1), first, move || reader(&database, &key)),
         vault,
@@ -70,6 +77,7 @@ pub(super) fn open(options: Options) -> Result<Inner, OpenError> {
         pictures_owed,
         redactions,
         fresh,
+        moving: Arc::new(AtomicBool::new(moving)),
         ended,
         writer,
     })
@@ -89,13 +97,14 @@ fn start_writer(
     source: String,
     last: u64,
     lock: Flock<File>,
+    folder: PathBuf,
 ) -> std::io::Result<Started> {
     let (writer, inbox) = writer::channel();
     let (changed, last_seq) = watch::channel(last);
     let (pictures, pictures_owed) = watch::channel(0);
     let (count, redactions) = watch::channel(0);
     let fresh = Arc::new(Fresh::default());
-    let told = Told { last_seq: changed, pictures, redactions: count, fresh: Arc::clone(&fresh) };
+    let told = Told { last_seq: changed, pictures, redactions: count, fresh: Arc::clone(&fresh), folder };
     let (end, ended) = watch::channel(false);
     // A thread of its own: SQLite blocks for as long as the disk does, and one connection has one owner.
     thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
@@ -152,15 +161,25 @@ fn refuse_newer_before_writing(conn: &Connection, database: &Path) -> Result<(),
     Ok(())
 }
 
-/// A database that is a copy, or was found beside another one's log, begins a new epoch. The vault's ledger wins: whoever was erased there is erased here, also when
-/// this database came back from a backup.
-fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str, restored: bool) -> Result<(), StoreError> {
+/// A database that is a copy, or was found beside another one's log, begins a new epoch. The vault's ledger wins: whoever was erased
+/// there is erased here, also when this database came back from a backup. Whether anyone was.
+fn finish_the_past(conn: &mut Connection, vault: &Vault, source: &str, restored: bool) -> Result<bool, StoreError> {
     let sql = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (news, remembered) = (News::default(), Remembered::default());
     let tx = Tx::at_opening(&sql, source, &news, &remembered);
     epochs::begin_after_restore(&tx, restored)?;
-    erasure::finish(&tx, &vault.erased()?)?;
-    Ok(sql.commit()?)
+    let erased = erasure::finish(&tx, vault)?;
+    sql.commit()?;
+    Ok(erased)
+}
+
+/// Removes the copies of the database in which somebody may be who was erased, all but `clean`.
+fn copies_are_gone(data: &Path, clean: Option<&Path>) -> bool {
+    let removed = aside::remove_copies(data, clean);
+    if let Err(fault) = &removed {
+        tracing::error!(%fault, "a copy of the database may hold somebody who was erased, and cannot be removed; it is tried again");
+    }
+    removed.is_ok()
 }
 
 fn unreadable(database: &Path, source: rusqlite::Error) -> OpenError {

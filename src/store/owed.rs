@@ -1,12 +1,20 @@
-//! Pictures HQ is owed: consent given, not yet verified there. Report pictures first, then derivatives, then originals that
-//! were asked for; within a role the oldest first.
+//! Pictures HQ is owed: consent given, not yet verified there. Report pictures first, then derivatives and pictures of pairs,
+//! then originals that were asked for; of these the oldest first.
 
-use super::{Store, columns::uint, consents, error::StoreError, outbox::count, pictures::role_word, scans};
+use super::{
+    Store,
+    columns::{self, uint},
+    consents,
+    error::StoreError,
+    outbox::count,
+    pictures::role_word,
+    scans,
+};
 use crate::{
     domain::{CaptureId, CustomerId, VisitId, capture::Format, consent::Purpose},
     sync::image_lane::Role,
 };
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 /// One picture to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +40,18 @@ impl Store {
         self.read(move |conn| {
             let mut select = conn.prepare_cached(
                 "SELECT p.capture, s.visit, p.role, p.format, p.bytes, p.sha256,
-                 CASE p.role WHEN 'report' THEN 0 WHEN 'derivative' THEN 1 ELSE 2 END AS rank
+                 CASE p.role WHEN 'report' THEN 0 WHEN 'original' THEN 2 ELSE 1 END AS rank
                  FROM pictures p JOIN captures c ON c.id = p.capture JOIN scans s ON s.id = c.scan
                  WHERE p.owed = 1 AND NOT EXISTS (SELECT 1 FROM pictures q WHERE q.capture = p.capture AND q.owed = 1
-                   AND CASE q.role WHEN 'report' THEN 0 WHEN 'derivative' THEN 1 ELSE 2 END
-                     < CASE p.role WHEN 'report' THEN 0 WHEN 'derivative' THEN 1 ELSE 2 END)
+                   AND (CASE q.role WHEN 'report' THEN 0 WHEN 'original' THEN 2 ELSE 1 END, q.n)
+                     < (CASE p.role WHEN 'report' THEN 0 WHEN 'original' THEN 2 ELSE 1 END, p.n))
                  ORDER BY rank, p.n LIMIT ?1",
             )?;
             let owed = select.query_map([count(limit)], |row| {
-                let role = match row.get::<_, u8>(6)? {
-                    0 => Role::Report,
-                    1 => Role::Derivative,
-                    _ => Role::Original,
-                };
                 Ok(OwedImage {
                     capture: row.get(0)?,
                     visit: row.get(1)?,
-                    role,
+                    role: columns::picture_role(row, 2)?,
                     format: row.get(3)?,
                     bytes: uint(row, 4)?,
                     sha256: row.get(5)?,
@@ -92,7 +95,30 @@ impl Store {
         .await
     }
 
-    /// HQ asked for the original of a capture.
+    /// HQ has no picture of this photograph, whatever it said before: what it had verified of it is owed again, if it is kept and
+    /// still shared. Gives how many pictures that are.
+    pub async fn owe_again_of(&self, capture: CaptureId) -> Result<usize, StoreError> {
+        self.write(move |tx| {
+            let customer =
+                "SELECT v.customer FROM pictures p JOIN captures c ON c.id = p.capture JOIN scans s ON s.id = c.scan
+                JOIN visits v ON v.id = s.visit WHERE p.capture = ?1 AND p.owed = 2 AND p.kept = 1";
+            let customer: Option<CustomerId> =
+                tx.prepare_cached(customer)?.query_row([capture], |row| row.get(0)).optional()?;
+            let Some(customer) = customer else { return Ok(0) };
+            if !consents::given(tx, customer, Purpose::SharePhotographs)? {
+                return Ok(0);
+            }
+            let again =
+                tx.prepare_cached(&format!("{OWE_AGAIN} AND capture = ?2"))?.execute(params![customer, capture])?;
+            if again > 0 {
+                tx.pictures_owed();
+            }
+            Ok(again)
+        })
+        .await
+    }
+
+    /// HQ asked for the original of a capture; also for one that it had verified, which it has lost then.
     ///
     /// # Errors
     /// [`StoreError::NoConsent`] when photographs are not shared.
@@ -103,7 +129,7 @@ impl Store {
                 return Err(StoreError::NoConsent { purpose: Purpose::SharePhotographs.as_str() });
             }
             tx.execute(
-                "UPDATE pictures SET owed = 1 WHERE capture = ?1 AND role = 'original' AND owed <> 2 AND kept = 1",
+                "UPDATE pictures SET owed = 1 WHERE capture = ?1 AND role = 'original' AND kept = 1",
                 [capture],
             )?;
             tx.pictures_owed();

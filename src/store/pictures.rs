@@ -1,16 +1,17 @@
-//! Picture files: one encrypted file per role of a capture (original, derivative, report picture).
+//! Picture files: one encrypted file per role of a capture (original, derivative, report picture, pictures of a pair).
 //!
-//! A file is written and durable before the row that names it; at opening, files that no row names are removed. File:
+//! A file is written and durable before the row that names it; at opening, files that no row names are put aside
+//! ([`super::aside`]). File:
 //! `1 ‖ nonce (12) ‖ ciphertext ‖ tag (16)`, AES-256-GCM under a random key of its own, bound to the capture id, the role
 //! and the layout's version. That key stands in the row, wrapped by the customer's key ([`super::vault`]). Files are
 //! named by the capture id, never by a digest: a digest names a picture to anyone who owns it.
 
 use super::{
     Store, captures,
-    columns::int,
+    columns::{self, int},
     consents,
     error::{StoreError, found},
-    files, passing, scans,
+    files, outbox, passing, scans,
     vault::Vault,
     writer::Tx,
 };
@@ -27,7 +28,10 @@ use std::{
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -38,11 +42,7 @@ const LAYOUT: u8 = 1;
 const PIECE: usize = 256 * 1024;
 
 pub(super) const fn role_word(role: Role) -> &'static str {
-    match role {
-        Role::Report => "report",
-        Role::Derivative => "derivative",
-        Role::Original => "original",
-    }
+    role.as_str()
 }
 
 pub(super) fn file_of(pictures: &Path, capture: CaptureId, role: Role) -> PathBuf {
@@ -107,6 +107,12 @@ pub(super) struct Picture {
 }
 
 impl Store {
+    /// Free bytes for photographs, and below how many new ones are refused.
+    pub async fn free_space(&self) -> Result<(u64, u64), StoreError> {
+        let (folder, floor) = (self.pictures().to_owned(), self.0.min_free);
+        blocking(move || Ok((files::free(&folder)?, floor))).await
+    }
+
     /// Whether a picture of this role is kept.
     pub async fn has_picture(&self, capture: CaptureId, role: Role) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM pictures WHERE capture = ?1 AND role = ?2)";
@@ -122,13 +128,18 @@ impl Store {
         format: Format,
         bytes: Vec<u8>,
     ) -> Result<(), StoreError> {
-        if role == Role::Original {
-            return Err(StoreError::Refused("the original is stored with its capture".to_owned()));
+        if role == Role::Original || role.is_of_a_pair() {
+            return Err(StoreError::Refused("it is stored with its capture, or with its pair".to_owned()));
         }
         // Before the file is touched: the one there must not be overwritten.
         let claim = self.claim(capture, role)?;
         if self.has_picture(capture, role).await? {
             return Err(already(capture, role));
+        }
+        if claim.path.exists() {
+            // Left by a commit that failed and might stand after all. It must not find another file in the place of its own: the
+            // next commit takes its place in the log.
+            self.write(outbox::commit_something).await?;
         }
         let customer = self.read(move |conn| Ok(scans::place(conn, captures::load(conn, capture)?.scan)?.customer));
         let picture = self.write_file(claim, (capture, role), format, customer.await?, bytes).await?;
@@ -138,7 +149,7 @@ impl Store {
     /// The picture, decrypted, its SHA-256 checked.
     ///
     /// # Errors
-    /// [`StoreError::Erased`] after erasure, [`StoreError::Picture`] when the file is damaged or gone,
+    /// [`StoreError::Erased`] after erasure, [`StoreError::Picture`] when the file is damaged, [`StoreError::PictureGone`] when it is not there,
     /// [`StoreError::KeyMissing`] where the key may be put back.
     pub async fn picture_bytes(&self, capture: CaptureId, role: Role) -> Result<Vec<u8>, StoreError> {
         let (path, vault) = (file_of(self.pictures(), capture, role), self.0.vault.clone());
@@ -185,7 +196,8 @@ impl Store {
         .await
     }
 
-    /// Writes the row, or takes the file away again.
+    /// Writes the row, or takes the file away again where it is certain that no row names it. A commit that failed may stand all
+    /// the same once the log is read again: the file is left then, and the next opening knows.
     pub(super) async fn keep_or_remove(
         &self,
         capture: CaptureId,
@@ -193,12 +205,18 @@ impl Store {
         claim: Arc<Claim>,
         row: impl FnOnce(&Tx<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
-        let kept = Arc::clone(&claim);
+        let (kept, ran) = (Arc::clone(&claim), Arc::new(AtomicBool::new(false)));
+        let row_written = Arc::clone(&ran);
         // The claim is part of the answer, so it outlives the commit even when nobody waits for it.
-        let written = self.write(move |tx| row(tx).map(|()| kept)).await.map(drop);
+        let job = move |tx: &Tx<'_>| {
+            row(tx)?;
+            row_written.store(true, Ordering::SeqCst);
+            Ok(kept)
+        };
+        let written = self.write(job).await.map(drop);
         faults::point("store.image.row_committed");
-        // Not when the writer has gone: it may have committed the row before it went. An orphan goes at the next opening.
-        if !matches!(written, Ok(()) | Err(StoreError::Stopped)) {
+        // Nor when the writer has gone: it may have committed the row before it went.
+        if !matches!(written, Ok(()) | Err(StoreError::Stopped)) && !ran.load(Ordering::SeqCst) {
             let path = file_of(self.pictures(), capture, role);
             blocking(move || {
                 let _claim = claim;
@@ -288,7 +306,7 @@ fn seal_into(path: &Path, key: &Key, about: &[u8], plain: &[u8]) -> io::Result<(
 fn read_file(path: &Path, capture: CaptureId, role: Role, key: &Key, digest: &[u8; 32]) -> Result<Vec<u8>, StoreError> {
     let bad = |why: &str| StoreError::Picture { capture: capture.to_string(), why: why.to_owned() };
     let content = match fs::read(path) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(bad("its file is gone")),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(StoreError::PictureGone(capture.to_string())),
         other => other.map_err(StoreError::io("read the picture"))?,
     };
     let (layout, sealed) = content.split_first().ok_or_else(|| bad("its file is empty"))?;
@@ -302,28 +320,43 @@ fn read_file(path: &Path, capture: CaptureId, role: Role, key: &Key, digest: &[u
     Ok(plain.to_vec())
 }
 
-/// Removes unfinished files and files that no row names.
-pub(super) fn remove_orphans(conn: &Connection, pictures: &Path) -> Result<(), StoreError> {
-    let named = named_files(conn)?;
-    for entry in fs::read_dir(pictures).map_err(StoreError::io("list the pictures"))? {
-        let entry = entry.map_err(StoreError::io("list the pictures"))?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !named.contains(&name) {
-            tracing::warn!(file = name, "removed a picture file that no record names");
-            files::remove(&entry.path()).map_err(StoreError::io("remove a picture"))?;
-            faults::point("store.orphan.removed");
-        }
-    }
-    Ok(())
-}
-
-fn named_files(conn: &Connection) -> rusqlite::Result<HashSet<String>> {
-    let mut select = conn.prepare("SELECT capture, role FROM pictures WHERE kept = 1")?;
-    let names = select.query_map([], |row| {
+/// Names of the files that the rows name: those that are kept, or those that their clock has released.
+pub(super) fn named_files(conn: &Connection, kept: bool) -> rusqlite::Result<HashSet<String>> {
+    let mut select = conn.prepare("SELECT capture, role FROM pictures WHERE kept = ?1")?;
+    let names = select.query_map([kept], |row| {
         let (capture, role): (CaptureId, String) = (row.get(0)?, row.get(1)?);
         Ok(if role == "original" { capture.to_string() } else { format!("{capture}.{role}") })
     })?;
     names.collect()
+}
+
+/// Whether the file at `path` is the picture that the row of this name means: it opens with that row's key. Not where that key is
+/// not to be had.
+pub(super) fn is_of_its_row(conn: &Connection, vault: &Vault, name: &str, path: &Path) -> Result<bool, StoreError> {
+    let (id, word) = name.split_once('.').unwrap_or((name, role_word(Role::Original)));
+    let Ok(capture) = id.parse::<CaptureId>() else { return Ok(false) };
+    let row = conn
+        .prepare_cached("SELECT role, key, owner, sha256 FROM pictures WHERE capture = ?1 AND role = ?2")?
+        .query_row(params![capture, word], |row| {
+            Ok((columns::picture_role(row, 0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        });
+    let (role, wrapped, owner, digest): (Role, Vec<u8>, CustomerId, [u8; 32]) =
+        found(row, "picture of capture", capture)?;
+    match key_of(vault, owner, capture).and_then(|key| unwrap_key(&key, capture, word, &wrapped)) {
+        Ok(key) => Ok(read_file(path, capture, role, &key, &digest).is_ok()),
+        Err(StoreError::Erased | StoreError::KeyMissing { .. } | StoreError::Corrupt(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Takes away files of which no row is left, in the writer's thread. One that stays is of no use to anyone, its key is gone;
+/// it goes at the next opening.
+pub(super) fn remove_files(folder: &Path, gone: &[(CaptureId, Role)]) {
+    for (capture, role) in gone {
+        if let Err(fault) = files::remove(&file_of(folder, *capture, *role)) {
+            tracing::warn!(%capture, role = role_word(*role), %fault, "the file of a picture that is gone cannot be removed now");
+        }
+    }
 }
 
 /// Files and encryption block; a held test clock waits for this, but not for a bare thread.

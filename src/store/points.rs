@@ -4,7 +4,7 @@ use super::{
     Store, audit, captures,
     columns::{Texts, int},
     error::StoreError,
-    scans, visits,
+    pairs, reports, scans, visits,
     writer::Tx,
 };
 use crate::{
@@ -52,8 +52,12 @@ fn set(tx: &Tx<'_>, capture: CaptureId, set: &SetPoints) -> Result<VisitId, Stor
         now.wall,
         now.clock
     ])?;
+    let others = captures::load(tx, capture)?.anchors != set.points.anchors;
     tx.prepare_cached("UPDATE captures SET ax = ?2, ay = ?3, bx = ?4, by = ?5 WHERE id = ?1")?
         .execute(params![capture, ax, ay, bx, by])?;
+    if others && pairs::drop_of(tx, capture)? {
+        reports::settle(tx, place.visit)?;
+    }
     visits::touch(tx, place.visit)?;
     audit::note(tx, staff, &format!("points.{source}"), Some(place.customer), &capture.to_string())?;
     Ok(place.visit)
@@ -88,6 +92,22 @@ impl Store {
             }
             let staff = "gateway".to_owned();
             set(tx, capture, &SetPoints { points, source: PointSource::Inherited, staff }).map(drop)
+        })
+        .await
+    }
+
+    /// Points that a detector saw. They count until anybody knows better, and for nothing else: what a person said, or what was
+    /// carried over from there, stays.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the disk.
+    pub async fn propose_points(&self, capture: CaptureId, points: FacePoints) -> Result<(), StoreError> {
+        self.write(move |tx| {
+            if of(tx, capture)?.is_some_and(|known| known.source != PointSource::Proposed) {
+                return Ok(());
+            }
+            let staff = "gateway".to_owned();
+            set(tx, capture, &SetPoints { points, source: PointSource::Proposed, staff }).map(drop)
         })
         .await
     }

@@ -10,8 +10,9 @@ use super::{
     writer::Tx,
 };
 use crate::{
+    clock,
     domain::{
-        ReadingId, ScanId, VisitId,
+        ReadingId, Region, ScanId, VisitId,
         device::DeviceIdentity,
         reading::{Reading, Repeat},
         scan::ScanState,
@@ -86,6 +87,15 @@ fn close(tx: &Tx<'_>, reading: &Reading) -> Result<(), StoreError> {
     adopt_repeats(tx, reading)?;
     faults::point("store.reading.repeats_adopted");
     tell(tx, reading, &place)
+}
+
+/// The same values at another region, as a reading of its own: the one they were told as before is struck out by the caller.
+pub(super) fn anew(tx: &Tx<'_>, of: ReadingId, region: Region) -> Result<(), StoreError> {
+    let id = clock::mint(ReadingId::from_bits);
+    let new = Reading { id, region, closed: clock::now(), ..load(tx, of)? };
+    insert(tx, &new)?;
+    tx.execute("UPDATE repeats SET reading = ?2, region = ?3 WHERE reading = ?1", params![of, id, region])?;
+    tell(tx, &new, &scans::place(tx, new.scan)?)
 }
 
 fn insert(tx: &Tx<'_>, reading: &Reading) -> Result<(), StoreError> {

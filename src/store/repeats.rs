@@ -183,4 +183,12 @@ impl Store {
     pub async fn record_repeat(&self, repeat: NewRepeat) -> Result<Recorded, StoreError> {
         self.write_one(move |tx| record(tx, &repeat)).await
     }
+
+    /// As [`Self::record_repeat`], for all values of one measurement: all of them become durable, or none.
+    pub async fn record_repeats(&self, repeats: Vec<NewRepeat>) -> Result<Vec<Recorded>, StoreError> {
+        match <[NewRepeat; 1]>::try_from(repeats) {
+            Ok([one]) => Ok(vec![self.record_repeat(one).await?]),
+            Err(many) => self.write(move |tx| many.iter().map(|repeat| record(tx, repeat)).collect()).await,
+        }
+    }
 }

@@ -6,18 +6,18 @@
 //! headquarters knows already is not said again.
 
 use super::{
-    Store, VisitView, consents, course,
+    Store, VisitView, consents, course, earlier,
     error::StoreError,
-    links,
+    links, local,
     outbox::{self, About, Gate},
     sharing,
     sheets::{self, Letterhead},
-    views,
+    staff, suggested, views, visit_sheets, visits,
     writer::Tx,
 };
 use crate::{
     clock,
-    domain::{CaptureId, ReportId, Timestamp, VisitId, consent::Purpose, visit::VisitState},
+    domain::{CaptureId, CustomerId, ReportId, Timestamp, VisitId, consent::Purpose, visit::VisitState},
     faults,
     sync::{
         image_lane::Role,
@@ -56,6 +56,11 @@ pub(super) fn settle(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
         tell(tx, &view, &link)?;
     }
     Ok(())
+}
+
+/// The same for all visits of a person: what one of them measured stands in the course of the later ones.
+pub(super) fn settle_person(tx: &Tx<'_>, customer: CustomerId) -> Result<(), StoreError> {
+    visits::of_person(tx, customer)?.into_iter().try_for_each(|(visit, _)| settle(tx, visit))
 }
 
 /// Ends the links of a visit that goes to another customer: their tokens are in the hands of the one before. Headquarters is
@@ -129,9 +134,17 @@ fn tell(tx: &Tx<'_>, view: &VisitView, link: &Link) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The visit's own records, and how it went over the visits.
+/// The visit's own records, what was agreed and is suggested, and how it went over the visits.
 fn drawn(conn: &Connection, view: &VisitView, letterhead: &Letterhead, photographs: bool) -> Result<Sheet, StoreError> {
-    Ok(Sheet { course: course::of(conn, view.visit.id)?, ..sheets::sheet(view, letterhead, photographs) })
+    let agreed = visit_sheets::load(conn, view.visit.id)?.next_day;
+    let beside = (suggested::of(conn, view, &letterhead.rules)?, earlier::of(conn, view)?);
+    Ok(Sheet {
+        opened: local::here(conn, view.visit.opened.wall)?,
+        course: course::of(conn, view.visit.id)?,
+        beautician: staff::called(conn, &view.visit.beautician)?,
+        next_day: Some(agreed).filter(|day| !day.is_empty()),
+        ..sheets::sheet(view, letterhead, beside, photographs)
+    })
 }
 
 /// The open report behind a digest, with its letterhead.
@@ -146,15 +159,34 @@ fn behind(conn: &Connection, digest: &[u8; 32], now: Timestamp) -> Result<Option
 }
 
 impl Store {
+    /// What the report of `visit` shows now, for whoever stands in the salon: it needs no link.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Refused`] for a visit that was struck out.
+    pub async fn report_sheet(&self, visit: VisitId, letterhead: Letterhead) -> Result<Sheet, StoreError> {
+        let sheet = self.read(move |conn| {
+            let view = views::visit(conn, visit)?;
+            if view.visit.state == VisitState::Voided {
+                return Err(StoreError::Refused("the visit was struck out, so it has no report".into()));
+            }
+            drawn(conn, &view, &letterhead, true)
+        });
+        sheet.await
+    }
+
     /// The report whose token has this SHA-256, if it is open; see [`Store::report_behind`].
     pub async fn open_report(&self, digest: [u8; 32], now: Timestamp) -> Result<Option<OpenReport>, StoreError> {
         self.read(move |conn| behind(conn, &digest, now)).await
     }
 
-    /// The report picture of a capture with its format; `None` where none is kept, or the customer does not agree to
-    /// photographs any more.
-    pub async fn report_picture(&self, capture: CaptureId) -> Result<Option<(&'static str, Vec<u8>)>, StoreError> {
-        if !self.has_picture(capture, Role::Report).await? {
+    /// A picture of a capture that was made to be shown, with its format; `None` where none is kept, or the customer does not
+    /// agree to photographs any more.
+    pub async fn shown_picture(
+        &self,
+        capture: CaptureId,
+        role: Role,
+    ) -> Result<Option<(&'static str, Vec<u8>)>, StoreError> {
+        if role == Role::Original || !self.has_picture(capture, role).await? {
             return Ok(None);
         }
         let agreed = self.read(move |conn| {
@@ -164,7 +196,7 @@ impl Store {
         if !agreed.await? {
             return Ok(None);
         }
-        // Report pictures are made here, as JPEG.
-        Ok(Some(("image/jpeg", self.picture_bytes(capture, Role::Report).await?)))
+        // They are made here, as JPEG.
+        Ok(Some(("image/jpeg", self.picture_bytes(capture, role).await?)))
     }
 }

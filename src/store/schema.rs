@@ -5,7 +5,7 @@
 use super::{backup, connection::is_unreadable, error::OpenError};
 use crate::{clock, domain::Epoch, faults};
 use rusqlite::{Connection, TransactionBehavior};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`.
 const STEPS: &[&str] = &[
@@ -17,22 +17,31 @@ const STEPS: &[&str] = &[
     include_str!("schema/006.sql"),
     include_str!("schema/007.sql"),
     include_str!("schema/008.sql"),
+    include_str!("schema/009.sql"),
+    include_str!("schema/010.sql"),
+    include_str!("schema/011.sql"),
+    include_str!("schema/012.sql"),
+    include_str!("schema/013.sql"),
 ];
 
 /// The version this program writes.
 pub const VERSION: i64 = STEPS.len() as i64;
 
-/// Brings `conn` to [`VERSION`]. A database that is not empty is backed up into `backups` first.
-pub(super) fn upgrade(conn: &mut Connection, database: &Path, backups: &Path) -> Result<(), OpenError> {
+/// Begins the names of databases from before an upgrade.
+const BEFORE: &str = "before-schema-";
+
+/// Brings `conn` to [`VERSION`]. A database that is not empty is backed up into `backups` first; that copy.
+pub(super) fn upgrade(conn: &mut Connection, database: &Path, backups: &Path) -> Result<Option<PathBuf>, OpenError> {
     let found = version(conn).map_err(|source| unreadable_or(database, source))?;
     if found == VERSION {
-        return Ok(());
+        return Ok(None);
     }
     if !(0..=VERSION).contains(&found) {
         return Err(OpenError::Newer { database: database.to_owned(), found, known: VERSION });
     }
-    if found > 0 {
-        backup::beside(conn, &backups.join(format!("before-schema-{VERSION}.db")))?;
+    let copy = (found > 0).then(|| backups.join(format!("{BEFORE}{VERSION}.db")));
+    if let Some(copy) = &copy {
+        backup::beside(conn, copy)?;
         faults::point("store.schema.backed_up");
     }
     run_steps(conn, found).map_err(|source| OpenError::Upgrade {
@@ -41,7 +50,12 @@ pub(super) fn upgrade(conn: &mut Connection, database: &Path, backups: &Path) ->
         source,
     })?;
     faults::point("store.schema.upgraded");
-    Ok(())
+    Ok(copy)
+}
+
+/// Whether a file of that name is the database from before an upgrade, see [`upgrade`].
+pub(super) fn is_from_before(name: &str) -> bool {
+    name.starts_with(BEFORE) && (name.ends_with(".db") || name.ends_with(".db.tmp"))
 }
 
 fn version(conn: &Connection) -> rusqlite::Result<i64> {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        CaptureId, ScanId, VisitId,
+        CaptureId, ScanId, ScoreId, VisitId,
         score::{Engine, Score},
     },
     faults,
@@ -124,7 +124,32 @@ impl Store {
         .await
     }
 
-    /// Stores the scores of one capture together; those known by their id are left as they are.
+    /// Photographs of open visits, in the order they were taken, that have scores but none by this very model.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the disk.
+    pub async fn captures_without(&self, engine: Engine) -> Result<Vec<CaptureId>, StoreError> {
+        let sql = "SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
+             WHERE v.state = 'open' AND s.state <> 'voided' AND c.voided = 0
+               AND EXISTS (SELECT 1 FROM pictures p WHERE p.capture = c.id AND p.role = 'original' AND p.kept = 1)
+               AND EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id)
+               AND NOT EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id
+                                AND x.model = ?1 AND x.model_version = ?2 AND x.model_digest = ?3)
+             ORDER BY c.n";
+        self.read(move |conn| {
+            let Engine { model, model_version, model_digest, provider: _ } = &engine;
+            let found = conn
+                .prepare_cached(sql)?
+                .query_map([model, model_version, model_digest], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Stores the scores of one capture together; those known by their id are left as they are. They take the place of what an
+    /// earlier analysis found there: a photograph is measured anew when its points were set, and what was read by the old ones,
+    /// perhaps in a region that is not shown at all, must not go on counting. Headquarters keeps what it was told.
     ///
     /// # Errors
     /// When one of them names another capture.
@@ -133,6 +158,13 @@ impl Store {
             captures::load(tx, capture)?;
             if let Some(other) = scores.iter().find(|score| score.capture != capture) {
                 return Err(StoreError::Refused(format!("score {} is of another capture", other.id)));
+            }
+            let earlier: Vec<ScoreId> = tx
+                .prepare_cached("SELECT id FROM scores WHERE capture = ?1")?
+                .query_map([capture], |row| row.get(0))?
+                .collect::<Result<_, _>>()?;
+            for id in earlier.into_iter().filter(|id| scores.iter().all(|score| score.id != *id)) {
+                tx.prepare_cached("DELETE FROM scores WHERE id = ?1")?.execute([id])?;
             }
             scores.iter().try_for_each(|score| save(tx, score))
         })

@@ -5,7 +5,8 @@
 //! too: they are kept for an HQ restored from a backup, and asking again must not bring back what was withdrawn.
 
 use super::{
-    acknowledged, captures, comparisons, consents, error::StoreError, outbox::Gate, readings, scores, writer::Tx,
+    acknowledged, captures, comparisons, consents, error::StoreError, feedback, outbox::Gate, readings, scores,
+    writer::Tx,
 };
 use crate::{
     domain::{CustomerId, VisitId, consent::Purpose},
@@ -39,7 +40,8 @@ pub(super) fn settle(tx: &Tx<'_>, visit: VisitId, customer: CustomerId) -> Resul
 }
 
 pub(super) fn withhold_numbers(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {
-    redact(tx, "visit = ?1 AND gate = ?2", params![visit, Gate::Numbers.as_str()], WITHDRAWN)
+    redact(tx, "visit = ?1 AND gate = ?2", params![visit, Gate::Numbers.as_str()], WITHDRAWN)?;
+    feedback::withhold_words(tx, visit)
 }
 
 pub(super) fn withhold_photographs(tx: &Tx<'_>, visit: VisitId) -> Result<(), StoreError> {

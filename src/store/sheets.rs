@@ -1,17 +1,20 @@
 //! From a visit's records to what its report shows. Takes from a visit what stands: nothing struck out, no comparison whose
 //! scans belong to another visit by now, no photograph without its consent.
 
-use super::{Entry, ScanView, VisitView};
+use super::{Entry, PairView, ScanView, VisitView, suggested};
 use crate::{
     domain::{
         capture::Capture,
         comparison::{Baseline, Comparison},
         consent::Purpose,
+        customer::SkinType,
+        look,
         metric::{self, MetricId},
         reading::{QualityFlag, Reading},
         scan::{Phase, ScanState},
+        suggestion::Rule,
     },
-    sync::sheet::{Label, Method, Metric, Photographs, Sheet, Value},
+    sync::sheet::{Earlier, Label, Look, Method, Metric, Photographs, Sheet, Suggested, Value},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,13 +26,16 @@ const DIGITS: usize = 12;
 #[serde(default)]
 pub struct Letterhead {
     salon: Label,
+    look: Look,
     /// The house's metrics in their order.
     metrics: Vec<Metric>,
+    /// The salon's own rules of what to suggest.
+    pub(super) rules: Vec<suggested::Rule>,
 }
 
 impl Letterhead {
     #[must_use]
-    pub fn new(salon: &metric::Label, metrics: &[metric::Metric]) -> Self {
+    pub fn new(salon: &metric::Label, metrics: &[metric::Metric], look: &look::Look) -> Self {
         let label = |label: &metric::Label| Label { zh: label.zh.clone(), en: label.en.clone() };
         let metrics = metrics.iter().map(|metric| Metric {
             metric: metric.id.to_string(),
@@ -37,7 +43,15 @@ impl Letterhead {
             direction: metric.direction.to_string(),
             decimals: metric.decimals,
         });
-        Self { salon: label(salon), metrics: metrics.collect() }
+        let look = Look { colour: look.colour.clone(), logo: look.logo.clone() };
+        Self { salon: label(salon), look, metrics: metrics.collect(), rules: Vec::new() }
+    }
+
+    /// With the salon's rules of what to suggest; without, nothing is.
+    #[must_use]
+    pub fn with_rules(mut self, rules: &[Rule]) -> Self {
+        self.rules = rules.iter().map(suggested::Rule::of).collect();
+        self
     }
 
     pub(super) fn text(&self) -> String {
@@ -70,9 +84,14 @@ fn standing<T>(entries: &[Entry<T>]) -> Vec<&T> {
     entries.iter().filter(|entry| !entry.voided).map(|entry| &entry.item).collect()
 }
 
-/// What the report of a visit shows; photographs only where the customer agreed to them and `photographs` says that they may
+/// What the report of a visit shows by its own records; photographs only where the customer agreed to them and `photographs` says that they may
 /// be shown where this goes.
-pub(super) fn sheet(view: &VisitView, letterhead: &Letterhead, photographs: bool) -> Sheet {
+pub(super) fn sheet(
+    view: &VisitView,
+    letterhead: &Letterhead,
+    (suggestions, earlier): (Vec<Suggested>, Vec<Earlier>),
+    photographs: bool,
+) -> Sheet {
     let (before, after) = (Standing::of(view, Phase::Before), Standing::of(view, Phase::After));
     let comparison = comparison(view);
     let phases = [(&before, Phase::Before), (&after, Phase::After)];
@@ -80,27 +99,35 @@ pub(super) fn sheet(view: &VisitView, letterhead: &Letterhead, photographs: bool
     let photographs = photographs && view.agreed(Purpose::Photograph);
     let mut sheet = Sheet {
         salon: letterhead.salon.clone(),
+        look: letterhead.look.clone(),
         opened: view.visit.opened.wall.to_string(),
         steps: view.visit.steps.clone(),
         phases: named,
         tested: comparison.map_or(0, |comparison| comparison.tested),
         items: comparison.map(super::comparisons::told_items).unwrap_or_default(),
-        photographs: if photographs { pairs(&before.captures, &after.captures) } else { Vec::new() },
+        photographs: if photographs { pairs(&before.captures, &after.captures, &view.pairs) } else { Vec::new() },
         methods: methods(letterhead, &before.readings, &after.readings, comparison),
-        skin_type: view.customer.skin_type.clone(),
+        skin_type: SkinType::noted(&view.customer.skin_type).map_or_else(String::new, |kind| kind.as_str().to_owned()),
+        suggestions,
+        earlier,
         ..Sheet::default()
     };
     if comparison.is_none() {
         sheet.values = phases.iter().flat_map(|(standing, phase)| values(&standing.readings, *phase)).collect();
     }
     let measured = before.readings.iter().chain(&after.readings).map(|reading| reading.metric.to_string());
-    let named: Vec<String> = sheet.items.iter().map(|item| item.metric.clone()).chain(measured).collect();
+    let drawn = sheet.photographs.iter().filter_map(|pair| pair.pair.as_ref()).flat_map(|pair| &pair.pictures);
+    let drawn = drawn.map(|picture| picture.metric.clone());
+    let because = sheet.suggestions.iter().flat_map(|one| &one.because).map(|because| because.metric.clone());
+    let earlier = sheet.earlier.iter().flat_map(|visit| &visit.items);
+    let items = sheet.items.iter().chain(earlier).map(|item| item.metric.clone());
+    let named: Vec<String> = items.chain(measured).chain(drawn).chain(because).collect();
     sheet.metrics = letterhead.metrics.iter().filter(|metric| named.contains(&metric.metric)).cloned().collect();
     sheet
 }
 
 /// The last one within the visit, while both its scans are still this visit's and stand.
-fn comparison(view: &VisitView) -> Option<&Comparison> {
+pub(super) fn comparison(view: &VisitView) -> Option<&Comparison> {
     let stands = |id| view.scans.iter().any(|scan| scan.scan.id == id && scan.scan.state == ScanState::Finished);
     let same_visit = |drawn: &&Comparison| drawn.baseline == Baseline::SameVisit;
     view.comparisons.iter().rev().find(same_visit).filter(|drawn| stands(drawn.before) && stands(drawn.after))
@@ -118,7 +145,7 @@ fn values(readings: &[&Reading], phase: Phase) -> Vec<Value> {
 }
 
 /// One for every view and light; of several photographs the last counts.
-fn pairs(before: &[&Capture], after: &[&Capture]) -> Vec<Photographs> {
+fn pairs(before: &[&Capture], after: &[&Capture], laid: &[PairView]) -> Vec<Photographs> {
     let mut keys: Vec<_> = before.iter().chain(after).map(|capture| (capture.view, capture.light)).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -126,7 +153,11 @@ fn pairs(before: &[&Capture], after: &[&Capture]) -> Vec<Photographs> {
     keys.into_iter()
         .map(|key| {
             let (before, after) = (last(before, key), last(after, key));
+            let ours = |pair: &&PairView| {
+                [Some(pair.before), Some(pair.after)] == [&before, &after].map(|capture| capture.as_ref().map(|c| c.id))
+            };
             Photographs {
+                pair: laid.iter().find(ours).map(|pair| pair.pair.clone()),
                 view: key.0.to_string(),
                 light: key.1.to_string(),
                 note: note(before.as_ref(), after.as_ref()).to_owned(),

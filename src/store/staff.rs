@@ -7,7 +7,7 @@ use super::{
 };
 use crate::domain::{
     Timestamp,
-    staff::{Person, Role, locked_ms},
+    staff::{MACHINE, Person, Role, STATION, locked_ms},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -37,21 +37,48 @@ fn managers(conn: &Connection) -> Result<u64, StoreError> {
     Ok(conn.query_row(sql, [Role::Manager], |row| row.get(0))?)
 }
 
-fn save(tx: &Tx<'_>, person: &Person, pin: Option<&str>, who: &str) -> Result<(), StoreError> {
+fn add(tx: &Tx<'_>, person: &Person, pin: &str, who: &str) -> Result<(), StoreError> {
     let Person { id, name, role } = person;
-    if let Some(pin) = pin {
-        tx.execute(
-            "INSERT INTO staff (id, name, role, pin, active) VALUES (?1, ?2, ?3, ?4, 1)
-             ON CONFLICT (id) DO UPDATE SET name = ?2, role = ?3, pin = ?4, active = 1, failures = 0, locked_until_ms = 0",
-            params![id, name, role, pin],
-        )?;
-        // Whoever knew the old PIN is out.
-        tx.execute("DELETE FROM sessions WHERE staff = ?1", [id])?;
-    } else if tx.execute("UPDATE staff SET name = ?2, role = ?3 WHERE id = ?1", params![id, name, role])? == 0 {
-        return Err(StoreError::Refused(format!("{id} is new here and needs a PIN")));
+    let known = "SELECT EXISTS (SELECT 1 FROM staff WHERE id = ?1)";
+    if tx.query_row(known, [id], |row| row.get(0))? {
+        return Err(StoreError::Taken(id.clone()));
+    }
+    tx.execute(
+        "INSERT INTO staff (id, name, role, pin, active) VALUES (?1, ?2, ?3, ?4, 1)",
+        params![id, name, role, pin],
+    )?;
+    keep_a_manager(tx)?;
+    audit::note(tx, who, "staff.added", None, id)
+}
+
+fn change(tx: &Tx<'_>, person: &Person, pin: Option<&str>, who: &str) -> Result<(), StoreError> {
+    let Person { id, name, role } = person;
+    let sql = "UPDATE staff SET name = ?2, role = ?3 WHERE id = ?1 AND active = 1";
+    if tx.execute(sql, params![id, name, role])? == 0 {
+        return Err(StoreError::NotFound { what: "person", id: id.clone() });
     }
     keep_a_manager(tx)?;
-    audit::note(tx, who, if pin.is_some() { "staff.pin_set" } else { "staff.saved" }, None, id)
+    audit::note(tx, who, "staff.saved", None, id)?;
+    pin.map_or(Ok(()), |pin| set_pin(tx, id, pin, who))
+}
+
+fn set_pin(tx: &Tx<'_>, id: &str, pin: &str, who: &str) -> Result<(), StoreError> {
+    let sql = "UPDATE staff SET pin = ?2, failures = 0, locked_until_ms = 0 WHERE id = ?1 AND active = 1";
+    if tx.execute(sql, params![id, pin])? == 0 {
+        return Err(StoreError::NotFound { what: "person", id: id.to_owned() });
+    }
+    // Whoever knew the old PIN is out.
+    tx.execute("DELETE FROM sessions WHERE staff = ?1", [id])?;
+    audit::note(tx, who, "staff.pin_set", None, id)
+}
+
+/// How customers call whoever is recorded as `id`: by name; where nobody has logged in yet, by what was typed at the station; also
+/// those who work here no more.
+pub(super) fn called(conn: &Connection, id: &str) -> Result<String, StoreError> {
+    let sql = "SELECT name FROM staff WHERE id = ?1";
+    let name: Option<String> = conn.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let typed = if matches!(id, STATION | MACHINE) { "" } else { id };
+    Ok(name.unwrap_or_else(|| typed.to_owned()))
 }
 
 /// Without one nobody could let anybody in any more.
@@ -77,12 +104,25 @@ impl Store {
         .await
     }
 
-    /// Adds or changes a person; a new PIN ends that person's sessions.
+    /// Adds a person under a number that nobody has or had.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] for a new person without a PIN, and for a change that would leave no manager.
-    pub async fn save_person(&self, person: Person, pin: Option<String>, who: String) -> Result<(), StoreError> {
-        self.write(move |tx| save(tx, &person, pin.as_deref(), &who)).await
+    /// [`StoreError::Taken`]; [`StoreError::Refused`] where the first is no manager.
+    pub async fn add_person(&self, person: Person, pin: String, who: String) -> Result<(), StoreError> {
+        self.write(move |tx| add(tx, &person, &pin, &who)).await
+    }
+
+    /// Changes a person who works here; a new PIN ends that person's sessions.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] for a change that would leave no manager.
+    pub async fn change_person(&self, person: Person, pin: Option<String>, who: String) -> Result<(), StoreError> {
+        self.write(move |tx| change(tx, &person, pin.as_deref(), &who)).await
+    }
+
+    /// A new PIN for someone who forgot theirs, or is locked out.
+    pub async fn set_pin(&self, id: String, pin: String, who: String) -> Result<(), StoreError> {
+        self.write(move |tx| set_pin(tx, &id, &pin, &who)).await
     }
 
     /// The person works here no more; their records keep the id.

@@ -24,27 +24,24 @@ impl Store {
         .await
     }
 
-    /// Takes the code: the tablet is known by `digest` from now on. `false` for a code that is not (any more) good.
+    /// Takes the code: the tablet is known by `digest` from now on. `false` for a code that is not (any more) good; that costs a
+    /// question, not a write: anybody in the network may send wrong ones.
     pub async fn enrol(&self, code: [u8; 32], digest: [u8; 32], now: Timestamp) -> Result<bool, StoreError> {
+        const GOOD: &str = "code = ?1 AND code_ends_ms > ?2 AND digest IS NULL";
+        let known = self.read(move |conn| {
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM tablets WHERE {GOOD})");
+            Ok(conn.prepare_cached(&sql)?.query_row(params![code, now], |row| row.get(0))?)
+        });
+        if !known.await? {
+            return Ok(false);
+        }
         self.write(move |tx| {
-            let taken = tx.execute(
-                "UPDATE tablets SET digest = ?2, code = NULL, enrolled_ms = ?3
-                 WHERE code = ?1 AND code_ends_ms > ?3 AND digest IS NULL",
-                params![code, digest, now],
-            )?;
+            let sql = format!("UPDATE tablets SET digest = ?3, code = NULL, enrolled_ms = ?2 WHERE {GOOD}");
+            let taken = tx.execute(&sql, params![code, now, digest])?;
             if taken > 0 {
                 audit::note(tx, "tablet", "tablet.enrolled", None, "")?;
             }
             Ok(taken > 0)
-        })
-        .await
-    }
-
-    /// A wrong code: after a few the offer is taken back, so that nobody can try them all.
-    pub async fn withdraw_enrolment(&self) -> Result<(), StoreError> {
-        self.write(|tx| {
-            tx.execute("DELETE FROM tablets WHERE digest IS NULL", [])?;
-            Ok(())
         })
         .await
     }

@@ -3,6 +3,7 @@
 use super::{
     Store, captures, comparisons, consents, customers,
     error::StoreError,
+    pairs::{self, PairView},
     readings,
     repeats::{self, StoredRepeat},
     scans, scores, steps, visits,
@@ -45,6 +46,7 @@ pub struct ScanView {
 #[derive(Debug, Clone, PartialEq)]
 pub struct VisitView {
     pub visit: Visit,
+    /// The person, under their main entry.
     pub customer: Customer,
     /// The last word on each purpose.
     pub consents: BTreeMap<Purpose, Consent>,
@@ -52,6 +54,8 @@ pub struct VisitView {
     pub scans: Vec<ScanView>,
     /// In the order they were drawn; the last of a baseline is the one to show.
     pub comparisons: Vec<Comparison>,
+    /// What stands of its photographs laid onto each other.
+    pub pairs: Vec<PairView>,
 }
 
 impl VisitView {
@@ -85,10 +89,11 @@ pub(super) fn visit(conn: &Connection, id: VisitId) -> Result<VisitView, StoreEr
     let visit = visits::load(conn, id)?;
     let scans = scans::of_visit(conn, id)?.into_iter().map(|id| scan(conn, id)).collect::<Result<_, _>>()?;
     Ok(VisitView {
-        customer: customers::load(conn, visit.customer)?,
+        customer: customers::load(conn, customers::main_of(conn, visit.customer)?)?,
         consents: consents::current(conn, visit.customer)?,
         scans,
         comparisons: comparisons::of_visit(conn, id)?,
+        pairs: pairs::of_visit(conn, id)?,
         visit,
     })
 }

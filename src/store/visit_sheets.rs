@@ -1,17 +1,27 @@
 //! What is asked and said in a visit, when its steps were ticked, and the conditions of its scans.
 
-use super::{Store, audit, columns::Texts, customers, error::StoreError, scans, visits, writer::Tx};
+use super::{
+    Store, audit,
+    columns::Texts,
+    customers,
+    error::StoreError,
+    outbox::{self, About, Gate},
+    reports, scans, step_notes, visits,
+    writer::Tx,
+};
 use crate::{
     clock,
     domain::{
         CustomerId, ScanId, Timestamp, VisitId,
+        scan::Phase,
         sheet::{Conditions, Sheet},
         visit::{Visit, VisitState},
     },
+    sync::payload::{self, kind},
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-const COLUMNS: &str = "skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day";
+const COLUMNS: &str = "skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day, treatment";
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Sheet> {
     Ok(Sheet {
@@ -23,6 +33,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Sheet> {
         stars: row.get(5)?,
         remark: row.get(6)?,
         next_day: row.get(7)?,
+        treatment: row.get(8)?,
     })
 }
 
@@ -31,20 +42,40 @@ pub(super) fn load(conn: &Connection, visit: VisitId) -> Result<Sheet, StoreErro
     Ok(select.query_row([visit], from_row).optional()?.unwrap_or_default())
 }
 
-fn save(tx: &Tx<'_>, visit: VisitId, sheet: &Sheet) -> Result<(), StoreError> {
-    let Sheet { skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day } = sheet;
+fn save(tx: &Tx<'_>, visit: VisitId, sheet: &Sheet, who: &str) -> Result<(), StoreError> {
+    let Sheet { skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day, treatment } = sheet;
     tx.execute(
-        "INSERT INTO sheets (visit, skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO sheets (visit, skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day, staff,
+         treatment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (visit) DO UPDATE SET skin_state = ?2, make_up = ?3, washed_min = ?4, wishes = ?5, passed = ?6,
-         stars = ?7, remark = ?8, next_day = ?9",
-        params![visit, skin_state, make_up, washed_min, wishes, Texts(passed.clone()), stars, remark, next_day],
+         stars = ?7, remark = ?8, next_day = ?9, staff = ?10, treatment = ?11",
+        params![
+            visit,
+            skin_state,
+            make_up,
+            washed_min,
+            wishes,
+            Texts(passed.clone()),
+            stars,
+            remark,
+            next_day,
+            who,
+            treatment
+        ],
     )?;
     visits::touch(tx, visit)
 }
 
-/// Ticks follow the list of steps: a step that appears gets its time, one that goes loses it.
-pub(super) fn tick(tx: &Tx<'_>, visit: VisitId, steps: &[String]) -> Result<(), StoreError> {
+/// When a step was ticked, and by whom (a staff number; empty for what older versions kept).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tick {
+    pub step: String,
+    pub at: Timestamp,
+    pub staff: String,
+}
+
+/// Ticks follow the list of steps: a step that appears gets its time and whoever ticked it, one that goes loses them.
+pub(super) fn tick(tx: &Tx<'_>, visit: VisitId, steps: &[String], who: &str) -> Result<(), StoreError> {
     let now = clock::now().wall;
     let kept = Texts(steps.to_vec());
     tx.execute(
@@ -52,14 +83,55 @@ pub(super) fn tick(tx: &Tx<'_>, visit: VisitId, steps: &[String]) -> Result<(), 
         params![visit, kept],
     )?;
     for step in steps {
-        tx.prepare_cached("INSERT OR IGNORE INTO ticks (visit, step, ms) VALUES (?1, ?2, ?3)")?
-            .execute(params![visit, step, now])?;
+        tx.prepare_cached("INSERT OR IGNORE INTO ticks (visit, step, ms, staff) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![visit, step, now, who])?;
     }
     Ok(())
 }
 
+pub(super) fn ticks(conn: &Connection, visit: VisitId) -> Result<Vec<Tick>, StoreError> {
+    let mut select = conn.prepare_cached("SELECT step, ms, staff FROM ticks WHERE visit = ?1 ORDER BY ms, step")?;
+    let rows = select.query_map([visit], |row| Ok(Tick { step: row.get(0)?, at: row.get(1)?, staff: row.get(2)? }))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Tells HQ of the sheet of a visit that is being closed; of one on which nothing stands there is nothing to tell.
+pub(super) fn tell(tx: &Tx<'_>, visit: &Visit) -> Result<(), StoreError> {
+    let (sheet, ticks) = (load(tx, visit.id)?, ticks(tx, visit.id)?);
+    if sheet == Sheet::default() && ticks.is_empty() {
+        return Ok(());
+    }
+    let staff: Option<String> =
+        tx.query_row("SELECT staff FROM sheets WHERE visit = ?1", [visit.id], |row| row.get(0)).optional()?;
+    let Sheet { skin_state, make_up, washed_min, wishes, passed: _, stars, remark, next_day, treatment: _ } = sheet;
+    let step = |tick: Tick| payload::TickedStep { step: tick.step, at: tick.at.to_string(), staff: tick.staff };
+    let payload = payload::ServiceSheet {
+        visit: visit.id.to_string(),
+        skin_state,
+        make_up,
+        washed_min,
+        wishes,
+        steps: ticks.into_iter().map(step).collect(),
+        stars,
+        remark,
+        next_day,
+        staff: staff.unwrap_or_default(),
+    };
+    let about = About {
+        kind: kind::SHEET,
+        gate: Gate::Numbers,
+        customer: Some(visit.customer),
+        visit: Some(visit.id),
+        object: visit.id.bits(),
+        subject: visit.id.to_string(),
+        stamp: clock::now(),
+    };
+    outbox::enqueue(tx, &about, &payload).map(drop)
+}
+
 fn conditions(conn: &Connection, scan: ScanId) -> Result<Option<Conditions>, StoreError> {
-    let sql = "SELECT probe_wiped, rested_min, washed_min, celsius, humidity FROM conditions WHERE scan = ?1";
+    let sql = "SELECT probe_wiped, rested_min, washed_min, celsius, humidity, climate_by, calibrated FROM conditions
+        WHERE scan = ?1";
     let found = conn.prepare_cached(sql)?.query_row([scan], |row| {
         Ok(Conditions {
             probe_wiped: row.get(0)?,
@@ -67,6 +139,8 @@ fn conditions(conn: &Connection, scan: ScanId) -> Result<Option<Conditions>, Sto
             washed_min: row.get(2)?,
             celsius: row.get(3)?,
             humidity: row.get(4)?,
+            climate_by: row.get(5)?,
+            calibrated: row.get(6)?,
         })
     });
     Ok(found.optional()?)
@@ -78,17 +152,35 @@ impl Store {
         self.read(move |conn| load(conn, visit)).await
     }
 
-    /// Changes the sheet of an open visit as `change` says; the visit gets its next version.
+    /// Changes the sheet of an open visit as `change` says; the visit gets its next version, the sheet whoever wrote.
     pub async fn write_sheet(
         &self,
         visit: VisitId,
         expected: Option<u64>,
         change: impl FnOnce(Sheet) -> Sheet + Send + 'static,
+        who: String,
+    ) -> Result<Visit, StoreError> {
+        self.write_and_sign(visit, expected, change, Vec::new(), who).await
+    }
+
+    /// The same with what the customer signed for it: SVG path data, before the treatment or after it.
+    pub async fn write_and_sign(
+        &self,
+        visit: VisitId,
+        expected: Option<u64>,
+        change: impl FnOnce(Sheet) -> Sheet + Send + 'static,
+        signatures: Vec<(Phase, String)>,
+        who: String,
     ) -> Result<Visit, StoreError> {
         self.write(move |tx| {
-            visits::expect_open(tx, visit, expected)?;
+            let open = visits::expect_open(tx, visit, expected)?;
             let sheet = change(load(tx, visit)?);
-            save(tx, visit, &sheet)?;
+            save(tx, visit, &sheet, &who)?;
+            for (phase, strokes) in &signatures {
+                step_notes::sign(tx, &open, *phase, strokes, &who)?;
+            }
+            reports::settle(tx, visit)?;
+            audit::note(tx, &who, "sheet.written", Some(open.customer), &visit.to_string())?;
             visits::load(tx, visit)
         })
         .await
@@ -108,26 +200,23 @@ impl Store {
         .await
     }
 
-    /// When each step was ticked.
-    pub async fn ticks(&self, visit: VisitId) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        self.read(move |conn| {
-            let mut select = conn.prepare_cached("SELECT step, ms FROM ticks WHERE visit = ?1 ORDER BY ms, step")?;
-            Ok(select.query_map([visit], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
-        })
-        .await
+    /// When each step was ticked, and by whom.
+    pub async fn ticks(&self, visit: VisitId) -> Result<Vec<Tick>, StoreError> {
+        self.read(move |conn| ticks(conn, visit)).await
     }
 
     /// Records under what conditions a scan is taken; asked again, the last word counts and the log says so.
     pub async fn set_conditions(&self, scan: ScanId, now: Conditions, who: String) -> Result<(), StoreError> {
         self.write(move |tx| {
             let place = scans::place(tx, scan)?;
-            let Conditions { probe_wiped, rested_min, washed_min, celsius, humidity } = now;
+            let Conditions { probe_wiped, rested_min, washed_min, celsius, humidity, climate_by, calibrated } = now;
             tx.execute(
-                "INSERT INTO conditions (scan, probe_wiped, rested_min, washed_min, celsius, humidity)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                "INSERT INTO conditions
+                 (scan, probe_wiped, rested_min, washed_min, celsius, humidity, climate_by, calibrated)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
                  ON CONFLICT (scan) DO UPDATE SET probe_wiped = ?2, rested_min = ?3, washed_min = ?4, celsius = ?5,
-                 humidity = ?6",
-                params![scan, probe_wiped, rested_min, washed_min, celsius, humidity],
+                 humidity = ?6, climate_by = ?7, calibrated = ?8",
+                params![scan, probe_wiped, rested_min, washed_min, celsius, humidity, climate_by, calibrated],
             )?;
             audit::note(tx, &who, "scan.conditions", Some(place.customer), &scan.to_string())
         })

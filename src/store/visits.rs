@@ -6,7 +6,7 @@ use super::{
     corrections, customers,
     error::{StoreError, found},
     outbox::{self, About, Gate, count},
-    reports, scans, visit_sheets,
+    passing, reports, scans, visit_sheets,
     writer::Tx,
 };
 use crate::{
@@ -43,7 +43,7 @@ pub(super) fn load(conn: &Connection, id: VisitId) -> Result<Visit, StoreError> 
     found(select.query_row([id], from_row), "visit", id)
 }
 
-fn select(conn: &Connection, rest: &str, params: impl rusqlite::Params) -> Result<Vec<Visit>, StoreError> {
+pub(super) fn select(conn: &Connection, rest: &str, params: impl rusqlite::Params) -> Result<Vec<Visit>, StoreError> {
     let mut select = conn.prepare_cached(&format!("SELECT {COLUMNS} FROM visits {rest}"))?;
     Ok(select.query_map(params, from_row)?.collect::<Result<_, _>>()?)
 }
@@ -80,7 +80,8 @@ pub(super) fn save(tx: &Tx<'_>, mut visit: Visit) -> Result<Visit, StoreError> {
     let closed = visit.closed;
     tx.prepare_cached(
         "UPDATE visits SET customer = ?2, beautician = ?3, state = ?4, steps = ?5, version = ?6, closed_boot = ?7,
-         closed_ns = ?8, closed_ms = ?9, closed_clock = ?10 WHERE id = ?1",
+         closed_ns = ?8, closed_ms = ?9, closed_clock = ?10,
+         ended_ms = CASE WHEN ?4 = 'open' THEN NULL ELSE coalesce(ended_ms, ?11) END WHERE id = ?1",
     )?
     .execute(params![
         visit.id,
@@ -92,7 +93,8 @@ pub(super) fn save(tx: &Tx<'_>, mut visit: Visit) -> Result<Visit, StoreError> {
         closed.map(|at| at.boot),
         closed.map(|at| int(at.monotonic_ns)),
         closed.map(|at| at.wall),
-        closed.map(|at| at.clock)
+        closed.map(|at| at.clock),
+        passing::mark(tx)?
     ])?;
     faults::point("store.visit.row_written");
     tell(tx, &visit, clock::now())?;
@@ -194,10 +196,12 @@ impl Store {
         visit: VisitId,
         expected: Option<u64>,
         steps: Vec<String>,
+        who: String,
     ) -> Result<Visit, StoreError> {
         self.write(move |tx| {
             let visit = expect_open(tx, visit, expected)?;
-            visit_sheets::tick(tx, visit.id, &steps)?;
+            visit_sheets::tick(tx, visit.id, &steps, &who)?;
+            audit::note(tx, &who, "steps.written", Some(visit.customer), &visit.id.to_string())?;
             save(tx, Visit { steps, ..visit })
         })
         .await
@@ -215,6 +219,7 @@ impl Store {
                 corrections::require_ended(scan, scans::place(tx, scan)?.state)?;
             }
             let visit = save(tx, Visit { state: VisitState::Closed, closed: Some(clock::now()), ..visit })?;
+            visit_sheets::tell(tx, &visit)?;
             audit::note(tx, &who, "visit.closed", Some(visit.customer), &visit.id.to_string())?;
             Ok(visit)
         })

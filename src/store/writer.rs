@@ -9,13 +9,14 @@ use super::{
     devices::Remembered,
     error::StoreError,
     fresh::{Fresh, Text},
-    outbox,
+    outbox, pictures,
 };
-use crate::{faults, folding::Folding};
+use crate::{domain::CaptureId, faults, folding::Folding, sync::image_lane::Role};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     cell::{Cell, RefCell},
     ops::Deref,
+    path::PathBuf,
     sync::Arc,
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -43,6 +44,8 @@ pub(super) struct News {
     redacted: Cell<bool>,
     rewritten: Cell<bool>,
     texts: RefCell<Vec<Text>>,
+    /// Pictures whose rows went.
+    gone: RefCell<Vec<(CaptureId, Role)>>,
 }
 
 impl<'t> Tx<'t> {
@@ -87,6 +90,11 @@ impl<'t> Tx<'t> {
     /// Rows of the outbox were changed or removed: none of it is in memory any more.
     pub(super) fn outbox_rewritten(&self) {
         self.news.rewritten.set(true);
+    }
+
+    /// The row of a picture went, and its key with it: its file goes after the commit, before anyone is told.
+    pub(super) fn picture_gone(&self, capture: CaptureId, role: Role) {
+        self.news.gone.borrow_mut().push((capture, role));
     }
 
     /// Where values come from and belong, as far as the writer knows without looking.
@@ -206,6 +214,8 @@ pub(super) struct Told {
     /// Counts commits in which something was taken out of the outbox.
     pub redactions: watch::Sender<u64>,
     pub fresh: Arc<Fresh>,
+    /// Folder of the pictures' files.
+    pub folder: PathBuf,
 }
 
 /// The writer's loop; returns when every handle is gone and all that waited is committed.
@@ -286,6 +296,7 @@ impl Writer<'_> {
 
     /// `last` is the last sequence number when there is something for HQ.
     fn tell(&self, last: Option<u64>, news: News) {
+        pictures::remove_files(&self.told.folder, &news.gone.into_inner());
         if !news.rewritten.get() {
             self.told.fresh.add(news.texts.into_inner());
         }
@@ -342,7 +353,7 @@ fn run_alone(tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
         job.run(tx);
         return Ok(());
     }
-    let texts = tx.news.texts.borrow().len();
+    let (texts, gone) = (tx.news.texts.borrow().len(), tx.news.gone.borrow().len());
     tx.prepare_cached("SAVEPOINT job")?.execute([])?;
     let stays = job.run(tx);
     tx.remembered.forget_scans();
@@ -352,6 +363,7 @@ fn run_alone(tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
     if !stays {
         tx.prepare_cached("ROLLBACK TO job")?.execute([])?;
         tx.news.texts.borrow_mut().truncate(texts);
+        tx.news.gone.borrow_mut().truncate(gone);
         tx.remembered.forget_devices();
     }
     tx.prepare_cached("RELEASE job")?.execute([])?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 /// Stores for each second of the first ceiling, and of the longest. Found by playing storms (`tests/reconnect_storm.rs`): the
 /// worst second is the one in which the last of the first wave meet the first of the second, so both count.
-const FIRST_SPREAD: f64 = 78.0;
-const LATER_SPREAD: f64 = 62.5;
+const FIRST_SPREAD: f64 = 70.0;
+const LATER_SPREAD: f64 = 58.0;
 
 /// Quick after a hiccup, where few share the broker, and none is away long.
 const SMALL_FIRST: Duration = Duration::from_millis(500);

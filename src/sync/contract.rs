@@ -2,7 +2,7 @@
 //! from the types themselves; `docs/contracts/` holds what this writes, and a test fails where it differs.
 
 use super::{
-    MAX_PUBLISH,
+    MAX_PUBLISH, agenda,
     envelope::{Batch, Event, TYPE_PREFIX},
     image_lane::Offer,
     payload::{self, kind},
@@ -14,9 +14,9 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Grows with the wire: the second number with a new kind or field, the first with a new topic root.
-pub const VERSION: &str = "1.2.0";
+pub const VERSION: &str = "1.3.0";
 
-/// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, and the data of each event type (`reading.v1`).
+/// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, `agenda` (the file that a CRM hands over), and the data of each event type (`reading.v1`).
 #[must_use]
 pub fn schemas() -> Vec<(String, Value)> {
     let mut all = vec![
@@ -25,6 +25,7 @@ pub fn schemas() -> Vec<(String, Value)> {
         ("hello".to_owned(), schema::<Hello>()),
         ("reply".to_owned(), schema::<Reply>()),
         ("offer".to_owned(), schema::<Offer>()),
+        ("agenda".to_owned(), schema::<agenda::File>()),
     ];
     all.extend(kind::ALL.iter().map(|kind| ((*kind).to_owned(), data(kind))));
     all
@@ -45,6 +46,7 @@ fn data(kind: &str) -> Value {
         kind::REASSIGNED => schema::<payload::Reassigned>(),
         kind::ALIAS => schema::<payload::Alias>(),
         kind::FEEDBACK => schema::<payload::Feedback>(),
+        kind::SHEET => schema::<payload::ServiceSheet>(),
         kind::REPORT => schema::<Report>(),
         kind::CLOCK => schema::<payload::Clock>(),
         kind::REDACTED => schema::<payload::Redacted>(),

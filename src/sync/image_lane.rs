@@ -6,13 +6,76 @@ use serde::{Deserialize, Serialize};
 /// Bytes of one slice; the last may be shorter. Below [`super::MAX_PUBLISH`] with room for the packet's own header.
 pub const SLICE: u32 = 60 * 1024;
 
-/// Why a picture is sent; also the order of sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+/// What a picture is of its capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Report,
     Derivative,
     Original,
+    // Since version 1.3, of an after photograph and its before photograph: which of them there are, and what each shows, stands
+    // in the sheet of the report.
+    /// The before photograph, cut to the frame of the pair
+    PairBefore,
+    /// The after photograph, laid onto it and brought to its exposure
+    PairAfter,
+    /// Where something changed
+    Change1,
+    Change2,
+    Change3,
+    Change4,
+    Change5,
+    Change6,
+}
+
+impl Role {
+    pub const ALL: [Self; 11] = [
+        Self::Report,
+        Self::Derivative,
+        Self::Original,
+        Self::PairBefore,
+        Self::PairAfter,
+        Self::Change1,
+        Self::Change2,
+        Self::Change3,
+        Self::Change4,
+        Self::Change5,
+        Self::Change6,
+    ];
+
+    /// The pictures of where something changed, in order: as many as one pair has at most.
+    pub const CHANGES: [Self; 6] =
+        [Self::Change1, Self::Change2, Self::Change3, Self::Change4, Self::Change5, Self::Change6];
+
+    /// As on the wire, in tables and in the names of files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Derivative => "derivative",
+            Self::Original => "original",
+            Self::PairBefore => "pair_before",
+            Self::PairAfter => "pair_after",
+            Self::Change1 => "change1",
+            Self::Change2 => "change2",
+            Self::Change3 => "change3",
+            Self::Change4 => "change4",
+            Self::Change5 => "change5",
+            Self::Change6 => "change6",
+        }
+    }
+
+    /// The role of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == word)
+    }
+
+    /// Whether it is made of two photographs.
+    #[must_use]
+    pub const fn is_of_a_pair(self) -> bool {
+        !matches!(self, Self::Report | Self::Derivative | Self::Original)
+    }
 }
 
 /// Up, on `blobs/{capture}/offer`. HQ answers with what it misses.
@@ -34,4 +97,19 @@ pub struct Offer {
 #[must_use]
 pub fn slices(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(u64::from(SLICE))).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_has_one_word_wherever_it_stands() {
+        for role in Role::ALL {
+            let written = serde_json::to_string(&role).expect("a word");
+            assert_eq!(written, format!("\"{}\"", role.as_str()));
+            assert_eq!(Role::of(role.as_str()), Some(role));
+        }
+        assert_eq!(Role::of("change7"), None);
+    }
 }

@@ -3,6 +3,7 @@
 //! The gateway sends batches of events; HQ commits them and says so; only then an event has left the outbox. HQ restores
 //! order by `seq`, so arrival order is free and anything may be sent twice. See `docs/contracts/wire.md`.
 
+pub mod agenda;
 pub mod backoff;
 pub mod batch;
 pub mod contract;

@@ -21,6 +21,7 @@ pub mod kind {
     pub const REASSIGNED: &str = "reassigned.v1";
     pub const ALIAS: &str = "alias.v1";
     pub const FEEDBACK: &str = "feedback.v1";
+    pub const SHEET: &str = "sheet.v1";
     pub const REPORT: &str = "report.v1";
     pub const CLOCK: &str = "clock.v1";
     pub const REDACTED: &str = "redacted.v1";
@@ -38,6 +39,7 @@ pub mod kind {
         REASSIGNED,
         ALIAS,
         FEEDBACK,
+        SHEET,
         REPORT,
         CLOCK,
         REDACTED,
@@ -277,6 +279,45 @@ pub struct Feedback {
     pub staff: String,
 }
 
+/// The service sheet of a visit, told once when it is closed: what was asked and said, what was done when and by whom, and the
+/// customer's stars. Texts are empty and numbers absent where nothing was said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSheet {
+    pub visit: String,
+    /// How the skin felt, as the customer said it: a word of the page's own list.
+    pub skin_state: String,
+    /// `none`, `light` or `full`
+    pub make_up: String,
+    /// Minutes since the face was washed
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub washed_min: Option<u32>,
+    /// As they were written
+    pub wishes: String,
+    /// Treatment steps, in the order in which they were ticked
+    pub steps: Vec<TickedStep>,
+    /// 1 to 5, given at the station
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stars: Option<u8>,
+    /// What the customer said with them
+    pub remark: String,
+    /// The day agreed for the next visit, `2026-12-04`
+    pub next_day: String,
+    /// Who wrote last
+    pub staff: String,
+}
+
+/// One step of a treatment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TickedStep {
+    pub step: String,
+    /// When it was ticked, by the gateway's wall clock
+    pub at: String,
+    /// Who ticked it; empty where an older version kept nobody
+    pub staff: String,
+}
+
 /// Maps times taken while the clock was not set: wall = `wall_ms` + (monotonic − `monotonicns`) within `boot`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -325,6 +366,7 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::REASSIGNED => shape::<Reassigned>(data),
         kind::ALIAS => shape::<Alias>(data),
         kind::FEEDBACK => shape::<Feedback>(data),
+        kind::SHEET => shape::<ServiceSheet>(data),
         kind::REPORT => shape::<Report>(data),
         kind::CLOCK => shape::<Clock>(data),
         kind::REDACTED => shape::<Redacted>(data),

@@ -1,5 +1,6 @@
 //! What both sides say about progress: the gateway's hello, HQ's replies.
 
+use super::agenda::{Entry, Held};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Hello {
     /// them nothing can be sent again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub past: Vec<PastEpoch>,
+    /// How far it holds the agenda that HQ has for its store; absent as long as HQ has told of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agenda: Option<Held>,
 }
 
 /// Most earlier epochs that a hello names.
@@ -90,7 +94,8 @@ pub enum Reply {
     /// HQ misses these and asks for them again; also of earlier epochs.
     Ask { epoch: String, ranges: Vec<SeqRange> },
     /// State of one picture at HQ. `sha256` is the one of the offer it answers: a late word on one picture of a capture
-    /// must not settle another of the same capture.
+    /// must not settle another of the same capture. Unasked, `wanted` with an empty `sha256` and nothing `missing`: HQ knows the
+    /// photograph by its event and has no picture of it; what it had verified of it is offered again.
     Image { capture: String, sha256: String, state: ImageState, missing: Vec<(u32, u32)>, reason: String },
     /// Instead of slices: put the picture at `url` (HTTP PUT, before the address has run out), sealed with AES-256-GCM as
     /// `nonce (12) ‖ ciphertext ‖ tag (16)` under `key` (64 hex digits) and bound to `name`, then offer it again. `authority`:
@@ -111,6 +116,11 @@ pub enum Reply {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         words: String,
     },
+    /// What changed in the agenda of the gateway's store from change `since` to `upto` of `book`, each appointment as it is now.
+    /// From 0 on it takes the place of whatever is held: what is not named from there on does not hold any more. Whoever
+    /// holds less than `since` of that book, or another book, passes it over and says hello. Only to a gateway whose
+    /// self-description names `agenda` among its `downlinks`.
+    Agenda { book: String, since: u64, upto: u64, appointments: Vec<Entry> },
     /// Something a person must look at. `held`: HQ has the event of this id at that place, so what came there was not
     /// stored; the gateway begins a new epoch and tells again from there on.
     Alarm {

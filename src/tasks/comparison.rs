@@ -97,7 +97,12 @@ impl Judges {
     }
 
     fn model(&self, score: &Score) -> Option<ScoreRepeatability> {
-        let of = |manifest: &&Arc<Manifest>| manifest.sha256 == score.engine.model_digest;
+        let engine = &score.engine;
+        // One file may serve under two names, with other thresholds.
+        let of = |manifest: &&Arc<Manifest>| {
+            (&manifest.id, &manifest.version, &manifest.sha256)
+                == (&engine.model, &engine.model_version, &engine.model_digest)
+        };
         self.manifests.iter().find(of)?.score(&score.metric)?.repeatability.clone()
     }
 }

@@ -19,14 +19,19 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("base.js", JS, include_str!("assets/base.js")),
     ("home.js", JS, include_str!("assets/home.js")),
     ("station.js", JS, include_str!("assets/station.js")),
+    ("showing.js", JS, include_str!("assets/showing.js")),
     ("signature.js", JS, include_str!("assets/signature.js")),
     ("photograph.js", JS, include_str!("assets/photograph.js")),
     ("points.css", CSS, include_str!("assets/points.css")),
     ("points.js", JS, include_str!("assets/points.js")),
     ("camera.js", JS, include_str!("assets/camera.js")),
+    ("manager.css", CSS, include_str!("assets/manager.css")),
     ("compare.js", JS, include_str!("assets/compare.js")),
     ("login.js", JS, include_str!("assets/login.js")),
+    ("trust.js", JS, include_str!("assets/trust.js")),
     ("report.js", JS, include_str!("assets/report.js")),
+    ("mirror.css", CSS, include_str!("assets/mirror.css")),
+    ("mirror.js", JS, include_str!("assets/mirror.js")),
 ];
 
 /// The first 16 hex digits of the SHA-256 over all assets.

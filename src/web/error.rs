@@ -36,6 +36,40 @@ struct Said {
     version: Option<u64>,
 }
 
+/// What people type on the pages, and what it must be; everything else is a program's.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("celsius", "室温请填零下 20 到 60 之间的数字。", "The room temperature is a number from -20 to 60."),
+    ("humidity", "湿度请填 0 到 100 之间的数字。", "The humidity is a number from 0 to 100."),
+    (
+        "rested_min",
+        "静坐的分钟数请填 0 到 10080 之间的整数。",
+        "The minutes at rest are a whole number from 0 to 10080.",
+    ),
+    (
+        "washed_min",
+        "洁面后的分钟数请填 0 到 10080 之间的整数。",
+        "The minutes since washing are a whole number from 0 to 10080.",
+    ),
+    ("next_day", "日期请写成 2026-12-04 这样。", "Write the day like 2026-12-04."),
+    ("day", "日期请写成 2026-12-04 这样。", "Write the day like 2026-12-04."),
+    ("name", "请填写姓名或名称，不要太长。", "Enter a name that is not too long."),
+    ("phone", "电话太长，或有不能用的字符。", "The phone number is too long, or has a character that cannot be used."),
+    ("steps", "护理步骤最多 40 个，每个最多 60 个字。", "At most 40 treatment steps, of 60 characters each."),
+    ("remark", "想说的话最多 500 个字。", "At most 500 characters."),
+    ("wishes", "愿望最多 300 个字。", "At most 300 characters."),
+    ("course_total", "疗程次数请填 0 到 200 之间的整数。", "The visits of a course are a whole number from 0 to 200."),
+    (
+        "id",
+        "工号只用字母、数字和短横线，例如 b-07。",
+        "A staff number has letters, digits and dashes only, such as b-07.",
+    ),
+    (
+        "um_per_px",
+        "还不知道皮肤镜的每个像素是多少微米。请技术人员填进网关的配置（pictures_um_per_px），再拍照。",
+        "It is not known how many micrometres a pixel of the skin scope has. Let the technician enter it (pictures_um_per_px), then photograph.",
+    ),
+];
+
 impl WebError {
     #[must_use]
     pub fn new(
@@ -72,9 +106,12 @@ impl WebError {
     /// Text, number or field that cannot be understood.
     #[must_use]
     pub fn malformed(place: impl Into<String>, reason: impl std::fmt::Display) -> Self {
-        let reason = reason.to_string();
-        let zh = format!("填写的内容无法识别：{reason}");
-        let en = format!("This could not be understood: {reason}.");
+        let (place, reason) = (place.into(), reason.to_string());
+        let known = FIELDS.iter().find(|(field, _, _)| *field == place);
+        let (zh, en) = known.map_or_else(
+            || ("填写的内容无法识别，请检查后再试。", format!("This could not be understood: {reason}.")),
+            |(_, zh, en)| (*zh, (*en).to_owned()),
+        );
         Self::new(StatusCode::BAD_REQUEST, "malformed", place, reason, zh, en)
     }
 

@@ -3,7 +3,9 @@
 use super::{
     AppState,
     ask::{Asked, text},
+    doors,
     error::WebError,
+    lan,
 };
 use crate::{
     report::traditional,
@@ -18,10 +20,13 @@ use futures_util::{Stream, StreamExt as _, stream};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
+use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 
 /// A proxy or a sleeping tablet shows within this.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a stream asks whether its session has run out.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -51,8 +56,27 @@ pub async fn events(
     };
     let told = news.filter(move |item| std::future::ready(ours(item))).map(|item| event(&item));
     let all = stream::once(std::future::ready(hello)).chain(told).map(Ok);
-    let all = all.take_until(state.stop.clone().cancelled_owned());
+    let all = all.take_until(turned_out(state, headers));
     Ok(Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+}
+
+/// Ends when the gateway stops, and when whoever listens would not be let in any more: locked, idle, a new PIN, a tablet that was
+/// forgotten. What is told here names no customer, but where it ends the page goes to the PIN pad.
+async fn turned_out(state: AppState, headers: HeaderMap) {
+    let mut admissions = state.admissions.subscribe();
+    loop {
+        tokio::select! {
+            () = state.stop.cancelled() => return,
+            _ = admissions.changed() => {}
+            // Nothing tells when a session runs out.
+            () = sleep(LOOK_AGAIN) => {}
+        }
+        let in_still = doors::is_still_in(&state, &headers).await.unwrap_or(true);
+        let enrolled = state.lan.is_none() || lan::is_enrolled(&state, &headers).await.unwrap_or(true);
+        if !(in_still && enrolled) {
+            return;
+        }
+    }
 }
 
 fn event(item: &Item) -> Event {

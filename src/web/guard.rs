@@ -4,12 +4,12 @@
 //! page, hence: the `Host` must name this machine (against DNS rebinding), and a write must carry our own header, which a
 //! foreign page cannot send without a preflight that nobody answers, and no foreign `Origin`.
 
-use super::{AppState, error::WebError};
+use super::{AppState, doors, error::WebError};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use std::net::SocketAddr;
 
@@ -45,7 +45,7 @@ pub fn loopback_only(address: SocketAddr) -> Result<(), NotLoopback> {
 pub async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = match admit(request.method(), request.headers(), state.lan.as_deref()) {
         Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+        Err(refused) => doors::refusal(&state, request, refused).await,
     };
     for (name, value) in HEADERS {
         response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));

@@ -12,7 +12,7 @@ use crate::{
         score::Score,
         visit::Visit,
     },
-    store::{ScanView, StoredRepeat, VisitView},
+    store::{PairView, ScanView, StoredRepeat, VisitView},
     tasks::{scan_view, station::progress_of},
 };
 use serde_json::{Map, Value, json};
@@ -72,6 +72,7 @@ pub fn visit(view: &VisitView) -> Value {
         "consents": consents(&view.consents),
         "scans": view.scans.iter().map(scan).collect::<Vec<_>>(),
         "comparisons": view.comparisons.iter().map(comparison).collect::<Vec<_>>(),
+        "pairs": view.pairs.iter().map(pair).collect::<Vec<_>>(),
     })
 }
 
@@ -211,4 +212,24 @@ fn compared(item: &Compared) -> Value {
         "refusal": item.refusal.map(crate::domain::comparison::Refusal::as_str),
         "model": item.engine.as_ref().map(|engine| engine.model.as_str()),
     })
+}
+
+/// Two photographs laid onto each other, or why not.
+fn pair(view: &PairView) -> Value {
+    let PairView { before, after, pair } = view;
+    let pictures: Vec<Value> = pair
+        .pictures
+        .iter()
+        .map(|one| {
+            let told = |word: &str| if word.is_empty() { Value::Null } else { Value::from(word) };
+            json!({
+                "picture": format!("/captures/{after}/pair/{}", one.role),
+                "role": one.role,
+                "metric": told(&one.metric),
+                "drawn": told(&one.how),
+            })
+        })
+        .collect();
+    let refusal = if pair.refusal.is_empty() { Value::Null } else { Value::from(pair.refusal.as_str()) };
+    json!({ "before": before.to_string(), "after": after.to_string(), "refusal": refusal, "pictures": pictures })
 }

@@ -1,8 +1,11 @@
 //! The way in from the salon's own network: TLS only, under the names that stand in the certificate, and for tablets that were
 //! let in by a code; so that whoever is in the guests' Wi-Fi never sees even the PIN pad.
 
-use super::{AppState, GRACE, ServeError, doors, error::WebError, pin, router};
-use crate::web::api::refused;
+use super::{AppState, doors, error::WebError, pin, router};
+use crate::{
+    doorway::{self, Bounds, Door, Held, Patience},
+    web::api::refused,
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, StatusCode},
@@ -10,12 +13,8 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     serve::Listener,
 };
-use std::{future::IntoFuture as _, io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-    time::timeout,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use tokio_native_tls::{TlsAcceptor, TlsStream};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +26,13 @@ const HANDSHAKES: usize = 64;
 /// A tablet at the edge of the Wi-Fi manages within it; whoever says nothing is hung up on.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// A dozen tablets, each with a stream of news and what a browser opens beside it.
+const BOUNDS: Bounds = Bounds { connections: 256, of_one: 32 };
+/// Streams of news stay open all day.
+const PATIENCE: Patience = Patience { head: Duration::from_secs(30), whole: None };
+/// From a stranger's request to its answer.
+const STRANGER: Duration = Duration::from_secs(30);
+
 /// A certificate that cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[error("the certificate for the LAN cannot be used ({0}); remove tls/ in the data folder, it is made anew")]
@@ -35,25 +41,42 @@ pub struct BadCertificate(#[from] native_tls::Error);
 /// A listener that speaks TLS. Handshakes run beside one another and hold nobody up.
 #[derive(Debug)]
 pub struct Secured {
-    plain: TcpListener,
-    acceptor: Arc<TlsAcceptor>,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
+    door: Door,
+    acceptor: watch::Receiver<Arc<TlsAcceptor>>,
+    handshakes: JoinSet<Option<(TlsStream<Held>, SocketAddr)>>,
 }
 
 impl Secured {
     /// # Errors
     /// [`BadCertificate`]; `chain` and `key` (PKCS#8) are PEM.
-    pub fn new(plain: TcpListener, chain: &[u8], key: &[u8]) -> Result<Self, BadCertificate> {
-        let identity = native_tls::Identity::from_pkcs8(chain, key)?;
-        let acceptor = native_tls::TlsAcceptor::builder(identity)
-            .min_protocol_version(Some(native_tls::Protocol::Tlsv12))
-            .build()?;
-        Ok(Self { plain, acceptor: Arc::new(acceptor.into()), handshakes: JoinSet::new() })
+    pub fn new(plain: TcpListener, chain: &[u8], key: &[u8]) -> Result<(Self, Renewal), BadCertificate> {
+        let (renewal, acceptor) = watch::channel(acceptor(chain, key)?);
+        Ok((Self { door: Door::new(plain, BOUNDS), acceptor, handshakes: JoinSet::new() }, Renewal(renewal)))
+    }
+}
+
+fn acceptor(chain: &[u8], key: &[u8]) -> Result<Arc<TlsAcceptor>, BadCertificate> {
+    let identity = native_tls::Identity::from_pkcs8(chain, key)?;
+    let acceptor =
+        native_tls::TlsAcceptor::builder(identity).min_protocol_version(Some(native_tls::Protocol::Tlsv12)).build()?;
+    Ok(Arc::new(acceptor.into()))
+}
+
+/// Exchanges the certificate of a listener that serves: whoever is connected stays, whoever comes sees the new one.
+#[derive(Debug)]
+pub struct Renewal(watch::Sender<Arc<TlsAcceptor>>);
+
+impl Renewal {
+    /// # Errors
+    /// [`BadCertificate`]; the old one goes on then.
+    pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), BadCertificate> {
+        self.0.send_replace(acceptor(chain, key)?);
+        Ok(())
     }
 }
 
 impl Listener for Secured {
-    type Io = TlsStream<TcpStream>;
+    type Io = TlsStream<Held>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
@@ -64,8 +87,8 @@ impl Listener for Secured {
                         return ready;
                     }
                 }
-                (stream, address) = Listener::accept(&mut self.plain), if self.handshakes.len() < HANDSHAKES => {
-                    let acceptor = Arc::clone(&self.acceptor);
+                (stream, address) = self.door.accept(), if self.handshakes.len() < HANDSHAKES => {
+                    let acceptor = Arc::clone(&self.acceptor.borrow());
                     self.handshakes.spawn(async move {
                         let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.ok()?.ok()?;
                         Some((stream, address))
@@ -76,38 +99,31 @@ impl Listener for Secured {
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.plain.local_addr()
+        self.door.local_addr()
     }
 }
 
-/// Serves the LAN under `names` until `stop`.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(
-    listener: Secured,
-    state: AppState,
-    names: Arc<[String]>,
-    stop: CancellationToken,
-) -> Result<(), ServeError> {
+/// Serves the LAN under `names` until `stop`, within the bounds of a [`doorway`].
+pub async fn serve(listener: Secured, state: AppState, names: Arc<[String]>, stop: CancellationToken) {
     let state = AppState { stop: stop.clone(), lan: Some(names), ..state };
-    let polite = stop.clone().cancelled_owned();
-    let serving = axum::serve(listener, router(state)).with_graceful_shutdown(polite);
-    let mut serving = std::pin::pin!(serving.into_future());
-    tokio::select! {
-        ended = &mut serving => return Ok(ended?),
-        () = stop.cancelled() => {}
-    }
-    // What is still under way is dropped after it, as on this machine's own listener.
-    timeout(GRACE, serving).await.map_or(Ok(()), |ended| Ok(ended?))
+    doorway::serve(listener, router(state), PATIENCE, stop).await;
 }
 
 /// Lets only tablets in that were enrolled; on this machine's own listener everybody is.
 pub async fn admit(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let open = ["/a/", "/enrol", "/api/v1/enrolment"].iter().any(|free| path.starts_with(free));
-    if state.lan.is_none() || open {
+    // A screen that belongs to no station sees its code alone; the station says whose it is.
+    let open = path.starts_with("/a/")
+        || path == "/mirror"
+        || path.starts_with("/mirror/")
+        || ["/enrol", "/trust", "/trust/skinlink-ca.crt", "/api/v1/enrolment"].contains(&path);
+    if state.lan.is_none() {
         return next.run(request).await;
+    }
+    if open {
+        // Here strangers are answered too: a code that trickles in holds a place for so long and no longer.
+        let answered = timeout(STRANGER, next.run(request)).await;
+        return answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response());
     }
     match is_enrolled(&state, request.headers()).await {
         Ok(true) => next.run(request).await,
@@ -117,7 +133,11 @@ pub async fn admit(State(state): State<AppState>, request: Request, next: Next) 
     }
 }
 
-async fn is_enrolled(state: &AppState, headers: &HeaderMap) -> Result<bool, WebError> {
+/// Whether the tablet that sent these headers was let in by a code and not forgotten since.
+///
+/// # Errors
+/// Where the store does not answer.
+pub async fn is_enrolled(state: &AppState, headers: &HeaderMap) -> Result<bool, WebError> {
     // Before anybody can log in nobody comes from outside, with whatever cookie.
     if !state.store.has_staff().await.map_err(|fault| refused::store(&fault))? {
         return Ok(false);

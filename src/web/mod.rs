@@ -9,32 +9,38 @@ mod doors;
 pub mod error;
 mod events;
 mod finish;
+pub mod folder;
 pub mod guard;
 mod json;
 pub mod lan;
+mod looks;
+pub mod mirror;
 pub mod openapi;
 mod pages;
-mod pin;
+pub mod pin;
 pub mod reports;
 pub mod shell;
+pub mod trust;
 
 use crate::{
     analysis::regions::FaceRegions,
+    desk::Press,
     domain::{
         capture::View,
+        follow_up::Calendar,
+        look::Look,
         metric::{Label, Metric},
         scan::Step,
+        suggestion::Rule,
+        treatment::Treatment,
     },
     store::Store,
     tasks::{analysis::AnalysisHandle, comparison::Judges, live::Live, station::StationHandle},
 };
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
+pub use doors::MACHINE;
 use guard::NotLoopback;
-use std::{
-    io,
-    sync::{Arc, atomic::AtomicU32},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{Semaphore, watch},
@@ -44,7 +50,7 @@ use tokio_util::sync::CancellationToken;
 
 /// JSON of a call: names, lists, a reason.
 const JSON_LIMIT: usize = 64 * 1024;
-/// A consent carries a signature.
+/// A consent or a service sheet carries a signature.
 const SIGNATURE_LIMIT: usize = 256 * 1024;
 /// A photograph: a 48-megapixel JPEG has about 25 MB.
 pub const PICTURE_LIMIT: usize = 40 * 1024 * 1024;
@@ -57,29 +63,44 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct About {
     pub version: String,
     pub store_name: Label,
+    /// Of reports.
+    pub look: Look,
     pub metrics: Arc<[Metric]>,
+    /// The salon's own rules of what to suggest after a scan.
+    pub suggestions: Arc<[Rule]>,
+    /// The salon's own treatments; at least one.
+    pub treatments: Arc<[Treatment]>,
     /// What a scan measures.
     pub plan: Vec<Step>,
     /// Photographs of a scan, with where the framing guide puts the anchors.
     pub views: Vec<Guide>,
     /// Where the regions and points of a face are.
     pub faces: Arc<FaceRegions>,
+    /// When the salon's days begin and end, and on which it is closed.
+    pub calendar: Calendar,
+    /// Contact scopes: station, and how many micrometres a pixel has.
+    pub scopes: Vec<(String, f64)>,
     /// Where links to reports lead; without it none are made.
     pub links: Option<Links>,
 }
 
-/// Where links to reports lead, and for how long.
+/// Where links to reports lead, without the slash at the end, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Links {
-    /// Without the slash at its end.
-    pub base: String,
+    /// Headquarters' address: reports of customers who share their numbers with it.
+    pub public: Option<String>,
+    /// This store's own, for telephones in it.
+    pub local: Option<String>,
     pub valid_days: u32,
 }
 
 impl Links {
+    /// Where the link of a customer leads who does or does not share numbers with headquarters, which is told of no other
+    /// report; and whether that is headquarters.
     #[must_use]
-    pub fn new(base: &str, valid_days: u32) -> Self {
-        Self { base: base.to_owned(), valid_days }
+    pub fn base(&self, shares: bool) -> Option<(&str, bool)> {
+        let public = self.public.as_deref().filter(|_| shares).map(|base| (base, true));
+        public.or_else(|| self.local.as_deref().map(|base| (base, false)))
     }
 }
 
@@ -121,11 +142,23 @@ pub struct AppState {
     pub about: Arc<About>,
     pub judges: Arc<Judges>,
     pub analysis: AnalysisHandle,
+    /// Puts reports on paper.
+    pub press: Press,
     pub sync: watch::Receiver<Headquarters>,
     /// One log-in at a time: tries side by side count like tries in a row.
     pub log_ins: Arc<Semaphore>,
-    /// Wrong codes since one was offered to a tablet.
-    pub wrong_codes: Arc<AtomicU32>,
+    /// One code of a tablet at a time, apart from the log-ins: guests may try codes, and must hold up nobody but each other.
+    pub enrolments: Arc<Semaphore>,
+    /// What customers' screens are shown.
+    pub mirrors: mirror::Mirrors,
+    /// Moves whenever somebody may have been let in or turned out: open streams look again who they are for.
+    pub admissions: watch::Sender<u64>,
+    /// Digest of the token by which commands on this machine speak for it; `None` takes no word from a terminal.
+    pub machine: Option<[u8; 32]>,
+    /// Where photographs come from that a camera's own program takes.
+    pub folders: Arc<[folder::Source]>,
+    /// The authority that tablets must trust; `None` where the LAN is not served.
+    pub trust: Option<Arc<trust::Trust>>,
     /// Names under which the LAN reaches this listener, over TLS; `None` on this machine's own.
     pub lan: Option<Arc<[String]>>,
     /// Ends the event streams.
@@ -142,6 +175,11 @@ pub enum ServeError {
 }
 
 impl AppState {
+    /// Somebody was let in or turned out.
+    pub(crate) fn admissions_changed(&self) {
+        self.admissions.send_modify(|count| *count += 1);
+    }
+
     /// The chair `id`.
     pub(crate) fn station(&self, id: &str) -> Option<&StationHandle> {
         self.stations.iter().find(|station| station.id() == id)
@@ -160,21 +198,24 @@ pub fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(PICTURE_LIMIT));
     let consents = Router::new()
         .route("/visits/{id}/consents", routing::post(api::visits::consents))
+        .route("/visits/{id}/sheet", routing::post(api::sheets::write))
         .layer(DefaultBodyLimit::max(SIGNATURE_LIMIT));
     let calls = Router::new()
         .route("/people", routing::get(api::session::people))
         .route("/session", routing::get(api::session::current).post(api::session::begin))
         .route("/session/end", routing::post(api::session::end))
-        .route("/staff", routing::get(api::staff::list).post(api::staff::save))
-        .route("/staff/{id}/retire", routing::post(api::staff::retire))
+        .route("/staff", routing::get(api::staff::list).post(api::staff::add))
+        .route("/staff/{id}/{verb}", routing::post(api::staff::act))
         .route("/tablets", routing::get(api::tablets::list).post(api::tablets::offer))
         .route("/tablets/{n}/forget", routing::post(api::tablets::forget))
         .route("/enrolment", routing::post(api::tablets::enrol))
         .route("/appointments", routing::get(api::appointments::list).post(api::appointments::add))
         .route("/appointments/{id}/{verb}", routing::post(api::appointments::act))
+        .route("/expected/{id}/arrive", routing::post(api::appointments::welcome))
         .route("/customers", routing::get(api::customers::find).post(api::customers::add))
         .route("/customers/{id}", routing::get(api::cards::one))
         .route("/customers/{id}/{verb}", routing::post(api::cards::act))
+        .route("/devices/calibration", routing::post(api::devices::calibrated))
         .route("/stations", routing::get(api::status::stations))
         .route("/status", routing::get(api::status::status))
         .route("/visits", routing::get(api::visits::list).post(api::visits::open))
@@ -185,15 +226,25 @@ pub fn router(state: AppState) -> Router {
         .route("/reports/due", routing::get(api::reports::due))
         .route("/feedback", routing::get(api::reports::list))
         .route("/feedback/{id}/{verb}", routing::post(api::reports::advance))
-        .route("/visits/{id}/sheet", routing::post(api::sheets::write))
+        .route("/follow-ups", routing::get(api::follow_ups::list))
+        .route("/follow-ups/{id}/{kind}/{verb}", routing::post(api::follow_ups::act))
+        .route("/visits/{id}/step", routing::post(api::step_notes::write))
         .route("/visits/{id}/{verb}", routing::post(api::visits::act))
         .route("/scans/{id}/{verb}", routing::post(api::scans::act))
+        .route("/readings/{id}/reassign", routing::post(api::readings::reassign))
         .route("/captures/{id}/picture", routing::get(api::captures::picture))
+        .route("/captures/{id}/pair/{role}", routing::get(api::captures::pair))
         .route("/models", routing::get(api::models::list))
         .route("/models/{id}/activate", routing::post(api::models::activate))
         .route("/captures/{id}/points", routing::get(api::points::read).post(api::points::confirm))
+        .route("/folder/{station}", routing::get(api::folder::list))
+        .route("/folder/{station}/{picture}/picture", routing::get(api::folder::picture))
+        .route("/folder/{station}/{picture}/{verb}", routing::post(api::folder::act))
         .route("/tray", routing::get(api::tray::list))
         .route("/tray/{repeat}/bind", routing::post(api::tray::bind))
+        .route("/tray/{repeat}/dismiss", routing::post(api::tray::dismiss))
+        .route("/mirrors/{station}", routing::get(api::mirrors::one))
+        .route("/mirrors/{station}/{verb}", routing::post(api::mirrors::act))
         .route("/events", routing::get(events::events))
         .layer(DefaultBodyLimit::max(JSON_LIMIT));
     Router::new()
@@ -203,14 +254,25 @@ pub fn router(state: AppState) -> Router {
         .route("/api/docs/openapi.json", routing::get(openapi::json))
         .route("/", routing::get(pages::home))
         .route("/login", routing::get(pages::login))
+        .route("/manager", routing::get(pages::manager))
+        .route("/manager/log", routing::get(pages::log))
+        .route("/manager/log.csv", routing::get(pages::csv))
         .route("/staff", routing::get(pages::staff))
         .route("/enrol", routing::get(pages::enrol))
+        .route("/trust", routing::get(pages::trust))
+        .route("/trust/skinlink-ca.crt", routing::get(trust::certificate))
+        .route("/after", routing::get(pages::after))
         .route("/devices", routing::get(pages::devices))
         .route("/customer/{id}", routing::get(pages::customer))
         .route("/compare/{visit}", routing::get(pages::compare))
         .route("/station/{id}", routing::get(pages::station))
         .route("/report/{visit}", routing::get(pages::report))
+        .route("/report/{visit}/paper", routing::get(pages::paper))
         .route("/points/{capture}", routing::get(pages::points))
+        .route("/mirror", routing::get(mirror::door))
+        .route("/mirror/{station}", routing::get(mirror::page))
+        .route("/mirror/{station}/events", routing::get(mirror::events))
+        .route("/mirror/{station}/picture/{turn}/{which}", routing::get(mirror::picture))
         .fallback(pages::unknown)
         .method_not_allowed_fallback(api::wrong_method)
         .layer(middleware::from_fn_with_state(state.clone(), doors::admit))

@@ -2,8 +2,8 @@
 
 use crate::{
     clock,
-    desk::{Away, Digest, Opened, Reports, Said},
-    store::{NewFeedback, Store, StoreError},
+    desk::{Away, Digest, Heard, Opened, Reports, Said},
+    store::{NewFeedback, PictureRole, Store, StoreError},
 };
 
 /// The store's reports.
@@ -21,18 +21,28 @@ impl Reports for OfStore {
         Ok(open.map(|report| Opened { sheet: report.sheet, expires: report.expires }))
     }
 
-    async fn picture(&self, _: Digest, capture: String) -> Result<Option<(&'static str, Vec<u8>)>, Away> {
+    async fn picture(
+        &self,
+        _: Digest,
+        capture: String,
+        role: PictureRole,
+    ) -> Result<Option<(&'static str, Vec<u8>)>, Away> {
         let Ok(capture) = capture.parse() else { return Ok(None) };
-        match self.0.report_picture(capture).await {
-            Err(StoreError::Picture { .. } | StoreError::Erased | StoreError::KeyMissing { .. }) => Ok(None),
+        match self.0.shown_picture(capture, role).await {
+            Err(
+                StoreError::Picture { .. }
+                | StoreError::PictureGone(_)
+                | StoreError::Erased
+                | StoreError::KeyMissing { .. },
+            ) => Ok(None),
             picture => picture.map_err(|fault| away(&fault)),
         }
     }
 
-    async fn say(&self, token: Digest, said: Vec<Said>) -> Result<bool, Away> {
+    async fn say(&self, token: Digest, said: Vec<Said>) -> Result<Heard, Away> {
         let now = clock::now().wall;
         let Some(report) = self.0.open_report(token, now).await.map_err(|fault| away(&fault))? else {
-            return Ok(false);
+            return Ok(Heard::Closed);
         };
         let new = said.into_iter().map(|Said { id, topic, stars, words }| NewFeedback {
             id,
@@ -43,10 +53,11 @@ impl Reports for OfStore {
             given: now,
             at_hq: false,
         });
-        match self.0.record_feedback(new.collect()).await {
-            Ok(_) => Ok(true),
+        match self.0.hear_feedback(new.collect()).await {
+            Ok(true) => Ok(Heard::Kept),
+            Ok(false) => Ok(Heard::Full),
             // Erased in between.
-            Err(StoreError::NotFound { .. }) => Ok(false),
+            Err(StoreError::NotFound { .. }) => Ok(Heard::Closed),
             Err(fault) => Err(away(&fault)),
         }
     }

@@ -7,7 +7,10 @@ use super::{
     doors::{IDLE_MIN, Who, cookie},
     error::WebError,
 };
-use crate::{domain::staff::Person, report::Lang};
+use crate::{
+    domain::{Day, staff::Person},
+    report::Lang,
+};
 use askama::Template;
 use axum::{
     extract::FromRequestParts,
@@ -18,13 +21,17 @@ use serde::Deserialize;
 
 const COOKIE: &str = "skinlink-lang";
 
-/// `?lang=en` on any page, remembered in a cookie; where to go after the log-in; against which visit to compare.
+/// What each language calls itself.
+const TONGUES: [(Lang, &str); 3] = [(Lang::Zh, "简体"), (Lang::Hant, "繁體"), (Lang::En, "EN")];
+
+/// `?lang=en` on any page, remembered in a cookie; where to go after the log-in; against which visit to compare; which day to show.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PageQuery {
     lang: Option<String>,
     next: Option<String>,
     with: Option<String>,
+    day: Option<String>,
 }
 
 /// The frame of a page.
@@ -37,12 +44,14 @@ pub struct Shell {
     pub version: Option<u64>,
     /// Who is logged in; `None` while nobody can.
     pub person: Option<Person>,
-    /// The path of this page.
+    /// Path and query of this page, without the language.
     pub path: String,
     /// Where to go after the log-in: a path of this house.
     pub next: Option<String>,
     /// Against which visit to compare.
     pub with: Option<String>,
+    /// Which day to show, where another than today was asked for.
+    pub day: Option<Day>,
     chosen: bool,
 }
 
@@ -52,6 +61,22 @@ fn is_ours(path: &str) -> bool {
     sound && path.starts_with('/') && !path.starts_with("//")
 }
 
+/// A text as it may stand in a query.
+pub fn spelled(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let one = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
+/// What leads to this page again.
+fn here(path: &str, next: Option<&str>, with: Option<&str>, day: Option<Day>) -> String {
+    let day = day.map(|day| day.to_string());
+    let asked = [("next", next), ("with", with), ("day", day.as_deref())]
+        .map(|(key, value)| Some(format!("{key}={}", spelled(value?))));
+    let query: Vec<String> = asked.into_iter().flatten().collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
 impl Shell {
     /// The language asked for, else the remembered one, else Chinese.
     fn new(state: &AppState, query: PageQuery, parts: &Parts) -> Self {
@@ -59,6 +84,7 @@ impl Shell {
         let asked = query.lang.as_deref().and_then(|text| text.parse().ok());
         let lang = asked.or_else(|| remembered(headers)).unwrap_or(Lang::Zh);
         let store_name = lang.label(&state.about.store_name).to_owned();
+        let day = query.day.as_deref().and_then(|text| text.parse().ok());
         let person = parts.extensions.get::<Who>().and_then(Who::person).cloned();
         Self {
             lang,
@@ -66,9 +92,10 @@ impl Shell {
             store_name,
             version: None,
             person,
-            path: parts.uri.path().to_owned(),
+            path: here(parts.uri.path(), query.next.as_deref(), query.with.as_deref(), day),
             next: query.next.filter(|path| is_ours(path)),
             with: query.with,
+            day,
             chosen: asked.is_some(),
         }
     }
@@ -79,17 +106,31 @@ impl Shell {
         self
     }
 
+    /// The same page in the language that was chosen for it elsewhere.
+    #[must_use]
+    pub fn in_lang(mut self, state: &AppState, lang: Lang) -> Self {
+        self.store_name = lang.label(&state.about.store_name).to_owned();
+        self.lang = lang;
+        self
+    }
+
     /// Picks a wording.
     #[must_use]
     pub fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         self.lang.pick(zh, en)
     }
 
-    /// Languages to switch to: word, tag, name in itself.
+    /// The languages of the house: word, tag, name in itself.
     #[must_use]
-    pub fn languages(&self) -> [(&'static str, &'static str, &'static str); 3] {
-        [(Lang::Zh, "简体"), (Lang::Hant, "繁體"), (Lang::En, "EN")]
-            .map(|(lang, name)| (lang.as_str(), lang.tag(), name))
+    pub fn tongues(&self) -> [(&'static str, &'static str, &'static str); 3] {
+        TONGUES.map(|(lang, name)| (lang.as_str(), lang.tag(), name))
+    }
+
+    /// Languages to switch to, on the page as it was asked for: address, tag, name in itself, whether it is this one.
+    #[must_use]
+    pub fn languages(&self) -> [(String, &'static str, &'static str, bool); 3] {
+        let joint = if self.path.contains('?') { '&' } else { '?' };
+        TONGUES.map(|(lang, name)| (format!("{}{joint}lang={lang}", self.path), lang.tag(), name, lang == self.lang))
     }
 
     /// Minutes without a tap after which the screen locks; 0 while nobody can log in.
@@ -159,6 +200,15 @@ mod tests {
         {
             assert!(!is_ours(elsewhere), "{elsewhere:?}");
         }
+    }
+
+    #[test]
+    fn a_page_is_found_again_with_what_was_asked_of_it() {
+        assert_eq!(here("/", None, None, None), "/");
+        assert_eq!(here("/compare/7", None, Some("last_visit"), None), "/compare/7?with=last_visit");
+        assert_eq!(here("/login", Some("/compare/7?with=x&y"), None, None), "/login?next=/compare/7%3Fwith%3Dx%26y");
+        let day = "2026-11-27".parse().ok();
+        assert_eq!(here("/manager", None, None, day), "/manager?day=2026-11-27");
     }
 
     #[test]

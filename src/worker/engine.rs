@@ -45,6 +45,12 @@ impl Engine {
         self.regions.view(view).ok_or_else(|| format!("face-regions.toml describes no view {word:?}"))
     }
 
+    /// Some of the active models, by their ids; all where nobody chose.
+    pub(super) fn models_of<'a>(&'a mut self, only: Option<&'a [String]>) -> impl Iterator<Item = &'a mut Model> {
+        let chosen = move |model: &&mut Model| only.is_none_or(|ids| ids.contains(&model.manifest().id));
+        self.models.iter_mut().filter(chosen)
+    }
+
     /// The active model of this id.
     pub(super) fn model(&mut self, id: &str) -> Result<&mut Model, String> {
         let model = self.models.iter_mut().find(|model| model.manifest().id == id);

@@ -97,7 +97,7 @@ pub(super) fn look(
 }
 
 /// What the colours are held against: a card in the picture, else what is known of the camera.
-fn reference(engine: &Engine, shown: &mut Shown, camera: &str) -> Option<Reference> {
+pub(super) fn reference(engine: &Engine, shown: &mut Shown, camera: &str) -> Option<Reference> {
     tone::card_in(&mut shown.source, &engine.gates.card).map(|(_, reference)| reference).or_else(|| {
         let (gains, kind) = engine.cameras.gains(camera)?;
         Some(Reference { kind, gains })
@@ -134,14 +134,15 @@ pub(super) fn measure(
     anchors: [[f64; 2]; 2],
     bytes: &[u8],
     camera: &str,
+    only: Option<&[String]>,
 ) -> Result<Levels, String> {
     let (mut levels, mut shown, seen) = look(engine, view, anchors, bytes)?;
     let found = reference(engine, &mut shown, camera);
     levels.colour = found.map_or(ColourReference::None, |reference| reference.kind).to_string();
-    if let Some(reference) = found {
+    if let Some(reference) = found.filter(|_| only.is_none_or(<[String]>::is_empty)) {
         colours(engine.view(view)?, &seen, &engine.gates, &reference, &mut levels);
     }
-    for model in &mut engine.models {
+    for model in engine.models_of(only) {
         let id = model.manifest().id.clone();
         match model.manifest().input.fit.clone() {
             Fit::Region { .. } if too_coarse(model, shown.pose.px_per_mm).is_some() => {

@@ -20,7 +20,8 @@ use crate::{
     adapters::onnx,
     analysis::{
         cameras::Cameras,
-        derivative, door,
+        derivative::{self, Small},
+        door,
         gates::Gates,
         job::{Reply, Request},
         regions::FaceRegions,
@@ -58,18 +59,25 @@ fn serve(input: &mut impl io::Read, output: &mut impl io::Write) -> Result<(), p
 type Answer = (Reply, Vec<Vec<u8>>);
 
 fn answer(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Result<Answer, String> {
-    if let (Request::Pictures { view, before_anchors, after_anchors, whites }, [before, after]) = (&request, parts) {
+    if let (Request::Pictures { view, before_anchors, after_anchors, cameras, whites }, [before, after]) =
+        (&request, parts)
+    {
         let engine = engine.as_mut().ok_or(NOT_SET_UP)?;
         let anchors = [*before_anchors, *after_anchors];
-        let (pictures, parts) = pictures::make(engine, view, anchors, [before, after], *whites)?;
+        let (pictures, parts) = pictures::make(engine, view, anchors, [before, after], (cameras, *whites))?;
         return Ok((Reply::Pictures(pictures), parts));
     }
     if let (Request::Derive, [picture]) = (&request, parts) {
-        return derive(picture).map(|small| (Reply::Derived, vec![small]));
+        if engine.is_none() {
+            limits::set(DERIVE_MIB)?;
+        }
+        return derive(picture).map(|Small { report, derivative }| (Reply::Derived, vec![report, derivative]));
     }
     bare(engine, request, parts).map(|reply| (reply, Vec::new()))
 }
 
+/// Address space of a process that was not set up and makes small pictures only: the largest photograph takes 240 MB.
+const DERIVE_MIB: u32 = 1024;
 const NOT_SET_UP: &str = "the inference process was not set up";
 
 fn bare(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Result<Reply, String> {
@@ -97,23 +105,30 @@ fn bare(engine: &mut Option<Engine>, request: Request, parts: &[Vec<u8>]) -> Res
             gate::gate(engine, &view, (&shot, picture), Some((&before, earlier))).map(Reply::Gated)
         }
         (Request::Levels { view, anchors }, [picture]) => {
-            levels::measure(engine, &view, anchors, picture, "").map(Reply::Levels)
+            levels::measure(engine, &view, anchors, picture, "", None).map(Reply::Levels)
         }
         (Request::Measure { view, anchors, camera }, [picture]) => {
-            levels::measure(engine, &view, anchors, picture, &camera).map(Reply::Levels)
+            levels::measure(engine, &view, anchors, picture, &camera, None).map(Reply::Levels)
+        }
+        (Request::MeasureBy { view, anchors, camera, models }, [picture]) => {
+            levels::measure(engine, &view, anchors, picture, &camera, Some(&models)).map(Reply::Levels)
         }
         (Request::Evaluate { model, face, px_per_mm }, [picture]) => {
             evaluate::measure(engine, &model, face.as_ref(), px_per_mm, picture).map(Reply::Evaluated)
         }
         (Request::Paired { view, before_anchors, after_anchors }, [before, after]) => {
-            pairs::measure(engine, &view, [before_anchors, after_anchors], [before, after]).map(Reply::Paired)
+            pairs::measure(engine, &view, [before_anchors, after_anchors], [before, after], None).map(Reply::Paired)
+        }
+        (Request::PairedBy { view, before_anchors, after_anchors, models }, [before, after]) => {
+            let anchors = [before_anchors, after_anchors];
+            pairs::measure(engine, &view, anchors, [before, after], Some(&models)).map(Reply::Paired)
         }
         _ => Err("the request came with the wrong number of pictures".into()),
     }
 }
 
 /// Needs neither library nor model.
-fn derive(picture: &[u8]) -> Result<Vec<u8>, String> {
+fn derive(picture: &[u8]) -> Result<Small, String> {
     let admitted = door::admit(picture).map_err(|refused| refused.to_string())?;
     derivative::derive(&admitted).map_err(|fault| fault.to_string())
 }

@@ -25,6 +25,7 @@ pub(super) fn measure(
     view: &str,
     anchors: [[[f64; 2]; 2]; 2],
     pictures: [&[u8]; 2],
+    only: Option<&[String]>,
 ) -> Result<Paired, String> {
     let mut before = Shown::open(engine, view, anchors[0], pictures[0])?;
     let mut after = Shown::open(engine, view, anchors[1], pictures[1])?;
@@ -37,7 +38,7 @@ pub(super) fn measure(
     let mut measures = Vec::new();
     for (region, polygon) in &regions {
         let registered = register::region(&mut before, &mut after, polygon, &coarse);
-        for model in &mut engine.models {
+        for model in engine.models_of(only) {
             measures.extend(of_region(model, *region, polygon, &mut before, &mut after, &registered, coarser)?);
         }
     }
@@ -61,7 +62,7 @@ fn of_region(
     let found = match registered {
         _ if coarser < min_px_per_mm => Err(Refusal::TooCoarse),
         Err(refusal) => Err(*refusal),
-        Ok(registered) => Ok(compared(model, &rules, polygon, before, after, registered)?),
+        Ok(registered) => compared(model, &rules, polygon, before, after, registered)?,
     };
     let measure = |(at, rule): (usize, &ScoreRule)| {
         let (found, refusal) = match &found {
@@ -108,25 +109,30 @@ pub(super) struct Evened {
     pub after: Outputs,
 }
 
+/// What the after picture does not show again, though the region as a whole is found, is left out: else whatever lies beneath hair
+/// or a towel's edge would count as gone. Refused where the two cannot be brought to one sharpness.
 pub(super) fn evened(
     model: &mut Model,
     polygon: &[[f64; 2]],
     before: &mut Face<'_>,
     after: &mut Face<'_>,
     registered: &Registered,
-) -> Result<Evened, String> {
+) -> Result<Result<Evened, Refusal>, String> {
     let Fit::Region { px_per_mm, margin_px, multiple_of, .. } = model.manifest().input.fit else {
         return Err("paired measures need regions".into());
     };
     let grid = Grid::around(polygon, px_per_mm, margin_px, multiple_of);
-    let mask = grid.mask(polygon, &[before.shown(&Affine::IDENTITY), after.shown(registered.affine())]);
+    let mut mask = grid.mask(polygon, &[before.shown(&Affine::IDENTITY), after.shown(registered.affine())]);
+    registered.unseen.iter().for_each(|middle| mask.hide(&grid, *middle, register::UNSEEN_MM));
     let here = before.pose.to_picture.after(&grid.to_mm());
     let reduction = [here.scale(); 2];
     let mut first = before.source.sample_affine(grid.width, grid.height, reduction, Colour::Rgb, &here);
     let mut second = register::warped(after, &grid, registered, Colour::Rgb);
-    parity::equalise(&mut first, &mut second, &mask);
+    if !parity::equalise(&mut first, &mut second, &mask) {
+        return Ok(Err(Refusal::SharpnessDiffers));
+    }
     let (before, after) = (outputs::of_planes(model, &first)?, outputs::of_planes(model, &second)?);
-    Ok(Evened { grid, mask, before, after })
+    Ok(Ok(Evened { grid, mask, before, after }))
 }
 
 /// Compared rule by rule.
@@ -137,8 +143,11 @@ fn compared(
     before: &mut Face<'_>,
     after: &mut Face<'_>,
     registered: &Registered,
-) -> Result<Vec<OfRule>, String> {
-    let Evened { grid, mask, before: first, after: second } = evened(model, polygon, before, after, registered)?;
+) -> Result<Result<Vec<OfRule>, Refusal>, String> {
+    let Evened { grid, mask, before: first, after: second } = match evened(model, polygon, before, after, registered)? {
+        Ok(evened) => evened,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
     let px_per_mm = grid.px_per_mm;
     let manifest = model.manifest();
     let maps = |rule: &ScoreRule| {
@@ -163,7 +172,7 @@ fn compared(
         let levels = level(here[0]).zip(level(here[1])).map(|(before, after)| [before, after]);
         OfRule { counts, response, levels }
     };
-    Ok(rules.iter().map(of_rule).collect())
+    Ok(Ok(rules.iter().map(of_rule).collect()))
 }
 
 /// Threshold, window and what counts as kept, of a score whose peaks are paired.

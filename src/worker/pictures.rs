@@ -2,7 +2,7 @@
 
 use super::{
     engine::Engine,
-    levels::Shown,
+    levels::{Shown, reference},
     pairs::{self, Evened},
 };
 use crate::{
@@ -24,6 +24,9 @@ use skinlink_pixels::{
     sample::Colour,
 };
 
+/// The metric that a picture of redness goes with.
+const REDNESS: &str = "photo-redness";
+
 /// A region that was found again.
 struct Seen<'a> {
     polygon: &'a [[f64; 2]],
@@ -35,10 +38,11 @@ pub(super) fn make(
     view: &str,
     anchors: [[[f64; 2]; 2]; 2],
     pictures: [&[u8]; 2],
-    whites: Option<[[f64; 3]; 2]>,
+    (cameras, whites): (&[String; 2], Option<[[f64; 3]; 2]>),
 ) -> Result<(Pictures, Vec<Vec<u8>>), String> {
     let mut before = Shown::open(engine, view, anchors[0], pictures[0])?;
     let mut after = Shown::open(engine, view, anchors[1], pictures[1])?;
+    let whites = whites.or_else(|| whites_of(engine, [&mut before, &mut after], cameras));
     let coarser = before.pose.px_per_mm.min(after.pose.px_per_mm);
     let regions: Vec<(Region, Vec<[f64; 2]>)> = std::mem::take(&mut before.regions);
     let mut before = Face { source: &mut before.source, pose: before.pose };
@@ -72,9 +76,19 @@ pub(super) fn make(
         }
     }
     if let Some(whites) = whites {
-        made.push(PictureKind::Redness, None, change::redness(&here, &there, &grid, &mask, whites));
+        made.push(PictureKind::Redness, Some(REDNESS.to_owned()), change::redness(&here, &there, &grid, &mask, whites));
     }
     Ok(made.done())
+}
+
+/// What white looked like in both, where colours compare: by a reference of one kind, and by one camera.
+fn whites_of(engine: &Engine, shown: [&mut Shown; 2], cameras: &[String; 2]) -> Option<[[f64; 3]; 2]> {
+    if cameras[0] != cameras[1] {
+        return None;
+    }
+    let [before, after] = shown;
+    let (before, after) = (reference(engine, before, &cameras[0])?, reference(engine, after, &cameras[1])?);
+    (before.kind == after.kind).then(|| [before, after].map(|found| found.gains.map(|gain| 1.0 / gain.max(1e-6))))
 }
 
 struct Made {
@@ -94,7 +108,7 @@ impl Made {
     }
 
     fn done(self) -> (Pictures, Vec<Vec<u8>>) {
-        (Pictures { pictures: self.pictures, refused: self.refused }, self.parts)
+        (Pictures { pictures: self.pictures, refused: self.refused }, change::fitted(self.parts))
     }
 }
 
@@ -110,7 +124,10 @@ fn of_model(
 ) -> Result<(), String> {
     let mut evened = Vec::new();
     for region in seen {
-        evened.push((region, pairs::evened(model, region.polygon, before, after, &region.way)?));
+        // A region that cannot be brought to one sharpness has no marks, as it has no verdict.
+        if let Ok(cut) = pairs::evened(model, region.polygon, before, after, &region.way)? {
+            evened.push((region, cut));
+        }
     }
     let manifest = model.manifest();
     for rule in manifest.scores.iter().filter(|rule| pairs::is_paired(rule)) {
@@ -125,7 +142,8 @@ fn of_model(
                 }
             }
         }
-        made.push(PictureKind::Change, Some(rule.metric.to_string()), Some(marks.jpeg()));
+        let kind = if rule.peaks_of.is_some() { PictureKind::Strength } else { PictureKind::Change };
+        made.push(kind, Some(rule.metric.to_string()), Some(marks.jpeg()));
     }
     Ok(())
 }

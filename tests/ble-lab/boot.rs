@@ -5,7 +5,7 @@ use std::{
     io::Read as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -20,6 +20,8 @@ pub struct Lab {
 pub struct Guest {
     story: &'static str,
     machine: Child,
+    /// Reads its console from the start: one that is not emptied stands still.
+    reader: Option<JoinHandle<String>>,
 }
 
 impl Drop for Guest {
@@ -63,7 +65,7 @@ impl Guest {
     pub fn start(lab: &Lab, story: &'static str, settings: &str) -> Self {
         // Without the self tests of the kernel's ciphers it starts three seconds earlier.
         let line = format!("console=ttyS0 quiet panic=-1 nokaslr mitigations=off cryptomgr.notests {settings}");
-        let machine = Command::new("qemu-system-x86_64")
+        let mut machine = Command::new("qemu-system-x86_64")
             .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "1", "-m", "1024"])
             .args(["-display", "none", "-nodefaults", "-no-user-config", "-no-reboot"])
             .args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"])
@@ -76,27 +78,30 @@ impl Guest {
             .stdout(Stdio::piped())
             .spawn()
             .expect("qemu-system-x86 is installed (scripts/setup.sh does that)");
-        Self { story, machine }
-    }
-
-    /// All that it said until it switched itself off.
-    pub fn wait(mut self, limit: Duration) -> String {
-        let mut console = self.machine.stdout.take().expect("its console");
+        let mut console = machine.stdout.take().expect("its console");
         let reader = thread::spawn(move || {
             let mut said = Vec::new();
             // A machine that is killed has said what it has said.
             let _ = console.read_to_end(&mut said);
             String::from_utf8_lossy(&said).replace('\r', "")
         });
-        let begun = Instant::now();
-        while self.machine.try_wait().expect("our own process").is_none() {
-            if begun.elapsed() > limit {
+        Self { story, machine, reader: Some(reader) }
+    }
+
+    /// All that it says until it switches itself off, which it does before `until`.
+    pub fn wait(mut self, until: Instant) -> String {
+        let over = loop {
+            if self.machine.try_wait().expect("our own process").is_some() {
+                break true;
+            }
+            if Instant::now() > until {
                 let _ = self.machine.kill();
-                let said = reader.join().expect("reads");
-                panic!("{} is not over within {limit:?}:\n{said}", self.story);
+                break false;
             }
             thread::sleep(Duration::from_millis(100));
-        }
-        reader.join().expect("reads")
+        };
+        let said = self.reader.take().expect("waited for once").join().expect("reads");
+        assert!(over, "{} is not over in time:\n{said}", self.story);
+        said
     }
 }

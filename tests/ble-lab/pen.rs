@@ -3,9 +3,10 @@
 use crate::gatt::Gatt;
 use skinlink::{
     protocol::Spec,
-    sim::{LedgerLine, Setup, SimDevice, SimInput, SimOutput},
+    sim::{LedgerLine, Setup, SimDevice, SimInput, SimOutput, Wire},
 };
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -27,6 +28,9 @@ pub struct Pen {
     pub dies_measuring: bool,
     /// What it measured, by its own account.
     pub ledger: Vec<LedgerLine>,
+    /// What lies between its device and its radio: the seeded faults that every simulated device has.
+    pub wire: Wire,
+    on_the_way: VecDeque<(Instant, Vec<u8>)>,
     device: SimDevice,
     gatt: Gatt,
     service: Vec<u8>,
@@ -44,6 +48,8 @@ impl Pen {
             connections: 0,
             dies_measuring: false,
             ledger: Vec::new(),
+            wire: Wire::sound(),
+            on_the_way: VecDeque::new(),
             device: SimDevice::new(Arc::clone(spec), setup, Instant::now()),
             gatt: Gatt::of(ble, NAME),
             service: service.as_u128().to_le_bytes().to_vec(),
@@ -73,6 +79,7 @@ impl Pen {
 
     pub fn lost(&mut self) {
         self.linked = false;
+        self.on_the_way.clear();
     }
 
     /// One packet of the gateway.
@@ -87,7 +94,6 @@ impl Pen {
     /// Packets it sends by itself now. Whether anybody hears them is the radio's matter.
     pub fn says(&mut self, now: Instant) -> Vec<Vec<u8>> {
         self.device.handle_input(now, SimInput::Tick);
-        let mut packets = Vec::new();
         loop {
             match self.device.poll_output() {
                 SimOutput::Record(line) => {
@@ -96,11 +102,18 @@ impl Pen {
                         self.on = false;
                     }
                 }
-                SimOutput::Transmit(bytes) if self.linked && self.on => packets.extend(self.gatt.notify(&bytes)),
+                SimOutput::Transmit(bytes) if self.linked && self.on => {
+                    self.on_the_way.extend(self.wire.carry(now, &bytes));
+                }
                 SimOutput::Transmit(_) => {}
-                SimOutput::WaitUntil(_) => return packets,
+                SimOutput::WaitUntil(_) => break,
             }
         }
+        if !(self.linked && self.on) {
+            self.on_the_way.clear();
+        }
+        let due = self.on_the_way.iter().take_while(|(at, _)| *at <= now).count();
+        self.on_the_way.drain(..due).flat_map(|(_, bytes)| self.gatt.notify(&bytes)).collect()
     }
 
     /// Numbers of what it still sends again.

@@ -1,20 +1,21 @@
 //! What is done to the stack, and how soon the next customer can be measured without anyone touching the gateway.
 
 use crate::guest::{Held, Lab};
+use skinlink::sim::{Faults, Wire};
 use std::{env, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// After the end of a fault the next customer has been scanned within this.
-const BACK_WITHIN: Duration = Duration::from_secs(15);
-
-/// Where the stack itself stands still: calls over a bus that has died take the library 30 s.
-const STACK_WITHIN: Duration = Duration::from_secs(35);
+/// Where the stack itself stands still: calls over a bus that has died take the library 30 s, so much longer than elsewhere.
+const STACK_LONGER: Duration = Duration::from_secs(20);
 
 /// A visit while nothing is wrong.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// How long what was broken stays so: long enough to be noticed and looked for in vain.
 const AWAY: Duration = Duration::from_secs(3);
+
+/// Of the faults between the pen and its radio.
+const SEED: u64 = 7;
 
 /// What a gateway that keeps nothing may still grow by: the database's connections keep pages of it in memory, and there are
 /// more of them with each visit. A connection to D-Bus that is kept at every loss shows among the descriptors.
@@ -26,6 +27,11 @@ const IN_USE: usize = 4;
 fn number(name: &str) -> u32 {
     let text = env::var(name).unwrap_or_else(|_| panic!("{name} stands on the kernel's command line"));
     text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number"))
+}
+
+/// After the end of a fault the next customer has been scanned within this.
+fn back_within() -> Duration {
+    Duration::from_secs(u64::from(number("LAB_BACK_SECONDS")))
 }
 
 fn tell(what: &str, took: Duration, held: Held) {
@@ -50,6 +56,11 @@ pub async fn one_pen() {
     let first = lab.held();
     tell("a whole scan through to its events", took, first);
 
+    lab.radio.pen(0, |pen| pen.wire = Wire::new(Faults::HOSTILE, SEED));
+    let took = lab.visit(0, LIMIT).await;
+    lab.radio.pen(0, |pen| pen.wire = Wire::sound());
+    tell("a whole scan over a link that splits, repeats, loses and lies", took, lab.held());
+
     let radio = lab.radio.clone();
     radio.pen(0, |pen| pen.dies_measuring = true);
     let power = tokio::spawn(async move {
@@ -62,16 +73,16 @@ pub async fn one_pen() {
     });
     lab.visit(0, LIMIT).await;
     let took = power.await.expect("it was switched off and on").elapsed();
-    assert!(took <= BACK_WITHIN, "{took:?}");
     tell("switched off in the middle of a measurement, and on", took, lab.held());
+    assert!(took <= back_within(), "{took:?}");
 
     let rounds = number("LAB_ROUNDS");
     let (mut longest, connections) = (Duration::ZERO, lab.radio.pen(0, |pen| pen.connections));
     for _ in 0..rounds {
         lab.radio.pen(0, |pen| pen.on = false);
-        lab.until_connected(0, false, BACK_WITHIN).await;
+        lab.until_connected(0, false, back_within()).await;
         lab.radio.pen(0, |pen| pen.on = true);
-        longest = longest.max(lab.visit(0, BACK_WITHIN).await);
+        longest = longest.max(lab.visit(0, back_within()).await);
     }
     // An attempt that fails on the way is made again; each round needs one.
     let connected = lab.radio.pen(0, |pen| pen.connections) - connections;
@@ -83,7 +94,7 @@ pub async fn one_pen() {
         lab.radio.pen(0, |pen| pen.on = false);
         sleep(Duration::from_secs(60 * u64::from(number("LAB_MINUTES_AWAY")))).await;
         lab.radio.pen(0, |pen| pen.on = true);
-        let took = lab.visit(0, BACK_WITHIN).await;
+        let took = lab.visit(0, back_within()).await;
         tell("away for minutes", took, lab.held());
     }
     assert_flat(first, lab.held());
@@ -98,25 +109,25 @@ pub async fn two_pens() {
     tell("two pens of one name, each for its own chair", took, first);
 
     lab.kill_bluetoothd().await;
-    lab.until_connected(0, false, BACK_WITHIN).await;
+    lab.until_connected(0, false, back_within()).await;
     sleep(AWAY).await;
     lab.start_bluetoothd();
-    let took = both(&mut lab, BACK_WITHIN).await;
+    let took = both(&mut lab, back_within()).await;
     tell("bluetoothd killed and started", took, lab.held());
 
     lab.radio.plug(false);
-    lab.until_connected(0, false, BACK_WITHIN).await;
+    lab.until_connected(0, false, back_within()).await;
     sleep(AWAY).await;
     lab.radio.plug(true);
-    let took = both(&mut lab, BACK_WITHIN).await;
+    let took = both(&mut lab, back_within()).await;
     tell("the adapter pulled and put back", took, lab.held());
 
     lab.kill_bus().await;
-    lab.until_connected(0, false, BACK_WITHIN).await;
+    lab.until_connected(0, false, back_within()).await;
     sleep(AWAY).await;
     lab.start_bus().await;
     lab.start_bluetoothd();
-    let took = both(&mut lab, STACK_WITHIN).await;
+    let took = both(&mut lab, back_within() + STACK_LONGER).await;
     tell("D-Bus and with it bluetoothd killed and started", took, lab.held());
 
     assert_flat(first, lab.held());

@@ -110,7 +110,7 @@ fn the_frozen_bytes_are_what_the_schemas_allow() {
         let mut strange = value.clone();
         strange["surprise"] = Value::from(1);
         assert!(holds(&schema, &strange).is_err(), "{name} with an unknown field");
-        if let Some(kind) = name.strip_prefix("event-") {
+        if let Some(kind) = name.strip_prefix("event-").and_then(|name| name.split('-').next()) {
             assert_eq!(holds(kind, &value["data"]), Ok(()), "the data of {name}");
             let mut strange = value["data"].clone();
             strange["surprise"] = Value::from(1);

@@ -91,7 +91,7 @@ fn a_headquarters_of_version_1_understands_whatever_this_gateway_says() {
     let past = PastEpoch { epoch: gateway.epoch.to_string(), last_seq: 9, oldest_kept: 2, moved: vec![(3, 4)] };
     for (refused, past) in [(vec![], vec![]), (vec![(2, 3)], vec![past])] {
         let epoch = gateway.epoch.to_string();
-        let hello = Hello { epoch, last_seq: 9, oldest_kept: 1, version: "2".into(), refused, past };
+        let hello = Hello { epoch, last_seq: 9, oldest_kept: 1, version: "2".into(), refused, past, agenda: None };
         understood::<v1::Hello>("a hello", &serde_json::to_vec(&hello).expect("plain data"));
     }
     for role in [Role::Report, Role::Derivative, Role::Original] {
@@ -121,6 +121,10 @@ fn the_words_of_version_1_are_the_frozen_ones() {
         match name.split(['-', '.']).next() {
             Some("batch") => drop(understood::<v1::Batch>(&name, &text)),
             Some("event") => drop(understood::<v1::Event>(&name, &text)),
+            Some("hello") if name == "hello-agenda" => {
+                // Of version 1.3, and only to a headquarters that has told of an agenda.
+                assert!(serde_json::from_slice::<v1::Hello>(&text).is_err(), "{name}");
+            }
             Some("hello") => drop(understood::<v1::Hello>(&name, &text)),
             Some("offer") => drop(understood::<v1::Offer>(&name, &text)),
             Some("reply") if name == "reply-upload" => {
@@ -129,6 +133,10 @@ fn the_words_of_version_1_are_the_frozen_ones() {
             }
             Some("reply") if name == "reply-feedback" => {
                 // Of version 1.2, and only for a gateway that has told of a report.
+                assert!(serde_json::from_slice::<v1::Reply>(&text).is_err(), "{name}");
+            }
+            Some("reply") if name == "reply-agenda" => {
+                // Of version 1.3, and only for a gateway that has said that it knows it.
                 assert!(serde_json::from_slice::<v1::Reply>(&text).is_err(), "{name}");
             }
             Some("reply") => drop(understood::<v1::Reply>(&name, &text)),

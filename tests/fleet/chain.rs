@@ -36,6 +36,16 @@ pub enum Mishap {
     DatabaseCrashed,
 }
 
+impl Mishap {
+    pub const ALL: [Self; 5] = [
+        Self::ReceiverKilled,
+        Self::BrokerRestarted,
+        Self::BrokerForgot,
+        Self::DatabaseRestarted,
+        Self::DatabaseCrashed,
+    ];
+}
+
 /// What the tables say against the ledgers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {

@@ -7,6 +7,9 @@
 mod child;
 mod colour;
 mod faces;
+#[expect(dead_code, reason = "here one of the two detectors is enough")]
+#[path = "../support/foreign.rs"]
+mod foreign;
 mod hostile;
 mod parity;
 mod shared;

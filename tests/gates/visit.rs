@@ -187,3 +187,42 @@ async fn points_are_taken_over_and_tone_is_read_only_beside_a_card() {
     assert!(event.data.get().contains("no_colour_reference"), "{}", event.data.get());
     gateway.end().await;
 }
+
+/// Nobody has tapped anything: where a detector is sure of a face, its points are set before, and a person still has to confirm
+/// them. What it cannot see, a picture without a face, stays as the guide has it.
+#[tokio::test]
+async fn a_detector_sets_the_points_before_and_a_person_confirms_them() {
+    let Some(data) = super::foreign::foreign() else { return };
+    let person = people(&[View::Front]).remove(0);
+    let gateway = Gateway::start().await;
+    let models = tempfile::tempdir().unwrap();
+    super::foreign::brought(&data, models.path(), "yunet", &super::foreign::yunet(), 0);
+    timeout(PATIENCE, gateway.handle.activate(&models.path().join("yunet"))).await.expect("in time").unwrap();
+
+    let before = gateway.scan(Phase::Before).await;
+    let taken = shot(43);
+    let capture = gateway.taken(before, &person, &taken).await;
+    gateway.analysed(capture).await;
+    let kept = gateway.store().capture(capture).await.unwrap();
+    let set = kept.points.expect("proposed");
+    assert_eq!((set.source, set.staff.as_str()), (PointSource::Proposed, "gateway"));
+    let [a, b] = person.points.anchors.map(|p| taken.lands(&person.scene, p));
+    let apart = (b[0] - a[0]).hypot(b[1] - a[1]);
+    for (found, truth) in set.points.anchors.iter().zip([a, b]) {
+        let off = (found[0] - truth[0]).hypot(found[1] - truth[1]) / apart;
+        println!("proposed {:.1} % of the eyes' distance beside the truth", 100.0 * off);
+        assert!(off < 0.15, "{found:?} for {truth:?}");
+    }
+    assert_eq!(gateway.store().heirs_of(capture).await.unwrap(), []);
+    let later = gateway.taken(before, &person, &shot(44)).await;
+    assert_eq!(gateway.store().baseline_of(later).await.unwrap(), None, "a proposal is not handed on");
+
+    let points = FacePoints { anchors: [a, b], nose: taken.lands(&person.scene, person.points.nose) };
+    let seen = gateway.store().visit(gateway.visit).await.unwrap().version;
+    gateway.store().confirm_points(capture, seen, points, "b-07".into()).await.unwrap();
+    gateway.analysed(capture).await;
+    let set = gateway.store().capture(capture).await.unwrap().points.expect("confirmed");
+    assert_eq!((set.source, set.points), (PointSource::Confirmed, points), "what a person said stays");
+    assert_eq!(gateway.store().baseline_of(later).await.unwrap(), Some(capture));
+    gateway.end().await;
+}

@@ -22,6 +22,7 @@ on_both_sides!(
     an_epoch_that_two_lives_have_used_is_over_whichever_came_first,
     an_epoch_whose_batch_came_before_its_hello_is_not_over,
     a_slice_that_comes_twice_is_one_attempt,
+    what_came_of_an_abandoned_picture_does_not_stay,
 );
 
 fn said(gateway: &Gateway, hello: &Hello) -> Arrived {
@@ -124,21 +125,26 @@ fn an_epoch_whose_batch_came_before_its_hello_is_not_over(side: Side) {
     assert!(is_over(&take(&mut database, &[old.hello(3, 1, Vec::new())])), "this store was restored from a copy");
 }
 
-/// The last slice of a damaged picture is delivered twice: it has come whole with a wrong digest once, not twice.
-fn a_slice_that_comes_twice_is_one_attempt(side: Side) {
-    let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
-    let mut database = records.open();
-    let capture = clock::mint(CaptureId::from_bits).to_string();
-    let offer = Offer {
-        capture: capture.clone(),
+/// Two slices of ten bytes.
+fn offer_of(capture: &str, sha256: String) -> Offer {
+    Offer {
+        capture: capture.to_owned(),
         visit: "a visit".to_owned(),
         role: Role::Derivative,
         format: "image/jpeg".to_owned(),
         bytes: 20,
         slice_bytes: 10,
         slices: 2,
-        sha256: "0".repeat(64),
-    };
+        sha256,
+    }
+}
+
+/// The last slice of a damaged picture is delivered twice: it has come whole with a wrong digest once, not twice.
+fn a_slice_that_comes_twice_is_one_attempt(side: Side) {
+    let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
+    let mut database = records.open();
+    let capture = clock::mint(CaptureId::from_bits).to_string();
+    let offer = offer_of(&capture, "0".repeat(64));
     let from = gateway.address.clone();
     let offered = Arrived {
         from: from.clone(),
@@ -157,4 +163,28 @@ fn a_slice_that_comes_twice_is_one_attempt(side: Side) {
         take(&mut database, &[slice(0), slice(1), slice(1)]);
         assert_eq!(state(), expected);
     }
+}
+
+/// The customer said no in the middle of it; her store never offers it again.
+fn what_came_of_an_abandoned_picture_does_not_stay(side: Side) {
+    let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
+    let mut database = records.open();
+    let capture = clock::mint(CaptureId::from_bits).to_string();
+    let offer = offer_of(&capture, hex::encode(openssl::sha::sha256(&[7; 20])));
+    let says = |lane: Lane, payload: Vec<u8>| Arrived { from: gateway.address.clone(), lane, payload };
+    let offered = says(Lane::Offer { capture: capture.clone() }, serde_json::to_vec(&offer).expect("plain data"));
+    let slice = says(Lane::Chunk { capture: capture.clone(), index: 0 }, vec![7; 10]);
+    let now = clock::now().wall;
+    let in_days = |days: i64| Timestamp::from_unix_ms(now.unix_ms() + days * 86_400_000);
+    database.take(&[offered.clone(), slice], now).expect("it is taken");
+    let mut held_after = |days: i64| {
+        database.keep_records(in_days(days), 500).expect("a turn");
+        crate::facts::texts(&records.place, "SELECT CAST(count(*) AS TEXT) FROM image_slices").remove(0)
+    };
+    assert_eq!((held_after(29), held_after(31)), ("1".to_owned(), "0".to_owned()));
+    let replies = database.take(&[offered], in_days(40)).expect("it is taken");
+    assert!(
+        matches!(&replies[..], [(_, Reply::Image { missing, .. })] if *missing == [(0, 1)]),
+        "all of it is asked for: {replies:?}"
+    );
 }

@@ -1,10 +1,12 @@
 //! Pictures in a bucket: put there by the stores themselves at addresses that headquarters grants, sealed, verified, erased.
 //! The object store is a real one that checks every signature.
 
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+#[path = "../support/batches.rs"]
+mod batches;
 #[expect(dead_code, reason = "shared with the stories of the sync task")]
 #[path = "../support/gateway.rs"]
 mod gateway;
-#[expect(dead_code, reason = "shared with the stories of the receiver")]
 #[path = "../hq_receives/hand.rs"]
 mod hand;
 #[path = "../support/headquarters.rs"]
@@ -15,6 +17,9 @@ mod headquarters;
 #[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
 mod salon;
 
+mod archive;
 mod granted;
+mod hang;
+mod late;
 mod shelf;
 mod store;

@@ -5,10 +5,14 @@ use skinlink::hq::{
     database::HqError,
     shelf::{Bucket, Shelf},
 };
-use std::{fs, time::Duration};
+use std::{fs, net::Ipv4Addr, time::Duration};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
 
 /// Calls on a shelf wait for their answer; the server needs the test's own threads meanwhile.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("it does not panic")
 }
 
@@ -66,4 +70,29 @@ async fn what_the_object_store_refuses_is_said_without_the_signature() {
     fs::write(&settings.credentials, "one line\n").expect("writable");
     let refused = Bucket::new(&settings).expect_err("a secret is missing").to_string();
     assert!(refused.contains("two lines"), "{refused}");
+}
+
+/// A proxy whose store is elsewhere, or a bucket that is gone: a 404 that says nothing of the object itself.
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
+async fn a_404_that_is_not_of_the_object_takes_nothing_off_the_shelf() {
+    let store = ObjectStore::start().await;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+    let mut settings = store.settings();
+    settings.endpoint = format!("http://{}", listener.local_addr().expect("a bound port"));
+    tokio::spawn(async move {
+        while let Ok((mut line, _)) = listener.accept().await {
+            let _ = line.read(&mut [0; 4_000]).await;
+            let said = b"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\nconnection: close\r\n\r\nnot found";
+            let _ = line.write_all(said).await;
+        }
+    });
+    let bucket = Bucket::new(&settings).expect("sound settings");
+    aside(move || {
+        for fault in [bucket.get("images/one").map(drop), bucket.remove("images/one")] {
+            let fault = fault.expect_err("nobody said that it is not there");
+            assert!(matches!(&fault, HqError::Objects { reason, .. } if reason.contains("404")), "{fault}");
+        }
+    })
+    .await;
 }

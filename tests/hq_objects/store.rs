@@ -52,6 +52,10 @@ impl ObjectStore {
         }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn settings(&self) -> BucketSettings {
         BucketSettings {
             endpoint: format!("http://127.0.0.1:{}", self.port),

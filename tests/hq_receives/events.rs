@@ -7,6 +7,7 @@ use crate::{
 use skinlink::{
     clock,
     domain::Epoch,
+    hq::ledger::Ledger,
     ports::BrokerWord,
     sync::{
         envelope::Event,
@@ -134,4 +135,25 @@ pub(crate) async fn a_receiver_that_comes_back_says_where_everyone_stands(side: 
     let Reply::Hello { epoch, last_seq, ranges, known, over, .. } = hello else { unreachable!("just matched") };
     assert_eq!((epoch, last_seq, ranges, over), (hand.epoch.to_string(), 5, vec![], false));
     assert_eq!(known.map(|known| known.seq), Some(5));
+}
+
+/// A gateway says what it is and goes, all while no receiver is there. The broker keeps both words for those who come later; that
+/// they are read now does not mean that the gateway was heard now.
+pub(crate) async fn what_was_said_of_a_gateway_while_headquarters_was_away_is_heard_after_all(side: Side) {
+    let mut headquarters = side.headquarters().await;
+    let mut hand = connected(&headquarters).await;
+    let heard = |ledger: &Ledger| Some(ledger.standings().ok()?.first()?.last_heard_ms);
+    let before = headquarters.eventually("the gateway", heard).await;
+    headquarters.stop_receiver().await;
+    let about = "{\"version\":\"later\"}";
+    hand.publish_and(&Lane::About, about.into(), true).await;
+    hand.publish_and(&Lane::Status, "offline".into(), true).await;
+    headquarters.start_receiver();
+    headquarters
+        .eventually("the last words", |ledger| {
+            let (status, said) = (ledger.status_of("sh-001-g1").ok()?, ledger.about_of("sh-001-g1").ok()?);
+            (status.as_deref() == Some("offline") && said.as_deref() == Some(about)).then_some(())
+        })
+        .await;
+    assert_eq!(headquarters.eventually("the gateway", heard).await, before);
 }

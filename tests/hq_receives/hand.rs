@@ -33,9 +33,14 @@ impl Hand {
 
     /// Publishes and waits for the broker's word.
     pub async fn publish(&mut self, lane: &Lane, payload: Vec<u8>) -> BrokerWord {
+        self.publish_and(lane, payload, false).await
+    }
+
+    /// The same; the broker may keep it for those who come later.
+    pub async fn publish_and(&mut self, lane: &Lane, payload: Vec<u8>, retain: bool) -> BrokerWord {
         self.token += 1;
         let (token, topic) = (self.token, self.address.topic(lane));
-        self.uplink.publish.try_send(Publish { token, topic, payload, retain: false }).expect("one at a time");
+        self.uplink.publish.try_send(Publish { token, topic, payload, retain }).expect("one at a time");
         self.hear("the broker's word", |heard| match heard {
             FromBroker::Word { token: about, word } if *about == token => Some(word.clone()),
             _ => None,
@@ -123,7 +128,7 @@ impl Hand {
 
 pub fn hello(epoch: &Epoch, last_seq: u64, oldest_kept: u64) -> Hello {
     let (refused, past) = (Vec::new(), Vec::new());
-    Hello { epoch: epoch.to_string(), last_seq, oldest_kept, version: "test".into(), refused, past }
+    Hello { epoch: epoch.to_string(), last_seq, oldest_kept, version: "test".into(), refused, past, agenda: None }
 }
 
 /// Publishes to HQ only once it listens.

@@ -52,7 +52,8 @@ on_both_sides!(
         the_same_key_under_another_id_is_an_alarm_and_the_same_event_again_is_not,
         a_withdrawal_on_its_way_wins_over_what_was_stored,
         what_no_one_keeps_any_longer_is_written_down_as_lost_and_passed,
-        a_receiver_that_comes_back_says_where_everyone_stands;
+        a_receiver_that_comes_back_says_where_everyone_stands,
+        what_was_said_of_a_gateway_while_headquarters_was_away_is_heard_after_all;
     pictures:
         a_picture_with_lost_slices_completes_and_lies_there_bit_for_bit,
         a_picture_whose_digest_is_wrong_is_asked_for_again_and_then_refused,
@@ -60,6 +61,7 @@ on_both_sides!(
     refusals:
         a_poisoned_event_in_the_middle_is_refused_and_passed,
         a_refusal_is_repeated_until_the_gateway_knows_of_it,
+        what_an_older_receiver_refused_is_taken_when_a_newer_one_begins,
         a_batch_cut_at_any_byte_is_an_alarm_and_harms_nothing,
         a_gateway_of_another_store_is_neither_stored_nor_acknowledged,
         a_gateway_cannot_speak_for_another;

@@ -12,6 +12,7 @@ use skinlink::{
     },
     clock,
     domain::{Epoch, Timestamp},
+    hq::ledger::Ledger,
     ports::{BrokerWord, FromBroker, UplinkError},
     sync::{
         reply::{Hello, Reply},
@@ -59,6 +60,33 @@ pub(crate) async fn a_poisoned_event_in_the_middle_is_refused_and_passed(side: S
 
 fn good_epoch(event: &str) -> &str {
     event.split("\"epoch\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an event has an epoch")
+}
+
+/// Stores were updated before headquarters and said something in a field that it did not know: refused, and closed to customers until
+/// a person thought of replaying the dead letters. Here the row is mended instead of the program.
+pub(crate) async fn what_an_older_receiver_refused_is_taken_when_a_newer_one_begins(side: Side) {
+    let mut headquarters = side.headquarters().await;
+    let mut hand = connected(&headquarters).await;
+    let sound = hand.event(2);
+    let strange = sound.replace("\"phase\":\"before\"", "\"phase\":\"before\",\"newer\":1");
+    let events = [hand.event(1), strange, hand.event(3)];
+    let batch = hand.batch(1, &events);
+    hand.publish(&Lane::Events, batch).await;
+    hand.acknowledged(3).await;
+    headquarters.stop_receiver().await;
+    let mut engine = headquarters.database.open().expect("the database opens");
+    let mended = "UPDATE events SET body = ?1 WHERE seq = 2 AND refused IS NOT NULL";
+    assert_eq!(engine.execute(mended, &[sound.as_str().into()]).expect("it is written"), 1);
+    drop(engine);
+    headquarters.start_receiver();
+    let taken = |ledger: &Ledger| ledger.counts().ok().filter(|counts| counts[0].refused == 0).map(drop);
+    headquarters.eventually("the event is taken", taken).await;
+    let facts = |_: &Ledger| {
+        let mut engine = headquarters.database.read_only().ok()?;
+        engine.query("SELECT 1 FROM scan_facts", &[]).is_ok_and(|rows| rows.len() == 3).then_some(())
+    };
+    headquarters.eventually("its facts too", facts).await;
+    headquarters.stop_receiver().await;
 }
 
 /// A refusal that got lost is said again with the next hello, until the gateway says that it knows.

@@ -13,13 +13,14 @@ use skinlink::{
     domain::{
         CaptureId, ComparisonId, Region, ScanId, Timestamp, VisitId,
         capture::Format,
-        comparison::{Baseline, Compared, Comparison, Verdict},
+        comparison::{Baseline, Compared, Comparison, Drawn, Verdict},
         consent::Purpose,
+        look::Look,
         metric::{Direction, Label, Metric},
         scan::{Phase, ScanState, Step},
     },
     hq::{ReportSettings, database::engine::Engine, ledger::Ledger},
-    store::{Letterhead, NewCapture},
+    store::{Letterhead, NewCapture, NewChange, NewPair, NewPictures},
     sync::image_lane::Role,
     web::reports::OfStore,
 };
@@ -31,8 +32,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A report picture as the store makes them, as far as anyone looks.
-pub const PICTURE: &[u8] = b"\xff\xd8\xff a small picture";
+/// A report picture as the store makes them, of a rendered face.
+pub const PICTURE: &[u8] = include_bytes!("../../docs/report/front-before.jpg");
+
+pub fn pair_picture(byte: u8, what: &str) -> Vec<u8> {
+    [b"\xff\xd8\xff ", what.as_bytes(), &[byte; 70_000]].concat()
+}
 
 pub struct House {
     pub headquarters: Headquarters,
@@ -73,10 +78,12 @@ impl House {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
         let local = listener.local_addr().expect("bound");
         let (stop, reports) = (CancellationToken::new(), OfStore(salon.store.clone()));
-        let stopped = stop.clone();
+        let (stopped, press) = (stop.clone(), desk::Press::new(env!("CARGO_BIN_EXE_skinlink-paper").into()));
         #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
         let desk =
-            tokio::spawn(async move { desk::serve(listener, reports, false, stopped).await.expect("it serves") });
+            tokio::spawn(
+                async move { desk::serve(listener, reports, press, false, stopped).await.expect("it serves") },
+            );
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
         Self { headquarters, salon, public, local, client, stop, desk }
     }
@@ -95,7 +102,10 @@ impl House {
     pub async fn visit(&self, photographs: bool) -> VisitId {
         let store = &self.salon.store;
         let visit = self.salon.visit().await;
-        store.set_steps(visit, None, vec!["深层清洁 <b>".to_owned(), "补水".to_owned()]).await.expect("steps");
+        store
+            .set_steps(visit, None, vec!["深层清洁 <b>".to_owned(), "补水".to_owned()], "staff-1".to_owned())
+            .await
+            .expect("steps");
         let before = self.scan(visit, Phase::Before, photographs).await;
         let after = self.scan(visit, Phase::After, photographs).await;
         let item = Compared {
@@ -133,6 +143,26 @@ impl House {
         }
         store.set_scan_state(scan, ScanState::Finished).await.expect("it finishes");
         scan
+    }
+
+    /// Lays the two photographs of a visit onto each other: pictures of `byte`, whatever they show. Gives the after photograph.
+    pub async fn pair(&self, visit: VisitId, byte: u8) -> CaptureId {
+        let store = &self.salon.store;
+        let scans = store.visit_view(visit).await.expect("the visit").scans;
+        let [before, after] = [0, 1].map(|at| scans[at].captures[0].item.clone());
+        let change = |id: &str, drawn, bytes| NewChange { metric: metric(id), drawn, bytes };
+        let made = NewPictures {
+            before: pair_picture(byte, "before"),
+            after: pair_picture(byte, "after"),
+            changes: vec![
+                change("pores", Drawn::Marks, pair_picture(byte, "marks")),
+                change("pore-contrast", Drawn::Tint, pair_picture(byte, "tint")),
+            ],
+        };
+        let anchors = [before.anchors, after.anchors];
+        let new = NewPair { before: before.id, after: after.id, basis: [byte; 32], anchors, made: Ok(made) };
+        store.save_pair(new).await.expect("a pair");
+        after.id
     }
 
     pub async fn link(&self, visit: VisitId, days: i64) -> String {
@@ -226,7 +256,7 @@ pub fn letterhead() -> Letterhead {
         range: 0.0..=100.0,
         by_colour: false,
     };
-    Letterhead::new(&Label { zh: "清和肌研".into(), en: "Qinghe Skin Studio".into() }, &[moisture])
+    Letterhead::new(&Label { zh: "清和肌研".into(), en: "Qinghe Skin Studio".into() }, &[moisture], &Look::default())
 }
 
 async fn answer(asked: reqwest::Response) -> Answer {

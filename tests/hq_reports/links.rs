@@ -8,10 +8,27 @@ use reqwest::StatusCode;
 use skinlink::{
     clock, desk,
     domain::{Timestamp, consent::Purpose},
-    hq::{records, reports},
+    hq::{
+        archive::{self, Month},
+        database::HqError,
+        records, reports,
+    },
     store::{Thing, Why},
 };
 use std::time::Duration;
+
+/// The text of a PDF, as any reader of PDF finds it.
+fn read(paper: &[u8]) -> String {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), paper).expect("writable");
+    let read = std::process::Command::new("pdftotext").arg("-raw").arg(file.path()).arg("-").output();
+    String::from_utf8_lossy(&read.expect("poppler-utils, which scripts/setup.sh installs").stdout).into_owned()
+}
+
+/// How many photographs a PDF holds: they stay the JPEG files they are.
+fn photographs(paper: &[u8]) -> usize {
+    String::from_utf8_lossy(paper).matches("/DCTDecode").count()
+}
 
 const ALL: &[Purpose] = Purpose::ALL;
 
@@ -59,6 +76,26 @@ pub(crate) async fn a_report_opens_in_the_store_and_at_headquarters_and_closes_w
         }
         assert_eq!(house.get(at, &format!("{path}/1/before")).await.status, 404);
     }
+    // On paper, from the store as from headquarters: the words of the page, and its photographs.
+    for at in [house.public, house.local] {
+        let paper = house.get(at, &format!("{path}/report.pdf")).await;
+        let said = read(&paper.body);
+        for value in ["清和肌研", "水分提升", "35.0", "58.5", "±4.1", "美容师", "staff-1", "深层清洁", "不是医学意见"]
+        {
+            assert!(said.contains(value), "{value} is not on paper: {said}");
+        }
+        // One: both of this story are the same file, and stand in it once.
+        assert_eq!(photographs(&paper.body), 1);
+        let long = house.get(at, &format!("{path}/picture?lang=en")).await;
+        let found = image::guess_format(&long.body).expect("a picture");
+        assert_eq!((long.status, found), (200, image::ImageFormat::Jpeg));
+        let how = long.headers.iter().find(|(name, _)| name == "content-disposition").map(|(_, value)| value.as_str());
+        assert!(how.is_some_and(|how| how.starts_with("inline; filename=\"report-20")), "{how:?}");
+    }
+    // Without the consent to photographs: a report of numbers.
+    house.salon.say(Purpose::Photograph, false).await;
+    assert_eq!(photographs(&house.get(house.local, &format!("{path}/report.pdf")).await.body), 0);
+    house.salon.say(Purpose::Photograph, true).await;
     let header = |name: &str| there.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
     assert_eq!(header("referrer-policy"), Some("no-referrer"));
     assert_eq!(header("cache-control"), Some("no-store"));
@@ -74,6 +111,10 @@ pub(crate) async fn a_report_opens_in_the_store_and_at_headquarters_and_closes_w
     house.salon.say(Purpose::DeliverReport, false).await;
     assert_eq!(house.get(house.local, &path).await.status, 404);
     let dead = house.until(house.public, &path, StatusCode::NOT_FOUND).await;
+    for at in [house.public, house.local] {
+        assert_eq!(house.get(at, &format!("{path}/report.pdf")).await, dead);
+        assert_eq!(house.get(at, &format!("{path}/picture")).await, dead);
+    }
     assert_eq!(house.get(house.public, &format!("{path}/0/before")).await, dead);
     // Given again, it opens again.
     house.salon.say(Purpose::DeliverReport, true).await;
@@ -108,6 +149,8 @@ pub(crate) async fn tokens_that_open_nothing_are_told_from_one_another_by_nobody
         format!("/r/{cut}"),
         format!("/r/{good}0"),
         format!("/r/{cut}g"),
+        format!("/r/{withdrawn}/report.pdf"),
+        format!("/r/{other}/picture"),
         format!("/r/{good}/9/before"),
         format!("/r/{good}/x/before"),
         "/r/".to_owned(),
@@ -203,6 +246,84 @@ pub(crate) async fn a_closed_report_does_not_open_while_facts_are_made_again(sid
     records::rebuild(&house.headquarters.database, &shelves).expect("made again");
     assert_eq!(texts(&mut *house.engine(), "SELECT state FROM reports"), ["closed"]);
     house.end(None).await;
+}
+
+/// A new version, or an operator, has all facts made again. Until the report's own were there its link answered as if there was no such
+/// report, and whoever asked for it counted as guessing; where its photographs had been withdrawn since, they were shown again until the
+/// store's later word was. Here a month is archived and its object away, so that it takes its time.
+pub(crate) async fn a_report_is_away_and_not_gone_while_its_facts_are_made_again(side: Side) {
+    let mut house = House::new(side).await;
+    let running = house.connect();
+    house.agree(ALL).await;
+    let visit = house.visit(false).await;
+    let token = house.link(visit, 90).await;
+    let path = format!("/r/{token}");
+    house.until(house.public, &path, StatusCode::OK).await;
+    house.settled().await;
+    running.stop().await;
+    house.headquarters.stop_receiver().await;
+    let shelves = house.headquarters.config().shelves.open().expect("the shelves");
+    let (mut engine, now) = (house.engine(), clock::now().wall);
+    let archived = archive::archive(&mut *engine, &shelves, Month::of(now).next(), now).expect("it is archived");
+    assert!(archived > 0);
+    let folder = house.headquarters.data().join("archive");
+    let aside = house.headquarters.data().join("aside");
+    std::fs::rename(&folder, &aside).expect("the disk is away");
+    let waits = records::rebuild(&house.headquarters.database, &shelves).expect_err("what is archived cannot be read");
+    assert!(matches!(&waits, HqError::Waits { made: 0, many: 1, .. }), "{waits}");
+
+    house.headquarters.start_receiver();
+    house.until(house.public, &path, StatusCode::SERVICE_UNAVAILABLE).await;
+    for _ in 0..30 {
+        assert_eq!(house.get(house.public, &path).await.status, 503, "it is no guess");
+    }
+    std::fs::rename(&aside, &folder).expect("the disk is back");
+    house.until(house.public, &path, StatusCode::OK).await;
+    assert!(texts(&mut *engine, "SELECT gateway FROM remaking").is_empty());
+    drop(engine);
+    house.end(None).await;
+}
+
+/// Two pictures that their shelf did not give held both of headquarters' connections, and every customer's report with them.
+pub(crate) async fn a_picture_that_its_shelf_does_not_give_keeps_no_report_from_being_read(side: Side) {
+    let house = House::new(side).await;
+    let running = house.connect();
+    house.agree(ALL).await;
+    let visit = house.visit(true).await;
+    let token = house.link(visit, 90).await;
+    let (page, picture) = (format!("/r/{token}"), format!("/r/{token}/0/before"));
+    house.until(house.public, &picture, StatusCode::OK).await;
+    house.until(house.public, &format!("/r/{token}/0/after"), StatusCode::OK).await;
+    // Whoever reads a pipe waits until somebody writes into it.
+    let folder = house.headquarters.data().join("images").join("sh-001-g1");
+    let objects: Vec<_> =
+        std::fs::read_dir(folder).expect("the shelf").map(|one| one.expect("an entry").path()).collect();
+    for object in &objects {
+        std::fs::remove_file(object).expect("it goes");
+        assert!(std::process::Command::new("mkfifo").arg(object).status().expect("it runs").success());
+    }
+    let (client, at) = (house.client.clone(), house.public);
+    let url = format!("http://{at}{picture}");
+    #[expect(clippy::disallowed_methods, reason = "the test ends them itself")]
+    let hanging: Vec<_> = (0..3).map(|_| tokio::spawn(client.get(&url).send())).collect();
+    // Once somebody reads there, one can write without waiting.
+    let begun = |object: &std::path::PathBuf| {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut writing = std::fs::OpenOptions::new();
+        writing.write(true).custom_flags(nix::libc::O_NONBLOCK).open(object).ok()
+    };
+    let pipe = house.eventually("a picture that is read", |_| objects.iter().find_map(begun)).await;
+    assert_eq!(house.get(at, &page).await.status, 200);
+    assert!(hanging.iter().all(|one| !one.is_finished()), "the pictures wait all the while");
+    drop(pipe);
+    // One that came later waits for another end.
+    house
+        .eventually("all are answered", |_| {
+            drop(objects.iter().filter_map(begun).collect::<Vec<_>>());
+            hanging.iter().all(|one| one.is_finished()).then_some(())
+        })
+        .await;
+    house.end(Some(running)).await;
 }
 
 pub(crate) async fn a_silent_store_and_a_struck_out_visit_close_their_reports(side: Side) {

@@ -43,7 +43,7 @@ pub(crate) async fn what_was_said_while_the_store_was_away_comes_down_once(side:
     for _ in 0..3 {
         let thanks = house.post(house.public, &format!("{path}/feedback?lang=en"), &form).await;
         assert_eq!(thanks.status, 200, "{}", thanks.text());
-        assert!(thanks.text().contains("within 24 hours"), "{}", thanks.text());
+        assert!(thanks.text().contains("24 hours to answer"), "{}", thanks.text());
     }
     let empty = house.post(house.public, &format!("{path}/feedback"), &[("once", "a2"), ("words", "  ")]).await;
     assert_eq!(empty.status, 422);
@@ -99,7 +99,7 @@ pub(crate) async fn a_withdrawal_on_the_page_closes_the_report_everywhere(side: 
     running.stop().await;
     // At headquarters, while the store does not even hear of it: dead there from the next moment on.
     let thanks = house.post(house.public, &format!("{path}/feedback"), &[("withdraw", "on")]).await;
-    assert!(thanks.status == 200 && thanks.text().contains("这份报告已关闭"), "{}", thanks.text());
+    assert!(thanks.status == 200 && thanks.text().contains("您的报告已关闭"), "{}", thanks.text());
     assert_eq!(house.get(house.public, &path).await.status, 404);
     assert_eq!(house.get(house.local, &path).await.status, 200, "the store has not heard yet");
     let running = house.connect();
@@ -172,8 +172,15 @@ pub(crate) async fn an_erased_customer_leaves_neither_report_nor_words(side: Sid
             left.iter().all(|table| texts(engine, &format!("SELECT visit FROM {table}")).is_empty()).then_some(())
         })
         .await;
-    let told = texts(&mut *house.engine(), "SELECT body FROM events").concat();
-    assert!(!told.contains("请删除") && !told.contains("58.5"));
+    // Facts and events are emptied one after the other, and somebody may ask in between.
+    house
+        .eventually("no word of hers is left", |engine| {
+            let told = texts(engine, "SELECT body FROM events").concat();
+            // As a value: a time of day may well end so.
+            let value = ["\"58.5\"", ":58.5,", ":58.5}"].iter().any(|value| told.contains(value));
+            (!told.contains("请删除") && !value).then_some(())
+        })
+        .await;
     assert!(house.salon.store.feedback(10).await.expect("a store").is_empty());
     house.end(Some(running)).await;
 }

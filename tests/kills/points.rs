@@ -58,7 +58,8 @@ pub const SETTINGS: &[(&str, u32, How)] = &[
     ("store.opening.keys_opened", 1, Opening),
     ("store.opening.erasures_finished", 1, Opening),
     ("store.orphan.removed", 1, Opening),
-    ("store.opening.orphans_removed", 1, Opening),
+    ("store.orphan.set_aside", 1, Opening),
+    ("store.opening.orphans_settled", 1, Opening),
     ("station.parked", 1, Opening),
     short("store.consent.row_written", 3),
     short("store.consent.told", 4),
@@ -145,6 +146,10 @@ pub const SETTINGS: &[(&str, u32, How)] = &[
     photo("analysis.derivative.made", 1),
     photo("analysis.derivative.confirmed", 1),
     pair("analysis.pair.measured", 1),
+    pair("analysis.pair.drawn", 1),
+    pair("store.pair.dropped", 1),
+    pair("store.pair.row_written", 1),
+    pair("store.pair.committed", 1),
     photo("sync.image.offered", 1),
     photo("sync.image.wanted", 1),
     pair("sync.image.slice_sent", 2),
@@ -166,10 +171,12 @@ pub const SETTINGS: &[(&str, u32, How)] = &[
     ("store.schema.upgraded", 1, Room(Work::Upgrade)),
     ("store.customer_key.made", 1, Room(Work::Erase)),
     ("store.sharing.redacted", 2, Room(Work::Erase)),
+    ("store.erasure.one_noted", 1, Room(Work::Erase)),
     ("store.erasure.key_destroyed", 1, Room(Work::Erase)),
     ("store.erasure.rows_removed", 1, Room(Work::Erase)),
     ("store.erasure.committed", 1, Room(Work::Erase)),
     ("store.erasure.file_removed", 2, Room(Work::Erase)),
+    ("store.copy.removed", 1, Room(Work::Erase)),
     ("store.log.folded", 1, Room(Work::Erase)),
     ("store.customer.row_written", 1, Room(Work::Join)),
     ("store.customer.joined", 1, Room(Work::Join)),
@@ -186,6 +193,7 @@ pub const SETTINGS: &[(&str, u32, How)] = &[
     ("store.retention.file_removed", 1, Room(Work::Retire)),
     ("store.prune.prefix_moved", 1, Room(Work::Prune)),
     ("store.dead_letter.written", 1, Room(Work::DeadLetter)),
+    ("store.epoch.begun", 1, Room(Work::Epoch)),
     ("store.epoch.renumbered", 1, Room(Work::Epoch)),
     // A customer, her six consents and her visit are eight commits; the ninth begins the epoch.
     ("store.batch.committed", 9, Room(Work::Epoch)),
@@ -202,8 +210,11 @@ impl Salon {
                 self.case(play, &[]).await;
             }
             Opening => {
-                if point == "store.orphan.removed" {
-                    let stray = self.data().join("pictures").join("left-behind.tmp");
+                if let Some(ending) = [("store.orphan.removed", ".tmp"), ("store.orphan.set_aside", "")]
+                    .into_iter()
+                    .find_map(|(orphan, ending)| (orphan == point).then_some(ending))
+                {
+                    let stray = self.data().join("pictures").join(format!("left-behind{ending}"));
                     fs::create_dir_all(self.data().join("pictures")).expect("room for a folder");
                     fs::write(stray, b"half a picture").expect("room for a file");
                 }

@@ -124,7 +124,11 @@ async fn thirty_days_offline_are_caught_up_while_live_events_arrive_within_two_s
         at(99),
         at(100)
     );
-    assert!(at(99) <= LIVE, "live events wait behind the backlog: {latencies:?}");
+    // Of fewer than a hundred every one counts.
+    assert!(
+        at(if latencies.len() < 100 { 100 } else { 99 }) <= LIVE,
+        "live events wait behind the backlog: {latencies:?}"
+    );
     let last = salon.store.last_seq().await.expect("a store");
     let counts = headquarters
         .eventually("everything", |ledger| {

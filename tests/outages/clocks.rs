@@ -7,7 +7,10 @@ use crate::{
 };
 use skinlink::{
     clock,
-    domain::{BootId, ClockState, Stamp, Timestamp, capture::Format, consent::Purpose, scan::ScanState},
+    domain::{
+        BootId, ClockState, Stamp, Timestamp, capture::Format, consent::Purpose, reading::MeasuredValue,
+        scan::ScanState,
+    },
     store::{NewMeasurement, Store},
     sync::image_lane::Role,
 };
@@ -87,6 +90,51 @@ async fn after_a_long_closure_the_clock_of_retention_catches_up() {
     assert!((reached.unix_ms() - now.wall.unix_ms()).abs() < 60_000, "caught up");
 }
 
+/// The story of a machine whose clock was eleven years ahead when it was first started, and was set right an hour later: the clock of
+/// retention had begun there, and nothing would have been released for eleven years.
+#[tokio::test]
+async fn a_first_clock_that_was_years_ahead_keeps_nothing_for_years() {
+    let salon = Salon::new().await;
+    for purpose in [Purpose::Measure, Purpose::Photograph] {
+        salon.say(purpose, true).await;
+    }
+    let ahead = stamp(0, 4_000);
+    salon.store.record_measurements(vec![measurement(1, ahead)].into()).await.expect("recorded");
+    assert_eq!(
+        salon.store.retention_time(ahead).await.expect("a store"),
+        Some(ahead.wall),
+        "nothing shows that it is wrong"
+    );
+
+    let visit = salon.visit().await;
+    let scan = salon.scan(visit).await;
+    let capture = salon.capture(scan).await;
+    salon.store.save_picture(capture.id, Role::Derivative, Format::Webp, vec![1; 10]).await.expect("stored");
+    salon.store.set_scan_state(scan, ScanState::Finished).await.expect("finished");
+    salon.store.close_visit(visit, None, "staff-1".to_owned()).await.expect("closed");
+    let (epoch, last) = (salon.store.epoch().await.expect("a store"), salon.store.last_seq().await.expect("a store"));
+    salon.store.acknowledge(epoch, last, Vec::new()).await.expect("acknowledged");
+
+    assert_eq!(keeps_house(&salon.store, 1..42, 0).await, 0, "right again: the two days are not over");
+    assert_eq!(keeps_house(&salon.store, 42..60, 0).await, 2, "photographs that nobody agreed to keep go");
+    assert_eq!(keeps_house(&salon.store, 60..24 * 28, 0).await, 0, "for four weeks");
+    assert_eq!(keeps_house(&salon.store, 24 * 28..24 * 33, 0).await, last, "events after thirty days");
+}
+
+fn measurement(counter: u64, taken: Stamp) -> NewMeasurement {
+    let one = new_repeat(None, "35.0", None);
+    let (metric, value, unit) = (one.metric, one.value, one.unit);
+    NewMeasurement {
+        station: "chair-1".into(),
+        device: one.device.into(),
+        counter: Some(counter),
+        sends_again: false,
+        flags: Vec::new(),
+        values: vec![MeasuredValue { metric, region: None, value, unit }],
+        taken,
+    }
+}
+
 /// The story of a machine with an empty battery: it starts in 1970, measures, is set right, jumps a day ahead and back.
 /// Headquarters gets every value once, in the order of recording, whatever the wall clock said; and it is told how the times of
 /// this start map.
@@ -103,22 +151,7 @@ async fn values_taken_in_1970_arrive_in_order_and_their_times_can_be_mapped() {
     let walls = [5_000, 6_000, now, now + DAY, now + DAY + 1_000, now + 3_000, now - 90 * DAY];
     for (second, wall) in (10..).zip(walls) {
         let stamp = at(second, wall);
-        let one = new_repeat(None, "35.0", None);
-        let value = skinlink::domain::reading::MeasuredValue {
-            metric: one.metric,
-            region: None,
-            value: one.value,
-            unit: one.unit,
-        };
-        let measurement = NewMeasurement {
-            station: "chair-1".into(),
-            device: one.device.into(),
-            counter: Some(second),
-            sends_again: false,
-            flags: Vec::new(),
-            values: vec![value],
-            taken: stamp,
-        };
+        let measurement = measurement(second, stamp);
         salon.store.record_measurements(vec![measurement].into()).await.expect("recorded");
         assert_eq!(
             salon.store.retention_time(stamp).await.expect("a store").is_some(),

@@ -197,3 +197,40 @@ async fn a_batch_composed_before_a_no_is_not_sent_after_it() {
     }
     running.stop().await;
 }
+
+/// Two receivers answer, each at its own pace: a word from before comes last. That is no reason to send anything again. Said
+/// twice, it is: headquarters was restored from a backup.
+#[tokio::test]
+async fn a_late_word_of_headquarters_is_not_taken_for_a_restore() {
+    let salon = Salon::new().await;
+    talk(&salon, 5).await;
+    let (last, epoch) = (salon.store.last_seq().await.expect("a store"), salon.store.epoch().await.expect("a store"));
+    let stands = |upto: u64| {
+        let (epoch, ranges) = (epoch.to_string(), Vec::new());
+        Reply::Hello { epoch, last_seq: last, upto, ranges, known: None, over: false }
+    };
+    let begins_at = |publish: &Publish| {
+        assert_eq!(publish.topic, address().topic(&Lane::Events));
+        serde_json::from_slice::<serde_json::Value>(&publish.payload).expect("JSON")["first_seq"].as_u64()
+    };
+    let (mut line, connector) = Held::line();
+    let mut running = Running::start(&salon.store, connector);
+    for lane in [Lane::Status, Lane::About, Lane::Hello] {
+        assert_eq!(line.next().await.topic, address().topic(&lane));
+    }
+    line.say(&stands(last)).await;
+    running.until("connected", |status| status.connection == skinlink::tasks::sync::Connection::Connected).await;
+    line.say(&stands(last - 2)).await;
+    assert_eq!(line.next().await.topic, address().topic(&Lane::Hello), "asked once more, and nothing is sent again");
+    line.say(&stands(last)).await;
+    talk(&salon, 1).await;
+    assert_eq!(begins_at(&line.next().await), Some(last + 1));
+
+    line.say(&stands(last - 2)).await;
+    assert_eq!(line.next().await.topic, address().topic(&Lane::Hello));
+    line.say(&stands(last - 2)).await;
+    // What is new may go before what is sent again.
+    let again = [begins_at(&line.next().await), begins_at(&line.next().await)];
+    assert!(again.contains(&Some(last - 1)), "said twice, it is believed: {again:?}");
+    running.stop().await;
+}

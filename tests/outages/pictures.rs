@@ -52,23 +52,31 @@ async fn nothing_is_owed(salon: &Salon) {
     timeout(LIMIT, settled).await.expect("no picture is owed any more");
 }
 
-/// The file of one picture cannot be read for a while, in the middle of a good disk.
+/// The file of one picture cannot be read for a while, in the middle of a good disk; or it is not there at all, as when the database
+/// was put back before the pictures were: then it was given up for good, and the clock was free to remove it.
 #[tokio::test]
 async fn a_picture_that_cannot_be_read_holds_up_no_other() {
-    let headquarters = Headquarters::start().await;
-    let (salon, scan) = sharing().await;
-    let (first, second) = (photographed(&salon, scan, 1).await, photographed(&salon, scan, 2).await);
-    let (file, aside) = (salon.data().join(format!("pictures/{first}.derivative")), salon.folder.path().join("aside"));
-    fs::rename(&file, &aside).expect("put aside");
-    fs::create_dir(&file).expect("something that is no file");
-    let running = Running::start(&salon.store, headquarters.connector(&address()));
-    arrives(&headquarters, second, 2).await;
-    fs::remove_dir(&file).expect("gone");
-    fs::rename(&aside, &file).expect("put back");
-    arrives(&headquarters, first, 1).await;
-    nothing_is_owed(&salon).await;
-    assert_eq!(headquarters.line.connections(), 1, "the connection holds all the time");
-    running.stop().await;
+    for something_else_lies_there in [true, false] {
+        let headquarters = Headquarters::start().await;
+        let (salon, scan) = sharing().await;
+        let (first, second) = (photographed(&salon, scan, 1).await, photographed(&salon, scan, 2).await);
+        let (file, aside) =
+            (salon.data().join(format!("pictures/{first}.derivative")), salon.folder.path().join("aside"));
+        fs::rename(&file, &aside).expect("put aside");
+        if something_else_lies_there {
+            fs::create_dir(&file).expect("something that is no file");
+        }
+        let running = Running::start(&salon.store, headquarters.connector(&address()));
+        arrives(&headquarters, second, 2).await;
+        if something_else_lies_there {
+            fs::remove_dir(&file).expect("gone");
+        }
+        fs::rename(&aside, &file).expect("put back");
+        arrives(&headquarters, first, 1).await;
+        nothing_is_owed(&salon).await;
+        assert_eq!(headquarters.line.connections(), 1, "the connection holds all the time");
+        running.stop().await;
+    }
 }
 
 /// The customers' keys are not there at a start, as after a hasty restore. People are told to put them back; what was owed
@@ -132,6 +140,48 @@ async fn a_restored_headquarters_gets_the_pictures_again() {
         put_back(&mut headquarters, old.path()).await;
         let running = Running::start(&salon.store, headquarters.connector(&address()));
         arrives(&headquarters, since, 2).await;
+        nothing_is_owed(&salon).await;
+        running.stop().await;
+    }
+}
+
+/// The story of a backup of headquarters that lies between a photograph's event and its picture: by its numbers headquarters
+/// lacked nothing, the store believed the picture delivered, and nobody ever asked for it. Not even when the gateway stays
+/// connected all the while.
+#[tokio::test]
+async fn a_picture_that_came_after_the_backup_of_its_event_comes_again() {
+    for stays_connected in [false, true] {
+        let mut headquarters = Headquarters::start().await;
+        let (salon, scan) = sharing().await;
+        let capture = salon.capture(scan).await.id;
+        let running = Running::start(&salon.store, headquarters.connector(&address()));
+        all_is_there(&headquarters, &salon.store).await;
+        let old = copied(&mut headquarters).await;
+        salon.store.save_picture(capture, Role::Report, Format::Jpeg, vec![4; 5_000]).await.expect("stored");
+        headquarters
+            .eventually("the picture", |ledger| {
+                let pictures = ledger.pictures().ok()?;
+                pictures.iter().any(|one| one.state == "verified").then_some(())
+            })
+            .await;
+        nothing_is_owed(&salon).await;
+        let running = if stays_connected {
+            put_back(&mut headquarters, old.path()).await;
+            running
+        } else {
+            running.stop().await;
+            put_back(&mut headquarters, old.path()).await;
+            let before = headquarters.eventually("the pictures", |ledger| ledger.pictures().ok()).await;
+            assert!(before.is_empty(), "the backup has no picture: {before:?}");
+            Running::start(&salon.store, headquarters.connector(&address()))
+        };
+        headquarters
+            .eventually("the picture once more", |ledger| {
+                let pictures = ledger.pictures().ok()?;
+                pictures.iter().any(|one| one.state == "verified").then_some(())
+            })
+            .await;
+        assert!(headquarters.picture(&capture.to_string(), "report") == vec![4; 5_000], "bit for bit");
         nothing_is_owed(&salon).await;
         running.stop().await;
     }

@@ -40,7 +40,13 @@ impl Bench {
     pub fn pictures(&mut self, view: View, before: &Shot, after: &Shot) -> Vec<(PictureOf, Vec<u8>)> {
         let (before_anchors, after_anchors) = (before.anchors, after.anchors);
         let whites = Some([before.white, after.white]);
-        let request = Request::Pictures { view: view.to_string(), before_anchors, after_anchors, whites };
+        let request = Request::Pictures {
+            view: view.to_string(),
+            before_anchors,
+            after_anchors,
+            cameras: Default::default(),
+            whites,
+        };
         match self.worker.ask_for_parts(&request, &[&before.bytes, &after.bytes]) {
             Some((Reply::Pictures(named), parts)) => named.pictures.into_iter().zip(parts).collect(),
             other => panic!("expected pictures, got {other:?}"),

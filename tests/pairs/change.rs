@@ -14,7 +14,7 @@ use skinlink::{
     },
     domain::comparison::{Refusal, Verdict},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Verdicts over all visits of one kind.
 #[derive(Default)]
@@ -24,6 +24,9 @@ struct Tally {
     /// Metric × region items called improved, or worsened, of those that were tested; and refused, of all.
     improved: BTreeMap<String, Share>,
     worsened: BTreeMap<String, Share>,
+    /// The same of a visit's regions together: whether any of them was.
+    improved_anywhere: BTreeMap<String, Share>,
+    worsened_anywhere: BTreeMap<String, Share>,
     refused: Share,
 }
 
@@ -41,13 +44,36 @@ impl Tally {
                 self.worsened.entry(metric).or_default().add(item.verdict == Verdict::Worsened);
             }
         }
+        let metrics: BTreeSet<String> = drawn.items.iter().map(|item| item.metric.to_string()).collect();
+        for metric in metrics {
+            let any = |verdict: Verdict| {
+                drawn.items.iter().any(|item| item.metric.as_str() == metric && item.verdict == verdict)
+            };
+            self.improved_anywhere.entry(metric.clone()).or_default().add(any(Verdict::Improved));
+            self.worsened_anywhere.entry(metric.clone()).or_default().add(any(Verdict::Worsened));
+        }
     }
 
     fn print(&self, what: &str) {
         println!("{what}: visits with any change {}; items refused {}", self.visits, self.refused);
         for (metric, improved) in &self.improved {
-            println!("    {metric:14} improved {improved}   worsened {}", self.worsened[metric]);
+            println!(
+                "    {metric:14} improved {improved}   worsened {}   of visits: improved {}   worsened {}",
+                self.worsened[metric], self.improved_anywhere[metric], self.worsened_anywhere[metric],
+            );
         }
+    }
+
+    /// The demo's customer is rendered without a change, so the short form has the annotated face alone for it.
+    fn tried(&self) -> bool {
+        let tried = self.visits.of > 0;
+        assert!(tried || (!table::is_long() && scenes::shared().is_none()), "nothing was tried");
+        if !tried {
+            println!(
+                "SKIPPED: the short form's only face with a change is in ../shared/data, which is not on this machine"
+            );
+        }
+        tried
     }
 
     fn improved(&self, metric: &str) -> Share {
@@ -100,19 +126,24 @@ fn unchanged_skin_shows_no_change() {
     assert!(all.is_at_most(0.05), "{all}");
 }
 
+/// Of the face as a whole: a region of sixty pores that lost four says nothing by itself, since as many come and go on unchanged
+/// skin. How many of the single regions are found is printed.
 #[test]
 fn a_tenth_of_the_pores_gone_is_found() {
     let people = people();
     for (which, manner, least) in [(13, RIG, 0.95), (14, HANDHELD, 0.90)] {
         let tally = visits(&people, manner, Variant::Removed10, false, trials(1, 45), which);
-        if tally.visits.of > 0 {
-            assert!(tally.improved("pores").is_at_least(least), "{} of the regions", tally.improved("pores"));
+        if tally.tried() {
+            let found = tally.improved_anywhere["pores"];
+            assert!(found.is_at_least(least), "{found} of the visits, {} of the regions", tally.improved("pores"));
+            assert!(tally.worsened["pores"].is_at_most(0.05), "nothing came: {}", tally.worsened["pores"]);
         }
     }
     // The other way about the same pores are gained.
     let tally = visits(&people, HANDHELD, Variant::Removed10, true, trials(1, 15), 15);
-    if tally.visits.of > 0 {
-        assert!(tally.worsened["pores"].is_at_least(0.9), "{}", tally.worsened["pores"]);
+    if tally.tried() {
+        assert!(tally.worsened_anywhere["pores"].is_at_least(0.9), "{}", tally.worsened_anywhere["pores"]);
+        assert!(tally.improved["pores"].is_at_most(0.05), "nothing went: {}", tally.improved["pores"]);
     }
 }
 
@@ -121,7 +152,7 @@ fn pores_a_quarter_fainter_are_found() {
     let people = people();
     for (which, manner) in [(16, RIG), (17, HANDHELD)] {
         let tally = visits(&people, manner, Variant::Faded25, false, trials(1, 45), which);
-        if tally.visits.of > 0 {
+        if tally.tried() {
             assert!(
                 tally.improved("pore-contrast").is_at_least(0.9),
                 "{} of the regions",

@@ -111,9 +111,10 @@ fn a_level_does_not_move_with_the_photograph() {
                 100.0 * worst,
                 sizes.len(),
             );
-            // The count is an illustration; levels are the share of the skin and the mean response.
-            if metric != "pores" && mean(&paired).abs() > 100.0 * most {
-                missed.push(format!("{name} {metric}: {:+.1} % of at most {:.0} %", mean(&paired), 100.0 * most));
+            // The count is an illustration; levels are the share of the skin and the mean response. Region by region: errors of
+            // both signs must not take each other away.
+            if metric != "pores" && p90 > most {
+                missed.push(format!("{name} {metric}: p90 {:.1} % of at most {:.0} %", 100.0 * p90, 100.0 * most));
             }
         }
     }

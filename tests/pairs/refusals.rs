@@ -69,6 +69,11 @@ fn another_person_is_refused() {
             add(&mut share, taken_for_the_same(left, &before, &after));
         }
     }
+    if share.of == 0 {
+        assert!(scenes::shared().is_none(), "nobody was compared");
+        println!("SKIPPED: the short form's second face is in ../shared/data, which is not on this machine");
+        return;
+    }
     count("another person", share);
 }
 
@@ -92,13 +97,11 @@ fn half_the_size_and_half_the_face_are_refused() {
         add(&mut smaller, taken_for_the_same(scene, &before, &small));
         after.bytes = jpeg(&cut_off(&whole, scene, &after), 92);
         add(&mut partial, taken_for_the_same(scene, &before, &after));
+        // The towel may as well lie in the first photograph.
+        add(&mut partial, taken_for_the_same(scene, &after, &before));
     }
     count("half the size", smaller);
-    println!("half of every region under a towel: registered all the same {partial}");
-    // Known not to hold (models/README.md): the other half is found again. The campaign says so until it does.
-    if table::is_long() {
-        count("half the face", partial);
-    }
+    count("half of every region under a towel", partial);
 }
 
 fn opened(shot: &Shot) -> Picture {

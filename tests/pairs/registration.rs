@@ -16,6 +16,8 @@ struct Trial {
     affine_off: Vec<f64>,
     refused: Share,
     pose_errors: Option<String>,
+    /// The poorest half of any region, as the share of its patches found again.
+    least_half: f64,
 }
 
 fn people() -> Vec<Person> {
@@ -30,13 +32,20 @@ fn register_pair(scene: &Scene, before: &Shot, after: &Shot) -> Trial {
     let regions = scene.polygons();
     let polygons: Vec<_> = regions.iter().map(|(_, polygon)| polygon.clone()).collect();
     let coarse = register::coarse(&mut first.face(), &mut second.face(), &polygons);
-    let mut trial = Trial { off: Vec::new(), affine_off: Vec::new(), refused: Share::default(), pose_errors: None };
+    let mut trial = Trial {
+        off: Vec::new(),
+        affine_off: Vec::new(),
+        refused: Share::default(),
+        pose_errors: None,
+        least_half: 1.0,
+    };
     for (region, polygon) in &regions {
         let found = register::region(&mut first.face(), &mut second.face(), polygon, &coarse);
         trial.refused.add(found.is_err());
         match found {
             Err(refusal) => trial.pose_errors = Some(format!("{} {region}: {refusal}", scene.name)),
             Ok(found) => {
+                trial.least_half = trial.least_half.min(found.half_share);
                 for mm in inside(polygon) {
                     let true_place = after.way.onto(before.way.back(before_pose.to_picture.apply(mm)));
                     let off = |place: [f64; 2]| {
@@ -65,7 +74,7 @@ fn campaign(people: &[Person], manners: [Manner; 2], bend_px: f64, pairs: u32, w
     let seed = table::seed() ^ (which << 40);
     let mut random = fastrand::Rng::with_seed(seed);
     let scenes: Vec<&Scene> = people.iter().flat_map(|person| &person.scenes).collect();
-    let (mut all, mut affine, mut refused) = (Vec::new(), Vec::new(), Share::default());
+    let (mut all, mut affine, mut refused, mut least_half) = (Vec::new(), Vec::new(), Share::default(), 1.0_f64);
     for at in 0..pairs {
         // Every other pair without good anchors: the second photograph's are those of the guide.
         let anchors = if at % 2 == 0 { Anchors::Tapped } else { Anchors::OfTheGuide };
@@ -76,6 +85,7 @@ fn campaign(people: &[Person], manners: [Manner; 2], bend_px: f64, pairs: u32, w
         if let Some(why) = trial.pose_errors {
             println!("  pair {at}: {why}");
         }
+        least_half = trial.least_half.min(least_half);
         refused.hits += trial.refused.hits;
         refused.of += trial.refused.of;
         if !trial.off.is_empty() {
@@ -91,7 +101,7 @@ fn campaign(people: &[Person], manners: [Manner; 2], bend_px: f64, pairs: u32, w
     let affine_median = quantile(&mut affine.concat(), 0.5);
     println!(
         "{} onto {}, bend {bend_px} px, {pairs} pairs, seed {seed}: median {median:.2} ({m_low:.2} to {m_high:.2}), \
-         p95 {p95:.2} ({p_low:.2} to {p_high:.2}) px; worst pair's median {:.2}; affine alone {affine_median:.2}; regions refused {refused}",
+         p95 {p95:.2} ({p_low:.2} to {p_high:.2}) px; worst pair's median {:.2}; affine alone {affine_median:.2}; poorest half {least_half:.2}; regions refused {refused}",
         manners[1].name,
         manners[0].name,
         quantile(&mut worst, 1.0),

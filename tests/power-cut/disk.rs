@@ -1,9 +1,10 @@
 //! A disk under a recording: what is durable for sure, what is only pending, and what a power cut may make of it.
 //!
 //! Bytes: a write is durable once its file was synced after it; until then each pending write may be kept, lost or torn at
-//! 512 bytes, independently of the others. Names, in two models: [`Names::Journal`] (ext4 and the like: any sync commits all
-//! names so far, a cut keeps a prefix of the rest) and [`Names::Strict`] (what POSIX promises: a name is durable once its
-//! own folder was synced; a cut keeps any prefix of each folder's rest). Modes are those at creation.
+//! 512 bytes, independently of the others. `fdatasync` makes the bytes and the length of a file durable and nothing else. Names,
+//! in two models: [`Names::Journal`] (ext4 and the like: any `fsync` commits all names so far, a cut keeps a prefix of the rest;
+//! an `fdatasync` commits none, though it may on a file that has grown) and [`Names::Strict`] (what POSIX promises: a name is
+//! durable once its own folder was synced; a cut keeps any prefix of each folder's rest). Modes are those at creation.
 
 use crate::log::{Op, Record};
 use std::collections::{BTreeMap, HashMap};
@@ -185,7 +186,7 @@ impl<'l> Disk<'l> {
             Op::Write => self.change(key, Change::Write { at: size(record.number), bytes: record.rest }),
             Op::Truncate => self.change(key, Change::Truncate(size(record.number))),
             Op::Extend => self.change(key, Change::Extend(size(record.number))),
-            Op::Sync => self.sync(key),
+            Op::Sync => self.sync(key, record.number == 1),
             Op::Rename => {
                 let to = std::str::from_utf8(record.rest).unwrap();
                 assert_eq!(parent(record.name), parent(to), "a rename from folder to folder is not modelled");
@@ -218,7 +219,7 @@ impl<'l> Disk<'l> {
         }
     }
 
-    fn sync(&mut self, key: (u32, u64)) {
+    fn sync(&mut self, key: (u32, u64), data_only: bool) {
         let target = self.open[&key];
         if self.mistake.is_some_and(|mistake| mistake.forgets(&target)) {
             return;
@@ -227,6 +228,9 @@ impl<'l> Disk<'l> {
             Target::File { file, .. } => {
                 let File { durable, pending, .. } = &mut self.files[file];
                 pending.drain(..).for_each(|change| change.apply(durable));
+                if data_only {
+                    return;
+                }
             }
             Target::Folder(name) => {
                 let (now, later) = std::mem::take(&mut self.strict.pending)
@@ -237,6 +241,7 @@ impl<'l> Disk<'l> {
             }
             Target::Foreign => return,
         }
+        // The entries of a folder are its data: either sync makes them durable.
         let Folders { durable, pending } = &mut self.journal;
         pending.drain(..).for_each(|naming| naming.apply(durable));
     }

@@ -108,7 +108,7 @@ fn text(value: &Value) -> String {
 
 /// Of what the store holds.
 pub fn stored(view: &VisitView) -> Facts {
-    let VisitView { visit, customer, consents, scans, comparisons } = view;
+    let VisitView { visit, customer, consents, scans, comparisons, pairs: _ } = view;
     let mut facts = Facts::new();
     let mut fact = |key: String, value: String| drop(facts.insert(key, value));
     fact(format!("visit/{}", visit.id), visit.station.clone());

@@ -1,13 +1,14 @@
 //! Mistakes put right: struck out, restored, moved, through to HQ; nothing measured is deleted.
 
-use crate::salon::{NAME, Salon, person, say, why};
+use crate::salon::{NAME, Salon, metric, person, say, why};
 use skinlink::{
     clock,
     domain::{
         CustomerId, ReadingId, Region,
         capture::Format,
         consent::Purpose,
-        scan::{Phase, ScanState},
+        reading::Reading,
+        scan::{Phase, ScanState, Step},
         visit::VisitState,
     },
     store::{StoreError, Thing},
@@ -65,6 +66,44 @@ async fn a_reading_measured_anew_keeps_its_place() {
     assert!(matches!(both, Err(StoreError::Refused(_))), "{both:?}");
     let readings = salon.store.scan_view(scan).await.unwrap().readings;
     assert_eq!(readings.iter().map(|entry| entry.voided).collect::<Vec<_>>(), [true, false]);
+}
+
+/// The probe was on the nose while the plan said forehead: once the scan had ended, nothing could set that right.
+#[tokio::test]
+async fn readings_of_two_regions_change_places_and_hq_hears_of_it() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::ShareNumbers, true).await;
+    let visit = salon.visit().await;
+    let step = |region| Step { metric: metric("moisture"), region, repeats: 3 };
+    let plan = [Region::Forehead, Region::Nose, Region::Chin].map(step).to_vec();
+    let scan = salon.store.begin_scan(visit, None, Phase::Before, plan).await.unwrap().id;
+    let forehead = salon.reading(scan, Region::Forehead).await.id;
+    salon.reading(scan, Region::Nose).await;
+    let running = salon.store.move_reading(forehead, Region::Nose, why()).await;
+    assert!(matches!(running, Err(StoreError::WrongState { .. })), "its chair measures again instead: {running:?}");
+    salon.store.set_scan_state(scan, ScanState::Finished).await.unwrap();
+    for elsewhere in [Region::Forehead, Region::Lips] {
+        let refused = salon.store.move_reading(forehead, elsewhere, why()).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{elsewhere}: {refused:?}");
+    }
+    let version = salon.store.visit(visit).await.unwrap().version;
+    salon.store.move_reading(forehead, Region::Nose, why()).await.unwrap();
+    assert!(salon.store.visit(visit).await.unwrap().version > version);
+    assert_eq!((salon.count("voided.v1").await, salon.count("reading.v1").await), (2, 4));
+    let standing = async || {
+        let readings = salon.store.scan_view(scan).await.unwrap().readings;
+        readings.into_iter().filter(|one| !one.voided).map(|one| one.item).collect::<Vec<_>>()
+    };
+    let regions = |readings: &[Reading]| readings.iter().map(|one| one.region).collect::<Vec<_>>();
+    let swapped = standing().await;
+    assert_eq!(regions(&swapped), [Region::Nose, Region::Forehead]);
+    assert!(swapped.iter().all(|reading| reading.repeats.len() == 3), "with all their values");
+    // To a place where nothing stands; and what was struck out is moved no more.
+    salon.store.move_reading(swapped[0].id, Region::Chin, why()).await.unwrap();
+    assert_eq!(regions(&standing().await), [Region::Forehead, Region::Chin]);
+    let twice = salon.store.move_reading(forehead, Region::Nose, why()).await;
+    assert!(matches!(twice, Err(StoreError::WrongState { .. })), "{twice:?}");
+    assert!(salon.store.verify_audit().await.unwrap().is_ok());
 }
 
 /// The before scan was measured with the previous customer's visit still open.
@@ -132,7 +171,7 @@ async fn what_does_not_exist_is_named_and_nothing_changes() {
         salon.store.reassign_visit(visit, None, nobody, why()).await.unwrap_err(),
         salon.store.open_visit(nobody, "chair-9".to_owned(), "staff-1".to_owned()).await.unwrap_err(),
         salon.store.erase_customer(nobody, "staff-1".to_owned(), "asked".to_owned()).await.unwrap_err(),
-        salon.store.join_customers(salon.customer, nobody, "staff-1".to_owned()).await.unwrap_err(),
+        salon.store.join_customers(salon.customer, nobody, None, "staff-1".to_owned()).await.unwrap_err(),
     ];
     for answer in answers {
         assert!(matches!(answer, StoreError::NotFound { .. }), "{answer:?}");

@@ -9,12 +9,16 @@ use skinlink::{
 };
 use std::{
     env, fs,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 use tempfile::TempDir;
 
 const FOLDER: &str = "SKINLINK_FAIL_FOLDER";
+
+/// Set: the process is killed as soon as a photograph is refused.
+const DIES: &str = "SKINLINK_FAIL_DIES";
 
 /// Far more calls than the story makes.
 const NEVER: u32 = 5_000;
@@ -38,10 +42,12 @@ fn library() -> PathBuf {
 /// What the story below said on a disk whose call `at` fails with `with`.
 struct Told {
     failed: bool,
+    /// The call that failed was one on the database's log.
+    on_log: bool,
     said: String,
 }
 
-fn tell(folder: &Path, library: &Path, at: u32, with: i32) -> Told {
+fn tell(folder: &Path, library: &Path, at: u32, with: i32, dies: bool) -> Told {
     let told = Command::new("timeout")
         .arg("60")
         .arg(env::current_exe().unwrap())
@@ -50,32 +56,62 @@ fn tell(folder: &Path, library: &Path, at: u32, with: i32) -> Told {
         .env(FOLDER, folder)
         .env("SKINLINK_FAIL_AT", at.to_string())
         .env("SKINLINK_FAIL_WITH", with.to_string())
+        .env(DIES, if dies { "1" } else { "" })
         .output()
         .unwrap();
     let (said, heard) = (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
-    assert!(told.status.success(), "call {at}, error {with}: {said}{heard}");
-    Told { failed: heard.contains(&format!("call {at} on ")), said: said.into_owned() }
+    let died = dies && told.status.signal() == Some(nix::libc::SIGKILL);
+    assert!(told.status.success() || died, "call {at}, error {with}: {said}{heard}");
+    let failed = heard.lines().find(|line| line.contains(&format!("call {at} on ")));
+    let on_log = failed.is_some_and(|line| line.contains("skinlink.db-wal"));
+    Told { failed: failed.is_some(), on_log, said: said.into_owned() }
 }
 
 #[tokio::test]
 async fn whichever_call_fails_what_was_confirmed_is_there_once() {
     let library = library();
-    let (mut walked, mut refused) = (0, 0);
+    let (mut walked, mut refused, mut killed, mut stood) = (0, 0, 0, 0);
     for at in 1..NEVER {
         let folder = TempDir::new().unwrap();
         // One error a call keeps this short; a few calls on, the same kind of call meets the other.
         let with = if at % 2 == 0 { nix::libc::ENOSPC } else { nix::libc::EIO };
-        let Told { failed, said } = tell(folder.path(), &library, at, with);
+        let Told { failed, on_log, said } = tell(folder.path(), &library, at, with, false);
         refused += said.lines().filter(|line| line.starts_with("refused")).count();
         holds(&folder, &said, at).await;
+        if on_log && said.contains("refused a capture") {
+            killed += 1;
+            stood += refused_and_killed(&library, at, with).await;
+        }
         if !failed {
             println!("{walked} calls failed, one at a time; {refused} changes were refused");
+            println!(
+                "{killed} times killed behind a commit of a photograph that failed; {stood} of those stood after all"
+            );
             assert!(walked > 50 && refused > 10, "{walked} calls, {refused} refused");
+            assert!(stood > 0, "no commit that failed stood after all: the story is of nothing any more");
             return;
         }
         walked += 1;
     }
     panic!("the story makes more than {NEVER} calls");
+}
+
+/// The story of a commit whose sync failed: all of it lies in the log. The photograph's file was removed as being nobody's, the
+/// process was killed, and the next start read the commit from the log: a record of a photograph that is nowhere. How many
+/// photographs are recorded in that way.
+async fn refused_and_killed(library: &Path, at: u32, with: i32) -> usize {
+    let folder = TempDir::new().unwrap();
+    let Told { said, .. } = tell(folder.path(), library, at, with, true);
+    holds(&folder, &said, at).await;
+    let store = open(&folder);
+    let scan: ScanId = after(&said, "scan ").next().unwrap().parse().unwrap();
+    let captures = store.scan_view(scan).await.unwrap().captures;
+    for capture in &captures {
+        let bytes = store.capture_bytes(capture.item.id).await;
+        assert!(bytes.is_ok_and(|bytes| bytes == picture()), "call {at}: a record names a photograph that is nowhere");
+    }
+    assert!(store.close(LIMIT).await);
+    captures.len()
 }
 
 /// Opened on a good disk again: everything that was confirmed is there once, nothing is damaged, numbers have no gap.
@@ -123,7 +159,12 @@ async fn told_on_a_failing_disk() {
     }
     match salon.store.save_capture(new_capture(scan), picture()).await {
         Ok(capture) => println!("kept capture {}", capture.id),
-        Err(fault) => println!("refused a capture: {fault}"),
+        Err(fault) => {
+            println!("refused a capture: {fault}");
+            if env::var(DIES).is_ok_and(|dies| !dies.is_empty()) {
+                nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL).unwrap();
+            }
+        }
     }
     // One fault that has passed stops nobody: what is refused now is kept at the next try.
     let last = new_repeat(Some(scan), "36.0", Some(9));

@@ -173,3 +173,30 @@ async fn a_log_whose_marks_cannot_be_read_is_played_in() {
     assert_eq!(values(&store, scan).await.len(), 20);
     assert!(store.close(LIMIT).await, "the store closes in time");
 }
+
+/// A backup was put back, its first start moved the other database's log away, and the power failed: the next start saw no log, took the
+/// file for its own, and gave numbers a second time under which headquarters holds something else.
+#[tokio::test]
+async fn a_restored_file_is_known_when_its_log_was_moved_away_already() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::Measure, true).await;
+    let scan = salon.scan(salon.visit().await).await;
+    let (data, kept) = (salon.data(), salon.folder.path().join("kept.db"));
+    let Salon { folder, store, .. } = salon;
+    assert!(store.close(LIMIT).await, "the store closes in time");
+    fs::copy(file(&data, ""), &kept).unwrap();
+    let store = open(&folder);
+    measure(&store, scan, "41.0", 60).await;
+    let epoch = store.epoch().await.unwrap();
+    assert!(store.close(LIMIT).await, "the store closes in time");
+    fs::copy(&kept, file(&data, "")).unwrap();
+    let _ = fs::remove_file(file(&data, "-wal"));
+    let store = open(&folder);
+    assert!(values(&store, scan).await.is_empty(), "as the backup has it");
+    assert_ne!(store.epoch().await.unwrap(), epoch, "numbers are not given a second time");
+    let again = store.epoch().await.unwrap();
+    assert!(store.close(LIMIT).await, "the store closes in time");
+    let store = open(&folder);
+    assert_eq!(store.epoch().await.unwrap(), again, "and that was once");
+    assert!(store.close(LIMIT).await, "the store closes in time");
+}

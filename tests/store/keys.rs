@@ -94,3 +94,34 @@ async fn nothing_on_disk_is_readable_without_the_key() {
         assert!(plain.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get::<_, i64>(0)).is_err());
     }
 }
+
+/// Opens eight stores at one moment; the test below does so in processes where nothing was opened before.
+#[test]
+#[ignore = "the child of the test below"]
+fn child() {
+    let folders: Vec<TempDir> = (0..8).map(|_| TempDir::new().unwrap()).collect();
+    let together = std::sync::Barrier::new(folders.len());
+    std::thread::scope(|scope| {
+        for folder in &folders {
+            let together = &together;
+            scope.spawn(move || {
+                let data = folder.path().to_owned();
+                let key = StoreKey::load_or_create(&data.join("store.key"), &data).unwrap();
+                let options = skinlink::store::Options { key, data, source: String::new(), min_free: 0, readers: 1 };
+                together.wait();
+                Store::open(options).unwrap();
+            });
+        }
+    });
+}
+
+/// Two threads opened the first databases of their process: one of them was told of a missing key, because SQLite calls itself ready a
+/// moment before its cipher is.
+#[test]
+fn the_first_databases_of_a_process_may_be_opened_at_one_moment() {
+    for _ in 0..12 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let ended = child.args(["--exact", "keys::child", "--ignored", "--quiet"]).output().unwrap();
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    }
+}

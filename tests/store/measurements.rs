@@ -45,7 +45,7 @@ async fn a_batch_becomes_one_event_each_in_order_and_without_gaps() {
     let batch: Vec<_> = (0..500).map(|counter| climate(counter, "22.40", false)).collect();
     assert_eq!(salon.store.record_measurements(batch.into()).await.unwrap(), 0);
     assert_eq!(salon.store.record_measurements(Arc::default()).await.unwrap(), 0);
-    salon.store.set_steps(visit, None, vec!["after".to_owned()]).await.unwrap();
+    salon.store.set_steps(visit, None, vec!["after".to_owned()], "staff-1".to_owned()).await.unwrap();
     let events = salon.events().await;
     assert_eq!(events.len() as u64, before + 501);
     for (at, event) in events.iter().enumerate() {

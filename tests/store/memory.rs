@@ -60,6 +60,6 @@ async fn a_new_epoch_takes_its_events_along_and_leaves_none_under_the_old() {
     salon.store.new_epoch(None).await.unwrap();
     assert_eq!(salon.store.range(old, 1, last, usize::MAX, usize::MAX).await.unwrap(), []);
     memory_and_database_agree(&salon.store).await;
-    salon.store.set_steps(visit, None, vec!["peeling".to_owned()]).await.unwrap();
+    salon.store.set_steps(visit, None, vec!["peeling".to_owned()], "staff-1".to_owned()).await.unwrap();
     memory_and_database_agree(&salon.store).await;
 }

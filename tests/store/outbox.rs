@@ -1,9 +1,12 @@
 //! Events on their way to HQ: drawn without gaps, kept until acknowledged, told again when asked.
 
-use crate::salon::{LIMIT, Salon, events};
+use crate::{
+    faults::keyed,
+    salon::{LIMIT, Salon, events},
+};
 use skinlink::{
     clock,
-    domain::{Epoch, Timestamp},
+    domain::{Epoch, Timestamp, consent::Purpose},
     store::Store,
 };
 use std::fs;
@@ -14,7 +17,7 @@ async fn ten() -> Salon {
     let visit = salon.visit().await;
     salon.scan(visit).await;
     for n in 0..8 {
-        salon.store.set_steps(visit, None, vec![format!("step {n}")]).await.unwrap();
+        salon.store.set_steps(visit, None, vec![format!("step {n}")], "staff-1".to_owned()).await.unwrap();
     }
     assert_eq!(salon.store.last_seq().await.unwrap(), 10);
     salon
@@ -71,12 +74,31 @@ async fn pruning_leaves_no_holes_and_nothing_unacknowledged_goes() {
     assert_eq!((store.oldest_kept().await.unwrap(), store.last_seq().await.unwrap()), (11, 10));
 }
 
+/// Headquarters' word ends the epoch between the moving and the pruning: what is to move had been acknowledged long ago, and was
+/// removed before it was told again.
+#[tokio::test]
+async fn an_epoch_that_ends_behind_the_pruning_keeps_what_is_to_move() {
+    let salon = ten().await;
+    salon.store.acknowledge(salon.store.epoch().await.unwrap(), 10, Vec::new()).await.unwrap();
+    // As an epoch that begins again from 3 is written; but nobody has told the store that something is to move.
+    let ended = "BEGIN IMMEDIATE;
+        INSERT INTO epochs (n, epoch, last_seq, acknowledged_upto, pruned_upto) SELECT n + 1, randomblob(16), 8, 0, 0 FROM epochs;
+        INSERT INTO moved (epoch, first, last) SELECT min(n), 3, 10 FROM epochs;
+        UPDATE epochs SET acknowledged_upto = 2 WHERE n = (SELECT min(n) FROM epochs);
+        COMMIT;";
+    keyed(&salon.data()).execute_batch(ended).unwrap();
+    let later = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + 31 * 86_400_000);
+    assert_eq!(salon.store.prune(later, 30).await.unwrap(), 0);
+    let salon = salon.reopened().await;
+    assert_eq!(waiting(&salon.store).await, (1..=8).collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn the_sequence_goes_on_without_gap_after_a_restart() {
     let salon = ten().await.reopened().await;
     let visit = salon.store.open_visits().await.unwrap()[0].id;
     assert_eq!(*salon.store.outbox_changed().borrow(), 10);
-    salon.store.set_steps(visit, None, Vec::new()).await.unwrap();
+    salon.store.set_steps(visit, None, Vec::new(), "staff-1".to_owned()).await.unwrap();
     assert_eq!(events(&salon.store).await.len(), 11);
 }
 
@@ -88,7 +110,7 @@ async fn whoever_sends_wakes_when_there_is_something() {
     salon.repeat(None, "35.0", None).await;
     assert!(!changed.has_changed().unwrap(), "a value in the tray is nothing for HQ yet");
     let visit = salon.store.open_visits().await.unwrap()[0].id;
-    salon.store.set_steps(visit, None, Vec::new()).await.unwrap();
+    salon.store.set_steps(visit, None, Vec::new(), "staff-1".to_owned()).await.unwrap();
     tokio::time::timeout(LIMIT, changed.changed()).await.expect("woken in time").unwrap();
     assert_eq!(*changed.borrow(), 11);
 }
@@ -106,7 +128,7 @@ async fn a_store_restored_from_a_backup_starts_a_new_epoch_without_losing_what_w
     salon.store.back_up(backup.clone()).await.unwrap();
     assert_eq!(salon.store.epoch().await.unwrap(), old, "the original goes on as it was");
     let visit = salon.store.open_visits().await.unwrap()[0].id;
-    salon.store.set_steps(visit, None, vec!["lost with the disk".to_owned()]).await.unwrap();
+    salon.store.set_steps(visit, None, vec!["lost with the disk".to_owned()], "staff-1".to_owned()).await.unwrap();
 
     let Salon { folder, store, customer } = salon;
     assert!(store.close(LIMIT).await);
@@ -147,6 +169,83 @@ async fn a_conflict_tells_everything_from_there_on_again_acknowledged_or_not() {
     let again: Vec<String> = salon.events().await.into_iter().map(|event| event.id).collect();
     assert_eq!(again, ids[2..]);
     assert_eq!(waiting(&salon.store).await, (1..=8).collect::<Vec<_>>());
+}
+
+/// Rows of the outbox by the number of their epoch, as they lie in the file.
+fn rows_by_epoch(data: &std::path::Path) -> Vec<(i64, u64)> {
+    let conn = rusqlite::Connection::open(data.join("skinlink.db")).unwrap();
+    let key = fs::read_to_string(data.join("store.key")).unwrap();
+    conn.execute_batch(&format!("PRAGMA key = \"x'{}'\"; PRAGMA query_only = ON;", key.trim())).unwrap();
+    let mut select = conn.prepare("SELECT place >> 40, count(*) FROM outbox GROUP BY 1 ORDER BY 1").unwrap();
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+/// What waits, with two thousand measurements that nobody is asked about.
+async fn two_thousand() -> Salon {
+    let salon = ten().await;
+    for batch in 0..4 {
+        let some = (1..=500).map(|n| crate::measurements::climate(batch * 500 + n, "22.40", false)).collect::<Vec<_>>();
+        salon.store.record_measurements(some.into()).await.unwrap();
+    }
+    salon
+}
+
+/// The story of a store with a month's backlog that was restored: all of it was renumbered in one transaction, for which every
+/// device and page had to wait. Now the numbers are given at once and the rows follow in parts.
+#[tokio::test]
+async fn a_new_epoch_moves_its_backlog_in_parts_in_order_and_goes_on_after_a_stop() {
+    let salon = two_thousand().await;
+    let ids: Vec<String> = salon.events().await.into_iter().map(|event| event.id).collect();
+    let count = ids.len() as u64;
+    salon.store.new_epoch(None).await.unwrap();
+    let moved =
+        |salon: &Salon, n: i64| rows_by_epoch(&salon.data()).iter().find(|(at, _)| *at == n).map_or(0, |(_, c)| *c);
+    assert!(moved(&salon, 2) <= 500, "{} rows were moved in one change", moved(&salon, 2));
+    assert_eq!(salon.store.last_seq().await.unwrap(), count, "all have their numbers");
+
+    // What comes now stands behind them, and is there at once.
+    salon.say(Purpose::DeliverReport, true).await;
+    let live = count + 1;
+    let epoch = salon.store.epoch().await.unwrap();
+    assert_eq!(salon.store.range(epoch, live, live, 1, usize::MAX).await.unwrap().len(), 1);
+    // Someone asks in the middle: those are moved first, and nothing else.
+    let middle = salon.store.range(epoch, 1_001, 1_100, 100, usize::MAX).await.unwrap();
+    assert_eq!(middle.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1_001..=1_100).collect::<Vec<_>>());
+    assert!(moved(&salon, 1) > 1_000, "the rest waits where it was");
+    assert_eq!(salon.store.backlog().await.unwrap().events, live);
+
+    // Stopped here, and restored once more before it was done: what moved twice is told under its last number.
+    let salon = salon.reopened().await;
+    salon.store.new_epoch(None).await.unwrap();
+    let salon = salon.reopened().await;
+    let after = salon.events().await;
+    assert_eq!(after.len() as u64, live);
+    let epoch = salon.store.epoch().await.unwrap().to_string();
+    for (event, id) in after.iter().zip(&ids) {
+        assert_eq!((&event.id, &event.epoch), (id, &epoch));
+    }
+    assert_eq!(after.last().unwrap().kind, "com.skinlink.consent.v1");
+    // Once somebody looks after the house, all of it is settled.
+    let later = Timestamp::from_unix_ms(clock::now().wall.unix_ms());
+    salon.store.prune(later, 30).await.unwrap();
+    assert_eq!(rows_by_epoch(&salon.data()), [(3, live)]);
+}
+
+/// She takes her consent back while what was measured still waits under its old number: it is not told under the new one either,
+/// and told again when she agrees once more.
+#[tokio::test]
+async fn a_withdrawal_reaches_what_is_still_to_move() {
+    let salon = Salon::new().await;
+    salon.say(Purpose::ShareNumbers, true).await;
+    let scan = salon.scan(salon.visit().await).await;
+    salon.reading(scan, skinlink::domain::Region::Forehead).await;
+    salon.store.new_epoch(None).await.unwrap();
+    salon.say(Purpose::ShareNumbers, false).await;
+    let kinds = salon.kinds().await;
+    assert!(!kinds.contains(&"reading.v1".to_owned()) && kinds.contains(&"redacted.v1".to_owned()), "{kinds:?}");
+    salon.say(Purpose::ShareNumbers, true).await;
+    assert_eq!(salon.count("reading.v1").await, 1);
 }
 
 /// One event is no event any more (a page of the disk went bad, a bug): nothing that concerns the others may fail on it.

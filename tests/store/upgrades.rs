@@ -7,7 +7,7 @@ use crate::{
 };
 use rusqlite::{Connection, types::ValueRef};
 use skinlink::{
-    domain::{CustomerId, VisitId, consent::Purpose},
+    domain::{CustomerId, Timestamp, VisitId, Zone, consent::Purpose, follow_up::Kind},
     store::{DATABASE, OpenError, SCHEMA_VERSION, Store},
 };
 use std::{fmt::Write, fs, path::Path};
@@ -104,6 +104,61 @@ async fn what_devices_still_waited_for_is_known_after_the_upgrade() {
     assert_eq!(store.record_measurements(measured(5)).await.unwrap(), 0, "6 came after the old 5");
     assert_eq!(store.last_seq().await.unwrap(), before + 1);
     assert!(store.record_repeat(new_repeat(None, "36.1", Some(4))).await.unwrap().again);
+}
+
+/// Since schema 11 a course counts from the day it was set; one that was set before counts every visit, as it did.
+#[tokio::test]
+async fn a_course_from_before_counts_as_it_did() {
+    let folder = frozen("");
+    let store = open(&folder);
+    let customer = CUSTOMER.parse::<CustomerId>().unwrap();
+    let seen = store.record(customer).await.unwrap();
+    assert_eq!(seen.card.course_since, None);
+    let since = Timestamp::from_unix_ms(1_795_400_000_000);
+    let set = move |_: &mut _, card: &mut skinlink::domain::card::Card| card.course_since = Some(since);
+    store.change_record(customer, seen.version, set, "staff-1".to_owned()).await.unwrap();
+    assert_eq!(store.card(customer).await.unwrap().course_since, Some(since));
+}
+
+/// A visit that was closed under a wall clock years ahead kept its photographs for years: its end came from that clock.
+#[tokio::test]
+async fn a_visit_closed_under_a_clock_that_ran_ahead_counts_from_the_upgrade() {
+    let reached = 1_795_400_000_000_i64;
+    let folder = frozen_as(
+        V4,
+        &format!(
+            "DELETE FROM retention_clock;
+             INSERT INTO retention_clock VALUES (1, {reached}, x'0000000000004000800000000000b007', 1);
+             UPDATE visits SET state = 'closed', closed_ms = {reached} + 86400000 * 3000;"
+        ),
+    );
+    assert!(open(&folder).close(LIMIT).await);
+    let ended = "SELECT ended_ms FROM visits";
+    let ended: i64 = keyed(&folder.path().join("data")).query_row(ended, [], |row| row.get(0)).unwrap();
+    assert_eq!(ended, reached);
+}
+
+/// Schema 12 lists what follows a visit: those that ended before the upgrade are on it too.
+#[tokio::test]
+async fn what_follows_old_visits_is_known_after_the_upgrade() {
+    let ended = 1_795_400_000_000_i64;
+    for text in [V1, V4] {
+        let folder = frozen_as(
+            text,
+            &format!(
+                "UPDATE visits SET state = 'closed', closed_boot = boot, closed_ns = ns, closed_clock = clock,
+             closed_ms = {ended};"
+            ),
+        );
+        let store = open(&folder);
+        let at = Timestamp::from_unix_ms;
+        let today = Zone::UTC.day(at(ended));
+        let found = store.ended_visits(at(ended - 1), at(ended + 1), today).await.unwrap();
+        assert!(!found.is_empty() && found.iter().all(|one| one.ended.done.is_empty()), "{found:?}");
+        store.follow_up(found[0].visit, Kind::Care, true, "b-07".to_owned()).await.unwrap();
+        let found = store.ended_visits(at(ended), at(ended + 1), today).await.unwrap();
+        assert_eq!(found[0].ended.done, [Kind::Care]);
+    }
 }
 
 /// Whoever changes an old step instead of adding one is caught here: old databases would lack what new ones have.

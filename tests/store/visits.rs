@@ -49,7 +49,7 @@ async fn a_whole_visit_reads_back_as_it_was_recorded_also_after_a_restart() {
         }],
     };
     salon.store.save_comparison(comparison.clone()).await.unwrap();
-    salon.store.set_steps(visit, None, vec!["deep cleansing".to_owned()]).await.unwrap();
+    salon.store.set_steps(visit, None, vec!["deep cleansing".to_owned()], "staff-1".to_owned()).await.unwrap();
 
     let salon = salon.reopened().await;
     let view = salon.store.visit_view(visit).await.unwrap();
@@ -73,8 +73,8 @@ async fn of_two_who_change_a_visit_at_once_the_second_sees_the_first() {
     let salon = Salon::new().await;
     let visit = salon.visit().await;
     let seen = salon.store.visit(visit).await.unwrap().version;
-    salon.store.set_steps(visit, Some(seen), vec!["mask".to_owned()]).await.unwrap();
-    let refused = salon.store.set_steps(visit, Some(seen), vec!["peeling".to_owned()]).await;
+    salon.store.set_steps(visit, Some(seen), vec!["mask".to_owned()], "staff-1".to_owned()).await.unwrap();
+    let refused = salon.store.set_steps(visit, Some(seen), vec!["peeling".to_owned()], "staff-1".to_owned()).await;
     let Err(StoreError::Conflict(current)) = refused else { panic!("expected a conflict, got {refused:?}") };
     assert_eq!(current.steps, ["mask"]);
     assert_eq!(current.version, seen + 1);
@@ -82,7 +82,7 @@ async fn of_two_who_change_a_visit_at_once_the_second_sees_the_first() {
     assert!(matches!(scan, Err(StoreError::Conflict(_))), "{scan:?}");
     let closed = salon.store.close_visit(visit, Some(current.version), "staff-1".to_owned()).await.unwrap();
     assert_eq!(closed.state, VisitState::Closed);
-    let late = salon.store.set_steps(visit, None, Vec::new()).await;
+    let late = salon.store.set_steps(visit, None, Vec::new(), "staff-1".to_owned()).await;
     assert!(matches!(late, Err(StoreError::WrongState { .. })), "{late:?}");
 }
 
@@ -234,12 +234,12 @@ async fn two_ids_of_one_person_share_visits_and_the_last_word() {
     salon.visit().await;
     salon.store.open_visit(twin, "chair-2".to_owned(), "staff-1".to_owned()).await.unwrap();
     salon.say(Purpose::ShareNumbers, true).await;
-    salon.store.join_customers(salon.customer, twin, "staff-1".to_owned()).await.unwrap();
+    salon.store.join_customers(salon.customer, twin, None, "staff-1".to_owned()).await.unwrap();
     assert_eq!(salon.store.visits_of(twin).await.unwrap().len(), 2);
     assert!(salon.store.consents(twin).await.unwrap()[&Purpose::ShareNumbers].given);
     assert_eq!(salon.store.find_customers("Wei".to_owned(), 10).await.unwrap().len(), 1);
     assert_eq!(salon.count("alias.v1").await, 1);
-    let again = salon.store.join_customers(twin, salon.customer, "staff-1".to_owned()).await;
+    let again = salon.store.join_customers(twin, salon.customer, None, "staff-1".to_owned()).await;
     assert!(matches!(again, Err(StoreError::Refused(_))), "{again:?}");
 }
 
@@ -252,4 +252,51 @@ async fn closing_waits_for_the_last_handle_and_says_so() {
     assert!(other.open_visits().await.unwrap().is_empty());
     assert!(other.close(LIMIT).await);
     open(&folder);
+}
+
+/// Headquarters knew that a visit was closed, and nothing of what was asked, done and said in it.
+#[tokio::test]
+async fn the_service_sheet_goes_up_when_a_visit_is_closed_and_only_while_numbers_are_shared() {
+    use skinlink::{domain::sheet::Sheet, sync::payload};
+    let sheet = || Sheet {
+        skin_state: "tight".to_owned(),
+        wishes: "少用香味".to_owned(),
+        washed_min: Some(60),
+        stars: Some(5),
+        next_day: "2026-12-04".to_owned(),
+        ..Sheet::default()
+    };
+    for (agreed, written) in [(true, true), (false, true), (true, false)] {
+        let salon = Salon::new().await;
+        salon.say(Purpose::ShareNumbers, agreed).await;
+        let visit = salon.visit().await;
+        if written {
+            salon.store.write_sheet(visit, None, move |_| sheet(), "b-07".to_owned()).await.unwrap();
+            let steps = vec!["深层清洁".to_owned(), "补水".to_owned()];
+            salon.store.set_steps(visit, None, steps, "b-02".to_owned()).await.unwrap();
+        }
+        assert_eq!(salon.count("sheet.v1").await, 0, "nothing while it is being written");
+        salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
+        let told: Vec<payload::ServiceSheet> = salon
+            .events()
+            .await
+            .iter()
+            .filter(|event| event.kind.ends_with("sheet.v1"))
+            .map(|event| serde_json::from_str(event.data.get()).unwrap())
+            .collect();
+        assert_eq!(told.len(), usize::from(agreed && written), "agreed {agreed}, written {written}");
+        if let [told] = &told[..] {
+            assert_eq!(
+                (told.visit.as_str(), told.stars, told.washed_min),
+                (visit.to_string().as_str(), Some(5), Some(60))
+            );
+            let steps: Vec<(&str, &str)> = told.steps.iter().map(|s| (s.step.as_str(), s.staff.as_str())).collect();
+            assert_eq!(steps.len(), 2);
+            assert!(steps.contains(&("补水", "b-02")), "{steps:?}");
+            assert_eq!((told.staff.as_str(), told.next_day.as_str()), ("b-07", "2026-12-04"));
+            salon.say(Purpose::ShareNumbers, false).await;
+            assert_eq!(salon.count("sheet.v1").await, 0, "a withdrawal takes it back");
+            assert!(salon.count("redacted.v1").await > 0);
+        }
+    }
 }

@@ -37,6 +37,7 @@ pub fn settings() -> SyncSettings {
         about: watch::channel("{\"version\":\"test\"}".into()).1,
         version: "test".into(),
         uploader: None,
+        live: None,
     }
 }
 

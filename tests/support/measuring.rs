@@ -34,11 +34,11 @@ pub fn pores() -> PathBuf {
 
 /// The task that owns the inference process, on a real store with one photograph.
 pub struct Gateway {
-    _folder: TempDir,
+    folder: TempDir,
     pub store: Store,
     pub capture: CaptureId,
     pub handle: AnalysisHandle,
-    task: JoinHandle<()>,
+    pub task: JoinHandle<()>,
     pub stop: CancellationToken,
 }
 
@@ -123,7 +123,12 @@ impl Gateway {
         let stop = CancellationToken::new();
         let settings = Settings { worker, models: vec![pores()], metrics: house_metrics() };
         let task = tokio::spawn(run(settings, store.clone(), inbox, stop.clone()));
-        Self { _folder: folder, store, capture, handle, task, stop }
+        Self { folder, store, capture, handle, task, stop }
+    }
+
+    /// The store's folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
     }
 
     pub async fn scores(&self) -> usize {

@@ -2,7 +2,7 @@
 //! folder goes, when the pipe to it closes: also when the test program was killed. The server refuses to run as root, so root
 //! lends it the user `nobody`.
 
-use skinlink::hq::database::Place;
+use skinlink::hq::database::{Place, engine::Engine};
 use std::{
     fs,
     io::{BufRead as _, BufReader, Write as _},
@@ -16,6 +16,8 @@ use std::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
+    thread,
+    time::Duration,
 };
 
 /// One line a command on its standard input, one line an answer.
@@ -130,6 +132,19 @@ pub fn database() -> Place {
     static SHARED: OnceLock<Mutex<Server>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| Mutex::new(Server::start()));
     shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner).database()
+}
+
+/// Waits until so many others wait for a lock in this database, or until `over`.
+pub fn until_they_wait(engine: &mut dyn Engine, others: i64, over: impl Fn() -> bool) {
+    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    for _ in 0..500 {
+        let waiting: i64 = engine.query(sql, &[]).expect("it answers")[0].get(0).expect("a number");
+        if waiting >= others || over() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    panic!("nobody waits");
 }
 
 /// Where the server's programs lie: the newest version that is installed.

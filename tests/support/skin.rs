@@ -64,6 +64,37 @@ impl Skin {
         Self { canvas }
     }
 
+    /// The same skin through a lens out of focus: three passes of a box of so many pixels to each side.
+    #[must_use]
+    pub fn out_of_focus(mut self, reach: usize) -> Self {
+        let [width, height] = SIZE;
+        for _ in 0..3 {
+            for (along, across, step, stride) in [(width, height, 1, width), (height, width, width, 1)] {
+                for line in 0..across {
+                    let at = |k: usize| line * stride + k * step;
+                    let was: Vec<f32> = (0..along).map(|k| self.canvas[at(k)]).collect();
+                    for k in 0..along {
+                        let near = &was[k.saturating_sub(reach)..(k + reach + 1).min(along)];
+                        self.canvas[at(k)] = near.iter().sum::<f32>() / near.len() as f32;
+                    }
+                }
+            }
+        }
+        self
+    }
+
+    /// The same skin under a band of cloth with a weave of its own, `rows` of the canvas high.
+    #[must_use]
+    pub fn covered(mut self, rows: std::ops::Range<usize>) -> Self {
+        let width = SIZE[0];
+        for row in rows {
+            for column in 0..width {
+                self.canvas[row * width + column] = 210.0 + if (row / 4 + column / 4) % 2 == 0 { 6.0 } else { -6.0 };
+            }
+        }
+        self
+    }
+
     /// PNG bytes of a picture of it.
     pub fn taken(&self, shot: Shot) -> Vec<u8> {
         let [width, height] = SIZE;

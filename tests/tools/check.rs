@@ -60,3 +60,40 @@ fn a_misspelt_protocol_is_answered_with_the_one_that_was_meant() {
     let found = table(&configuration(folder.path(), block));
     assert!(found.contains("did you mean derma-reference?"), "{found}");
 }
+
+/// The story of a pen whose protocol names a metric that the house's list lacks: its values lay in nobody's hands, and nothing said so.
+#[test]
+fn a_protocol_in_use_that_measures_what_the_house_does_not_know_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/metrics.toml")).unwrap();
+    let config = configuration(
+        folder.path(),
+        "[[device]]\nstation = \"chair-1\"\nprotocol = \"optris-ct\"\npath = \"/dev/null\"\n",
+    );
+    let row = |metrics: &str| {
+        fs::write(folder.path().join("metrics.toml"), metrics).unwrap();
+        let text = fs::read_to_string(&config).unwrap();
+        let ours = concat!(env!("CARGO_MANIFEST_DIR"), "/config/metrics.toml");
+        fs::write(&config, text.replace(ours, "metrics.toml")).unwrap();
+        table(&config).lines().find(|line| line.starts_with("protocol optris-ct ")).map(str::to_owned)
+    };
+    assert_eq!(row(&known), None);
+    let without = known.replace("id = \"temperature\"", "id = \"something-else\"");
+    let found = row(&without).expect("a row of its own");
+    assert!(found.contains("notice") && found.contains("measures temperature, which"), "{found}");
+}
+
+/// Behind a proxy that it was not told of the desk takes all customers for one, and one who guesses shuts all out.
+#[test]
+fn reports_that_only_a_proxy_can_reach_are_noticed_unless_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |more: &str| {
+        let block = format!("[report]\nlisten = \"127.0.0.1:0\"\n{more}");
+        let (_, table, _) = ended(&mut skinlink(&["check", "--config", &configuration(folder.path(), &block)]));
+        table
+    };
+    let found = row("");
+    assert!(found.contains("which no other machine reaches") && found.contains("set behind_proxy = true"), "{found}");
+    let found = row("behind_proxy = true\n");
+    assert!(found.contains("http://127.0.0.1:0") && !found.contains("no other machine"), "{found}");
+}

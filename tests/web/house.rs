@@ -7,12 +7,17 @@ use skinlink::{
     adapters::serial::SerialLink,
     analysis::regions::FaceRegions,
     clock, config,
+    desk::Press,
     domain::{
         EventId, Region,
         capture::View,
+        follow_up::Calendar,
+        look::Look,
         metric::{Label, Metric, MetricId},
         plan,
         scan::Phase,
+        suggestion::Rule,
+        treatment::Treatment,
     },
     ports::{LinkError, Opened},
     protocol::Spec,
@@ -26,7 +31,12 @@ use skinlink::{
         observation,
         station::{self, Fitted, Settings},
     },
-    web::{self, About, AppState, Guide, Headquarters, Links},
+    web::{
+        self, About, AppState, Guide, Headquarters, Links,
+        folder::{self, Source},
+        mirror,
+        trust::Trust,
+    },
 };
 use std::{
     future::Future,
@@ -57,6 +67,35 @@ pub struct Wanted {
     pub faults: Faults,
     /// 0: any free port.
     pub port: u16,
+    /// What tablets are asked to trust; none where the LAN is not served.
+    pub trust: Option<Trust>,
+    /// Whether photographs are measured, by the inference process and the project's own model.
+    pub analysis: bool,
+    /// A folder of photographs at the chair: micrometres a pixel of a contact scope, 0 for a camera that sees the face.
+    pub watched: Option<f64>,
+    /// Where telephones in the store reach its own reports.
+    pub reports_at: Option<&'static str>,
+    /// What is photographed.
+    pub views: Vec<View>,
+    /// A contact scope at the chair: micrometres a pixel.
+    pub scope: Option<f64>,
+    /// How full the analyser's battery is, in percent.
+    pub battery: u8,
+    /// Free bytes below which no photograph is kept.
+    pub min_free: u64,
+    /// How long a chair may be silent before its mirror rests.
+    pub quiet: Duration,
+}
+
+impl Wanted {
+    fn folders(&self, building: &Path) -> Arc<[Source]> {
+        let source = |um: f64| Source {
+            station: CHAIR.to_owned(),
+            folder: building.join("photos"),
+            um_per_px: Some(um).filter(|um| *um > 0.0),
+        };
+        self.watched.map(source).into_iter().collect()
+    }
 }
 
 impl Default for Wanted {
@@ -69,6 +108,15 @@ impl Default for Wanted {
             measuring: Duration::from_millis(20),
             faults: Faults::NONE,
             port: 0,
+            trust: None,
+            analysis: false,
+            watched: None,
+            reports_at: None,
+            views: vec![View::Front, View::Left, View::Right],
+            scope: None,
+            battery: 87,
+            min_free: 1 << 20,
+            quiet: mirror::board::QUIET,
         }
     }
 }
@@ -106,6 +154,23 @@ fn read(path: impl AsRef<Path>) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
+/// Clocks by which it is about noon whenever a test runs: no day of the salon ends in the middle of a story.
+pub fn calendar() -> Calendar {
+    let hour = clock::now().wall.unix_ms().rem_euclid(86_400_000) / 3_600_000;
+    let rule = format!("NOON{:+}", hour - 12);
+    Calendar::new(rule.parse().expect("a rule of clocks"), Vec::new())
+}
+
+fn suggestions(metrics: &[Metric]) -> Arc<[Rule]> {
+    let text = read("config/suggestions.toml");
+    config::suggestions::parse(&text, "suggestions.toml", metrics).unwrap_or_else(|e| panic!("{e}")).into()
+}
+
+fn treatments() -> Arc<[Treatment]> {
+    let text = read("config/treatments.toml");
+    config::treatments::parse(&text, "treatments.toml").unwrap_or_else(|e| panic!("{e}")).into()
+}
+
 pub fn metrics() -> Arc<[Metric]> {
     config::metrics::parse(&read("config/metrics.toml"), "metrics.toml").unwrap_or_else(|e| panic!("{e}")).into()
 }
@@ -114,12 +179,35 @@ pub fn metric(id: &str) -> MetricId {
     MetricId::new(id).expect("a metric's name")
 }
 
+/// The inference process as the gateway starts it.
+fn measures(metrics: &[Metric]) -> analysis::Settings {
+    let onnxruntime = std::env::var_os("SKINLINK_ONNXRUNTIME")
+        .map_or_else(|| root().join("target/onnxruntime/libonnxruntime.so.1.28.0"), PathBuf::from);
+    assert!(onnxruntime.exists(), "{}: run `make setup`", onnxruntime.display());
+    let worker = analysis::Recipe {
+        // Unknown to the example that shares this house; it measures no photographs.
+        program: option_env!("CARGO_BIN_EXE_skinlink").unwrap_or("skinlink").into(),
+        onnxruntime,
+        memory_mib: 3072,
+        regions: read("config/face-regions.toml"),
+        gates: String::new(),
+        cameras: String::new(),
+        deadline: Duration::from_secs(120),
+    };
+    analysis::Settings { worker, models: vec![root().join("models/pores-dog")], metrics: metrics.to_vec() }
+}
+
 impl Building {
     pub fn new(wanted: Wanted) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let text = read("firmware-protocols/derma-reference/protocol.toml");
         let spec = Arc::new(Spec::parse("derma-reference", &text).unwrap_or_else(|faults| panic!("{faults}")));
-        let setup = Setup { truth: wanted.truth.clone(), measuring: wanted.measuring, ..Setup::new(SERIAL, 7) };
+        let setup = Setup {
+            truth: wanted.truth.clone(),
+            measuring: wanted.measuring,
+            battery: wanted.battery,
+            ..Setup::new(SERIAL, 7)
+        };
         let device = SimDevice::new(Arc::clone(&spec), setup, tokio::time::Instant::now().into_std());
         let (analyser, simulated) = Simulated::new(device, Wire::new(wanted.faults, 11), Wire::new(wanted.faults, 12));
         let (stop, name) = (CancellationToken::new(), folder.path().join("analyser"));
@@ -135,7 +223,8 @@ impl Building {
         std::fs::create_dir_all(&data).expect("the data folder");
         let key = StoreKey::load_or_create(&data.join("store.key"), &data).expect("a store key");
         let source = "skinlink://sh-001/sh-001-g1".to_owned();
-        let store = Store::open(Options { data, key, source, min_free: 1 << 20, readers: 2 }).expect("the store opens");
+        let store = Store::open(Options { data, key, source, min_free: self.wanted.min_free, readers: 2 })
+            .expect("the store opens");
         let (stop, mut work) = (CancellationToken::new(), JoinSet::new());
         let (live, ring) = live::live(clock::mint(EventId::from_bits).to_string());
         work.spawn(ring.run());
@@ -175,6 +264,11 @@ impl Building {
         let (chair, task) = station::station(settings, store.clone(), live.clone(), vec![fitted], observations);
         work.spawn(async move { task.run().await.expect("the chair ends well") });
 
+        // Where nobody analyses, photographs are kept and say so.
+        let (measuring, inbox) = analysis::channel();
+        if self.wanted.analysis {
+            work.spawn(analysis::run(measures(&metrics), store.clone(), inbox, stop.clone()));
+        }
         let (hq, told_of_hq) = watch::channel(Headquarters { connection: "disabled", alarm: None });
         let faces = FaceRegions::parse(&read("config/face-regions.toml")).unwrap_or_else(|e| panic!("{e}"));
         let state = AppState {
@@ -183,22 +277,40 @@ impl Building {
             live: live.clone(),
             about: Arc::new(About {
                 version: "test".to_owned(),
+                look: Look::default(),
                 store_name: Label { zh: "清和肌研".to_owned(), en: "Qinghe Skin Studio".to_owned() },
+                suggestions: suggestions(&metrics),
+                treatments: treatments(),
                 metrics: Arc::clone(&metrics),
                 plan,
-                views: Guide::of(&faces, &[View::Front, View::Left, View::Right]),
+                views: Guide::of(&faces, &self.wanted.views),
                 faces: Arc::new(faces),
-                links: Some(Links { base: "https://reports.example".to_owned(), valid_days: 90 }),
+                links: Some(Links {
+                    public: Some("https://reports.example".to_owned()),
+                    local: self.wanted.reports_at.map(str::to_owned),
+                    valid_days: 90,
+                }),
+                scopes: self.wanted.scope.map(|um| (CHAIR.to_owned(), um)).into_iter().collect(),
+                calendar: calendar(),
             }),
             judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
-            // Nobody analyses here: photographs are kept, and say so.
-            analysis: analysis::channel().0,
+            analysis: measuring,
+            press: Press::beside(),
             sync: told_of_hq,
             log_ins: Arc::new(tokio::sync::Semaphore::new(1)),
-            wrong_codes: Arc::default(),
+            enrolments: Arc::new(tokio::sync::Semaphore::new(1)),
+            mirrors: mirror::Mirrors::new(self.wanted.quiet),
+            admissions: watch::Sender::new(0),
+            machine: None,
+            folders: self.wanted.folders(self.folder.path()),
+            trust: self.wanted.trust.clone().map(Arc::new),
             lan: None,
             stop: stop.clone(),
         };
+        for source in state.folders.iter().cloned() {
+            std::fs::create_dir_all(&source.folder).expect("the folder of photographs");
+            work.spawn(folder::run(state.clone(), source, stop.clone()));
+        }
         let served = state.clone();
         let listener = TcpListener::bind(("127.0.0.1", self.wanted.port)).await.expect("loopback");
         let address = format!("http://{}", listener.local_addr().expect("bound"));
@@ -302,6 +414,12 @@ impl House {
             }
         })
         .await;
+    }
+
+    /// A change of a customer's record, by somebody who has just read it.
+    pub async fn change_customer(&self, customer: &str, wish: Value) -> Answer {
+        let seen = self.get(&format!("/customers/{customer}")).await.ok().version();
+        self.post(&format!("/customers/{customer}/save"), Some(seen), wish).await
     }
 
     /// A customer's visit with consent to everything; its id.

@@ -11,7 +11,13 @@ async fn every_described_call_is_served_and_every_served_one_is_described() {
     let house = House::new(Wanted::default()).await;
     let nobody = "01919d3e-7c00-7abc-8def-0123456789ab";
     for call in CALLS {
-        let path = call.path.replace("{id}", nobody).replace("{repeat}", nobody).replace("{n}", "7");
+        let path = call
+            .path
+            .replace("{id}", nobody)
+            .replace("{repeat}", nobody)
+            .replace("{station}", "chair-1")
+            .replace("{picture}", "00")
+            .replace("{n}", "7");
         if call.path == "/events" {
             continue;
         }

@@ -5,7 +5,7 @@ use crate::house::{CHAIR, House, Wanted, metric, soon};
 use serde_json::json;
 use skinlink::{
     domain::{
-        CustomerId, Region, VisitId,
+        CustomerId, Region, ScanId, VisitId,
         device::DeviceIdentity,
         scan::{Phase, Step},
     },
@@ -96,7 +96,7 @@ async fn a_visit_in_the_middle_of_its_scan_closes_with_what_was_measured() {
     house.close().await;
 }
 
-fn value(scan: skinlink::domain::ScanId, counter: u64) -> NewRepeat {
+fn value(scan: ScanId, counter: u64) -> NewRepeat {
     NewRepeat {
         station: "chair-9".to_owned(),
         scan: Some(scan),
@@ -116,4 +116,27 @@ fn value(scan: skinlink::domain::ScanId, counter: u64) -> NewRepeat {
         nth: 0,
         taken: skinlink::clock::now(),
     }
+}
+
+/// A sensor whose metric nobody has named sends every minute: a probe's value of before was pushed off the chair's page.
+#[tokio::test]
+async fn values_of_a_known_metric_stand_first_in_the_tray() {
+    let house = House::new(Wanted::default()).await;
+    house.visit("林女士").await;
+    let own = |name: &str, number: u64| NewRepeat {
+        station: CHAIR.to_owned(),
+        scan: None,
+        region: None,
+        metric: metric(name),
+        device_counter: Some(number),
+        ..value(ScanId::from_bits(1), number)
+    };
+    let first = house.store.record_repeat(own("moisture", 1)).await.unwrap().id;
+    for number in 2..40 {
+        house.store.record_repeat(own("salinity-of-the-pool", number)).await.unwrap();
+    }
+    let html = crate::web_pages::page(&house, "/station/chair-1").await;
+    let lines: Vec<&str> = html.split("data-tray=\"").skip(1).map(|rest| &rest[..36]).collect();
+    assert_eq!(lines[0], first.to_string());
+    house.close().await;
 }

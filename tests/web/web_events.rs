@@ -85,7 +85,7 @@ async fn an_open_stream_does_not_hold_up_the_end() {
     soon("the first bytes", bytes.next()).await.unwrap().unwrap();
     let before = tokio::time::Instant::now();
     house.close().await;
-    assert!(before.elapsed() < std::time::Duration::from_secs(4), "took {:?}", before.elapsed());
+    assert!(before.elapsed() < std::time::Duration::from_secs(9), "took {:?}", before.elapsed());
     drop(bytes);
 }
 

@@ -8,7 +8,7 @@ use skinlink::{
     sim::Truth,
 };
 
-async fn page(house: &House, path: &str) -> String {
+pub async fn page(house: &House, path: &str) -> String {
     let answer = soon("a page", house.request(Method::GET, path).send()).await.expect("an answer");
     assert!(answer.status().is_success(), "{path}: {}", answer.status());
     answer.text().await.expect("a page")
@@ -78,7 +78,12 @@ async fn the_fullest_page_weighs_less_than_150_kilobytes() {
     house.begin(&visit, Phase::After).await;
     let html = page(&house, "/station/chair-1").await;
     let assets = std::fs::read_dir(crate::house::root().join("src/web/assets")).expect("the assets");
-    let sizes = assets.map(|entry| entry.expect("readable").metadata().expect("a size").len());
+    // The mirror and the manager's page are other screens: no page of a chair names what is theirs.
+    let others = ["mirror.css", "mirror.js", "manager.css"];
+    assert!(others.iter().all(|name| !html.contains(name)), "{html}");
+    let assets = assets.map(|entry| entry.expect("readable"));
+    let assets = assets.filter(|entry| !others.contains(&entry.file_name().to_str().unwrap_or_default()));
+    let sizes = assets.map(|entry| entry.metadata().expect("a size").len());
     let weight = html.len() as u64 + sizes.sum::<u64>();
     assert!(weight < 150_000, "{weight} bytes, {} of them the page", html.len());
     println!("{weight} bytes with every asset of the house, {} of them the page", html.len());

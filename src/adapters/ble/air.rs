@@ -257,7 +257,7 @@ impl AirTask {
 
     pub(super) fn tell(&mut self, trouble: &Trouble) {
         debug!(?trouble, "the air cannot be listened to");
-        self.told = trouble.clone().link_error("the adapter").to_string();
+        self.told = trouble.clone().adapter_error().to_string();
     }
 
     /// The services to scan for; empty where anyone looks for something else than a service.

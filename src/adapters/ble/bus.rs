@@ -51,9 +51,16 @@ impl Lifeline {
     }
 }
 
+/// The calls that the library has no words for. Cheap to clone: a call may be awaited beside everything else.
+#[derive(Clone)]
+pub(super) struct Calls {
+    connection: Arc<SyncConnection>,
+    pub lifeline: Lifeline,
+}
+
 /// The watching connection.
 pub(super) struct Bus {
-    connection: Arc<SyncConnection>,
+    pub calls: Calls,
     driver: JoinHandle<()>,
     pub lifeline: Lifeline,
     /// Unique bus name of bluetoothd; empty while it does not run. A restart is another name.
@@ -76,11 +83,16 @@ impl Bus {
         let (resource, connection) = dbus_tokio::connection::new_system_sync()?;
         let lifeline = Lifeline::default();
         let gone = lifeline.0.clone();
+        let held = Arc::clone(&connection);
         #[expect(clippy::disallowed_methods, reason = "moves the connection; ends with it and is ended by its owner")]
         let driver = tokio::spawn(async move {
+            // The resource closes its socket before it takes it off the runtime's list, where it is the last to hold it; whoever
+            // is given the same number in between is taken off in its place, and never wakes again.
+            let open = held;
             // However it ends, there is no bus any more.
             let _ = resource.await;
             gone.cancel();
+            drop(open);
         });
         let (tell, daemon) = watch::channel(String::new());
         let rule = MatchRule::new_signal(BUS, "NameOwnerChanged").with_sender(BUS);
@@ -93,7 +105,8 @@ impl Bus {
                 true
             },
         );
-        let bus = Self { connection, driver, lifeline, daemon, _names: names };
+        let calls = Calls { connection, lifeline: lifeline.clone() };
+        let bus = Self { calls, driver, lifeline, daemon, _names: names };
         if let Ok(owner) = bus.owner().await {
             tell.send_replace(owner);
         }
@@ -102,12 +115,14 @@ impl Bus {
 
     /// Who owns `org.bluez`; asking does not start it.
     async fn owner(&self) -> Result<String, Trouble> {
-        let bus = Proxy::new(BUS, "/org/freedesktop/DBus", CALL_LIMIT, Arc::clone(&self.connection));
+        let bus = Proxy::new(BUS, "/org/freedesktop/DBus", CALL_LIMIT, Arc::clone(&self.calls.connection));
         let asked = bus.method_call(BUS, "GetNameOwner", (BLUEZ,));
         let (owner,): (String,) = self.lifeline.within(CALL_LIMIT, asked).await?;
         Ok(owner)
     }
+}
 
+impl Calls {
     /// Switches an adapter (`hci0`) on or off.
     pub async fn set_powered(&self, adapter: &str, on: bool) -> Result<(), Trouble> {
         let path = format!("/org/bluez/{adapter}");

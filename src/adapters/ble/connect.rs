@@ -13,6 +13,7 @@ use btleplug::{
 use futures_util::Stream;
 use std::{io, pin::Pin, time::Duration};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 /// A device that was heard a moment ago answers within a second; one at the edge of reach needs some tries of the radio.
@@ -52,10 +53,13 @@ pub(super) struct Connected {
     pub write_size: usize,
 }
 
-/// Connects to what was sighted and subscribes to all that sends.
-pub(super) async fn connect(sighting: &Sighting, ble: &Ble) -> Result<Connected, LinkError> {
+/// Connects to what was sighted and subscribes to all that sends; gives up when it is `gone`.
+pub(super) async fn connect(sighting: &Sighting, ble: &Ble, gone: &CancellationToken) -> Result<Connected, LinkError> {
     let Sighting { peripheral, lifeline, address, .. } = sighting;
-    let connected = attempt(peripheral, lifeline, ble).await;
+    let connected = tokio::select! {
+        () = gone.cancelled() => Err(Trouble::NotConnected.into()),
+        connected = attempt(peripheral, lifeline, ble) => connected,
+    };
     if connected.is_err() {
         // BlueZ goes on trying otherwise, and every later attempt is refused as already in progress.
         let _ = lifeline.within(DISCONNECT_LIMIT, peripheral.disconnect()).await;
@@ -128,11 +132,8 @@ async fn discover(peripheral: &Peripheral, lifeline: &Lifeline) -> Result<Vec<Ch
 }
 
 /// Ends what may be left of an earlier connection: while the kernel holds one, the device does not advertise and would never
-/// be heard again.
+/// be heard again. An attempt that is still under way inside BlueZ is not told from none at all: so it is always done.
 pub(super) async fn let_go(peripheral: &Peripheral, lifeline: &Lifeline) {
-    let limit = DISCONNECT_LIMIT;
-    if lifeline.within(limit, peripheral.is_connected()).await != Ok(false) {
-        // Not connected, forgotten: both are what was wanted.
-        let _ = lifeline.within(limit, peripheral.disconnect()).await;
-    }
+    // Not connected, forgotten: both are what was wanted.
+    let _ = lifeline.within(DISCONNECT_LIMIT, peripheral.disconnect()).await;
 }

@@ -73,14 +73,14 @@ async fn find(air: &Air, device: &Pinned) -> Result<Sighting, LinkError> {
 
 async fn open(air: &Air, device: &Pinned, sighting: Sighting) -> Result<Opened<BleLink>, LinkError> {
     let gone = CancellationToken::new();
+    // However this ends, the air guards no link that is not there: it would be held to be one that must not be cut.
+    let guarded = gone.clone().drop_guard();
     // Before connecting, so that no loss falls between.
     air.guard(sighting.peripheral.id(), gone.clone()).await;
-    let connected = tokio::select! {
-        () = gone.cancelled() => return Err(LinkError::Unheard { what: sighting.address }),
-        connected = connect(&sighting, &device.ble) => connected?,
-    };
+    let connected = connect(&sighting, &device.ble, &gone).await?;
     let Sighting { peripheral: _, lifeline, address, adapter, signal_dbm } = sighting;
     let port = format!("{adapter} {address}");
+    guarded.disarm();
     let link = BleLink::new(connected, address.clone(), lifeline, gone);
     Ok(Opened { link, serial: address, port, wanted: None, signal_dbm })
 }

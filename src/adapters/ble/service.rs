@@ -1,20 +1,31 @@
 //! The air over one connection to the bus: adapters, their scans and events, who is looked for and who is connected.
+//!
+//! What is asked of an adapter or of the system is awaited beside everything else: an adapter that does not answer delays
+//! neither the events of the others nor whoever asks.
 
 use super::{
-    air::{Advertisement, AirTask, Question, Seeker, Sighting},
-    bus::{Bus, CALL_LIMIT},
-    seat::{Seat, address_of, name_of},
+    air::{AirTask, Question, Seeker},
+    bus::{Bus, CALL_LIMIT, Lifeline},
+    roll::{Roll, call_roll},
+    seat::{Seat, Work, Worked},
     trouble::Trouble,
-    watchdog::{Rung, Watchdog},
+    watchdog::{Complaint, Links, Rung, Watchdog},
 };
 use crate::ports::LinkError;
 use btleplug::{
-    api::{Central as _, CentralEvent, CentralState, Manager as _, Peripheral as _},
-    platform::{Manager, PeripheralId},
+    api::{Central as _, CentralEvent, CentralState, Peripheral as _},
+    platform::{Adapter, Manager, PeripheralId},
 };
-use futures_util::{FutureExt as _, StreamExt as _, future::join_all, stream::SelectAll};
-use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::{BoxFuture, join_all},
+    stream::{FuturesUnordered, SelectAll},
+};
+use std::{collections::HashMap, time::Duration};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -39,16 +50,32 @@ pub(super) enum Ended {
     BusGone,
 }
 
+/// What was begun beside everything else and is done.
+enum Done {
+    Seat(u64, Worked),
+    Counted(Result<Roll, Trouble>),
+    Restarted(Result<(), Trouble>),
+}
+
 /// One connection to the bus and what is used over it.
 pub(super) struct Service {
-    bus: Bus,
+    pub(super) bus: Bus,
     manager: Manager,
-    seats: Vec<Seat>,
+    pub(super) seats: Vec<Seat>,
+    /// How many adapters were taken into use so far.
+    numbers: u64,
+    /// Watchdogs of adapters that are not in use now: bluetoothd starting anew is no sign that they are well.
+    watchdogs: HashMap<String, Watchdog>,
     /// Whose bluetoothd the seats belong to.
     daemon: String,
     /// Of what no adapter is to blame for.
     stack: Watchdog,
+    under_way: FuturesUnordered<BoxFuture<'static, Done>>,
+    counting: bool,
+    restarting: bool,
     counted: Option<Instant>,
+    /// Who waits until the adapters are counted.
+    curious: Vec<oneshot::Sender<Vec<(Adapter, Lifeline)>>>,
     wanted_until: Instant,
 }
 
@@ -61,9 +88,15 @@ impl Service {
             bus,
             manager,
             seats: Vec::new(),
+            numbers: 0,
+            watchdogs: HashMap::new(),
             daemon,
             stack: Watchdog::default(),
+            under_way: FuturesUnordered::new(),
+            counting: false,
+            restarting: false,
             counted: None,
+            curious: Vec::new(),
             wanted_until: Instant::now(),
         })
     }
@@ -90,8 +123,12 @@ impl Service {
                     }
                     None => return Ended::Stopped,
                 },
+                Some(done) = self.under_way.next(), if !self.under_way.is_empty() => if self.done(done, task) {
+                    turn.reset_immediately();
+                },
+                // Before what is heard: a busy room never falls silent, and deadlines come all the same.
+                _ = turn.tick(), if busy => self.turn(task),
                 Some((at, event)) = heard => self.note(at, event, task).await,
-                _ = turn.tick(), if busy => self.turn(task).await,
             }
         }
     }
@@ -105,12 +142,12 @@ impl Service {
                 self.recall(task).await;
             }
             Question::Adapters { answer } => {
+                self.curious.push(answer);
                 if self.seats.is_empty() {
-                    self.count(task).await;
+                    self.count();
+                } else {
+                    self.show_adapters();
                 }
-                let seats = self.seats.iter().map(|seat| (seat.adapter.clone(), self.bus.lifeline.clone()));
-                // Whoever asked may have stopped waiting.
-                let _ = answer.send(seats.collect());
             }
             Question::Guard { device, gone } => {
                 if self.seats.is_empty() {
@@ -122,126 +159,205 @@ impl Service {
         }
     }
 
+    fn show_adapters(&mut self) {
+        for answer in self.curious.drain(..) {
+            let seats = self.seats.iter().map(|seat| (seat.adapter.clone(), self.bus.lifeline.clone()));
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(seats.collect());
+        }
+    }
+
     /// bluetoothd went, or another came: all it knew of connections and scans is gone with it, and it tells nobody.
     fn daemon_changed(&mut self, now: String, task: &mut AirTask) {
         if now != self.daemon {
             info!(running = !now.is_empty(), "bluetoothd changed; its devices are looked for anew");
             self.daemon = now;
-            self.seats.clear();
+            self.under_way.clear();
+            (self.counting, self.restarting) = (false, false);
+            self.leave_seats();
             self.counted = None;
             task.all_gone();
+            if !self.curious.is_empty() {
+                self.count();
+            }
+        }
+    }
+
+    fn leave_seats(&mut self) {
+        for mut seat in self.seats.drain(..) {
+            seat.scan_ended();
+            self.watchdogs.insert(seat.name, seat.watchdog);
         }
     }
 
     /// Deadlines, scans, adapters, watchdogs.
-    async fn turn(&mut self, task: &mut AirTask) {
+    fn turn(&mut self, task: &mut AirTask) {
         let now = Instant::now();
         task.seekers.retain(|seeker| !seeker.answer.is_closed());
         task.guards.retain(|_, gone| !gone.is_cancelled());
         task.listeners.retain(|listener| !listener.told.is_closed());
         if task.seekers.is_empty() && task.listeners.is_empty() {
             if now > self.wanted_until + LINGER {
-                for seat in &mut self.seats {
-                    seat.rest(&self.bus).await;
+                for at in 0..self.seats.len() {
+                    self.begin(at, Seat::towards_rest);
                 }
-                if task.guards.is_empty() {
-                    self.seats.clear();
+                if task.guards.is_empty() && self.under_way.is_empty() {
+                    self.leave_seats();
                 }
             }
             return;
         }
         self.wanted_until = now;
-        self.listen(task).await;
-        self.expire(task, now);
+        self.listen(task, now);
+        expire(task, now);
     }
 
     /// Every adapter scans for what is wanted; those that give no sign are helped.
-    async fn listen(&mut self, task: &mut AirTask) {
-        if self.counted.is_none_or(|at| at.elapsed() > COUNT_ADAPTERS) {
-            self.count(task).await;
+    fn listen(&mut self, task: &mut AirTask, now: Instant) {
+        if self.counted.is_none_or(|at| now.duration_since(at) > COUNT_ADAPTERS) {
+            self.count();
         }
         let services = task.services();
-        let (mut listens, mut fault) = (false, None);
-        for seat in &mut self.seats {
-            let links = task.guards.keys().filter(|id| is_on(id, &seat.name)).count();
-            if let Some(rung) = seat.watchdog.due(Instant::now().into_std(), links) {
-                seat.help(rung, &self.bus).await;
+        for at in 0..self.seats.len() {
+            let seat = &mut self.seats[at];
+            if !seat.is_free() {
+                continue;
             }
-            match seat.scan(&services, &self.bus).await {
-                Ok(()) => listens = true,
-                Err(trouble) => fault = Some(trouble),
+            let here = task.guards.keys().filter(|id| is_on(id, &seat.name)).count();
+            let links = Links { here, all: task.guards.len() };
+            match seat.watchdog.due(now.into_std(), links) {
+                Some(Rung::PowerCycle) => {
+                    self.begin(at, |_| Some(Work::PowerCycle));
+                    continue;
+                }
+                Some(Rung::RestartDaemon) => self.restart_daemon(),
+                Some(Rung::TellPeople) => {
+                    let complaint = seat.watchdog.complaint().unwrap_or(Complaint::Fails);
+                    warn!(adapter = seat.name, "{}", complaint.advice());
+                }
+                None => {}
             }
+            self.begin(at, |seat| seat.towards(&services, now));
         }
-        // One adapter that listens is enough.
-        match fault {
-            _ if listens => task.told.clear(),
-            Some(trouble) => task.tell(&trouble),
-            None => {}
+        self.tell(task);
+    }
+
+    /// What keeps the radio from working, for whoever looks for a device in vain. One adapter that listens is enough.
+    fn tell(&self, task: &mut AirTask) {
+        let complaint = self.seats.iter().find_map(|seat| seat.watchdog.complaint());
+        let fault = self.seats.iter().find_map(|seat| seat.fault.as_ref());
+        match (complaint, fault) {
+            _ if self.seats.iter().any(Seat::listens) => task.told.clear(),
+            (Some(complaint), _) => complaint.advice().clone_into(&mut task.told),
+            (None, Some(trouble)) => task.tell(trouble),
+            (None, None) => {}
         }
     }
 
-    /// Looks which adapters there are. A stack that does not answer is started anew, where the system lets us.
-    async fn count(&mut self, task: &mut AirTask) {
+    /// Begins what `work` says of the adapter `at`, unless it is at something.
+    fn begin(&mut self, at: usize, work: impl FnOnce(&Seat) -> Option<Work>) {
+        let seat = &mut self.seats[at];
+        if seat.is_free()
+            && let Some(work) = work(seat)
+        {
+            let worked = seat.begin(work, &self.bus.calls);
+            self.under_way.push(worked.map(|(number, worked)| Done::Seat(number, worked)).boxed());
+        }
+    }
+
+    /// Begins to look which adapters there are.
+    fn count(&mut self) {
         self.counted = Some(Instant::now());
-        match self.seat_adapters(task).await {
-            Ok(()) => {
+        if !std::mem::replace(&mut self.counting, true) {
+            let known = self.seats.iter().map(|seat| seat.name.clone()).collect();
+            let roll = call_roll(self.manager.clone(), known, self.bus.lifeline.clone());
+            self.under_way.push(roll.map(Done::Counted).boxed());
+        }
+    }
+
+    /// Begins to ask the system to start bluetoothd anew.
+    fn restart_daemon(&mut self) {
+        if !std::mem::replace(&mut self.restarting, true) {
+            info!("Bluetooth gives no sign; the system is asked to start it anew");
+            let calls = self.bus.calls.clone();
+            let asked = async move { calls.restart_daemon().await };
+            self.under_way.push(asked.map(Done::Restarted).boxed());
+        }
+    }
+
+    /// Takes note of what is done; `true`: it should be looked at once what is next.
+    fn done(&mut self, done: Done, task: &mut AirTask) -> bool {
+        match done {
+            Done::Seat(number, worked) => {
+                let seat = self.seats.iter_mut().find(|seat| seat.number == number);
+                seat.is_some_and(|seat| seat.worked(worked))
+            }
+            Done::Restarted(asked) => {
+                self.restarting = false;
+                if let Err(trouble) = asked {
+                    warn!(?trouble, "Bluetooth could not be started anew");
+                }
+                false
+            }
+            Done::Counted(roll) => {
+                self.counting = false;
+                self.counted(roll, task);
+                self.show_adapters();
+                true
+            }
+        }
+    }
+
+    /// Takes new adapters into use and lets go of those that were pulled. A stack that does not answer is started anew, where
+    /// the system lets us.
+    fn counted(&mut self, roll: Result<Roll, Trouble>, task: &mut AirTask) {
+        let fault = match roll {
+            Ok(roll) => self.seat_adapters(roll, task),
+            Err(trouble) => Some(trouble),
+        };
+        match fault {
+            // What is wrong with one adapter is no fault of the stack while it serves another.
+            Some(trouble) if self.seats.is_empty() => {
+                self.stack.failed();
+                task.tell(&trouble);
+            }
+            Some(_) => self.stack.answered(),
+            None => {
                 self.stack.answered();
                 if self.seats.is_empty() {
                     task.tell(&Trouble::NoAdapter);
                 }
             }
-            Err(trouble) => {
-                self.stack.failed();
-                task.tell(&trouble);
-            }
         }
-        match self.stack.due(Instant::now().into_std(), task.guards.len()) {
+        let all = task.guards.len();
+        match self.stack.due(Instant::now().into_std(), Links { here: all, all }) {
             None => {}
             Some(Rung::TellPeople) => {
                 warn!("Bluetooth does not answer; restart this machine, or plug the adapter in again")
             }
-            Some(Rung::PowerCycle | Rung::RestartDaemon) => {
-                let asked = self.bus.restart_daemon().await;
-                info!(?asked, "Bluetooth does not answer; the system was asked to start it anew");
-            }
+            Some(Rung::PowerCycle | Rung::RestartDaemon) => self.restart_daemon(),
         }
     }
 
-    /// Takes new adapters into use and lets go of those that were pulled.
-    async fn seat_adapters(&mut self, task: &mut AirTask) -> Result<(), Trouble> {
-        let there = self.bus.lifeline.within(CALL_LIMIT, self.manager.adapters()).await?;
-        let mut names = Vec::new();
-        for adapter in there {
-            let name = name_of(&adapter, &self.bus).await?;
-            if !self.seats.iter().any(|known| known.name == name) {
-                info!(adapter = name, "listening to the air");
-                self.seats.push(Seat::take(adapter, name.clone(), &self.bus).await?);
-            }
-            names.push(name);
+    fn seat_adapters(&mut self, roll: Roll, task: &mut AirTask) -> Option<Trouble> {
+        let Roll { names, nameless, new, fault } = roll;
+        let named = |name: &String| nameless || names.contains(name);
+        self.seats.retain(|seat| named(&seat.name));
+        // An adapter that was plugged in again begins anew.
+        self.watchdogs.retain(|name, _| named(name));
+        for at in 0..self.seats.len() {
+            self.begin(at, Seat::look);
         }
-        self.seats.retain(|seat| names.contains(&seat.name));
-        for seat in &mut self.seats {
-            seat.check_scan(&self.bus).await;
+        for (adapter, name, events) in new {
+            info!(adapter = name, "listening to the air");
+            self.numbers += 1;
+            let watchdog = self.watchdogs.remove(&name).unwrap_or_default();
+            self.seats.push(Seat::new(self.numbers, (adapter, name, events), watchdog));
         }
-        let here = |id: &PeripheralId| names.iter().any(|name| is_on(id, name));
+        let here = |id: &PeripheralId| nameless || names.iter().any(|name| is_on(id, name));
         let pulled: Vec<PeripheralId> = task.guards.keys().filter(|id| !here(id)).cloned().collect();
         pulled.iter().for_each(|id| task.gone(id));
-        Ok(())
-    }
-
-    /// Answers those who have waited long enough.
-    fn expire(&self, task: &mut AirTask, now: Instant) {
-        let told = task.told.clone();
-        for seeker in task.seekers.extract_if(.., |seeker| seeker.until <= now) {
-            let Seeker { wanted, answer, until: _, candidates } = seeker;
-            let what = wanted.address.unwrap_or_else(|| "a device that advertises so".to_owned());
-            let error = match (told.is_empty(), candidates.is_empty()) {
-                (false, _) => LinkError::NoRadio(told.clone()),
-                (true, false) => LinkError::NoAddress { candidates },
-                (true, true) => LinkError::Unheard { what },
-            };
-            let _ = answer.send(Err(error));
-        }
+        fault
     }
 
     async fn note(&mut self, at: usize, event: CentralEvent, task: &mut AirTask) {
@@ -261,82 +377,12 @@ impl Service {
             _ => return,
         };
         if fresh {
-            seat.watchdog.heard();
+            seat.watchdog.heard(Instant::now().into_std());
         }
         self.overheard(at, &id, fresh, task).await;
         self.sighted(at, &id, fresh, task).await;
     }
 
-    /// What devices that are listened to have last said.
-    async fn recall(&mut self, task: &mut AirTask) {
-        for at in 0..self.seats.len() {
-            let (adapter, lifeline) = (self.seats[at].adapter.clone(), self.bus.lifeline.clone());
-            let Ok(known) = lifeline.within(CALL_LIMIT, adapter.peripherals()).await else { continue };
-            for peripheral in known {
-                self.overheard(at, &peripheral.id(), false, task).await;
-            }
-        }
-    }
-
-    /// Hands what a device says without being connected to whoever listens to it.
-    async fn overheard(&mut self, at: usize, id: &PeripheralId, fresh: bool, task: &mut AirTask) {
-        let Some(address) = address_of(id) else { return };
-        let Some(listener) = task.listeners.iter().find(|listener| listener.address == address) else { return };
-        let (adapter, lifeline) = (self.seats[at].adapter.clone(), &self.bus.lifeline);
-        let Ok(peripheral) = lifeline.within(CALL_LIMIT, adapter.peripheral(id)).await else { return };
-        let Ok(Some(properties)) = lifeline.within(CALL_LIMIT, peripheral.properties()).await else { return };
-        if !fresh && properties.rssi.is_none() {
-            return;
-        }
-        if let Some(data) = properties.service_data.get(&listener.service) {
-            // One that is missed comes again.
-            let _ = listener.told.try_send(Advertisement { data: data.clone() });
-        }
-    }
-
-    /// Hands a device that was heard to whoever looks for it.
-    async fn sighted(&mut self, at: usize, id: &PeripheralId, fresh: bool, task: &mut AirTask) {
-        let Some(address) = address_of(id) else { return };
-        let wanted = |seeker: &Seeker| seeker.wanted.address.as_ref().is_none_or(|wanted| *wanted == address);
-        if !task.seekers.iter().any(wanted) {
-            return;
-        }
-        let Seat { adapter, name, .. } = &self.seats[at];
-        let (adapter, name, lifeline) = (adapter.clone(), name.clone(), &self.bus.lifeline);
-        let Ok(peripheral) = lifeline.within(CALL_LIMIT, adapter.peripheral(id)).await else { return };
-        let Ok(Some(properties)) = lifeline.within(CALL_LIMIT, peripheral.properties()).await else { return };
-        if !fresh && properties.rssi.is_none() {
-            return;
-        }
-        // Those that only advertise name their service nowhere but in its data.
-        let services: Vec<_> = properties.services.iter().chain(properties.service_data.keys()).copied().collect();
-        let companies = || properties.manufacturer_data.keys().copied();
-        let fits = |seeker: &mut Seeker| {
-            wanted(seeker) && seeker.wanted.advertises.fits(&services, properties.local_name.as_deref(), companies())
-        };
-        let mut waiting = Vec::new();
-        for mut seeker in std::mem::take(&mut task.seekers) {
-            if !fits(&mut seeker) {
-                waiting.push(seeker);
-            } else if seeker.wanted.address.is_some() {
-                let (peripheral, lifeline) = (peripheral.clone(), lifeline.clone());
-                let (address, adapter, signal_dbm) = (address.clone(), name.clone(), properties.rssi);
-                let sighting = Sighting { peripheral, lifeline, address, adapter, signal_dbm };
-                let _ = seeker.answer.send(Ok(sighting));
-            } else {
-                let name = properties.local_name.as_deref().unwrap_or("no name");
-                let candidate = format!("address {address} ({name})");
-                if !seeker.candidates.contains(&candidate) {
-                    seeker.candidates.push(candidate);
-                }
-                waiting.push(seeker);
-            }
-        }
-        task.seekers = waiting;
-    }
-}
-
-impl Service {
     /// Lets go of every device, so that it is free for others, and gives the library's streams the time to end: what they
     /// leave to the runtime fails with a panic where that ends first.
     pub async fn part(mut self, task: &AirTask) {
@@ -351,11 +397,25 @@ impl Service {
         });
         let all = self.bus.lifeline.within(PARTING, join_all(let_go).map(Ok::<_, Trouble>));
         let _ = all.await;
-        for seat in &mut self.seats {
-            seat.rest(&self.bus).await;
-        }
+        self.under_way.clear();
+        join_all(self.seats.iter_mut().map(|seat| seat.part(&self.bus.lifeline))).await;
         self.seats.clear();
         tokio::time::sleep(STREAMS_END).await;
+    }
+}
+
+/// Answers those who have waited long enough.
+fn expire(task: &mut AirTask, now: Instant) {
+    let told = task.told.clone();
+    for seeker in task.seekers.extract_if(.., |seeker| seeker.until <= now) {
+        let Seeker { wanted, answer, until: _, candidates } = seeker;
+        let what = wanted.address.unwrap_or_else(|| "a device that advertises so".to_owned());
+        let error = match (told.is_empty(), candidates.is_empty()) {
+            (false, _) => LinkError::NoRadio(told.clone()),
+            (true, false) => LinkError::NoAddress { candidates },
+            (true, true) => LinkError::Unheard { what },
+        };
+        let _ = answer.send(Err(error));
     }
 }
 

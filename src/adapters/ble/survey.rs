@@ -12,6 +12,7 @@ use btleplug::{
 };
 use std::time::Duration;
 use tokio::time::sleep;
+use tracing::debug;
 use uuid::Uuid;
 
 /// A device that was heard.
@@ -33,7 +34,7 @@ pub struct Heard {
 /// # Errors
 /// [`LinkError::NoRadio`] with what is missing: D-Bus, bluetoothd, an adapter, the right to use it.
 pub async fn survey(lasting: Duration) -> Result<Vec<Heard>, LinkError> {
-    listen(lasting).await.map_err(|trouble| trouble.link_error("the adapter"))
+    listen(lasting).await.map_err(Trouble::adapter_error)
 }
 
 async fn listen(lasting: Duration) -> Result<Vec<Heard>, Trouble> {
@@ -53,8 +54,13 @@ async fn listen(lasting: Duration) -> Result<Vec<Heard>, Trouble> {
     }
     sleep(lasting).await;
     let mut heard = Vec::new();
-    for adapter in listening {
-        heard.extend(heard_by(&adapter, &bus).await?);
+    for adapter in &listening {
+        // One that fails meanwhile hides nothing that the others heard.
+        match heard_by(adapter, &bus).await {
+            Ok(by_it) => heard.extend(by_it),
+            Err(trouble) if listening.len() == 1 => return Err(trouble),
+            Err(trouble) => debug!(?trouble, "an adapter does not say what it heard"),
+        }
         // It ends with our connection anyway.
         let _ = bus.lifeline.within(CALL_LIMIT, adapter.stop_scan()).await;
     }
@@ -63,7 +69,7 @@ async fn listen(lasting: Duration) -> Result<Vec<Heard>, Trouble> {
 }
 
 async fn heard_by(adapter: &Adapter, bus: &Bus) -> Result<Vec<Heard>, Trouble> {
-    let name = name_of(adapter, bus).await?;
+    let name = name_of(adapter, &bus.lifeline).await?;
     let mut heard = Vec::new();
     for peripheral in bus.lifeline.within(CALL_LIMIT, adapter.peripherals()).await? {
         let Some(address) = address_of(&peripheral.id()) else { continue };

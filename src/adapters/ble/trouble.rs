@@ -103,6 +103,18 @@ impl Trouble {
             Self::Other(text) => LinkError::Gone(format!("{what}: {text}")),
         }
     }
+
+    /// As whoever looks for a device is told where this came from an adapter, and not from a device.
+    #[must_use]
+    pub fn adapter_error(self) -> LinkError {
+        match self {
+            Self::Busy | Self::Forgotten | Self::NotConnected | Self::TimedOut => LinkError::NoRadio(
+                "the Bluetooth adapter does not answer; plug it in again, or restart this machine".to_owned(),
+            ),
+            Self::Other(text) => LinkError::NoRadio(format!("the Bluetooth adapter fails: {text}; plug it in again")),
+            other => other.link_error("the adapter"),
+        }
+    }
 }
 
 impl From<btleplug::Error> for Trouble {
@@ -195,6 +207,20 @@ mod tests {
         let inner = dbus::Error::new_custom("org.bluez.Error.InProgress", "Operation already in progress");
         let boxed = btleplug::Error::Other(Box::new(BluetoothError::DbusError(inner)));
         assert_eq!(Trouble::from(boxed), Trouble::Busy);
+    }
+
+    /// An adapter that did not answer was said to be a device that is to be switched on and brought near.
+    #[test]
+    fn an_adapter_that_does_not_answer_is_no_device_that_is_not_heard() {
+        for trouble in [Trouble::TimedOut, Trouble::Busy, Trouble::Forgotten, Trouble::Other("Failed".to_owned())] {
+            let told = trouble.clone().adapter_error();
+            assert!(
+                matches!(&told, LinkError::NoRadio(says) if says.contains("plug it in again")),
+                "{trouble:?}: {told}"
+            );
+        }
+        let told = Trouble::NoDaemon.adapter_error().to_string();
+        assert!(told.contains("install bluez"), "{told}");
     }
 
     #[test]

@@ -154,17 +154,32 @@ async fn act(
 /// Waits until the daemon owes headquarters nothing and headquarters' tables hold the devices' ledgers.
 async fn until_synced(stage: &Stage, view: &Value, analysers: &Analysers) -> anyhow::Result<AtHq> {
     let captures = view["scans"].as_array().into_iter().flatten().flat_map(|scan| scan["captures"].as_array());
-    let expected = captures.map(Vec::len).sum::<usize>() as u64;
+    let captures = captures.map(Vec::len).sum::<usize>() as u64;
+    let visit = view["id"].as_str().unwrap_or_default();
     let sent = analysers.sent().await?;
     let limit = Instant::now() + SYNC_LIMIT;
     loop {
         let hq = AtHq::count(&stage.hq_data(), GATEWAY, &sent)?;
-        let whole = hq.gaps == 0 && hq.images_verified == expected && owes_nothing(stage).await;
+        // Every pair is photographed twice; its pictures are made in the background. Of each photograph there are a picture for the
+        // report and a derivative.
+        let (pairs, pictures) = pairs_of(stage, visit).await;
+        let expected = 2 * captures + pictures;
+        let whole =
+            hq.gaps == 0 && 2 * pairs == captures && hq.images_verified == expected && owes_nothing(stage).await;
         if whole || Instant::now() > limit {
             return Ok(hq);
         }
         sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// How many pairs of photographs were laid onto each other, and how many pictures that made.
+async fn pairs_of(stage: &Stage, visit: &str) -> (u64, u64) {
+    let Ok(answer) = reqwest::get(format!("{}/api/v1/visits/{visit}", stage.address())).await else { return (0, 0) };
+    let view: Value = answer.json().await.unwrap_or_default();
+    let pairs = view["pairs"].as_array().map_or(&[][..], Vec::as_slice);
+    let pictures = pairs.iter().filter_map(|pair| pair["pictures"].as_array());
+    (pairs.len() as u64, pictures.map(Vec::len).sum::<usize>() as u64)
 }
 
 async fn owes_nothing(stage: &Stage) -> bool {

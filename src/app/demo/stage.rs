@@ -217,7 +217,7 @@ impl Stage {
              [mqtt]\nenabled = true\nhost = \"127.0.0.1\"\nport = {broker}\nca = {ca}\ncertificate = {certificate}\nkey = {key}\n\
              [web]\nlisten = \"127.0.0.1:{port}\"\n\
              [sync]\nimage_kib_per_s = 0\nresend_after_s = 3\n\
-             [scan]\nprotocols = {protocols}\nmodels = {models}\nmetrics_file = {metrics}\nregions_file = {regions}\nonnxruntime = {runtime}\n{scan}",
+             [scan]\nprotocols = {protocols}\nmodels = {models}\nmetrics_file = {metrics}\nregions_file = {regions}\nsuggestions_file = {suggestions}\ntreatments_file = {treatments}\nonnxruntime = {runtime}\n{scan}",
             data = shown(&folder.join("data")),
             broker = self.broker.port(),
             ca = shown(ca),
@@ -229,6 +229,8 @@ impl Stage {
             models = shown(&self.models),
             metrics = shown(&project.join("config/metrics.toml")),
             regions = shown(&project.join("config/face-regions.toml")),
+            suggestions = shown(&project.join("config/suggestions.toml")),
+            treatments = shown(&project.join("config/treatments.toml")),
             runtime = shown(onnxruntime),
         );
         let path = folder.join("gateway.toml");

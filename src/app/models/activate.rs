@@ -4,14 +4,19 @@
 use super::find;
 use crate::{
     analysis::manifest::Manifest,
-    app::{catalogue, print::say, runtime},
+    app::{
+        catalogue,
+        machine::{self, Heard},
+        print::say,
+        runtime,
+    },
     cli::{Activate, exit},
     config::Config,
     tasks::analysis::{ModelTrial, Recipe, Tried},
 };
 use anyhow::{Context, bail};
-use reqwest::{Client, StatusCode};
-use serde_json::{Value, json};
+use reqwest::StatusCode;
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     fs, io,
@@ -22,8 +27,8 @@ use std::{
 /// How it came out.
 enum Outcome {
     InUse,
-    /// No gateway answers; the model is in place for its next start.
-    NextStart,
+    /// The model is in place for the gateway's next start; why not now.
+    NextStart(String),
     Refused(String),
 }
 
@@ -49,18 +54,17 @@ pub(super) async fn activate(options: &Activate) -> anyhow::Result<u8> {
     };
     let told = match &outcome {
         Outcome::InUse => format!("{id} {} is in use", version.as_deref().unwrap_or_default()),
-        Outcome::NextStart => format!(
-            "{id} {} lies in {}; no gateway answers at http://{}, its next start uses it",
+        Outcome::NextStart(why) => format!(
+            "{id} {} lies in {}; {why}: the next start of the gateway uses it",
             version.as_deref().unwrap_or_default(),
             config.scan.models.display(),
-            config.web.listen
         ),
         Outcome::Refused(reason) => format!("{id}: REFUSED, the old one goes on: {reason}"),
     };
     if options.json {
         let state = match &outcome {
             Outcome::InUse => "in_use",
-            Outcome::NextStart => "next_start",
+            Outcome::NextStart(_) => "next_start",
             Outcome::Refused(_) => "refused",
         };
         say!("{}", json!({ "id": id, "version": version, "state": state, "told": told }));
@@ -138,25 +142,20 @@ fn remove(folder: &Path) -> io::Result<()> {
 async fn tell(config: &Config, id: &str) -> anyhow::Result<Outcome> {
     // Its own trial, after one that may be under way, and the exchange after the photograph that is being measured.
     let patience = config.scan.inference_deadline * 4 + Duration::from_secs(60);
-    let address = format!("http://{}", config.web.listen);
-    let http = Client::builder().timeout(patience).no_proxy().build()?;
-    let request = http.post(format!("{address}/api/v1/models/{id}/activate")).header("x-skinlink", "1");
-    let answer = match request.send().await {
-        Ok(answer) => answer,
-        Err(error) if error.is_connect() => return Ok(Outcome::NextStart),
-        Err(error) => bail!("the gateway at {address} does not answer: {error}"),
+    let (status, body) = match machine::post(config, &format!("/models/{id}/activate"), &json!({}), patience).await? {
+        Heard::Nobody => return Ok(Outcome::NextStart(format!("no gateway answers at http://{}", config.web.listen))),
+        Heard::Closed(why) => {
+            let listen = config.web.listen;
+            return Ok(Outcome::NextStart(format!("the gateway at http://{listen} goes on with the old one ({why})")));
+        }
+        Heard::Said(status, body) => (status, body),
     };
-    let (status, body) = (answer.status(), answer.json::<Value>().await.unwrap_or_default());
     if status.is_success() {
         return Ok(Outcome::InUse);
-    }
-    // Where people log in, the gateway takes no word from a terminal: the folder is in place, and counts from the next start.
-    if status == StatusCode::UNAUTHORIZED {
-        return Ok(Outcome::NextStart);
     }
     let reason = body["error"]["now"].as_str().map_or_else(|| status.to_string(), ToOwned::to_owned);
     if status == StatusCode::UNPROCESSABLE_ENTITY {
         return Ok(Outcome::Refused(reason));
     }
-    bail!("the gateway at {address} answers {status}: {reason}")
+    bail!("the gateway at http://{} answers {status}: {reason}", config.web.listen)
 }

@@ -8,7 +8,7 @@ use super::{find, recipe};
 use crate::{
     analysis::{
         door,
-        manifest::Manifest,
+        manifest::{Manifest, ScoreRule},
         picture,
         repeatability::{Figures, Trial, figures, written},
         retake::{self, Manner},
@@ -60,6 +60,8 @@ struct Heading {
     model: String,
     version: String,
     sha256: String,
+    /// SHA-256 of the manifest without the repeatability that is being measured: another threshold is another measurement.
+    rules: String,
     manner: String,
     seed: u64,
     photos: Vec<String>,
@@ -81,6 +83,7 @@ pub(super) async fn run(options: &Eval) -> anyhow::Result<u8> {
         model: manifest.id.clone(),
         version: manifest.version.clone(),
         sha256: manifest.sha256.clone(),
+        rules: rules(&text, &manifest)?,
         manner: manner.name.to_owned(),
         seed: options.seed,
         photos: photos.iter().map(|photo| format!("{} {}", photo.view, photo.file.display())).collect(),
@@ -115,12 +118,32 @@ pub(super) async fn run(options: &Eval) -> anyhow::Result<u8> {
     let source = source(&options.photos, manner, options.pairs, options.seed);
     if options.write {
         let new = written(&text, &found, &source).map_err(anyhow::Error::msg)?;
-        fs::write(&path, new).with_context(|| format!("{} cannot be written", path.display()))?;
+        // A manifest cut off in the middle would be no model any more.
+        let aside = path.with_extension("toml.new");
+        let put = fs::write(&aside, new).and_then(|()| fs::rename(&aside, &path));
+        put.with_context(|| format!("{} cannot be written", path.display()))?;
         say!("{}: written. Give the manifest a new version before it is used beside older scores.", path.display());
     } else {
         say!("source = {source:?}");
     }
     Ok(exit::OK)
+}
+
+/// Digest of a manifest's text with its repeatability blanked out. A score without a place for it is told here, before an hour of
+/// work, not after it.
+fn rules(text: &str, manifest: &Manifest) -> anyhow::Result<String> {
+    let blank = |rule: &ScoreRule| Figures {
+        metric: rule.metric.to_string(),
+        unchanged: Some([1.0, 0.0]),
+        level_mean: None,
+        level_sd: Some(0.0),
+        degrees_of_freedom: 0,
+        measures: 0,
+        refused: 0,
+    };
+    let blank: Vec<Figures> = manifest.scores.iter().map(blank).collect();
+    let bare = written(text, &blank, "").map_err(anyhow::Error::msg)?;
+    Ok(hex::encode(openssl::sha::sha256(bare.as_bytes())))
 }
 
 fn manner(name: &str) -> anyhow::Result<Manner> {

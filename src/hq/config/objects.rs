@@ -72,10 +72,24 @@ impl ShelfSettings {
         Ok(Self { chain_key, bucket: objects.map(RawObjects::bucket).transpose()?, data })
     }
 
+    /// For the receiver, which makes the chain's key where there is none yet.
+    ///
     /// # Errors
     /// [`HqError`]: a file that cannot be read, or settings that no bucket can have.
+    pub fn open_or_make(&self) -> Result<Shelves, HqError> {
+        self.with(ChainKey::load_or_make)
+    }
+
+    /// For everyone else: the chain's key must be there.
+    ///
+    /// # Errors
+    /// As [`Self::open_or_make`].
     pub fn open(&self) -> Result<Shelves, HqError> {
+        self.with(ChainKey::load)
+    }
+
+    fn with(&self, key: fn(&Path) -> Result<ChainKey, HqError>) -> Result<Shelves, HqError> {
         let bucket = self.bucket.as_ref().map(Bucket::new).transpose()?;
-        Ok(Shelves::new(&self.data, bucket, ChainKey::load_or_make(&self.chain_key)?))
+        Ok(Shelves::new(&self.data, bucket, key(&self.chain_key)?))
     }
 }

@@ -75,6 +75,8 @@ pub struct Stored<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reach {
     pub upto: u64,
+    /// How far it came before.
+    pub before: u64,
     /// Highest sequence stored.
     pub last_seq: u64,
     /// The lowest place at which another event came than the one held there.
@@ -109,13 +111,14 @@ pub trait Engine: fmt::Debug + Send {
     /// The database's.
     fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, HqError>;
 
-    /// Notes that these gateways were heard, each named once, in order. Gives the store that each is known under. Until the
+    /// Notes these gateways, each named once, in order, and whether they were heard now: a retained word may be of last year,
+    /// a last will is the broker's. Gives the store that each is known under. Until the
     /// end of the transaction nobody else stores anything of them: two receivers cannot miss each other's rows, and cannot
     /// wait for each other in a circle.
     ///
     /// # Errors
     /// The database's.
-    fn heard(&mut self, gateways: &[&Address], at: Timestamp) -> Result<Vec<String>, HqError>;
+    fn heard(&mut self, gateways: &[(&Address, bool)], at: Timestamp) -> Result<Vec<String>, HqError>;
 
     /// Makes these epochs known, each named once. Gives how many epochs each one's gateway has had.
     ///
@@ -154,6 +157,28 @@ pub trait Engine: fmt::Debug + Send {
     /// # Errors
     /// The database's.
     fn keep_records(&mut self, wait: bool) -> Result<bool, HqError>;
+
+    /// Of these rows, stored or not, the places `n` of events that are held under another key of the same gateway and id, and
+    /// were taken out later: told before a `redacted.v1` in the order of the gateway's lives. Ordered.
+    ///
+    /// # Errors
+    /// The database's.
+    fn taken_out(&mut self, rows: &[&NewRow<'_>]) -> Result<Vec<u64>, HqError>;
+
+    /// Lets the transaction at hand take the time it needs: an operator's, or an upgrade's. To be called as its first.
+    ///
+    /// # Errors
+    /// The database's.
+    fn take_time(&mut self) -> Result<(), HqError>;
+
+    /// Rights of others on tables and views that are about to be made anew: of each its name, and the statement that gives
+    /// it again. A side without roles has none.
+    ///
+    /// # Errors
+    /// The database's.
+    fn grants(&mut self) -> Result<Vec<(String, String)>, HqError> {
+        Ok(Vec::new())
+    }
 
     /// How this side writes a time that is given in milliseconds since 1970.
     fn time(&self) -> fn(&str) -> String;

@@ -6,7 +6,7 @@ use tokio_postgres::error::SqlState;
 /// What goes wrong at HQ.
 #[derive(Debug, thiserror::Error)]
 pub enum HqError {
-    #[error("HQ's database: {0}")]
+    #[error("HQ's database: {}", sqlite_said(.0))]
     Sqlite(#[from] rusqlite::Error),
     #[error("HQ's database: {}", said(.0))]
     Postgres(#[from] tokio_postgres::Error),
@@ -18,7 +18,7 @@ pub enum HqError {
     Empty { place: String },
     #[error("HQ's database gave something else than {expected} in column {at}")]
     Shape { at: usize, expected: &'static str },
-    #[error("{path}: {source}")]
+    #[error("{path}: {source}; check the path and its rights")]
     File { path: PathBuf, source: io::Error },
     #[error(
         "{place} was written by a newer skinlink-hq (schema {found}, this one knows {known}); install that version"
@@ -28,11 +28,13 @@ pub enum HqError {
     Listen { listen: SocketAddr, source: io::Error },
     #[error("{path}: {reason}")]
     Config { path: PathBuf, reason: String },
-    #[error("{name} on the object store: {reason}")]
+    #[error(
+        "{name} on the object store: {reason}; check objects.address, the bucket, its credentials_file and this machine's clock"
+    )]
     Objects { name: String, reason: String },
     #[error("{name} is gone from the shelf; put it back from the shelf's own backup")]
     Gone { name: String },
-    #[error("an archived segment cannot be read: {reason}")]
+    #[error("an archived segment cannot be read: {reason}; put its object back from the shelf's own backup")]
     Segment { reason: String },
     #[error("it lies in a bucket, and the configuration names none; put [objects] back into it")]
     NoBucket,
@@ -42,7 +44,36 @@ pub enum HqError {
         "the chain's key (chain_key_file) is not the one that this database's pictures were sealed with; put that one back"
     )]
     OtherKey,
-    #[error("the store thread ended without an answer")]
+    #[error("nothing is known here of customer {customer} at store {store}; look the ids up with skinlink-hq tail")]
+    Nobody { store: String, customer: String },
+    #[error("no gateway of store {store} was ever heard; look the name up with skinlink-hq stores")]
+    NoStore { store: String },
+    #[error("{path}: nothing was written:\n{reason}")]
+    Agenda { path: PathBuf, reason: String },
+    #[error("headquarters holds no verified picture {name}; the table images lists those that are here")]
+    NoPicture { name: String },
+    #[error("no word {feedback} waits; skinlink-hq words lists those that do")]
+    NoWord { feedback: String },
+    #[error(
+        "no alarm {n} can be taken out; skinlink-hq alarms lists them, and one with a sequence stays until its gateway has heard"
+    )]
+    NoAlarm { n: u64 },
+    #[error(
+        "{place} was written by an older skinlink-hq (schema {found}, this one reads {known}); start skinlink-hq run of this \
+         version once, which brings it up to date"
+    )]
+    Older { place: String, found: i64, known: i64 },
+    #[error(
+        "{made} events read; what else there is waits for a shelf, {many} lives of stores in all, the first {what}: {reason}; put it \
+         right, and the receiver goes on with them by itself (skinlink-hq stores lists them)"
+    )]
+    Waits { made: u64, many: usize, what: String, reason: String },
+    #[error("the facts that reports rest on are being made again; they are served when all of them are there")]
+    Remaking,
+    /// Done, but for what a shelf did not do.
+    #[error("{waits}: {fault}")]
+    Left { waits: &'static str, fault: Box<HqError> },
+    #[error("the thread that writes the database ended without an answer; its reason stands before this in the log")]
     Stopped,
 }
 
@@ -56,6 +87,25 @@ impl HqError {
             Self::Sqlite(fault) => fault.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
             _ => false,
         }
+    }
+
+    /// Whether one object, or the shelf it lies on, is away or damaged: what needs it waits, everything else goes on.
+    #[must_use]
+    pub fn is_of_a_shelf(&self) -> bool {
+        matches!(
+            self,
+            Self::Objects { .. }
+                | Self::NoBucket
+                | Self::Gone { .. }
+                | Self::Segment { .. }
+                | Self::Unsealed { .. }
+                | Self::File { .. }
+        )
+    }
+
+    /// Whether the server takes no writes now: a copy that has not taken over yet, at an address that leads elsewhere soon.
+    pub(super) fn is_read_only(&self) -> bool {
+        matches!(self, Self::Postgres(fault) if fault.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION))
     }
 
     /// Whether it is what was to be stored that the database refuses: it will refuse it again.
@@ -80,18 +130,54 @@ fn is_of_the_line(fault: &tokio_postgres::Error) -> bool {
 }
 
 fn is_of_the_moment(code: &SqlState) -> bool {
-    // Connection, rolled back for another's sake, out of room, in use, ended by an operator.
-    ["08", "40", "53", "55", "57"].contains(&code.code().get(..2).unwrap_or_default())
+    // Connection, rolled back for another's sake, out of room, in use.
+    ["08", "40", "53", "55"].contains(&code.code().get(..2).unwrap_or_default())
+        // Ended by an operator; not 57014: what took too long takes as long the next time.
+        || code.code().starts_with("57P0")
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
 }
 
 fn said(fault: &tokio_postgres::Error) -> String {
     match fault.as_db_error() {
         Some(said) => {
             let detail = said.detail().map(|detail| format!(" ({detail})")).unwrap_or_default();
-            format!("{}{detail} [{}]", said.message(), said.code().code())
+            let remedy = remedy(said.code()).map(|remedy| format!("; {remedy}")).unwrap_or_default();
+            format!("{}{detail} [{}]{remedy}", said.message(), said.code().code())
         }
         None => causes(fault).fold(fault.to_string(), |said, cause| format!("{said}: {cause}")),
     }
+}
+
+/// What to do about what a server says.
+fn remedy(code: &SqlState) -> Option<&'static str> {
+    Some(match code.code() {
+        "28000" | "28P01" => "check the role in `database` and what stands in database_password_file",
+        "3D000" => "make it: CREATE DATABASE … OWNER …",
+        "42501" => "the role must own headquarters' tables; make it their owner",
+        "42P01" | "42703" => "start skinlink-hq run of this version once, which brings the tables up to date",
+        "2BP01" => {
+            "a view of your own stands on one of headquarters': drop it, start skinlink-hq once, and make it again; better in a \
+             schema and a database of your own"
+        }
+        "53100" => "free room on the database's disk",
+        "53300" => "raise max_connections, or end what holds them",
+        "57014" => "it took longer than a minute; end what holds the database up",
+        _ => return None,
+    })
+}
+
+fn sqlite_said(fault: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode as Code;
+    let remedy = match fault.sqlite_error_code() {
+        Some(Code::CannotOpen) => "; check the path, and that this user may write to its folder",
+        Some(Code::ReadOnly | Code::PermissionDenied) => "; this user may not write to it",
+        Some(Code::DiskFull) => "; free room on its disk",
+        Some(Code::NotADatabase) => "; it is another file, or a database under a key",
+        Some(Code::DatabaseCorrupt) => "; put its last backup back: the gateways send what is missing in it again",
+        Some(Code::DatabaseBusy) => "; another program holds it: end that one",
+        _ => "",
+    };
+    format!("{fault}{remedy}")
 }
 
 fn causes(fault: &tokio_postgres::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {

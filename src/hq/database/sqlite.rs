@@ -30,6 +30,9 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-4.sql"),
     include_str!("schema/sqlite-5.sql"),
     include_str!("schema/sqlite-6.sql"),
+    include_str!("schema/sqlite-7.sql"),
+    include_str!("schema/sqlite-8.sql"),
+    include_str!("schema/sqlite-9.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;
@@ -83,11 +86,21 @@ impl Sqlite {
     /// Opens the file to read beside a running receiver.
     ///
     /// # Errors
-    /// When there is none yet.
+    /// [`HqError::Empty`] when there is none yet; [`HqError::Older`], [`HqError::Newer`] when it is another version's.
     pub fn read_only(path: &Path) -> Result<Self, HqError> {
+        let place = || path.display().to_string();
+        if !path.is_file() {
+            return Err(HqError::Empty { place: place() });
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(PATIENCE)?;
+        match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
+            0 => return Err(HqError::Empty { place: place() }),
+            found if found > SCHEMA => return Err(HqError::Newer { place: place(), found, known: SCHEMA }),
+            found if found < SCHEMA => return Err(HqError::Older { place: place(), found, known: SCHEMA }),
+            _ => {}
+        }
         Ok(Self { connection, _folding: None })
     }
 }
@@ -135,13 +148,16 @@ impl Engine for Sqlite {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn heard(&mut self, gateways: &[&Address], at: Timestamp) -> Result<Vec<String>, HqError> {
+    fn heard(&mut self, gateways: &[(&Address, bool)], at: Timestamp) -> Result<Vec<String>, HqError> {
         let mut statement = self.connection.prepare_cached(
-            "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms) VALUES (?1, ?2, ?3, ?3)
-             ON CONFLICT (gateway) DO UPDATE SET last_heard_ms = excluded.last_heard_ms RETURNING store",
+            "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms)
+             VALUES (?1, ?2, ?3, CASE WHEN ?4 THEN ?3 ELSE 0 END)
+             ON CONFLICT (gateway) DO UPDATE SET
+                 last_heard_ms = CASE WHEN ?4 THEN excluded.last_heard_ms ELSE gateways.last_heard_ms END
+             RETURNING store",
         )?;
-        let known = gateways.iter().map(|Address { store, gateway }| {
-            Ok(statement.query_row(params![gateway, store, at.unix_ms()], |row| row.get(0))?)
+        let known = gateways.iter().map(|(Address { store, gateway }, now)| {
+            Ok(statement.query_row(params![gateway, store, at.unix_ms(), now], |row| row.get(0))?)
         });
         known.collect()
     }
@@ -197,8 +213,9 @@ impl Engine for Sqlite {
     fn advance(&mut self, stored: &[Stored<'_>]) -> Result<Vec<Reach>, HqError> {
         let mut reached = Vec::with_capacity(stored.len());
         for Stored { gateway, epoch, ranges } in stored {
+            let mut before = None;
             for range in ranges {
-                standing::advance(self, gateway, epoch, *range)?;
+                before.get_or_insert(standing::advance(self, gateway, epoch, *range)?);
             }
             let row = &self.query(
                 "SELECT upto, last_seq, (SELECT min(seq) FROM alarms a
@@ -207,7 +224,8 @@ impl Engine for Sqlite {
                 values![*gateway, *epoch],
             )?[0];
             let (upto, last_seq, conflict) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            reached.push(Reach { upto, last_seq, conflict, before_lost: false });
+            let before = before.unwrap_or(upto);
+            reached.push(Reach { upto, before, last_seq, conflict, before_lost: false });
         }
         Ok(reached)
     }
@@ -231,6 +249,30 @@ impl Engine for Sqlite {
     /// There is one writer at a time anyway.
     fn keep_records(&mut self, _wait: bool) -> Result<bool, HqError> {
         Ok(true)
+    }
+
+    fn taken_out(&mut self, rows: &[&NewRow<'_>]) -> Result<Vec<u64>, HqError> {
+        let redacted = redacted();
+        let mut look = self.connection.prepare_cached(
+            "SELECT e.n FROM events e JOIN streams s ON s.gateway = e.gateway AND s.epoch = e.epoch
+             WHERE e.id = ?1 AND e.gateway = ?2 AND e.kind <> ?3 AND e.refused IS NULL AND EXISTS (
+                 SELECT 1 FROM events r JOIN streams t ON t.gateway = r.gateway AND t.epoch = r.epoch
+                 WHERE r.id = e.id AND r.gateway = e.gateway AND r.kind = ?3 AND r.refused IS NULL
+                 AND (s.begun_ms, e.seq) < (t.begun_ms, r.seq))",
+        )?;
+        let mut found = std::collections::BTreeSet::new();
+        for row in rows {
+            let at = look.query_map(params![row.id, row.from.gateway, redacted], |row| row.get::<_, u64>(0))?;
+            for n in at {
+                found.insert(n?);
+            }
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Nothing is ended here for the time it takes.
+    fn take_time(&mut self) -> Result<(), HqError> {
+        Ok(())
     }
 
     fn time(&self) -> fn(&str) -> String {

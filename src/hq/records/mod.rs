@@ -14,24 +14,27 @@ use super::{
     database::{
         Place,
         engine::{Cell, Engine, Row, only, transaction, values},
+        know_the_key,
     },
     erasure,
     events::redacted,
     shelf::Shelves,
+    waits,
 };
 use crate::{domain::Timestamp, sync::topic::Address};
 use facts::{Fact, Told};
+pub(super) use facts::{LONGEST_KEY, too_long};
 use std::collections::BTreeSet;
 use tables::{ALL, CLOCKS, ERASED, REPORTS};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
-pub const VERSION: i64 = 3;
+pub const VERSION: i64 = 5;
 
 /// Events of one turn while messages come: some 20 ms, so that nobody waits long for an acknowledgement.
 pub const PAGE: usize = 500;
 
-/// Events of one turn while nobody waits: a page of an index that many rows share is written once for all of them.
+/// Events of one turn for whoever is far behind: a page of an index that many rows share is written once for all of them.
 pub const LONG_PAGE: usize = 4_000;
 
 /// Epochs of one turn.
@@ -56,6 +59,7 @@ pub fn prepare(engine: &mut dyn Engine) -> Result<(), HqError> {
     if made >= VERSION {
         return Ok(());
     }
+    let rights = engine.grants()?;
     if made > 0 {
         for view in views::ALL.iter().rev() {
             engine.execute(&format!("DROP VIEW IF EXISTS {}", view.name), &[])?;
@@ -73,10 +77,36 @@ pub fn prepare(engine: &mut dyn Engine) -> Result<(), HqError> {
     for view in views::ALL {
         engine.execute(&view.schema(at), &[])?;
     }
-    engine.execute("DELETE FROM projected", &[])?;
+    let is_ours =
+        |name: &str| views::ALL.iter().any(|view| view.name == name) || ALL.iter().any(|table| table.name == name);
+    for (_, statement) in rights.iter().filter(|(name, _)| is_ours(name)) {
+        engine.execute(statement, &[])?;
+    }
+    begin_anew(engine)?;
     engine.execute("DELETE FROM records_version", &[])?;
     engine.execute("INSERT INTO records_version(version) VALUES (?1)", values![VERSION])?;
     Ok(())
+}
+
+/// Facts are to be made of all events again. How far they went before is kept: until they are there again nothing may be shown that
+/// rests on them, since what ended it may be told later than what began it.
+fn begin_anew(engine: &mut dyn Engine) -> Result<(), HqError> {
+    engine.execute(
+        "INSERT INTO remaking(gateway, epoch, upto) SELECT gateway, epoch, upto FROM projected WHERE upto > 0
+         ON CONFLICT (gateway, epoch) DO UPDATE SET upto = excluded.upto WHERE remaking.upto < excluded.upto",
+        &[],
+    )?;
+    engine.execute("DELETE FROM projected", &[])?;
+    Ok(())
+}
+
+/// Whether all facts of a store are there that ever were; of any store where none is named.
+pub(super) fn are_whole(engine: &mut dyn Engine, store: &str) -> Result<bool, HqError> {
+    let rows = engine.query(
+        "SELECT 1 FROM remaking r JOIN gateways g ON g.gateway = r.gateway WHERE g.store = ?1 OR ?1 = '' LIMIT 1",
+        values![store],
+    )?;
+    Ok(rows.is_empty())
 }
 
 /// What a turn did.
@@ -94,6 +124,8 @@ struct Behind {
     era: i64,
     done: u64,
     upto: u64,
+    /// It could not be read on from there the last time.
+    waits: bool,
 }
 
 impl Behind {
@@ -104,6 +136,7 @@ impl Behind {
             era: row.get(3)?,
             done: row.get(4)?,
             upto: row.get(5)?,
+            waits: row.get(6)?,
         })
     }
 }
@@ -126,7 +159,9 @@ pub fn turn(
             return Ok(Turn { events: 0, more: false });
         }
         let behind = engine.query(
-            "SELECT g.store, s.gateway, s.epoch, s.begun_ms, coalesce(p.upto, 0), s.upto
+            "SELECT g.store, s.gateway, s.epoch, s.begun_ms, coalesce(p.upto, 0), s.upto,
+                 CASE WHEN EXISTS (SELECT 1 FROM waiting w WHERE w.what = 'facts of ' || s.gateway || ' ' || s.epoch)
+                     THEN 1 ELSE 0 END
              FROM streams s JOIN gateways g ON g.gateway = s.gateway
              LEFT JOIN projected p ON p.gateway = s.gateway AND p.epoch = s.epoch
              WHERE s.upto > coalesce(p.upto, 0) ORDER BY coalesce(p.done_ms, 0), s.gateway, s.epoch LIMIT ?1",
@@ -138,15 +173,44 @@ pub fn turn(
             if left == 0 {
                 break;
             }
-            told.extend(next(engine, shelves, &Behind::from_row(row)?, left, now)?);
+            let behind = Behind::from_row(row)?;
+            match next(engine, shelves, &behind, left, now) {
+                Err(fault) if fault.is_of_a_shelf() => behind.waits_for(engine, &fault, now)?,
+                next => told.extend(next?),
+            }
         }
         let facts: Vec<Fact> = told.iter().flat_map(Told::facts).collect();
         fill(engine, &facts)?;
         map_times(engine, &facts)?;
         close(engine, &facts)?;
-        erase(engine, shelves, &facts, now)?;
-        Ok(Turn { events: told.len(), more: told.len() >= most || behind.len() as u32 == EPOCHS })
+        erase(engine, &facts, now)?;
+        engine.execute(
+            "DELETE FROM remaking WHERE EXISTS (SELECT 1 FROM projected p
+                 WHERE p.gateway = remaking.gateway AND p.epoch = remaking.epoch AND p.upto >= remaking.upto)",
+            &[],
+        )?;
+        let others = !told.is_empty() && behind.len() as u32 == EPOCHS;
+        Ok(Turn { events: told.len(), more: told.len() >= most || others })
     })
+}
+
+impl Behind {
+    /// Its next events lie where they cannot be read now. The others go on; it comes up again after them.
+    fn waits_for(&self, engine: &mut dyn Engine, fault: &HqError, now: Timestamp) -> Result<(), HqError> {
+        let Self { from, epoch, done, .. } = self;
+        waits::note(engine, &waits::facts(&from.gateway, epoch), fault, now)?;
+        reached(engine, from, epoch, *done, now)
+    }
+}
+
+/// Notes how far the facts of an epoch go, and that it had its turn.
+fn reached(engine: &mut dyn Engine, from: &Address, epoch: &str, upto: u64, now: Timestamp) -> Result<(), HqError> {
+    engine.execute(
+        "INSERT INTO projected(gateway, epoch, upto, done_ms) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (gateway, epoch) DO UPDATE SET upto = excluded.upto, done_ms = excluded.done_ms",
+        values![&from.gateway, epoch, upto, now.unix_ms()],
+    )?;
+    Ok(())
 }
 
 /// The next events of one epoch; it counts as done up to there.
@@ -157,7 +221,7 @@ fn next(
     limit: usize,
     now: Timestamp,
 ) -> Result<Vec<Told>, HqError> {
-    let Behind { from, epoch, era, done, upto } = behind;
+    let Behind { from, epoch, era, done, upto, waits } = behind;
     let rows = engine.query(
         "SELECT n, seq, received_ms, body, segment FROM events
          WHERE gateway = ?1 AND epoch = ?2 AND seq > ?3 AND seq <= ?4
@@ -167,12 +231,11 @@ fn next(
     let mut told =
         rows.iter().map(|row| Told::from_row(row, &from.store, &from.gateway, *era)).collect::<Result<Vec<_>, _>>()?;
     archive::bring(engine, shelves, told.iter_mut().filter_map(Told::away))?;
-    let reached = if told.len() < limit { *upto } else { told.last().map_or(*upto, |last| last.seq) };
-    engine.execute(
-        "INSERT INTO projected(gateway, epoch, upto, done_ms) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (gateway, epoch) DO UPDATE SET upto = excluded.upto, done_ms = excluded.done_ms",
-        values![&from.gateway, epoch, reached, now.unix_ms()],
-    )?;
+    if *waits {
+        waits::over(engine, &waits::facts(&from.gateway, epoch))?;
+    }
+    let so_far = if told.len() < limit { *upto } else { told.last().map_or(*upto, |last| last.seq) };
+    reached(engine, from, epoch, so_far, now)?;
     Ok(told)
 }
 
@@ -180,12 +243,13 @@ fn next(
 fn close(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
     let closed = |fact: &&Fact| fact.table.name == REPORTS.name && fact.text("state") != Some("open");
     for fact in facts.iter().filter(closed) {
-        if let (Some(report), Some(era), Some(seq)) = (fact.text("report"), fact.int("era"), fact.int("seq")) {
+        let (store, report) = (fact.text("store"), fact.text("report"));
+        if let (Some(store), Some(report), Some(era), Some(seq)) = (store, report, fact.int("era"), fact.int("seq")) {
             engine.execute(
-                "INSERT INTO report_closings(report, era, seq) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (report) DO UPDATE SET era = excluded.era, seq = excluded.seq
+                "INSERT INTO report_closings(store, report, era, seq) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (store, report) DO UPDATE SET era = excluded.era, seq = excluded.seq
                  WHERE (report_closings.era, report_closings.seq) < (excluded.era, excluded.seq)",
-                values![report, era, seq],
+                values![store, report, era, seq],
             )?;
         }
     }
@@ -193,10 +257,10 @@ fn close(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
 }
 
 /// Persons that the new facts say are erased, and what came late of those who were before.
-fn erase(engine: &mut dyn Engine, shelves: &Shelves, facts: &[Fact], now: Timestamp) -> Result<(), HqError> {
+fn erase(engine: &mut dyn Engine, facts: &[Fact], now: Timestamp) -> Result<(), HqError> {
     for fact in facts.iter().filter(|fact| fact.table.name == ERASED.name) {
         if let (Some(store), Some(customer)) = (fact.text("store"), fact.text("customer")) {
-            erasure::erase(engine, shelves, store, customer, now)?;
+            erasure::erase(engine, store, customer, now)?;
         }
     }
     let others = facts.iter().filter(|fact| fact.table.name != ERASED.name);
@@ -204,7 +268,7 @@ fn erase(engine: &mut dyn Engine, shelves: &Shelves, facts: &[Fact], now: Timest
         let text = |name| fact.text(name).map(str::to_owned);
         Some((text("store")?, text("customer"), text("visit"), fact.n()?))
     });
-    erasure::erase_late(engine, shelves, &late.collect::<Vec<_>>(), now)
+    erasure::erase_late(engine, &late.collect::<Vec<_>>(), now)
 }
 
 fn fill(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
@@ -264,7 +328,8 @@ pub(super) fn forget(engine: &mut dyn Engine, n: u64) -> Result<(), HqError> {
     Ok(())
 }
 
-/// Has the facts of an event made that was passed over until now.
+/// Has the facts of an event made that was passed over until now. To be called in a transaction that holds the lock on the
+/// records: a turn under way would write how far it came over this.
 ///
 /// # Errors
 /// The database's.
@@ -276,26 +341,77 @@ pub(super) fn make_up_for(engine: &mut dyn Engine, gateway: &str, epoch: &str, s
     Ok(())
 }
 
+/// Gives the facts of an epoch another place among the lives of its gateway.
+///
+/// # Errors
+/// The database's.
+pub(super) fn move_era(
+    engine: &mut dyn Engine,
+    gateway: &str,
+    epoch: &str,
+    (from, to): (i64, i64),
+) -> Result<(), HqError> {
+    engine.keep_records(true)?;
+    for table in ALL {
+        let sql = format!(
+            "UPDATE {} SET era = ?3 WHERE n IN (SELECT n FROM events WHERE gateway = ?1 AND epoch = ?2)",
+            table.name
+        );
+        engine.execute(&sql, values![gateway, epoch, to])?;
+    }
+    engine.execute(
+        "UPDATE report_closings SET era = ?3 WHERE era = ?2 AND EXISTS (
+             SELECT 1 FROM report_facts r WHERE report_closings.store IN (r.store, '') AND r.report = report_closings.report
+             AND r.gateway = ?1 AND r.era = ?3
+             AND r.seq = report_closings.seq AND r.state <> 'open')",
+        values![gateway, from, to],
+    )?;
+    Ok(())
+}
+
 /// Throws all facts away and makes them again from the raw events; how many events that were. Receivers may go on meanwhile:
 /// the views fill up again before one's eyes.
 ///
 /// # Errors
-/// The database's, or the shelf's where months are archived; what is missing then is made by the next receiver.
+/// The database's; [`HqError::Waits`] where some lie in archived months that cannot be read now: the receiver goes on with them.
 pub fn rebuild(place: &Place, shelves: &Shelves) -> Result<u64, HqError> {
     let mut engine = place.open()?;
+    know_the_key(&mut *engine, shelves)?;
     transaction(&mut *engine, |engine| {
+        engine.take_time()?;
         engine.keep_records(true)?;
         for table in ALL {
             engine.execute(&format!("DELETE FROM {}", table.name), &[])?;
         }
-        engine.execute("DELETE FROM projected", &[])
+        begin_anew(engine)
     })?;
-    let mut made = 0;
+    let (mut made, mut in_vain, mut now) = (0, 0, crate::clock::now().wall);
     loop {
-        let Turn { events, more } = turn(&mut *engine, shelves, crate::clock::now().wall, LONG_PAGE, true)?;
+        let Turn { events, more } = turn(&mut *engine, shelves, now, LONG_PAGE, true)?;
         made += events as u64;
-        if !more && events == 0 {
-            return Ok(made);
+        in_vain = if more || events > 0 { 0 } else { in_vain + u64::from(EPOCHS) };
+        // Those that cannot be read now come up first, as many as a turn looks at: the others stand behind them.
+        if in_vain > 0 && in_vain >= behind(&mut *engine)? {
+            break;
+        }
+        // The order of turns is by their times.
+        now = crate::clock::now().wall.max(Timestamp::from_unix_ms(now.unix_ms() + 1));
+    }
+    let waiting = waits::list(&mut *engine)?.into_iter().filter(waits::Waiting::is_of_facts).collect::<Vec<_>>();
+    match waiting.first() {
+        None => Ok(made),
+        Some(first) => {
+            Err(HqError::Waits { made, many: waiting.len(), what: first.what.clone(), reason: first.reason.clone() })
         }
     }
+}
+
+/// How many epochs have more events than facts.
+fn behind(engine: &mut dyn Engine) -> Result<u64, HqError> {
+    only(
+        engine,
+        "SELECT count(*) FROM streams s LEFT JOIN projected p ON p.gateway = s.gateway AND p.epoch = s.epoch
+         WHERE s.upto > coalesce(p.upto, 0)",
+        &[],
+    )
 }

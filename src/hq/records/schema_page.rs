@@ -24,11 +24,15 @@ const RAW: &str = "\
 
 `events` holds every event as it came (`body`, CloudEvents JSON), unique by `(gateway, epoch, seq)`; `refused` says why one was
 not accepted, `same_as` that it had been told before under another key. A program that follows the events itself remembers for
-each `(gateway, epoch)` the `seq` it has read, and reads on to `streams.upto`: up to there nothing is missing. The running
-number `n` is no such mark: several receivers commit in another order than they draw numbers.
+each `(gateway, epoch)` the `seq` it has read, and reads on to `streams.upto`: up to there nothing more will come but, perhaps, what
+`lost` names; `late_events` lists what did, and what counts only after it was passed. The running number `n` is no such mark:
+several receivers commit in another order than they draw numbers.
 
 `gateways` says who was heard when, `streams` how far each epoch goes, `lost` what nobody holds any longer, `alarms` what a
 person must look at, `images` which pictures are here.
+
+`agenda` holds the appointments that the CRM handed over and no visit view knows: names are in it. How it is written is in
+hq-crm.md; do not grant it to people who only query.
 ";
 
 /// The page.

@@ -217,6 +217,23 @@ pub const FEEDBACK: Table = Table {
     indexes: &[&["feedback"], &["visit"], &["customer"]],
 };
 
+pub const SHEETS: Table = Table {
+    name: "sheet_facts",
+    columns: &[
+        ("visit", Text),
+        ("skin_state", Text),
+        ("make_up", Text),
+        ("washed_min", Int),
+        ("wishes", Text),
+        ("steps", Text),
+        ("stars", Int),
+        ("remark", Text),
+        ("next_day", Text),
+        ("staff", Text),
+    ],
+    indexes: &[&["visit"], &["next_day"]],
+};
+
 pub const REPORTS: Table = Table {
     name: "report_facts",
     columns: &[
@@ -256,6 +273,7 @@ pub const ALL: &[&Table] = &[
     &MOVED,
     &ALIASES,
     &FEEDBACK,
+    &SHEETS,
     &REPORTS,
     &ERASED,
     &CLOCKS,

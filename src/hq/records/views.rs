@@ -33,38 +33,41 @@ pub const ALL: &[View] = &[
     View {
         name: "now_void",
         about: "What is void now.",
-        columns: &[("id", "of the visit, scan, reading or capture")],
+        columns: &[STORE, ("id", "of the visit, scan, reading or capture")],
         public: false,
-        sql: "SELECT v.id FROM voided_facts v WHERE v.restored = 0 AND NOT EXISTS (
-                  SELECT 1 FROM voided_facts w WHERE w.id = v.id AND (w.era, w.seq) > (v.era, v.seq))",
+        sql: "SELECT v.store, v.id FROM voided_facts v WHERE v.restored = 0 AND NOT EXISTS (
+                  SELECT 1 FROM voided_facts w WHERE w.id = v.id AND w.store = v.store AND (w.era, w.seq) > (v.era, v.seq))",
     },
     View {
         name: "now_moved",
         about: "Where something belongs after its last move.",
         columns: &[
+            STORE,
             ("id", "of the scan or visit"),
             ("visit", "for a scan"),
             ("phase", "for a scan"),
             ("customer", "for a visit"),
         ],
         public: false,
-        sql: "SELECT m.id, m.visit, m.phase, m.customer FROM moved_facts m WHERE NOT EXISTS (
-                  SELECT 1 FROM moved_facts w WHERE w.id = m.id AND (w.era, w.seq) > (m.era, m.seq))",
+        sql: "SELECT m.store, m.id, m.visit, m.phase, m.customer FROM moved_facts m WHERE NOT EXISTS (
+                  SELECT 1 FROM moved_facts w WHERE w.id = m.id AND w.store = m.store AND (w.era, w.seq) > (m.era, m.seq))",
     },
     View {
         name: "now_alias",
         about: "Two ids that are one person: the one that counts.",
-        columns: &[("alias", "an id of that person"), ("customer", "the id that counts")],
+        columns: &[STORE, ("alias", "an id of that person"), ("customer", "the id that counts")],
         public: false,
         // A person joined twice is followed to the end; ids that point at one another end after some steps.
-        sql: "WITH RECURSIVE chain(alias, customer, steps) AS (
-                  SELECT a.alias, a.customer, 1 FROM alias_facts a WHERE NOT EXISTS (
-                      SELECT 1 FROM alias_facts w WHERE w.alias = a.alias AND (w.era, w.seq) > (a.era, a.seq))
+        sql: "WITH RECURSIVE chain(store, alias, customer, steps) AS (
+                  SELECT a.store, a.alias, a.customer, 1 FROM alias_facts a WHERE NOT EXISTS (
+                      SELECT 1 FROM alias_facts w
+                      WHERE w.alias = a.alias AND w.store = a.store AND (w.era, w.seq) > (a.era, a.seq))
                   UNION ALL
-                  SELECT c.alias, a.customer, c.steps + 1 FROM chain c JOIN alias_facts a ON a.alias = c.customer
+                  SELECT c.store, c.alias, a.customer, c.steps + 1 FROM chain c
+                  JOIN alias_facts a ON a.alias = c.customer AND a.store = c.store
                   WHERE c.steps < 16)
-              SELECT c.alias, c.customer FROM chain c WHERE NOT EXISTS (
-                  SELECT 1 FROM chain d WHERE d.alias = c.alias AND d.steps > c.steps)",
+              SELECT c.store, c.alias, c.customer FROM chain c WHERE NOT EXISTS (
+                  SELECT 1 FROM chain d WHERE d.alias = c.alias AND d.store = c.store AND d.steps > c.steps)",
     },
     View {
         name: "visits",
@@ -88,10 +91,10 @@ pub const ALL: &[View] = &[
                   v.beautician, v.state, v.version, v.steps, AT(v.at_ms) AS changed_at,
                   CASE WHEN x.id IS NULL THEN 0 ELSE 1 END AS voided, v.n
               FROM visit_facts v
-              LEFT JOIN now_moved m ON m.id = v.visit
-              LEFT JOIN now_alias a ON a.alias = coalesce(m.customer, v.customer)
-              LEFT JOIN now_void x ON x.id = v.visit
-              WHERE NOT EXISTS (SELECT 1 FROM visit_facts w WHERE w.visit = v.visit
+              LEFT JOIN now_moved m ON m.id = v.visit AND m.store = v.store
+              LEFT JOIN now_alias a ON a.alias = coalesce(m.customer, v.customer) AND a.store = v.store
+              LEFT JOIN now_void x ON x.id = v.visit AND x.store = v.store
+              WHERE NOT EXISTS (SELECT 1 FROM visit_facts w WHERE w.visit = v.visit AND w.store = v.store
                                 AND (w.version, w.era, w.seq) > (v.version, v.era, v.seq))",
     },
     View {
@@ -113,10 +116,11 @@ pub const ALL: &[View] = &[
                   s.state, AT(s.at_ms) AS changed_at,
                   CASE WHEN x.id IS NULL AND y.id IS NULL THEN 0 ELSE 1 END AS voided, s.n
               FROM scan_facts s
-              LEFT JOIN now_moved m ON m.id = s.scan
-              LEFT JOIN now_void x ON x.id = s.scan
-              LEFT JOIN now_void y ON y.id = coalesce(m.visit, s.visit)
-              WHERE NOT EXISTS (SELECT 1 FROM scan_facts w WHERE w.scan = s.scan AND (w.era, w.seq) > (s.era, s.seq))",
+              LEFT JOIN now_moved m ON m.id = s.scan AND m.store = s.store
+              LEFT JOIN now_void x ON x.id = s.scan AND x.store = s.store
+              LEFT JOIN now_void y ON y.id = coalesce(m.visit, s.visit) AND y.store = s.store
+              WHERE NOT EXISTS (SELECT 1 FROM scan_facts w WHERE w.scan = s.scan AND w.store = s.store
+                                AND (w.era, w.seq) > (s.era, s.seq))",
     },
     View {
         name: "readings",
@@ -150,10 +154,10 @@ pub const ALL: &[View] = &[
                   r.protocol, r.protocol_version, r.serial, r.probe, r.firmware, AT(r.at_ms) AS at,
                   CASE WHEN x.id IS NULL AND y.id IS NULL AND z.id IS NULL THEN 0 ELSE 1 END AS voided, r.n
               FROM reading_facts r
-              LEFT JOIN now_moved m ON m.id = r.scan
-              LEFT JOIN now_void x ON x.id = r.reading
-              LEFT JOIN now_void y ON y.id = r.scan
-              LEFT JOIN now_void z ON z.id = coalesce(m.visit, r.visit)",
+              LEFT JOIN now_moved m ON m.id = r.scan AND m.store = r.store
+              LEFT JOIN now_void x ON x.id = r.reading AND x.store = r.store
+              LEFT JOIN now_void y ON y.id = r.scan AND y.store = r.store
+              LEFT JOIN now_void z ON z.id = coalesce(m.visit, r.visit) AND z.store = r.store",
     },
     View {
         name: "measurements",
@@ -206,10 +210,10 @@ pub const ALL: &[View] = &[
                   c.complaints, AT(c.at_ms) AS at,
                   CASE WHEN x.id IS NULL AND y.id IS NULL AND z.id IS NULL THEN 0 ELSE 1 END AS voided, c.n
               FROM capture_facts c
-              LEFT JOIN now_moved m ON m.id = c.scan
-              LEFT JOIN now_void x ON x.id = c.capture
-              LEFT JOIN now_void y ON y.id = c.scan
-              LEFT JOIN now_void z ON z.id = coalesce(m.visit, c.visit)",
+              LEFT JOIN now_moved m ON m.id = c.scan AND m.store = c.store
+              LEFT JOIN now_void x ON x.id = c.capture AND x.store = c.store
+              LEFT JOIN now_void y ON y.id = c.scan AND y.store = c.store
+              LEFT JOIN now_void z ON z.id = coalesce(m.visit, c.visit) AND z.store = c.store",
     },
     View {
         name: "scores",
@@ -241,10 +245,10 @@ pub const ALL: &[View] = &[
                   s.model_version, s.model_digest, s.provider, AT(s.at_ms) AS at,
                   CASE WHEN x.id IS NULL AND y.id IS NULL AND z.id IS NULL THEN 0 ELSE 1 END AS voided, s.n
               FROM score_facts s
-              LEFT JOIN now_moved m ON m.id = s.scan
-              LEFT JOIN now_void x ON x.id = s.capture
-              LEFT JOIN now_void y ON y.id = s.scan
-              LEFT JOIN now_void z ON z.id = coalesce(m.visit, s.visit)",
+              LEFT JOIN now_moved m ON m.id = s.scan AND m.store = s.store
+              LEFT JOIN now_void x ON x.id = s.capture AND x.store = s.store
+              LEFT JOIN now_void y ON y.id = s.scan AND y.store = s.store
+              LEFT JOIN now_void z ON z.id = coalesce(m.visit, s.visit) AND z.store = s.store",
     },
     View {
         name: "comparisons",
@@ -278,9 +282,9 @@ pub const ALL: &[View] = &[
                   c.refusal, c.model, AT(c.at_ms) AS at,
                   CASE WHEN x.id IS NULL AND y.id IS NULL AND z.id IS NULL THEN 0 ELSE 1 END AS voided, c.n
               FROM comparison_facts c
-              LEFT JOIN now_void x ON x.id = c.visit
-              LEFT JOIN now_void y ON y.id = c.before_scan
-              LEFT JOIN now_void z ON z.id = c.after_scan",
+              LEFT JOIN now_void x ON x.id = c.visit AND x.store = c.store
+              LEFT JOIN now_void y ON y.id = c.before_scan AND y.store = c.store
+              LEFT JOIN now_void z ON z.id = c.after_scan AND z.store = c.store",
     },
     View {
         name: "consents",
@@ -296,15 +300,18 @@ pub const ALL: &[View] = &[
             ("channel", "where it was asked"),
             ("staff", "by whom"),
             AT,
-            ("counts", "1 for the newest entry of this customer and purpose"),
+            ("counts", "1 for the newest entry of this person and purpose, over all joined cards"),
             N,
         ],
         public: true,
-        sql: "SELECT c.store, c.gateway, c.consent, coalesce(a.customer, c.customer) AS customer, c.purpose, c.given,
-                  c.text_version, c.channel, c.staff, AT(c.at_ms) AS at,
-                  CASE WHEN EXISTS (SELECT 1 FROM consent_facts w WHERE w.customer = c.customer AND w.purpose = c.purpose
-                                    AND (w.at_ms, w.era, w.seq) > (c.at_ms, c.era, c.seq)) THEN 0 ELSE 1 END AS counts, c.n
-              FROM consent_facts c LEFT JOIN now_alias a ON a.alias = c.customer",
+        // By the person, not by the card: who withdraws on one of two joined cards has withdrawn.
+        sql: "SELECT c.store, c.gateway, c.consent, c.person AS customer, c.purpose, c.given, c.text_version, c.channel,
+                  c.staff, AT(c.at_ms) AS at,
+                  CASE WHEN row_number() OVER (PARTITION BY c.store, c.person, c.purpose
+                                               ORDER BY c.at_ms DESC, c.era DESC, c.seq DESC, c.n DESC) = 1
+                      THEN 1 ELSE 0 END AS counts, c.n
+              FROM (SELECT f.*, coalesce(a.customer, f.customer) AS person FROM consent_facts f
+                    LEFT JOIN now_alias a ON a.alias = f.customer AND a.store = f.store) AS c",
     },
     View {
         name: "devices",
@@ -358,14 +365,42 @@ pub const ALL: &[View] = &[
                   (s.at_ms - f.at_ms) / CAST(3600000.0 AS DOUBLE PRECISION) AS hours_to_solve,
                   f.n
               FROM feedback_facts f
-              LEFT JOIN now_alias a ON a.alias = f.customer
-              LEFT JOIN (SELECT feedback, min(at_ms) AS at_ms FROM feedback_facts WHERE state = 'answered'
-                         GROUP BY feedback) AS r ON r.feedback = f.feedback
-              LEFT JOIN (SELECT feedback, min(at_ms) AS at_ms FROM feedback_facts WHERE state = 'solved'
-                         GROUP BY feedback) AS s ON s.feedback = f.feedback
+              LEFT JOIN now_alias a ON a.alias = f.customer AND a.store = f.store
+              LEFT JOIN (SELECT store, feedback, min(at_ms) AS at_ms FROM feedback_facts WHERE state = 'answered'
+                         GROUP BY store, feedback) AS r ON r.feedback = f.feedback AND r.store = f.store
+              LEFT JOIN (SELECT store, feedback, min(at_ms) AS at_ms FROM feedback_facts WHERE state = 'solved'
+                         GROUP BY store, feedback) AS s ON s.feedback = f.feedback AND s.store = f.store
               WHERE f.state = 'given' AND NOT EXISTS (
-                  SELECT 1 FROM feedback_facts w WHERE w.feedback = f.feedback AND w.state = 'given'
+                  SELECT 1 FROM feedback_facts w WHERE w.store = f.store AND w.feedback = f.feedback AND w.state = 'given'
                   AND (w.era, w.seq) > (f.era, f.seq))",
+    },
+    View {
+        name: "sheets",
+        about: "One row a visit that was closed: its service sheet, and the stars that the customer gave at the station. What \
+                customers say later, on their report, is in `feedback`.",
+        columns: &[
+            STORE,
+            GATEWAY,
+            VISIT,
+            ("skin_state", "how the skin felt, as the customer said it"),
+            ("make_up", "`none`, `light` or `full`"),
+            ("washed_min", "minutes since the face was washed"),
+            ("wishes", "as they were written"),
+            ("steps", "treatment steps as a JSON list: `step`, `at`, `staff`"),
+            ("stars", "1 to 5, where some were given"),
+            ("remark", "what the customer said with them"),
+            ("next_day", "the day agreed for the next visit; empty where none was"),
+            ("staff", "who wrote last"),
+            ("closed_at", "when the visit was closed"),
+            VOIDED,
+            N,
+        ],
+        public: true,
+        sql: "SELECT s.store, s.gateway, s.visit, s.skin_state, s.make_up, s.washed_min, s.wishes, s.steps, s.stars, s.remark,
+                  s.next_day, s.staff, AT(s.at_ms) AS closed_at, CASE WHEN x.id IS NULL THEN 0 ELSE 1 END AS voided, s.n
+              FROM sheet_facts s LEFT JOIN now_void x ON x.id = s.visit AND x.store = s.store
+              WHERE NOT EXISTS (SELECT 1 FROM sheet_facts w WHERE w.visit = s.visit AND w.store = s.store
+                                AND (w.era, w.seq) > (s.era, s.seq))",
     },
     View {
         name: "reports",
@@ -385,7 +420,7 @@ pub const ALL: &[View] = &[
         sql: "SELECT r.store, r.gateway, r.report, r.visit, r.state, AT(r.expires_ms) AS expires_at, AT(r.at_ms) AS changed_at,
                   r.n
               FROM report_facts r WHERE NOT EXISTS (
-                  SELECT 1 FROM report_facts w WHERE w.report = r.report AND (w.era, w.seq) > (r.era, r.seq))",
+                  SELECT 1 FROM report_facts w WHERE w.store = r.store AND w.report = r.report AND (w.era, w.seq) > (r.era, r.seq))",
     },
     View {
         name: "audit",

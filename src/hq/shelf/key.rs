@@ -32,24 +32,36 @@ impl ChainKey {
     /// # Errors
     /// [`HqError::File`]; also for a file that holds anything else.
     pub fn load_or_make(path: &Path) -> Result<Self, HqError> {
-        let failed = |source| HqError::File { path: path.to_owned(), source };
-        match fs::read_to_string(path) {
-            Ok(text) => Self::read(&Zeroizing::new(text)).ok_or_else(|| {
-                failed(io::Error::new(io::ErrorKind::InvalidData, "not 64 hex digits; put the chain's own key back"))
-            }),
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
-                Self::make(path).map_err(failed)?;
+        match Self::load(path) {
+            Err(HqError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Self::make(path).map_err(|source| HqError::File { path: path.to_owned(), source })?;
                 // Whoever came first has made it.
-                Self::load_or_make(path)
+                Self::load(path)
             }
-            Err(source) => Err(failed(source)),
+            loaded => loaded,
         }
     }
 
-    fn read(text: &str) -> Option<Self> {
-        let mut key = Zeroizing::new([0_u8; 32]);
-        hex::decode_to_slice(text.trim(), key.as_mut()).ok()?;
-        Some(Self(key))
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`HqError::File`], also where there is none: what lies on the shelves can then not be read, and nothing may be sealed
+    /// with another.
+    pub fn load(path: &Path) -> Result<Self, HqError> {
+        let read = fs::read_to_string(path).map(Zeroizing::new).and_then(|text| {
+            let mut key = Zeroizing::new([0_u8; 32]);
+            let wrong = "not 64 hex digits; put the chain's own key back";
+            let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, wrong);
+            hex::decode_to_slice(text.trim(), key.as_mut()).map_err(wrong).map(|()| Self(key))
+        });
+        read.map_err(|source| {
+            let absent = "there is no chain key; name it as chain_key_file, or its folder as data";
+            let source = match source.kind() {
+                io::ErrorKind::NotFound => io::Error::new(io::ErrorKind::NotFound, absent),
+                _ => source,
+            };
+            HqError::File { path: path.to_owned(), source }
+        })
     }
 
     fn make(path: &Path) -> io::Result<()> {

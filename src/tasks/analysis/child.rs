@@ -3,6 +3,7 @@
 
 use crate::{
     analysis::{
+        derivative::Small,
         gates,
         job::{self, FrameError, ModelName, PREFIX, Prefix, Reply, Request},
     },
@@ -82,7 +83,12 @@ struct Active {
     folder: PathBuf,
     /// SHA-256 of its manifest.
     pinned: String,
+    /// Pictures in a row under which the process died while this model alone was at work.
+    strikes: u32,
 }
+
+/// After so many a model is put out of use: until then it may have been the machine.
+const MOST_STRIKES: u32 = 3;
 
 #[derive(Debug)]
 struct Running {
@@ -102,13 +108,31 @@ impl Worker {
         Ok(self.ask_for_parts(request, parts).await?.0)
     }
 
-    /// The small picture of a photograph, made where a decoder's memory and faults are not the gateway's.
-    pub(super) async fn derive(&mut self, picture: &[u8]) -> Result<Vec<u8>, ChildError> {
-        let (reply, mut parts) = self.ask_for_parts(&Request::Derive, &[picture]).await?;
-        match (&reply, parts.pop()) {
-            (Reply::Derived, Some(small)) if !small.is_empty() => Ok(small),
+    /// The small pictures of a photograph, made where a decoder's memory and faults are not the gateway's.
+    pub(super) async fn derive(&mut self, picture: &[u8]) -> Result<Small, ChildError> {
+        let asked = match self.ask_for_parts(&Request::Derive, &[picture]).await {
+            // Without the library of inference nothing is measured; headquarters is owed the small picture nevertheless.
+            Err(ChildError::Start(_)) => self.derive_alone(picture).await,
+            asked => asked,
+        };
+        let (reply, parts) = asked?;
+        match (&reply, <[Vec<u8>; 2]>::try_from(parts)) {
+            (Reply::Derived, Ok([report, derivative])) if !report.is_empty() && !derivative.is_empty() => {
+                Ok(Small { report, derivative })
+            }
             _ => Err(self.garbage(&reply)),
         }
+    }
+
+    /// In a process of its own that loads no library and ends with this picture.
+    async fn derive_alone(&self, picture: &[u8]) -> Result<Heard, ChildError> {
+        let mut running = spawn(&self.recipe)?;
+        let heard = match timeout(self.recipe.deadline, exchange(&mut running, &Request::Derive, &[picture])).await {
+            Ok(Ok(heard)) => heard,
+            Ok(Err(fault)) => return Err(ChildError::Died(ending(running, fault).await)),
+            Err(_) => return Err(ChildError::TimedOut(self.recipe.deadline)),
+        };
+        if let (Reply::Failed { reason }, _) = heard { Err(ChildError::Refused(reason)) } else { Ok(heard) }
     }
 
     /// The same as [`Self::ask`], for an answer that comes with parts.
@@ -127,8 +151,37 @@ impl Worker {
         let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
         let model = self.loaded(&request).await?;
         self.active.retain(|old| old.id != model.id);
-        self.active.push(Active { id: model.id.clone(), folder, pinned });
+        self.active.push(Active { id: model.id.clone(), folder, pinned, strikes: 0 });
         Ok(model)
+    }
+
+    /// Whether the last picture of any model was one it died over.
+    pub(super) fn has_strikes(&self) -> bool {
+        self.active.iter().any(|model| model.strikes > 0)
+    }
+
+    /// How long one job may take.
+    pub(super) const fn deadline(&self) -> Duration {
+        self.recipe.deadline
+    }
+
+    /// What became of a picture that was given to one model alone. After too many that it died of it is out of use.
+    pub(super) fn strike(&mut self, id: &str, died: bool) {
+        let Some(at) = self.active.iter().position(|model| model.id == id) else { return };
+        let strikes = &mut self.active[at].strikes;
+        *strikes = if died { *strikes + 1 } else { 0 };
+        if *strikes >= MOST_STRIKES {
+            self.active.remove(at);
+            tracing::error!(
+                model = id,
+                "the model is out of use: it stopped the inference process too often; activate it again"
+            );
+        }
+    }
+
+    /// Whether a model is in use.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.active.iter().any(|model| model.id == id)
     }
 
     /// Asks for a model to be loaded or tried.
@@ -142,6 +195,8 @@ impl Worker {
     /// An answer that does not belong to the question: the process is not to be trusted any more.
     pub(super) fn garbage(&mut self, reply: &Reply) -> ChildError {
         self.failed();
+        // It may be an answer behind; the next one would be taken for another picture's.
+        self.running = None;
         let name: String = format!("{reply:?}").chars().take(40).collect();
         ChildError::Died(format!("it answered something else: {name}"))
     }
@@ -171,18 +226,26 @@ impl Worker {
     }
 
     async fn start(&mut self) -> Result<Running, ChildError> {
-        if let Some(rest) = self.rest_until.take() {
-            sleep_until(rest).await;
-        }
-        let started = self.start_now().await;
-        if started.is_err() {
+        loop {
+            if let Some(rest) = self.rest_until.take() {
+                sleep_until(rest).await;
+            }
+            let (error, model) = match self.start_now().await {
+                Ok(running) => return Ok(running),
+                Err(failed) => failed,
+            };
             self.failed();
+            let Some(id) = model else { return Err(error) };
+            // The process is gone with its unanswered question; the next one starts without what it died of, if it dies again.
+            tracing::error!(model = id, %error, "a model stopped a new inference process");
+            self.strike(&id, true);
         }
-        started
     }
 
-    async fn start_now(&self) -> Result<Running, ChildError> {
-        let mut running = spawn(&self.recipe)?;
+    /// A failure comes with the model that was being loaded.
+    async fn start_now(&self) -> Result<Running, (ChildError, Option<String>)> {
+        let without_model = |error| (error, None);
+        let mut running = spawn(&self.recipe).map_err(without_model)?;
         let set_up = Request::Setup {
             onnxruntime: self.recipe.onnxruntime.display().to_string(),
             memory_mib: self.recipe.memory_mib,
@@ -190,12 +253,21 @@ impl Worker {
         let Recipe { regions, gates, cameras, .. } = &self.recipe;
         let gates = if gates.is_empty() { gates::USUAL } else { gates };
         let cameras = if cameras.is_empty() { "schema = 1" } else { cameras };
-        told(&mut running, &set_up, &[regions.as_bytes(), gates.as_bytes(), cameras.as_bytes()]).await?;
-        for Active { id, folder, pinned } in &self.active {
+        let texts = [regions.as_bytes(), gates.as_bytes(), cameras.as_bytes()];
+        match told(&mut running, &set_up, &texts, SET_UP_LIMIT).await.map_err(without_model)? {
+            Reply::Failed { reason } => return Err(without_model(ChildError::Start(reason))),
+            Reply::Ready { .. } => {}
+            other => return Err(without_model(ChildError::Start(format!("it answered something else: {other:?}")))),
+        }
+        let limit = SET_UP_LIMIT.max(self.recipe.deadline);
+        for Active { id, folder, pinned, strikes: _ } in &self.active {
             let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
-            if let Err(error) = told(&mut running, &request, &[]).await {
+            let with_model = |error| (error, Some(id.clone()));
+            match told(&mut running, &request, &[], limit).await.map_err(with_model)? {
+                Reply::Activated { model } if model.id == *id => {}
                 // It passed before; its folder was changed under us. The others go on.
-                tracing::error!(model = id, %error, "a model could not be activated again");
+                Reply::Failed { reason } => tracing::error!(model = id, reason, "a model could not be activated again"),
+                other => return Err(with_model(ChildError::Died(format!("it answered something else: {other:?}")))),
             }
         }
         faults::point("analysis.worker.started");
@@ -227,13 +299,12 @@ fn spawn(recipe: &Recipe) -> Result<Running, ChildError> {
     Ok(Running { child, input, output })
 }
 
-/// A step of setting up, which must succeed.
-async fn told(running: &mut Running, request: &Request, parts: &[&[u8]]) -> Result<(), ChildError> {
-    match timeout(SET_UP_LIMIT, exchange(running, request, parts)).await {
-        Ok(Ok((Reply::Failed { reason }, _))) => Err(ChildError::Start(reason)),
-        Ok(Ok(_)) => Ok(()),
+/// A step of setting up. After an error the process is of no use any more: it may still answer.
+async fn told(running: &mut Running, request: &Request, parts: &[&[u8]], limit: Duration) -> Result<Reply, ChildError> {
+    match timeout(limit, exchange(running, request, parts)).await {
+        Ok(Ok((reply, _))) => Ok(reply),
         Ok(Err(fault)) => Err(ChildError::Start(fault.to_string())),
-        Err(_) => Err(ChildError::TimedOut(SET_UP_LIMIT)),
+        Err(_) => Err(ChildError::TimedOut(limit)),
     }
 }
 

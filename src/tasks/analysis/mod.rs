@@ -5,6 +5,9 @@
 //! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
 
 mod child;
+mod left_over;
+mod one_by_one;
+mod pair_pictures;
 mod pairs;
 mod points;
 mod small_picture;
@@ -19,6 +22,7 @@ use crate::{
         compare::PairedResult,
         job::{Gated, Level, Levels, ModelName, Placed, Reply, Request},
         manifest::{Manifest, ScoreRepeatability},
+        regions::FaceRegions,
     },
     clock,
     domain::{
@@ -31,6 +35,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use child::Worker;
+use pair_pictures::Due;
 use small_picture::Later;
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -57,8 +62,6 @@ pub enum AnalysisError {
     Stopped,
     #[error("the two photographs show different views")]
     ViewsDiffer,
-    #[error("the photograph cannot be decoded ({0}); take it again")]
-    Picture(String),
     /// The house means something else by its metrics.
     #[error("{0}")]
     Metrics(String),
@@ -96,11 +99,34 @@ pub struct ActiveModel {
 type Answer<T> = oneshot::Sender<Result<T, AnalysisError>>;
 
 enum Command {
-    Look { view: View, anchors: [[f64; 2]; 2], picture: Vec<u8>, before: Option<CaptureId>, reply: Answer<Gated> },
-    Analyse { capture: CaptureId, reply: Option<Answer<Analysed>> },
-    Pair { before: CaptureId, after: CaptureId, reply: Answer<Vec<PairedResult>> },
-    Pictures { before: CaptureId, after: CaptureId, whites: Option<Whites>, reply: Answer<Vec<PairPicture>> },
-    Activate { tried: Box<Tried>, reply: Answer<ActiveModel> },
+    Look {
+        view: View,
+        anchors: [[f64; 2]; 2],
+        picture: Vec<u8>,
+        before: Option<CaptureId>,
+        reply: Answer<Gated>,
+    },
+    Analyse {
+        capture: CaptureId,
+        reply: Option<Answer<Analysed>>,
+    },
+    Pair {
+        before: CaptureId,
+        after: CaptureId,
+        reply: Answer<Vec<PairedResult>>,
+    },
+    Pictures {
+        before: CaptureId,
+        after: CaptureId,
+        whites: Option<Whites>,
+        reply: Answer<Vec<PairPicture>>,
+    },
+    Activate {
+        tried: Box<Tried>,
+        reply: Answer<ActiveModel>,
+    },
+    /// Photographs were struck out, restored or moved.
+    LookAtPairs,
 }
 
 /// Cloneable; the task ends when the last one is dropped.
@@ -251,6 +277,7 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
     let trial = ModelTrial::new(settings.worker.clone());
     // Before the models of the start are in use others may be asked for already: they come after those.
     let mut analysis = Analysis {
+        faces: FaceRegions::parse(&settings.worker.regions).ok(),
         worker: Worker::new(settings.worker.clone()),
         metrics: settings.metrics,
         store,
@@ -259,6 +286,8 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
         waiting: inbox.waiting,
         paired: VecDeque::new(),
         later: Later::default(),
+        left: VecDeque::new(),
+        due: Due::default(),
     };
     let work = async {
         for folder in settings.models {
@@ -268,15 +297,25 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
             }
         }
         inbox.recipe.send_replace(Some(settings.worker));
-        analysis.resume().await;
+        analysis.list_half_done().await;
+        for model in analysis.models.clone() {
+            analysis.measure_open_visits_by(&model).await;
+        }
+        analysis.all_pictures_due().await;
         loop {
+            // Whoever stands at a chair comes before what was left over.
+            let (left, due) = (!analysis.left.is_empty(), !analysis.due.is_empty());
             tokio::select! {
+                biased;
                 command = inbox.commands.recv() => match command {
                     Some(command) => analysis.handle(command).await,
                     None => break,
                 },
                 () = analysis.later.due() => analysis.derive_again().await,
+                () = std::future::ready(()), if left => analysis.resume().await,
+                () = std::future::ready(()), if due => analysis.draw_next().await,
             }
+            analysis.give_up_lost_models();
         }
     };
     tokio::select! {
@@ -288,6 +327,8 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
 struct Analysis {
     worker: Worker,
     metrics: Vec<Metric>,
+    /// What a face's points must be like; `None` where the gateway has no sound file of them.
+    faces: Option<FaceRegions>,
     store: Store,
     models: Vec<Arc<ActiveModel>>,
     publish: watch::Sender<Vec<Arc<ActiveModel>>>,
@@ -295,6 +336,10 @@ struct Analysis {
     /// Pairs measured ahead, the latest last; made anew when it is forgotten, so nothing is lost with it.
     paired: VecDeque<((CaptureId, CaptureId), Vec<PairedResult>)>,
     later: Later,
+    /// Photographs to be measured when nobody asks for anything, each with whether its scores stand already.
+    left: VecDeque<(CaptureId, bool)>,
+    /// Pairs whose pictures are to be looked at after that.
+    due: Due,
 }
 
 impl Analysis {
@@ -302,6 +347,10 @@ impl Analysis {
         // Whoever asked may be gone; the work was done nevertheless.
         match command {
             Command::Look { view, anchors, picture, before, reply } => {
+                // A page waits a few seconds and then keeps the photograph unjudged.
+                if reply.is_closed() {
+                    return;
+                }
                 let shot = Placed { anchors, nose: None };
                 let _ = reply.send(self.gate(view, shot, &picture, before).await);
             }
@@ -319,8 +368,14 @@ impl Analysis {
             Command::Pictures { before, after, whites, reply } => {
                 let _ = reply.send(self.pictures(before, after, whites).await);
             }
+            Command::LookAtPairs => self.all_pictures_due().await,
             Command::Activate { tried, reply } => {
-                let _ = reply.send(self.activate(*tried).await);
+                let activated = self.activate(*tried).await;
+                if let Ok(model) = &activated {
+                    self.measure_open_visits_by(model).await;
+                    self.all_pictures_due().await;
+                }
+                let _ = reply.send(activated);
             }
         }
     }
@@ -333,42 +388,11 @@ impl Analysis {
         outcome
     }
 
-    /// What follows the scores: the small picture, and the pair where its other half is there.
-    async fn finish(&mut self, capture: CaptureId) {
-        self.derive_or_later(capture).await;
-        if let Err(error) = self.pair_ahead(capture).await {
-            tracing::warn!(%capture, %error, "the pair was not measured ahead");
-        }
-        self.waiting.send_modify(|waiting| {
-            waiting.captures.remove(&capture);
-        });
-    }
-
-    /// Photographs that a crash or a fault left half done.
-    async fn resume(&mut self) {
-        let found = self.store.unfinished_captures().await;
-        self.waiting.send_modify(|waiting| {
-            waiting.listed = true;
-            waiting.captures.extend(found.iter().flatten().map(|(capture, _)| *capture));
-        });
-        match found {
-            Ok(captures) => {
-                for (capture, scored) in captures {
-                    tracing::info!(%capture, scored, "finishing a photograph that was left half done");
-                    if !scored {
-                        let _ = self.measured(capture).await;
-                    }
-                    self.finish(capture).await;
-                }
-            }
-            Err(error) => tracing::error!(%error, "photographs left half done cannot be listed"),
-        }
-    }
-
     /// Exchanges a model between two jobs.
     async fn activate(&mut self, tried: Tried) -> Result<ActiveModel, AnalysisError> {
         let Tried { engine, manifest, folder, pinned } = tried;
         let agreed = manifest.agrees(&self.metrics).map_err(AnalysisError::Metrics);
+        let agreed = agreed.and_then(|()| self.says_what_it_said(&engine, &manifest));
         let loaded = match agreed {
             Ok(()) => self.worker.activate(folder.clone(), pinned).await.map_err(AnalysisError::from),
             Err(differs) => Err(differs),
@@ -386,6 +410,28 @@ impl Analysis {
         Ok(model)
     }
 
+    /// Scores are held against each other by a model's name, version and file: what else decides on a score must not change under
+    /// them.
+    fn says_what_it_said(&self, engine: &Engine, manifest: &Manifest) -> Result<(), AnalysisError> {
+        let (one, all) = (manifest.limits.deadline, self.worker.deadline());
+        if one > all {
+            return Err(AnalysisError::Metrics(format!(
+                "limits.deadline_ms = {} lets one inference take longer than a whole photograph may ({} s, scan.inference_deadline_s); \
+                 lower the one or raise the other",
+                one.as_millis(),
+                all.as_secs()
+            )));
+        }
+        let same = self.models.iter().find(|active| active.engine == *engine);
+        if same.is_none_or(|active| active.manifest.computes_as(manifest)) {
+            return Ok(());
+        }
+        Err(AnalysisError::Metrics(format!(
+            "model {} {} is in use with other inputs, outputs or score rules; give the manifest a new version",
+            engine.model, engine.model_version
+        )))
+    }
+
     async fn levels(&mut self, request: &Request, picture: &[u8]) -> Result<Levels, AnalysisError> {
         match self.worker.ask(request, &[picture]).await? {
             Reply::Levels(levels) => Ok(levels),
@@ -394,12 +440,17 @@ impl Analysis {
     }
 
     async fn analyse(&mut self, capture: CaptureId) -> Result<Analysed, AnalysisError> {
+        self.forget_pairs_of(capture);
         self.inherit(capture).await;
-        let about = self.store.capture(capture).await?;
         let picture = self.store.capture_bytes(capture).await?;
+        let mut about = self.store.capture(capture).await?;
+        if about.points.is_none() {
+            self.propose(&about, &picture).await;
+            about = self.store.capture(capture).await?;
+        }
         self.judge_again(&about, &picture).await?;
         let (view, camera) = (about.view.to_string(), about.camera.clone());
-        let levels = self.levels(&Request::Measure { view, anchors: about.anchors, camera }, &picture).await?;
+        let levels = self.levels_of(view, about.anchors, camera, &picture).await?;
         faults::point("analysis.scores.received");
         let colour = levels.colour.parse().unwrap_or(ColourReference::Unknown);
         if colour != about.colour {

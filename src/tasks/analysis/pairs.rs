@@ -45,6 +45,18 @@ impl AnalysisHandle {
 }
 
 impl Analysis {
+    /// What follows the scores: the small picture, and the pair where its other half is there.
+    pub(super) async fn finish(&mut self, capture: CaptureId) {
+        self.derive_or_later(capture).await;
+        if let Err(error) = self.pair_ahead(capture).await {
+            tracing::warn!(%capture, %error, "the pair was not measured ahead");
+        }
+        self.pictures_due(capture).await;
+        self.waiting.send_modify(|waiting| {
+            waiting.captures.remove(&capture);
+        });
+    }
+
     /// A pair takes seconds: it is measured as soon as its second photograph is there, not when somebody waits for the
     /// comparison.
     pub(super) async fn pair_ahead(&mut self, after: CaptureId) -> Result<(), AnalysisError> {
@@ -52,6 +64,11 @@ impl Analysis {
             self.pair(before, after).await?;
         }
         Ok(())
+    }
+
+    /// A photograph is measured anew because its points were set: what was found with it by the old ones no longer holds.
+    pub(super) fn forget_pairs_of(&mut self, capture: CaptureId) {
+        self.paired.retain(|((before, after), _)| ![*before, *after].contains(&capture));
     }
 
     pub(super) async fn pair(
@@ -64,6 +81,10 @@ impl Analysis {
         }
         let measured = self.measure_pair(before, after).await?;
         faults::point("analysis.pair.measured");
+        if self.worker.has_strikes() {
+            // A model may be missing in it.
+            return Ok(measured);
+        }
         if self.paired.len() == AHEAD {
             self.paired.pop_front();
         }
@@ -77,45 +98,60 @@ impl Analysis {
         after: CaptureId,
         whites: Option<Whites>,
     ) -> Result<Vec<PairPicture>, AnalysisError> {
-        let Pair { view, anchors: [before_anchors, after_anchors], pictures: [first, second] } =
-            self.stored(before, after).await?;
-        let request = Request::Pictures { view, before_anchors, after_anchors, whites };
-        match self.worker.ask_for_parts(&request, &[&first, &second]).await? {
+        let pair = self.stored(before, after).await?;
+        Ok(self.drawn(&pair, whites).await?.0)
+    }
+
+    /// The pictures, and the words of the refusals by region.
+    pub(super) async fn drawn(
+        &mut self,
+        pair: &Pair,
+        whites: Option<Whites>,
+    ) -> Result<(Vec<PairPicture>, Vec<String>), AnalysisError> {
+        let Pair { view, anchors: [before_anchors, after_anchors], cameras, pictures: [first, second] } = pair;
+        let request = Request::Pictures {
+            view: view.clone(),
+            before_anchors: *before_anchors,
+            after_anchors: *after_anchors,
+            cameras: cameras.clone(),
+            whites,
+        };
+        match self.worker.ask_for_parts(&request, &[first, second]).await? {
             (Reply::Pictures(named), parts) => {
+                let refused = named.refused.into_iter().map(|(_, word)| word).collect();
                 let named = named.pictures.into_iter().zip(parts);
-                Ok(named.map(|(of, bytes)| PairPicture { of, bytes }).collect())
+                Ok((named.map(|(of, bytes)| PairPicture { of, bytes }).collect(), refused))
             }
             (other, _) => Err(self.worker.garbage(&other).into()),
         }
     }
 
     async fn measure_pair(&mut self, before: CaptureId, after: CaptureId) -> Result<Vec<PairedResult>, AnalysisError> {
-        let Pair { view, anchors: [before_anchors, after_anchors], pictures: [first, second] } =
+        let Pair { view, anchors: [before_anchors, after_anchors], cameras: _, pictures: [first, second] } =
             self.stored(before, after).await?;
-        let request = Request::Paired { view, before_anchors, after_anchors };
-        match self.worker.ask(&request, &[&first, &second]).await? {
-            Reply::Paired(paired) => {
-                Ok(paired.measures.iter().filter_map(|measure| result(before, after, measure)).collect())
-            }
-            other => Err(self.worker.garbage(&other).into()),
-        }
+        let whole = Request::Paired { view: view.clone(), before_anchors, after_anchors };
+        let by = |models| Request::PairedBy { view: view.clone(), before_anchors, after_anchors, models };
+        let measures = self.measures_of(whole, by, [&first, &second]).await?;
+        Ok(measures.iter().filter_map(|measure| result(before, after, measure)).collect())
     }
 
-    async fn stored(&self, before: CaptureId, after: CaptureId) -> Result<Pair, AnalysisError> {
+    pub(super) async fn stored(&self, before: CaptureId, after: CaptureId) -> Result<Pair, AnalysisError> {
         let (first, second) = (self.store.capture(before).await?, self.store.capture(after).await?);
         if first.view != second.view {
             return Err(AnalysisError::ViewsDiffer);
         }
         let pictures = [self.store.capture_bytes(before).await?, self.store.capture_bytes(after).await?];
-        Ok(Pair { view: first.view.to_string(), anchors: [first.anchors, second.anchors], pictures })
+        let (anchors, cameras) = ([first.anchors, second.anchors], [first.camera, second.camera]);
+        Ok(Pair { view: first.view.to_string(), anchors, cameras, pictures })
     }
 }
 
 /// Two photographs of one view, before first.
-struct Pair {
-    view: String,
-    anchors: [[[f64; 2]; 2]; 2],
-    pictures: [Vec<u8>; 2],
+pub(super) struct Pair {
+    pub view: String,
+    pub anchors: [[[f64; 2]; 2]; 2],
+    pub cameras: [String; 2],
+    pub pictures: [Vec<u8>; 2],
 }
 
 fn result(before: CaptureId, after: CaptureId, measure: &PairedMeasure) -> Option<PairedResult> {

@@ -1,10 +1,11 @@
 //! The gates on a photograph that is held against an earlier one, and the earlier one's points carried over to it.
 
-use super::{Analysis, AnalysisError};
+use super::{Analysis, AnalysisError, one_by_one::is_lethal};
 use crate::{
     analysis::{
-        job::{Carried, Gated, Placed, Reply, Request},
+        job::{Carried, Gated, Placed, Reply, Request, Thing},
         quality::Complaint,
+        regions::Proposal,
     },
     domain::{
         CaptureId,
@@ -70,6 +71,42 @@ impl Analysis {
         }
     }
 
+    /// Asks the detectors of the models in use where the face lies, for a photograph of which nobody has said so. The first one
+    /// that is confident and plausible counts, until a person confirms.
+    pub(super) async fn propose(&mut self, capture: &Capture, picture: &[u8]) {
+        // Only where both eyes are the anchors does a common detector know them.
+        let view = self.faces.as_ref().and_then(|faces| faces.view(capture.view)).filter(|view| view.eyes);
+        let Some(view) = view.cloned() else { return };
+        let detecting = self.models.iter().filter(|model| model.manifest.detectors.iter().any(|d| d.points.len() >= 3));
+        let detecting: Vec<String> = detecting.map(|model| model.engine.model.clone()).collect();
+        for model in detecting {
+            let request = Request::Evaluate { model: model.clone(), face: None, px_per_mm: None };
+            let asked = self.worker.ask(&request, &[picture]).await;
+            let asked = asked.and_then(|reply| match reply {
+                Reply::Evaluated(seen) => Ok(seen),
+                other => Err(self.worker.garbage(&other)),
+            });
+            let seen = match asked.map_err(AnalysisError::from) {
+                Ok(seen) => seen,
+                Err(error) if is_lethal(&error) => {
+                    self.died_of(&model, &error);
+                    continue;
+                }
+                Err(error) => {
+                    tracing::warn!(capture = %capture.id, model, %error, "no points were proposed");
+                    continue;
+                }
+            };
+            let best = seen.found.iter().max_by(|a, b| a.score.total_cmp(&b.score)).and_then(proposal);
+            let accepted = best.and_then(|proposal| view.accept(&proposal, seen.width, seen.height));
+            let Some(points) = accepted else { continue };
+            if let Err(error) = self.store.propose_points(capture.id, points).await {
+                tracing::warn!(capture = %capture.id, %error, "proposed points could not be kept");
+            }
+            return;
+        }
+    }
+
     async fn carried(&mut self, capture: CaptureId) -> Result<Option<Carried>, AnalysisError> {
         let Some(baseline) = self.store.baseline_of(capture).await? else { return Ok(None) };
         let about = self.store.capture(capture).await?;
@@ -77,4 +114,11 @@ impl Analysis {
         let shot = Placed { anchors: about.anchors, nose: None };
         Ok(self.gate(about.view, shot, &picture, Some(baseline)).await?.inherited)
     }
+}
+
+/// The eyes and the tip of the nose among a detector's points, by the names its manifest gives them.
+fn proposal(thing: &Thing) -> Option<Proposal> {
+    let at = |name: &str| thing.points.iter().find(|point| point.name == name).map(|point| point.at);
+    let points = FacePoints { anchors: [at("right_eye")?, at("left_eye")?], nose: at("nose")? };
+    Some(Proposal { points, confidence: thing.score })
 }

@@ -1,19 +1,16 @@
-//! The small picture of a photograph, for report and HQ: made from the original, kept by the store, and made again where the
-//! store could not keep it.
+//! The small pictures of a photograph, for report and HQ: made from the original, kept by the store, and made again where the
+//! store could not keep them.
 
-use super::{Analysis, AnalysisError, ChildError};
+use super::{Analysis, AnalysisError};
 use crate::{
-    analysis::{derivative, door},
+    analysis::derivative::Small,
     domain::{CaptureId, capture::Format},
     faults,
     store::StoreError,
     sync::image_lane::Role,
 };
 use std::{collections::BTreeSet, future::pending, mem, time::Duration};
-use tokio::{
-    task::spawn_blocking,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 /// A small picture that the store could not keep (a full disk, a visit that was moved while it was written) is made again after
 /// this, and after twice as long each time up to six doublings: it takes a second of work.
@@ -36,6 +33,16 @@ impl Later {
             None => pending().await,
         }
     }
+
+    /// What is to be kept of this photograph is made again where the fault is one that passes.
+    pub fn note(&mut self, capture: CaptureId, fault: &StoreError) {
+        if let StoreError::NotCommitted(_) | StoreError::Full | StoreError::LowDisk { .. } | StoreError::Io { .. } =
+            fault
+        {
+            self.captures.insert(capture);
+            self.at.get_or_insert_with(|| Instant::now() + AGAIN * 2_u32.pow(self.tries));
+        }
+    }
 }
 
 impl Analysis {
@@ -44,13 +51,7 @@ impl Analysis {
         let Err(error) = self.derive(capture).await else { return };
         tracing::warn!(%capture, %error, "no small picture was made");
         let AnalysisError::Store(fault) = error else { return };
-        if let StoreError::NotCommitted(_) | StoreError::Full | StoreError::LowDisk { .. } | StoreError::Io { .. } =
-            fault
-        {
-            let Later { captures, at, tries } = &mut self.later;
-            captures.insert(capture);
-            at.get_or_insert_with(|| Instant::now() + AGAIN * 2_u32.pow(*tries));
-        }
+        self.later.note(capture, &fault);
     }
 
     pub(super) async fn derive_again(&mut self) {
@@ -58,34 +59,26 @@ impl Analysis {
         self.later.tries = (tries + 1).min(DOUBLINGS);
         for capture in captures {
             self.derive_or_later(capture).await;
+            self.draw_again(capture).await;
         }
         if self.later.at.is_none() {
             self.later.tries = 0;
         }
     }
 
-    /// Makes the small picture for report and HQ, unless an earlier run did.
+    /// Makes the small pictures for report and HQ, unless an earlier run did. The report's is kept last: where it is, both are.
     async fn derive(&mut self, capture: CaptureId) -> Result<(), AnalysisError> {
         if self.store.has_picture(capture, Role::Report).await? {
             return Ok(());
         }
         let original = self.store.capture_bytes(capture).await?;
-        let small = match self.worker.derive(&original).await {
-            // Without the inference process HQ is owed the picture nevertheless.
-            Err(ChildError::Start(_)) => derived_here(original).await?,
-            made => made?,
-        };
+        let Small { report, derivative } = self.worker.derive(&original).await?;
         faults::point("analysis.derivative.made");
-        self.store.save_picture(capture, Role::Report, Format::Jpeg, small).await?;
+        if !self.store.has_picture(capture, Role::Derivative).await? {
+            self.store.save_picture(capture, Role::Derivative, Format::Jpeg, derivative).await?;
+        }
+        self.store.save_picture(capture, Role::Report, Format::Jpeg, report).await?;
         faults::point("analysis.derivative.confirmed");
         Ok(())
     }
-}
-
-async fn derived_here(original: Vec<u8>) -> Result<Vec<u8>, AnalysisError> {
-    let made = spawn_blocking(move || {
-        let admitted = door::admit(&original).map_err(|fault| fault.to_string())?;
-        derivative::derive(&admitted).map_err(|fault| fault.to_string())
-    });
-    made.await.map_err(|fault| fault.to_string()).flatten().map_err(AnalysisError::Picture)
 }

@@ -15,7 +15,7 @@ use crate::{
     },
     faults,
     protocol::Request,
-    store::Store,
+    store::{Store, StoreError},
     tasks::{
         live::{Live, News},
         observation::Observation,
@@ -301,11 +301,25 @@ impl Station {
     ) -> Result<Told, StationError> {
         self.check(scan, seen).await?;
         self.has_region(region)?;
+        self.knows_metric_of(repeat).await?;
         self.store.bind(repeat, scan, region, staff).await?;
         faults::point("station.tray.bound");
         self.reload().await?;
         self.close_ready(false).await?;
         self.tell().await
+    }
+
+    /// A value of a metric that the house does not know can be in no reading: nobody could say what it means.
+    async fn knows_metric_of(&self, repeat: RepeatId) -> Result<(), StationError> {
+        let tray = self.store.tray(self.settings.id.clone()).await?;
+        let Some(value) = tray.iter().find(|value| value.repeat.id == repeat) else { return Ok(()) };
+        if self.settings.metrics.iter().any(|metric| metric.id == value.metric) {
+            return Ok(());
+        }
+        let metric = &value.metric;
+        let why =
+            format!("this house does not know the metric {metric}; add it to the metrics file, restart, then bind it");
+        Err(StationError::Store(StoreError::Refused(why)))
     }
 
     /// Closes every step whose values are complete (or, with `all`, that has any).

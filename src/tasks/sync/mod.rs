@@ -17,6 +17,7 @@ use crate::{
     ports::{Connector, UplinkError, Uploader},
     store::{Store, StoreError},
     sync::{backoff::Backoff, topic::Address},
+    tasks::live::Live,
 };
 use std::time::Duration;
 use tokio::{
@@ -40,6 +41,8 @@ pub struct SyncSettings {
     pub version: String,
     /// Without one every picture goes in slices. With one, `about` must say so (`uploads`), or HQ names no address.
     pub uploader: Option<Uploader>,
+    /// Whom to tell that the day has changed.
+    pub live: Option<Live>,
 }
 
 /// How things stand with HQ; for pages and the metrics.

@@ -11,16 +11,23 @@ use tracing::warn;
 pub(super) struct Restored {
     /// Noticed, and not caught up yet: offered once for each restore.
     noticed: bool,
+    /// An answer has named less than was acknowledged. One alone may be late: several receivers answer, each at its own pace.
+    doubted: bool,
 }
 
 impl Restored {
-    /// HQ holds `epoch` up to `upto`.
-    pub async fn stands(&mut self, store: &Store, epoch: Epoch, upto: u64) -> Result<(), StoreError> {
-        if upto < store.acknowledged_upto(epoch).await? {
-            return self.misses(store).await;
+    /// An answer says that HQ holds `epoch` up to `upto`. `false`: it is to be asked once more before that is believed.
+    pub async fn stands(&mut self, store: &Store, epoch: Epoch, upto: u64) -> Result<bool, StoreError> {
+        if upto >= store.acknowledged_upto(epoch).await? {
+            (self.noticed, self.doubted) = (false, false);
+            return Ok(true);
         }
-        self.noticed = false;
-        Ok(())
+        if !self.doubted {
+            self.doubted = true;
+            return Ok(false);
+        }
+        self.misses(store).await?;
+        Ok(true)
     }
 
     /// HQ misses something that it had acknowledged. It answers an offer of what it has with one word.

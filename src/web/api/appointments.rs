@@ -5,9 +5,9 @@ use crate::{
     clock,
     domain::{
         AppointmentId, CustomerId, Timestamp,
-        appointment::{Appointment, AppointmentState, Origin},
+        appointment::{Appointment, Deed, Origin},
     },
-    store::Booking,
+    store::{Booking, Comes, Expected},
     tasks::live::News,
     web::{
         AppState,
@@ -26,12 +26,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Half a day to either side of now is today, wherever the salon's midnight is.
+/// Half a day to either side of now.
 const HALF_A_DAY: i64 = 12 * 3_600_000;
+/// Within a day to either side of now lies today, wherever the salon's midnight is: its browsers know.
+pub(crate) const A_DAY: i64 = 2 * HALF_A_DAY;
 const LONGEST_MIN: u32 = 12 * 60;
 
 fn line(appointment: &Appointment) -> Value {
-    let Appointment { id, customer, starts, minutes, station, service, origin, state, arrived, visit } = appointment;
+    let Appointment { id, customer, starts, minutes, station, service, staff, origin, state, arrived, visit } =
+        appointment;
     json!({
         "id": id.to_string(),
         "customer": customer.to_string(),
@@ -39,6 +42,7 @@ fn line(appointment: &Appointment) -> Value {
         "minutes": minutes,
         "station": station,
         "service": service,
+        "staff": staff,
         "origin": origin.as_str(),
         "state": state.as_str(),
         "arrived": arrived.map(|at| at.to_string()),
@@ -46,12 +50,38 @@ fn line(appointment: &Appointment) -> Value {
     })
 }
 
-/// Those round now.
-pub(crate) async fn of_today(state: &AppState) -> Result<Vec<Appointment>, WebError> {
+/// Whom headquarters expects and no record is known of.
+fn stranger(expected: &Expected) -> Value {
+    let Expected { id, starts, minutes, station, service, staff, person, perhaps } = expected;
+    json!({
+        "id": id.to_string(),
+        "starts": starts.to_string(),
+        "minutes": minutes,
+        "station": station,
+        "service": service,
+        "staff": staff,
+        "name": person.name,
+        "member": person.member,
+        "phone": person.phone,
+        "perhaps": perhaps.iter().map(|customer| customer.id.to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn round_now(reach: i64) -> (Timestamp, Timestamp) {
     let now = clock::now().wall.unix_ms();
-    let at = Timestamp::from_unix_ms;
-    let found = state.store.appointments(at(now - HALF_A_DAY), at(now + HALF_A_DAY)).await;
-    found.map_err(|fault| refused::store(&fault))
+    (Timestamp::from_unix_ms(now - reach), Timestamp::from_unix_ms(now + reach))
+}
+
+/// Those of so many milliseconds before and after now.
+pub(crate) async fn round(state: &AppState, reach: i64) -> Result<Vec<Appointment>, WebError> {
+    let (from, to) = round_now(reach);
+    state.store.appointments(from, to).await.map_err(|fault| refused::store(&fault))
+}
+
+/// Expected then, and not known.
+pub(crate) async fn strangers_round(state: &AppState, reach: i64) -> Result<Vec<Expected>, WebError> {
+    let (from, to) = round_now(reach);
+    state.store.expected(from, to).await.map_err(|fault| refused::store(&fault))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -60,8 +90,9 @@ pub struct Nothing {}
 
 /// `GET /appointments`: those of twelve hours before and after now.
 pub async fn list(State(state): State<AppState>, Asked(Nothing {}): Asked<Nothing>) -> Result<Response, WebError> {
-    let lines: Vec<Value> = of_today(&state).await?.iter().map(line).collect();
-    Ok(Json(json!({ "appointments": lines })).into_response())
+    let lines: Vec<Value> = round(&state, HALF_A_DAY).await?.iter().map(line).collect();
+    let expected: Vec<Value> = strangers_round(&state, HALF_A_DAY).await?.iter().map(stranger).collect();
+    Ok(Json(json!({ "appointments": lines, "expected": expected })).into_response())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -108,13 +139,41 @@ pub async fn act(
     who: Who,
 ) -> Result<Response, WebError> {
     let id: AppointmentId = parse("appointment", &id)?;
-    let to = match verb.as_str() {
-        "arrive" => AppointmentState::Waiting,
-        "miss" => AppointmentState::Missed,
-        "undo" => AppointmentState::Booked,
-        _ => return Err(WebError::not_found("verb; see docs/contracts/api.md")),
+    let deed: Deed = verb.parse().map_err(|_| WebError::not_found("verb; see docs/contracts/api.md"))?;
+    let now = state.store.set_appointment(id, deed, who.staff("")).await.map_err(|fault| refused::store(&fault))?;
+    state.live.publish(News::Day {}).await;
+    Ok(Json(line(&now)).into_response())
+}
+
+/// Who has come: nothing for whoever is meant for sure, else somebody new.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Arrival {
+    /// This record.
+    #[serde(default)]
+    customer: Option<String>,
+    /// Somebody new, though records come into question.
+    #[serde(default)]
+    new: bool,
+}
+
+/// `POST /expected/{id}/arrive`
+pub async fn welcome(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    who: Who,
+    Body(Arrival { customer, new }): Body<Arrival>,
+) -> Result<Response, WebError> {
+    let id: AppointmentId = parse("appointment", &id)?;
+    let comes = match (customer, new) {
+        (Some(_), true) => return Err(WebError::malformed("new", "a record, or somebody new; not both")),
+        (Some(customer), false) => Comes::This(parse("customer", &customer)?),
+        (None, true) => Comes::New,
+        (None, false) => Comes::AsTold,
     };
-    let now = state.store.set_appointment(id, to, who.staff("")).await.map_err(|fault| refused::store(&fault))?;
+    let staff = who.staff("");
+    state.store.welcome(id, comes, staff.clone()).await.map_err(|fault| refused::store(&fault))?;
+    let now = state.store.set_appointment(id, Deed::Arrive, staff).await.map_err(|fault| refused::store(&fault))?;
     state.live.publish(News::Day {}).await;
     Ok(Json(line(&now)).into_response())
 }

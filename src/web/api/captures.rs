@@ -20,12 +20,14 @@ use crate::{
         visit::Visit,
     },
     faults,
-    store::{NewCapture, VisitView},
+    store::{NewCapture, PictureRole, VisitView},
     tasks::live::News,
     web::{
         AppState, Guide,
         ask::{Asked, Seen, parse, text, too_large},
+        doors::Who,
         error::WebError,
+        looks,
     },
 };
 use axum::{
@@ -36,7 +38,7 @@ use axum::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) use super::gates::advice_words;
 
@@ -54,7 +56,7 @@ pub struct About {
     camera: String,
     #[serde(default)]
     anchors: Option<String>,
-    /// Of a contact scope, which has no anchors.
+    /// Of a contact scope, which has no anchors; left out: as the station's configuration says.
     #[serde(default)]
     um_per_px: Option<f64>,
 }
@@ -85,9 +87,30 @@ pub async fn add(
     faults::point("door.capture.received");
     let admitted = admit(bytes).await?;
     faults::point("door.capture.stripped");
-    let anchors = anchors(&state, &about, angle, &admitted)?;
+    let anchors = anchors(&state, &known.visit.station, &about, angle, &admitted)?;
+    let (version, body) =
+        take_in(&state, &known, Came { scan, phase, angle, light, anchors, camera, admitted }).await?;
+    Ok(tagged(StatusCode::CREATED, version, body))
+}
+
+/// A photograph that was let in at the door, and where it belongs.
+#[derive(Debug)]
+pub(crate) struct Came {
+    pub scan: ScanId,
+    pub phase: Phase,
+    pub angle: View,
+    pub light: Light,
+    pub anchors: [[f64; 2]; 2],
+    pub camera: String,
+    pub admitted: Admitted,
+}
+
+/// Judges a photograph, keeps it and tells the pages; the visit's version then, and what whoever brought it is told.
+pub(crate) async fn take_in(state: &AppState, known: &VisitView, came: Came) -> Result<(u64, Value), WebError> {
+    let Came { scan, phase, angle, light, anchors, camera, admitted } = came;
+    let visit = known.visit.id;
     let Judged { complaints, failed, anchors, inherited, card } =
-        look(&state, angle, anchors, &admitted, before_of(&known, phase, angle)).await;
+        look(state, angle, anchors, &admitted, before_of(known, phase, angle)).await;
     faults::point("door.capture.judged");
     let Admitted { format, width, height, orientation: _, bytes } = admitted;
     let taken = clock::now();
@@ -104,8 +127,8 @@ pub async fn add(
         camera,
         taken,
     };
-    let (capture, queued) = keep(&state, new, bytes, inherited).await?;
-    announce(&state, visit, scan, capture.id).await;
+    let (capture, queued) = keep(state, new, bytes, inherited).await?;
+    announce(state, visit, scan, capture.id).await;
     let view = view(&state.store, visit).await?;
     changed(&state.live, &view).await;
     let body = json!({
@@ -121,7 +144,7 @@ pub async fn add(
         "points": format!("/points/{}", capture.id),
         "analysis": if queued { "queued" } else { "none" },
     });
-    Ok(tagged(StatusCode::CREATED, view.visit.version, body))
+    Ok((view.visit.version, body))
 }
 
 /// Keeps the photograph, with the points it took over, and queues it for its analysis.
@@ -170,31 +193,41 @@ fn scan_of(view: &VisitView, phase: Phase) -> Result<ScanId, WebError> {
 async fn admit(bytes: Bytes) -> Result<Admitted, WebError> {
     let walked =
         tokio::task::spawn_blocking(move || door::admit(&bytes)).await.map_err(|fault| WebError::fault(&fault))?;
-    walked.map_err(|refused| {
-        let now = refused.to_string();
-        let (status, what, zh) = match refused {
-            DoorError::NotAPicture => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_picture", "这不是照片。请用 JPEG、PNG 或 WebP 格式。")
-            }
-            DoorError::TooManyBytes { .. } | DoorError::TooLarge { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "照片太大，请调低相机分辨率。")
-            }
-            DoorError::Truncated { .. } | DoorError::Damaged { .. } => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "refused", "照片不完整或已损坏，请重拍。")
-            }
-            DoorError::Unsupported { .. } => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "refused", "不支持这种照片格式，请存为普通 JPEG。")
-            }
-        };
-        let en = format!("Not taken in: {now}.");
-        WebError::new(status, what, "body", now, zh, en)
-    })
+    walked.map_err(|refused| refused_at_the_door(&refused))
 }
 
-/// Typed, or a scope's ruler, or where the framing guide has them.
-fn anchors(state: &AppState, about: &About, angle: View, picture: &Admitted) -> Result<[[f64; 2]; 2], WebError> {
+/// What whoever brought it is told.
+pub(crate) fn refused_at_the_door(refused: &DoorError) -> WebError {
+    let now = refused.to_string();
+    let (status, what, zh) = match refused {
+        DoorError::NotAPicture => {
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "no_picture", "这不是照片。请用 JPEG、PNG 或 WebP 格式。")
+        }
+        DoorError::TooManyBytes { .. } | DoorError::TooLarge { .. } => {
+            (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "照片太大，请调低相机分辨率。")
+        }
+        DoorError::Truncated { .. } | DoorError::Damaged { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "refused", "照片不完整或已损坏，请重拍。")
+        }
+        DoorError::Unsupported { .. } => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "refused", "不支持这种照片格式，请存为普通 JPEG。")
+        }
+    };
+    let en = format!("Not taken in: {now}.");
+    WebError::new(status, what, "body", now, zh, en)
+}
+
+/// Typed, or a scope's ruler (said with it, else the station's own), or where the framing guide has them.
+fn anchors(
+    state: &AppState,
+    station: &str,
+    about: &About,
+    angle: View,
+    picture: &Admitted,
+) -> Result<[[f64; 2]; 2], WebError> {
     if state.about.faces.view(angle).is_some_and(|view| view.whole) {
-        let um = about.um_per_px.filter(|um| UM_PER_PX.contains(um)).ok_or_else(|| {
+        let own = || state.about.scopes.iter().find(|(of, _)| of == station).map(|(_, um)| *um);
+        let um = about.um_per_px.or_else(own).filter(|um| UM_PER_PX.contains(um)).ok_or_else(|| {
             WebError::malformed("um_per_px", "say how many micrometres a pixel of the contact scope has, 0.5 to 100")
         })?;
         return Ok(regions::ruler(um));
@@ -207,7 +240,7 @@ fn anchors(state: &AppState, about: &About, angle: View, picture: &Admitted) -> 
 }
 
 /// Where the framing guide puts the anchors when the face fills it.
-fn placed(guide: &Guide, picture: &Admitted) -> [[f64; 2]; 2] {
+pub(crate) fn placed(guide: &Guide, picture: &Admitted) -> [[f64; 2]; 2] {
     let (width, height) = (f64::from(picture.width), f64::from(picture.height));
     guide.anchors.map(|[x, y]| [x * width, y * height])
 }
@@ -230,10 +263,46 @@ pub(crate) async fn shown(state: &AppState, id: CaptureId) -> Result<(Capture, V
     Ok((capture, visit))
 }
 
-/// `GET /captures/{id}/picture`
-pub async fn picture(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
+/// `GET /captures/{id}/pair/{role}`: a picture of the pair that this after photograph belongs to.
+pub async fn pair(
+    State(state): State<AppState>,
+    Path((id, role)): Path<(String, String)>,
+    who: Who,
+) -> Result<Response, WebError> {
     let id: CaptureId = parse("capture", &id)?;
-    let capture = state.store.capture(id).await.map_err(|fault| refused::store(&fault))?;
+    let (_, visit) = shown(&state, id).await?;
+    looks::note(&state, &who, "looked.picture", [visit.customer]).await;
+    let role =
+        PictureRole::of(&role).filter(|role| role.is_of_a_pair()).ok_or_else(|| WebError::not_found("picture"))?;
+    let found = state.store.shown_picture(id, role).await.map_err(|fault| refused::store(&fault))?;
+    let (kind, bytes) = found.ok_or_else(|| WebError::not_found("picture"))?;
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// `small`: the picture that reports show, once it is made; else the original.
+    #[serde(default)]
+    size: String,
+}
+
+/// `GET /captures/{id}/picture`
+pub async fn picture(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    who: Who,
+    Asked(wanted): Asked<Size>,
+) -> Result<Response, WebError> {
+    let id: CaptureId = parse("capture", &id)?;
+    let (capture, visit) = shown(&state, id).await?;
+    looks::note(&state, &who, "looked.picture", [visit.customer]).await;
+    if wanted.size == "small" {
+        let small = state.store.shown_picture(id, PictureRole::Report).await.map_err(|fault| refused::store(&fault))?;
+        if let Some((kind, bytes)) = small {
+            return Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], bytes).into_response());
+        }
+    }
     let bytes = state.store.capture_bytes(id).await.map_err(|fault| refused::store(&fault))?;
     Ok(([(header::CONTENT_TYPE, capture.format.as_str()), (header::CACHE_CONTROL, "no-store")], bytes).into_response())
 }

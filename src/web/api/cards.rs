@@ -1,20 +1,22 @@
 //! One customer: record and card read and changed, entries joined that are one person.
 
-use super::refused;
+use super::{refused, tagged};
 use crate::{
+    clock,
     domain::{CustomerId, card::Card, customer::Customer},
+    store::Record,
     web::{
         AppState,
-        ask::{Body, parse, required, text},
+        ask::{Body, Seen, parse, required, text},
         doors::Who,
         error::WebError,
-        json,
+        json, looks,
     },
 };
 use axum::{
-    Json,
     extract::{Path, State},
-    response::{IntoResponse, Response},
+    http::StatusCode,
+    response::Response,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -23,22 +25,27 @@ use serde_json::{Value, json};
 /// More visits than any course has.
 const LONGEST_COURSE: u32 = 200;
 
-fn whole(customer: &Customer, card: &Card) -> Value {
-    let Card { member, allergies, contraindications, pressure, drink, music, course, course_total } = card;
+/// Record and card with their version.
+pub fn whole(record: &Record) -> Value {
+    let Record { customer, card, version } = record;
+    let Card { member, allergies, contraindications, pressure, drink, music, course, course_total, course_since } =
+        card;
     let mut value = json::customer(customer);
+    value["version"] = json!(version);
     value["card"] = json!({
         "member": member, "allergies": allergies, "contraindications": contraindications, "pressure": pressure,
         "drink": drink, "music": music, "course": course, "course_total": course_total,
+        "course_since": course_since.map(|at| at.to_string()),
     });
     value
 }
 
-/// `GET /customers/{id}`
-pub async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
+/// `GET /customers/{id}`: under an alias the person's main entry.
+pub async fn one(State(state): State<AppState>, Path(id): Path<String>, who: Who) -> Result<Response, WebError> {
     let id: CustomerId = parse("customer", &id)?;
-    let customer = state.store.customer(id).await.map_err(|fault| refused::store(&fault))?;
-    let card = state.store.card(id).await.map_err(|fault| refused::store(&fault))?;
-    Ok(Json(whole(&customer, &card)).into_response())
+    let record = state.store.record(id).await.map_err(|fault| refused::store(&fault))?;
+    looks::note(&state, &who, "looked.customer", [record.customer.id]).await;
+    Ok(tagged(StatusCode::OK, record.version, whole(&record)))
 }
 
 /// What is left out stays as it is.
@@ -57,6 +64,9 @@ pub struct Wish {
     music: Option<String>,
     course: Option<String>,
     course_total: Option<u32>,
+    /// A course begins anew: visits count from now on. So does one with another name.
+    #[serde(default)]
+    course_anew: bool,
     alias: Option<String>,
 }
 
@@ -65,50 +75,71 @@ pub async fn act(
     State(state): State<AppState>,
     Path((id, verb)): Path<(String, String)>,
     who: Who,
+    Seen(seen): Seen,
     Body(wish): Body<Wish>,
 ) -> Result<Response, WebError> {
     let id: CustomerId = parse("customer", &id)?;
+    let staff = who.staff("");
     match verb.as_str() {
-        "save" => save(&state, id, wish, &who).await?,
+        "save" => {
+            let wish = checked(wish)?;
+            let saved = state.store.change_record(id, seen, |customer, card| apply(wish, customer, card), staff).await;
+            saved.map_err(|fault| refused::store(&fault))?;
+        }
         "join" => {
-            let alias = wish.alias.as_deref().unwrap_or_default();
-            let joined = state.store.join_customers(id, parse("alias", alias)?, who.staff("")).await;
+            let alias = parse("alias", wish.alias.as_deref().unwrap_or_default())?;
+            let joined = state.store.join_customers(id, alias, Some(seen), staff).await;
             joined.map_err(|fault| refused::store(&fault))?;
         }
         _ => return Err(WebError::not_found("verb; see docs/contracts/api.md")),
     }
-    one(State(state), Path(id.to_string())).await
+    one(State(state), Path(id.to_string()), who).await
 }
 
-async fn save(state: &AppState, id: CustomerId, wish: Wish, who: &Who) -> Result<(), WebError> {
-    let customer = state.store.customer(id).await.map_err(|fault| refused::store(&fault))?;
-    let card = state.store.card(id).await.map_err(|fault| refused::store(&fault))?;
-    let keep = |place: &str, new: Option<String>, old: String, longest: usize| match new {
-        Some(raw) => text(place, &raw, longest),
-        None => Ok(old),
-    };
-    let customer = Customer {
-        id,
-        name: required("name", &wish.name.unwrap_or(customer.name), 80)?,
-        phone: keep("phone", wish.phone, customer.phone, 30)?,
-        skin_type: keep("skin_type", wish.skin_type, customer.skin_type, 40)?,
-        notes: keep("notes", wish.notes, customer.notes, 500)?,
-    };
-    let course_total = wish.course_total.unwrap_or(card.course_total);
-    if course_total > LONGEST_COURSE {
+fn checked(wish: Wish) -> Result<Wish, WebError> {
+    let short = |place: &str, raw: Option<String>, longest| raw.map(|raw| text(place, &raw, longest)).transpose();
+    if wish.course_total.is_some_and(|total| total > LONGEST_COURSE) {
         return Err(WebError::malformed("course_total", format!("at most {LONGEST_COURSE}")));
     }
-    let card = Card {
-        member: keep("member", wish.member, card.member, 40)?,
-        allergies: keep("allergies", wish.allergies, card.allergies, 300)?,
-        contraindications: keep("contraindications", wish.contraindications, card.contraindications, 300)?,
-        pressure: keep("pressure", wish.pressure, card.pressure, 60)?,
-        drink: keep("drink", wish.drink, card.drink, 60)?,
-        music: keep("music", wish.music, card.music, 60)?,
-        course: keep("course", wish.course, card.course, 80)?,
-        course_total,
+    Ok(Wish {
+        name: wish.name.map(|raw| required("name", &raw, 80)).transpose()?,
+        phone: short("phone", wish.phone, 30)?,
+        skin_type: short("skin_type", wish.skin_type, 40)?,
+        notes: short("notes", wish.notes, 500)?,
+        member: short("member", wish.member, 40)?,
+        allergies: short("allergies", wish.allergies, 300)?,
+        contraindications: short("contraindications", wish.contraindications, 300)?,
+        pressure: short("pressure", wish.pressure, 60)?,
+        drink: short("drink", wish.drink, 60)?,
+        music: short("music", wish.music, 60)?,
+        course: short("course", wish.course, 80)?,
+        course_total: wish.course_total,
+        course_anew: wish.course_anew,
+        alias: wish.alias,
+    })
+}
+
+fn apply(wish: Wish, customer: &mut Customer, card: &mut Card) {
+    let Wish { name, phone, skin_type, notes, member, allergies, contraindications, .. } = wish;
+    let Wish { pressure, drink, music, course, course_total, course_anew, .. } = wish;
+    if course_anew || course.as_ref().is_some_and(|course| *course != card.course) {
+        card.course_since = Some(clock::now().wall);
+    }
+    let set = |field: &mut String, new: Option<String>| {
+        if let Some(new) = new {
+            *field = new;
+        }
     };
-    let staff = who.staff("");
-    state.store.save_customer(customer, staff.clone()).await.map_err(|fault| refused::store(&fault))?;
-    state.store.save_card(id, card, staff).await.map_err(|fault| refused::store(&fault))
+    set(&mut customer.name, name);
+    set(&mut customer.phone, phone);
+    set(&mut customer.skin_type, skin_type);
+    set(&mut customer.notes, notes);
+    set(&mut card.member, member);
+    set(&mut card.allergies, allergies);
+    set(&mut card.contraindications, contraindications);
+    set(&mut card.pressure, pressure);
+    set(&mut card.drink, drink);
+    set(&mut card.music, music);
+    set(&mut card.course, course);
+    card.course_total = course_total.unwrap_or(card.course_total);
 }

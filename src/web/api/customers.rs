@@ -10,7 +10,7 @@ use crate::{
         ask::{Asked, Body, required, text},
         doors::Who,
         error::WebError,
-        json,
+        json, looks,
     },
 };
 use axum::{
@@ -52,7 +52,9 @@ pub async fn add(State(state): State<AppState>, who: Who, Body(new): Body<NewCus
     let staff = who.staff(&text("staff", &new.staff, 40)?);
     state.store.save_customer(customer.clone(), staff).await.map_err(|fault| refused::store(&fault))?;
     faults::point("station.customer.saved");
-    Ok((StatusCode::CREATED, Json(json::customer(&customer))).into_response())
+    let mut body = json::customer(&customer);
+    body["version"] = json!(1);
+    Ok((StatusCode::CREATED, Json(body)).into_response())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,9 +65,10 @@ pub struct Search {
 }
 
 /// `GET /customers?query=`
-pub async fn find(State(state): State<AppState>, Asked(search): Asked<Search>) -> Result<Response, WebError> {
+pub async fn find(State(state): State<AppState>, who: Who, Asked(search): Asked<Search>) -> Result<Response, WebError> {
     let words = text("query", &search.query, 80)?;
     let found = state.store.find_customers(words, FOUND).await.map_err(|fault| refused::store(&fault))?;
+    looks::note(&state, &who, "looked.search", found.iter().map(|customer| customer.id)).await;
     let customers: Vec<_> = found.iter().map(json::customer).collect();
     Ok(Json(json!({ "customers": customers })).into_response())
 }

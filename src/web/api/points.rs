@@ -12,6 +12,7 @@ use crate::{
         ask::{Body, Seen, parse, text},
         doors::Who,
         error::WebError,
+        looks,
     },
 };
 use axum::{
@@ -28,7 +29,7 @@ use serde_json::json;
 #[derive(Debug)]
 pub(crate) struct Placed {
     pub points: FacePoints,
-    /// `guide`, `confirmed` or `inherited`.
+    /// `guide`, `proposed`, `confirmed` or `inherited`.
     pub source: &'static str,
 }
 
@@ -62,8 +63,9 @@ pub(crate) fn view_of<'a>(state: &'a AppState, capture: &Capture) -> Result<&'a 
 }
 
 /// `GET /captures/{id}/points`
-pub async fn read(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
+pub async fn read(State(state): State<AppState>, Path(id): Path<String>, who: Who) -> Result<Response, WebError> {
     let (capture, visit) = shown(&state, parse("capture", &id)?).await?;
+    looks::note(&state, &who, "looked.picture", [visit.customer]).await;
     let view = view_of(&state, &capture)?;
     let Placed { points: FacePoints { anchors, nose }, source } = placed(&capture, view);
     let body = json!({

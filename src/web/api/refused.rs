@@ -1,7 +1,7 @@
 //! Refusals of the store and of stations as a browser may be told them.
 
 use crate::{
-    domain::{metric::Label, visit::VisitState},
+    domain::{consent::Purpose, metric::Label, visit::VisitState},
     store::{Store, StoreError},
     tasks::{comparison::DrawError, station::StationError},
     web::{error::WebError, json},
@@ -14,6 +14,26 @@ pub fn store(fault: &StoreError) -> WebError {
     match fault {
         StoreError::NotFound { what, id } => WebError::not_found(format!("{what} {id}")),
         StoreError::Conflict(visit) => WebError::stale(format!("visit {}", visit.id)),
+        StoreError::RecordChanged(record) => WebError::stale(format!("customer {}", record.customer.id))
+            .with_current(record.version, super::cards::whole(record)),
+        StoreError::Taken(id) => WebError::new(
+            StatusCode::CONFLICT,
+            "taken",
+            format!("staff {id}"),
+            now,
+            format!("工号 {id} 已有人使用（或曾经使用）。请换一个工号；要改这个人，请点名字旁的“修改”。"),
+            format!(
+                "Staff number {id} is or was somebody's. Take another one; to change that person, tap “Change” beside them."
+            ),
+        ),
+        StoreError::WhoIsIt(id) => WebError::new(
+            StatusCode::CONFLICT,
+            "who_is_it",
+            format!("appointment {id}"),
+            now,
+            "可能有几位客人对得上，请先点选是哪一位，或点“新客人”。",
+            "Several records may be meant; tap which one it is, or “Someone new”.",
+        ),
         StoreError::StationBusy { station, .. } => WebError::new(
             StatusCode::CONFLICT,
             "busy",
@@ -69,9 +89,13 @@ pub fn store(fault: &StoreError) -> WebError {
 }
 
 pub fn no_consent(purpose: &str) -> WebError {
-    let (zh, en) = match purpose {
-        "photograph" => ("拍照", "photographs"),
-        _ => ("测量", "measurements"),
+    let (zh, en) = match purpose.parse() {
+        Ok(Purpose::Measure) | Err(_) => ("测量", "measurements"),
+        Ok(Purpose::Photograph) => ("拍照", "photographs"),
+        Ok(Purpose::KeepPhotographs) => ("保留照片", "keeping the photographs"),
+        Ok(Purpose::DeliverReport) => ("发送报告", "delivery of the report"),
+        Ok(Purpose::ShareNumbers) => ("与总部共享读数", "sharing readings with headquarters"),
+        Ok(Purpose::SharePhotographs) => ("与总部共享照片", "sharing photographs with headquarters"),
     };
     WebError::new(
         StatusCode::FORBIDDEN,
@@ -157,6 +181,29 @@ pub async fn with_state(store_of: &Store, visit: crate::domain::VisitId, refused
         Ok(view) => refused.with_current(view.visit.version, json::visit(&view)),
         Err(_) => refused,
     }
+}
+
+/// What is to be shown has no screen.
+pub fn no_mirror() -> WebError {
+    WebError::new(
+        StatusCode::CONFLICT,
+        "no_mirror",
+        "mirror",
+        "pair a screen with this station first",
+        "这个护理位还没有连接镜面。",
+        "No mirror is paired with this station.",
+    )
+}
+
+pub fn not_compared() -> WebError {
+    WebError::new(
+        StatusCode::CONFLICT,
+        "wrong_state",
+        "visit",
+        "draw the comparison first",
+        "还没有对比可以显示，请先生成对比。",
+        "There is nothing to show yet; compare first.",
+    )
 }
 
 /// A visit that is not open takes no writes but corrections.

@@ -3,13 +3,14 @@
 use super::refused;
 use crate::{
     clock,
-    domain::{FeedbackId, Timestamp, VisitId, feedback::Stage},
+    domain::{FeedbackId, Timestamp, VisitId, consent::Purpose, feedback::Stage, visit::Visit},
     store::{Feedback, Letterhead},
     web::{
         AppState,
         ask::{Asked, Body, parse, text},
         doors::Who,
         error::WebError,
+        looks, mirror,
     },
 };
 use axum::{
@@ -39,7 +40,8 @@ pub struct By {
     words: String,
 }
 
-/// `POST /visits/{id}/link`: a fresh link to the report, as text and as QR code. It is shown once: nobody stores the token.
+/// `POST /visits/{id}/link`: a fresh link to the report, as text and as QR code. It is shown once: nobody stores the token. It leads
+/// to headquarters only where headquarters is told of the report; `waits` while that cannot be.
 pub async fn link(
     State(state): State<AppState>,
     Path(id): Path<String>,
@@ -47,15 +49,27 @@ pub async fn link(
     Body(by): Body<By>,
 ) -> Result<(StatusCode, Json<Value>), WebError> {
     let visit: VisitId = parse("visit", &id)?;
+    Ok((StatusCode::CREATED, Json(make(&state, visit, who.staff(&text("staff", &by.staff, 40)?)).await?)))
+}
+
+/// Makes the link. Where the visit sits beside a mirror, the customer sees the code there.
+pub(super) async fn make(state: &AppState, visit: VisitId, staff: String) -> Result<Value, WebError> {
     let Some(links) = &state.about.links else { return Err(nowhere()) };
-    let letterhead = Letterhead::new(&state.about.store_name, &state.about.metrics);
-    let staff = who.staff(&text("staff", &by.staff, 40)?);
+    let view = state.store.visit_view(visit).await.map_err(|fault| refused::store(&fault))?;
+    if !view.agreed(Purpose::DeliverReport) {
+        return Err(refused::no_consent(Purpose::DeliverReport.as_str()));
+    }
+    let Some((base, away)) = links.base(view.agreed(Purpose::ShareNumbers)) else { return Err(only_here()) };
+    let waits = away && state.sync.borrow().connection != "connected";
+    let about = &state.about;
+    let letterhead = Letterhead::new(&about.store_name, &about.metrics, &about.look).with_rules(&about.suggestions);
     let expires = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + i64::from(links.valid_days) * DAY_MS);
     let made = state.store.make_report_link(visit, expires, letterhead, staff).await;
     let token = made.map_err(|fault| refused::store(&fault))?;
-    let url = format!("{}/r/{token}", links.base);
-    let body = json!({ "url": url, "expires": expires.to_string(), "qr": drawn(&url)? });
-    Ok((StatusCode::CREATED, Json(body)))
+    let url = format!("{base}/r/{token}");
+    let picture = drawn(&url)?;
+    mirror::code_made(state, visit, &picture).await;
+    Ok(json!({ "url": url, "expires": expires.to_string(), "qr": picture, "waits": waits }))
 }
 
 /// `POST /visits/{id}/unlink`: every link to the report is dead from now on, here at once and at headquarters when it hears.
@@ -67,7 +81,13 @@ pub async fn unlink(
 ) -> Result<Json<Value>, WebError> {
     let (visit, staff) = (parse("visit", &id)?, who.staff(&text("staff", &by.staff, 40)?));
     let ended = state.store.withdraw_report_links(visit, staff).await.map_err(|fault| refused::store(&fault))?;
+    state.mirrors.end_codes(visit);
     Ok(Json(json!({ "ended": ended })))
+}
+
+/// Until when the customer of a closed visit was promised the report.
+pub(crate) fn promised(visit: &Visit) -> Option<Timestamp> {
+    visit.closed.map(|at| Timestamp::from_unix_ms(at.wall.unix_ms() + PROMISED_MS))
 }
 
 /// `GET /reports/due`: closed visits whose customer waits for the report; `late` where the two hours are over.
@@ -75,7 +95,7 @@ pub async fn due(State(state): State<AppState>) -> Result<Json<Value>, WebError>
     let now = clock::now().wall;
     let visits = state.store.reports_due(now).await.map_err(|fault| refused::store(&fault))?;
     let waiting = visits.iter().map(|visit| {
-        let promised = visit.closed.map(|at| Timestamp::from_unix_ms(at.wall.unix_ms() + PROMISED_MS));
+        let promised = promised(visit);
         json!({
             "visit": visit.id.to_string(),
             "station": visit.station,
@@ -93,9 +113,14 @@ pub struct Which {
 }
 
 /// `GET /feedback`: what customers said, the longest unsolved first.
-pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> Result<Json<Value>, WebError> {
+pub async fn list(
+    State(state): State<AppState>,
+    who: Who,
+    Asked(which): Asked<Which>,
+) -> Result<Json<Value>, WebError> {
     let limit = which.limit.unwrap_or(100).min(500);
     let found = state.store.feedback(limit).await.map_err(|fault| refused::store(&fault))?;
+    looks::note(&state, &who, "looked.feedback", found.iter().map(|one| one.customer)).await;
     let now = clock::now().wall;
     Ok(Json(json!({ "feedback": found.iter().map(|one| told(one, now)).collect::<Vec<_>>() })))
 }
@@ -142,6 +167,19 @@ fn nowhere() -> WebError {
         "set report.public_url, or report.listen and report.local_url, and start the gateway again",
         "还没有设置报告的网址，请联系安装人员。",
         "No address for reports is set up yet; ask the installer.",
+    )
+}
+
+/// The only address leads to headquarters, which is told nothing of whoever does not share numbers: a link would be dead.
+fn only_here() -> WebError {
+    WebError::new(
+        StatusCode::CONFLICT,
+        "only_here",
+        "report.local_url",
+        "record the consent to share numbers, or print the report, or set report.listen and report.local_url",
+        "顾客没有同意与总部共享读数，总部的网址打不开这份报告。请打印给顾客，或请顾客同意共享读数后再生成。",
+        "The customer does not share readings with headquarters, whose address cannot open this report. Print it, or ask for that \
+         consent first.",
     )
 }
 

@@ -7,13 +7,15 @@ use super::{
     visits::{answer, expect, finish},
 };
 use crate::{
+    clock,
     domain::{
-        Region, ScanId, VisitId,
+        Quantity, Region, ScanId, Timestamp, VisitId,
         scan::Phase,
+        sheet::Conditions,
         visit::{Visit, VisitState},
     },
     faults,
-    store::{Thing, Why},
+    store::{RoomClimate, Thing, Why},
     tasks::station::{StationError, StationHandle, Told, Verb},
     web::{
         AppState,
@@ -52,13 +54,40 @@ pub async fn begin(
     let conditions = new.conditions.map(Stated::check).transpose()?;
     let open = view(&state.store, visit).await?.visit;
     refused::require_open(open.state)?;
-    let begun = state.chair(&open.station)?.begin(visit, seen, phase).await;
+    let chair = state.chair(&open.station)?;
+    let begun = chair.begin(visit, seen, phase).await;
     if let (Ok(told), Some(conditions)) = (&begun, conditions) {
+        let conditions = completed(&state, chair, conditions).await?;
         let scan: ScanId = parse("scan", &told.scan.id)?;
         let kept = state.store.set_conditions(scan, conditions, who.staff("")).await;
         kept.map_err(|fault| refused::store(&fault))?;
     }
     told(&state, visit, begun, StatusCode::CREATED).await
+}
+
+/// What was typed, completed by what the house knows: the room as its sensor gave it, the oldest calibration of what measures.
+async fn completed(state: &AppState, chair: &StationHandle, stated: Conditions) -> Result<Conditions, WebError> {
+    let room = climate(state, chair.id()).await?;
+    // One word of a hand, and the climate is not the sensor's.
+    let typed = |typed: Option<Quantity>, sensed| typed.is_some() && typed != sensed;
+    let by_hand = typed(stated.celsius, room.celsius) || typed(stated.humidity, room.humidity);
+    let (celsius, humidity) = (stated.celsius.or(room.celsius), stated.humidity.or(room.humidity));
+    let known = state.store.calibrations().await.map_err(|fault| refused::store(&fault))?;
+    let devices = chair.view().await.map_err(|fault| refused::station(&fault))?.devices;
+    let ready = |protocol: &str, serial: &str| {
+        devices.iter().any(|one| one.state == "ready" && one.protocol == protocol && one.serial == serial)
+    };
+    let days = known.into_iter().filter(|(protocol, serial, _)| ready(protocol, serial)).map(|(_, _, day)| day);
+    let climate_by = if by_hand { String::new() } else { room.by };
+    Ok(Conditions { celsius, humidity, climate_by, calibrated: days.min().unwrap_or_default(), ..stated })
+}
+
+/// The climate at a chair, as far as a sensor said it in the last half hour.
+pub(crate) async fn climate(state: &AppState, station: &str) -> Result<RoomClimate, WebError> {
+    const LATELY_MS: i64 = 30 * 60_000;
+    let now = clock::now().wall;
+    let since = Timestamp::from_unix_ms(now.unix_ms() - LATELY_MS);
+    state.store.climate(station.to_owned(), since, now).await.map_err(|fault| refused::store(&fault))
 }
 
 /// Everything a verb on a scan may bring; each looks at its own.
@@ -145,6 +174,7 @@ async fn strike(
         return Err(refused::with_state(&state.store, visit, refused).await);
     }
     faults::point("station.scan.struck");
+    state.analysis.look_at_pairs().await;
     answer(state, visit).await
 }
 
@@ -187,6 +217,7 @@ async fn reassign(
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
     faults::point("station.scan.moved");
+    state.analysis.look_at_pairs().await;
     if target != visit {
         changed(&state.live, &view(&state.store, target).await?).await;
     }

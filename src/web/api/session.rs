@@ -77,16 +77,37 @@ pub async fn begin(
     let (token, digest) = pin::token();
     let ends = Timestamp::from_unix_ms(now.unix_ms() + doors::LONGEST_H * 3_600_000);
     state.store.begin_session(id, digest, now, ends).await.map_err(|fault| refused::store(&fault))?;
+    state.admissions_changed();
     let body = json!({ "person": person(&found), "idle_minutes": doors::IDLE_MIN });
     Ok(with_cookie(body, &token, doors::LONGEST_H * 3600, state.lan.is_some()))
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// Only if nobody used it for so long that it has run out: another page of this browser may be in use.
+    #[serde(default)]
+    idle: bool,
+}
+
 /// `POST /session/end`: also the lock.
-pub async fn end(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, WebError> {
+pub async fn end(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Body(End { idle }): Body<End>,
+) -> Result<Response, WebError> {
     if let Some(digest) = doors::session_of(&headers) {
+        if idle {
+            let now = clock::now().wall;
+            let in_use = state.store.session(digest, now, doors::idle_since(now)).await;
+            if in_use.map_err(|fault| refused::store(&fault))?.is_some() {
+                return Ok(Json(json!({ "ended": false })).into_response());
+            }
+        }
         state.store.end_session(digest).await.map_err(|fault| refused::store(&fault))?;
+        state.admissions_changed();
     }
-    Ok(with_cookie(json!({}), "", 0, state.lan.is_some()))
+    Ok(with_cookie(json!({ "ended": true }), "", 0, state.lan.is_some()))
 }
 
 fn with_cookie(body: Value, token: &str, seconds: i64, secure: bool) -> Response {

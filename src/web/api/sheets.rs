@@ -1,14 +1,19 @@
 //! The sheet of a visit: questions, steps that were passed, rating, next date.
 
-use super::{refused, visits::answer};
+use super::{
+    refused,
+    visits::{answer, path_data},
+};
 use crate::{
     domain::{
         Quantity, VisitId,
+        scan::Phase,
         sheet::{Conditions, Sheet, Soft, is_day},
     },
     web::{
         AppState,
         ask::{Body, Seen, parse, text},
+        doors::Who,
         error::WebError,
     },
 };
@@ -35,18 +40,27 @@ pub struct Wish {
     stars: Option<u8>,
     remark: Option<String>,
     next_day: Option<String>,
+    treatment: Option<String>,
+    /// SVG path data of the customer's signature before the treatment.
+    signed_before: Option<String>,
+    /// The same after it.
+    signed_after: Option<String>,
 }
 
 /// `POST /visits/{id}/sheet`
 pub async fn write(
     State(state): State<AppState>,
     Path(id): Path<String>,
+    who: Who,
     Seen(seen): Seen,
     Body(wish): Body<Wish>,
 ) -> Result<Response, WebError> {
     let visit: VisitId = parse("visit", &id)?;
-    let wish = checked(wish)?;
-    let written = state.store.write_sheet(visit, Some(seen), move |sheet| changed(sheet, wish)).await;
+    let mut wish = checked(&state, wish)?;
+    let signed = [(Phase::Before, wish.signed_before.take()), (Phase::After, wish.signed_after.take())];
+    let signed = signed.into_iter().filter_map(|(phase, strokes)| Some((phase, strokes?))).collect();
+    let change = move |sheet| changed(sheet, wish);
+    let written = state.store.write_and_sign(visit, Some(seen), change, signed, who.staff("")).await;
     if let Err(fault) = written {
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
@@ -54,7 +68,7 @@ pub async fn write(
     answer(&state, visit).await
 }
 
-fn checked(wish: Wish) -> Result<Wish, WebError> {
+fn checked(state: &AppState, wish: Wish) -> Result<Wish, WebError> {
     let short = |place: &str, raw: Option<String>, longest| raw.map(|raw| text(place, &raw, longest)).transpose();
     let passed = wish.passed.as_deref().map(|word| parse::<Soft>("passed", word)).transpose()?;
     if let Some(stars) = wish.stars.filter(|stars| !(1..=5).contains(stars)) {
@@ -66,6 +80,12 @@ fn checked(wish: Wish) -> Result<Wish, WebError> {
     if wish.washed_min.is_some_and(|min| min > LONGEST_MIN) {
         return Err(WebError::malformed("washed_min", format!("at most {LONGEST_MIN}")));
     }
+    if let Some(id) = wish.treatment.as_deref().filter(|id| state.about.treatments.iter().all(|one| one.id != **id)) {
+        return Err(WebError::malformed("treatment", format!("{id:?} is none of this salon's")));
+    }
+    for strokes in wish.signed_before.iter().chain(&wish.signed_after) {
+        signature(strokes)?;
+    }
     Ok(Wish {
         skin_state: short("skin_state", wish.skin_state, 60)?,
         make_up: short("make_up", wish.make_up, 20)?,
@@ -76,8 +96,28 @@ fn checked(wish: Wish) -> Result<Wish, WebError> {
     })
 }
 
+/// What somebody signed with: strokes, and not none.
+fn signature(strokes: &str) -> Result<(), WebError> {
+    if strokes.is_empty() {
+        return Err(WebError::malformed("signature", "nothing is drawn"));
+    }
+    path_data(strokes).map(drop)
+}
+
 fn changed(sheet: Sheet, wish: Wish) -> Sheet {
-    let Wish { skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day } = wish;
+    let Wish {
+        skin_state,
+        make_up,
+        washed_min,
+        wishes,
+        passed,
+        stars,
+        remark,
+        next_day,
+        treatment,
+        signed_before: _,
+        signed_after: _,
+    } = wish;
     let mut now = Sheet {
         skin_state: skin_state.unwrap_or(sheet.skin_state),
         make_up: make_up.unwrap_or(sheet.make_up),
@@ -87,6 +127,7 @@ fn changed(sheet: Sheet, wish: Wish) -> Sheet {
         stars: stars.or(sheet.stars),
         remark: remark.unwrap_or(sheet.remark),
         next_day: next_day.unwrap_or(sheet.next_day),
+        treatment: treatment.unwrap_or(sheet.treatment),
     };
     if let Some(step) = passed.filter(|step| !now.passed.contains(step)) {
         now.passed.push(step);
@@ -96,10 +137,10 @@ fn changed(sheet: Sheet, wish: Wish) -> Sheet {
 
 /// The sheet as JSON.
 pub fn view(sheet: &Sheet) -> Value {
-    let Sheet { skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day } = sheet;
+    let Sheet { skin_state, make_up, washed_min, wishes, passed, stars, remark, next_day, treatment } = sheet;
     json!({
         "skin_state": skin_state, "make_up": make_up, "washed_min": washed_min, "wishes": wishes, "passed": passed,
-        "stars": stars, "remark": remark, "next_day": next_day,
+        "stars": stars, "remark": remark, "next_day": next_day, "treatment": treatment,
     })
 }
 
@@ -131,6 +172,7 @@ impl Stated {
             washed_min,
             celsius: quantity("celsius", celsius, -20.0, 60.0)?,
             humidity: quantity("humidity", humidity, 0.0, 100.0)?,
+            ..Conditions::default()
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::{refused, scans::told};
 use crate::{
     domain::{Region, RepeatId, ScanId},
+    tasks::live::News,
     web::{
         AppState,
         ask::{Asked, Body, Seen, parse, text},
@@ -36,6 +37,18 @@ pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> 
         items.extend(tray.iter().map(json::tray_item));
     }
     Ok(Json(json!({ "tray": items })).into_response())
+}
+
+/// `POST /tray/{repeat}/dismiss`: nobody's; it stays stored and is shown no more.
+pub async fn dismiss(
+    State(state): State<AppState>,
+    Path(repeat): Path<String>,
+    who: Who,
+) -> Result<Response, WebError> {
+    let repeat: RepeatId = parse("repeat", &repeat)?;
+    state.store.dismiss(repeat, who.staff("")).await.map_err(|fault| refused::store(&fault))?;
+    state.live.publish(News::Day {}).await;
+    Ok(Json(json!({})).into_response())
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -1,6 +1,6 @@
 //! Visits: opened, read, agreed to, treated, compared, closed, corrected.
 
-use super::{changed, refused, sheets, tagged, view};
+use super::{changed, refused, sheets, step_notes, tagged, view};
 use crate::{
     domain::{
         CustomerId, ScanId, VisitId,
@@ -19,7 +19,7 @@ use crate::{
         ask::{Asked, Body, Seen, parse, required, text},
         doors::Who,
         error::WebError,
-        json,
+        json, looks,
     },
 };
 use axum::{
@@ -66,16 +66,18 @@ pub struct Which {
 }
 
 /// `GET /visits`
-pub async fn list(State(state): State<AppState>, Asked(which): Asked<Which>) -> Result<Response, WebError> {
+pub async fn list(State(state): State<AppState>, who: Who, Asked(which): Asked<Which>) -> Result<Response, WebError> {
     let limit = which.limit.unwrap_or(50).min(200);
     let named = with_names(&state, limit).await?;
+    looks::note(&state, &who, "looked.list", named.iter().map(|(visit, _)| visit.customer)).await;
     let lines: Vec<_> = named.iter().map(|(visit, name)| json::visit_line(visit, name)).collect();
     Ok(Json(json!({ "visits": lines })).into_response())
 }
 
 /// `GET /visits/{id}`
-pub async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Response, WebError> {
+pub async fn one(State(state): State<AppState>, Path(id): Path<String>, who: Who) -> Result<Response, WebError> {
     let view = view(&state.store, parse("visit", &id)?).await?;
+    looks::note(&state, &who, "looked.visit", [view.visit.customer]).await;
     let body = full(&state, &view).await?;
     Ok(tagged(StatusCode::OK, view.visit.version, body))
 }
@@ -121,6 +123,9 @@ pub async fn consents(
         return Err(refused::with_state(&state.store, visit, refused::store(&fault)).await);
     }
     faults::point("station.consents.recorded");
+    if new.purposes.get(Purpose::Photograph.as_str()) == Some(&true) {
+        state.analysis.look_at_pairs().await;
+    }
     let view = view(&state.store, visit).await?;
     if let Some(station) = state.station(&view.visit.station) {
         // A withdrawal may have paused its scan.
@@ -132,7 +137,7 @@ pub async fn consents(
 }
 
 /// Signature strokes: SVG path data of moves and lines in whole pixels, nothing else.
-fn path_data(strokes: &str) -> Result<String, WebError> {
+pub(super) fn path_data(strokes: &str) -> Result<String, WebError> {
     let plain = strokes.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'M' | b'L' | b' ' | b'-'));
     if plain {
         Ok(strokes.to_owned())
@@ -165,7 +170,7 @@ pub async fn act(
     let visit: VisitId = parse("visit", &id)?;
     let why = Why { staff: who.staff(&text("staff", &wish.staff, 40)?), reason: text("reason", &wish.reason, 200)? };
     let done = match verb.as_str() {
-        "steps" => steps(&state, visit, seen, &wish).await,
+        "steps" => steps(&state, visit, seen, &wish, why.staff).await,
         "comparison" => compare(&state, visit, seen, &wish).await,
         "close" => close(&state, visit, seen, why.staff).await,
         "reassign" => reassign(&state, visit, seen, &wish, why).await,
@@ -194,16 +199,19 @@ async fn full(state: &AppState, view: &VisitView) -> Result<Value, WebError> {
     let mut body = json::visit_and_analysis(view, |capture| state.analysis.awaits(capture));
     let sheet = state.store.sheet(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
     body["sheet"] = sheets::view(&sheet);
+    let notes = state.store.step_notes(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
+    let signed = state.store.signed(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
+    (body["step_notes"], body["signed"]) = (step_notes::view(&notes), step_notes::signed(&signed));
     Ok(body)
 }
 
-async fn steps(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Result<(), WebError> {
+async fn steps(state: &AppState, visit: VisitId, seen: u64, wish: &Wish, staff: String) -> Result<(), WebError> {
     let given = wish.steps.as_ref().ok_or_else(|| WebError::malformed("steps", "the list of steps is missing"))?;
     if given.len() > STEPS {
         return Err(WebError::malformed("steps", format!("at most {STEPS}")));
     }
     let steps = given.iter().map(|step| required("steps", step, 60)).collect::<Result<Vec<_>, _>>()?;
-    state.store.set_steps(visit, Some(seen), steps).await.map_err(|fault| refused::store(&fault))?;
+    state.store.set_steps(visit, Some(seen), steps, staff).await.map_err(|fault| refused::store(&fault))?;
     faults::point("station.steps.recorded");
     Ok(())
 }
@@ -230,15 +238,21 @@ async fn compare(state: &AppState, visit: VisitId, seen: u64, wish: &Wish) -> Re
 async fn close(state: &AppState, visit: VisitId, seen: u64, staff: String) -> Result<(), WebError> {
     let view = expect(state, visit, seen).await?;
     refused::require_open(view.visit.state)?;
+    let version = finish_scans(state, &view).await?;
+    let closed = state.store.close_visit(visit, Some(version), staff).await;
+    closed.map_err(|fault| refused::store(&fault))?;
+    faults::point("station.visit.closed");
+    Ok(())
+}
+
+/// Finishes what is under way in a visit; its version then.
+async fn finish_scans(state: &AppState, view: &VisitView) -> Result<u64, WebError> {
     let mut version = view.visit.version;
     for scan in view.scans.iter().filter(|scan| scan.scan.state.is_under_way()) {
         version = finish(state, &view.visit, scan.scan.id, version).await?;
         faults::point("station.visit.finishing");
     }
-    let closed = state.store.close_visit(visit, Some(version), staff).await;
-    closed.map_err(|fault| refused::store(&fault))?;
-    faults::point("station.visit.closed");
-    Ok(())
+    Ok(version)
 }
 
 /// Finishes a scan that is under way: by its chair, or here where none drives it. Gives the visit's version then.
@@ -262,19 +276,21 @@ async fn reassign(state: &AppState, visit: VisitId, seen: u64, wish: &Wish, why:
     let moved = state.store.reassign_visit(visit, Some(seen), customer, why).await;
     moved.map_err(|fault| refused::store(&fault))?;
     faults::point("station.visit.moved");
+    state.analysis.look_at_pairs().await;
     Ok(())
 }
 
 async fn strike(state: &AppState, visit: VisitId, seen: u64, restore: bool, why: Why) -> Result<(), WebError> {
     let view = expect(state, visit, seen).await?;
     if !restore && view.visit.state == VisitState::Open {
-        // Its scan must not go on measuring for a visit that is struck out.
-        close(state, visit, seen, why.staff.clone()).await?;
+        // Its scan must not go on measuring for a visit that is struck out. The visit is not closed: restored, it goes on.
+        finish_scans(state, &view).await?;
     }
     let thing = Thing::Visit(visit);
     let done = if restore { state.store.restore(thing, why).await } else { state.store.void(thing, why).await };
     done.map_err(|fault| refused::store(&fault))?;
     faults::point("station.visit.struck");
+    state.analysis.look_at_pairs().await;
     Ok(())
 }
 

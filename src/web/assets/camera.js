@@ -13,6 +13,8 @@ const small = document.createElement('canvas');
 let stream;
 let wanted;
 let watching;
+/** Counts how often a camera was asked for: an answer that comes late is of no use. */
+let asked = 0;
 
 /** Why there is no camera, in words, and what to do. */
 export function unavailable() {
@@ -31,21 +33,21 @@ function refusal(fault) {
 }
 
 /** Opens the camera for one view. */
-export async function open(asked) {
+export async function open(view) {
   const why = unavailable();
-  if (why) return toast(why, { bad: true });
-  aim(asked);
+  if (why) return toast(why, { bad: true, act: () => { location.href = '/trust'; }, label: say('怎么安装', '怎麼安裝', 'How to') });
+  aim(view);
   dialog.showModal();
   await start(localStorage.getItem('camera') || undefined);
 }
 
 /** Which view comes next, and what to lay under it. */
-function aim(asked) {
-  wanted = asked;
-  document.getElementById('camera-name').textContent = asked.name;
-  ghost.hidden = !asked.ghost;
-  document.getElementById('ghost-row').hidden = !asked.ghost;
-  if (asked.ghost) ghost.src = `/api/v1/captures/${asked.ghost}/picture`;
+function aim(view) {
+  wanted = view;
+  document.getElementById('camera-name').textContent = view.name;
+  ghost.hidden = !view.ghost;
+  document.getElementById('ghost-row').hidden = !view.ghost;
+  if (view.ghost) ghost.src = `/api/v1/captures/${view.ghost}/picture`;
   ghost.style.opacity = level.value / 100;
 }
 
@@ -54,11 +56,19 @@ async function start(id) {
   // What the bars said is of another picture.
   for (const bar of ['camera-sharp', 'camera-light']) document.getElementById(bar).value = 0;
   says.textContent = say('正在打开相机…', '正在打開相機…', 'Opening the camera…');
+  asked += 1;
+  const mine = asked;
   try {
     const size = { width: { ideal: 4096 }, height: { ideal: 4096 } };
-    stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: id ? { ...size, deviceId: { ideal: id } } : { ...size, facingMode: 'environment' } });
+    const given = await navigator.mediaDevices.getUserMedia({ audio: false, video: id ? { ...size, deviceId: { ideal: id } } : { ...size, facingMode: 'environment' } });
+    if (mine !== asked || !dialog.open) {
+      // Closed, or another one chosen, while a person was still asked: it must not go on filming.
+      given.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    stream = given;
   } catch (fault) {
-    says.textContent = refusal(fault);
+    if (mine === asked) says.textContent = refusal(fault);
     return;
   }
   video.srcObject = stream;
@@ -152,7 +162,8 @@ document.getElementById('camera-shoot')?.addEventListener('click', async (event)
   }
 });
 document.getElementById('camera-close')?.addEventListener('click', close);
-dialog?.addEventListener('cancel', stop);
+// However it is closed.
+dialog?.addEventListener('close', stop);
 which?.addEventListener('change', () => {
   localStorage.setItem('camera', which.value);
   start(which.value);

@@ -1,6 +1,9 @@
-// Two photographs at the same scale: the second is laid over the first by its two marked points (turned, scaled, moved), so
+// Two photographs as taken, at the same scale: the second is laid over the first by its two marked points (turned, scaled, moved), so
 // that the eyes coincide. Side by side, under a slider, in turn, or as a difference.
 import { call, toast } from './base.js';
+import { keys } from './showing.js';
+
+keys(() => location.reload());
 
 /** CSS matrix that takes a picture's own pixels to the frame so that its anchors fall on `goal`. */
 function place([ax, ay, bx, by], [[gx, gy], [hx, hy]]) {
@@ -28,7 +31,8 @@ function lay(figure) {
 }
 
 const figures = [...document.querySelectorAll('.photos')];
-function again() { figures.filter((figure) => !figure.hidden).forEach(lay); }
+// Pictures of a pair that was aligned in the store lie over each other as they are.
+function again() { figures.filter((figure) => !figure.hidden && !figure.classList.contains('laid')).forEach(lay); }
 again();
 addEventListener('resize', again);
 
@@ -45,6 +49,7 @@ document.addEventListener('click', async (event) => {
   } else if (view) {
     press('view');
     for (const figure of figures) figure.hidden = figure.dataset.pair !== view;
+    for (const note of document.querySelectorAll('[data-note]')) note.hidden = note.dataset.note !== view;
   } else if (post) {
     button.disabled = true;
     try {

@@ -1,6 +1,7 @@
 // The chair's screen. The gateway draws the page; this sends what is tapped, follows the news, and shows a fresh value at
 // once. Structure changes by reading the page again, so that there is one place that draws it.
-import { call, dayName, finder, follow, refresh, say, toast, told } from './base.js';
+import { call, dayName, finder, follow, letGo, refresh, say, toast, told } from './base.js';
+import { keys, reported } from './showing.js';
 import { signaturePad } from './signature.js';
 import { send } from './photograph.js';
 import { open as openCamera } from './camera.js';
@@ -13,6 +14,7 @@ const lines = () => [...document.querySelectorAll('#told li')].map((line) => lin
 /** Runs a write; tells what was refused, and what another tablet changed meanwhile; reads the page again either way. */
 async function attempt(work, done) {
   const before = lines();
+  letGo();
   try {
     const answer = await work();
     await refresh();
@@ -25,9 +27,29 @@ async function attempt(work, done) {
   }
 }
 
+/** A write after which the page is left by itself: what is heard meanwhile must not draw it anew. */
+async function leaving(work) {
+  document.body.dataset.leaving = '';
+  try {
+    return await work();
+  } catch (refused) {
+    delete document.body.dataset.leaving;
+    throw refused;
+  }
+}
+
+// --- pads for the customer's signature under the service sheet, kept with the tap that goes on
+const pads = Object.fromEntries([...document.querySelectorAll('[data-pad]')].map((pad) => [pad.dataset.pad, signaturePad(pad)]));
+/** What was drawn, as the sheet takes it; nothing where nobody signed. */
+function signature(phase) {
+  const strokes = phase ? pads[phase].strokes() : '';
+  return strokes ? { [`signed_${phase}`]: strokes } : {};
+}
+
 // --- which panel is shown: the one asked for, else the next thing to do
 let chosen = location.hash.slice(1);
 let led = chosen !== '';
+let before;
 function show() {
   const next = document.getElementById('next')?.dataset.next;
   const key = (led && chosen) || next;
@@ -39,6 +61,8 @@ function show() {
       link.closest('ol').scrollLeft = link.parentElement.offsetLeft - link.closest('ol').clientWidth / 2 + 40;
     } else link.removeAttribute('aria-current');
   }
+  if (key === 'report' && before !== 'report') reported(visit);
+  before = key;
 }
 /** What was said about another step is over. */
 function hush() {
@@ -63,36 +87,49 @@ function stayOn(key) {
 addEventListener('hashchange', () => { hush(); chosen = location.hash.slice(1); led = chosen !== ''; show(); scrollTo(0, 0); });
 document.addEventListener('refreshed', show);
 show();
+keys(refresh);
 
 // --- every tap
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('button');
   if (!button) return;
-  const { post, body, ask, then, undo, undoBody, step, stars, camera, days, stay } = button.dataset;
-  if (post) {
+  let gone = false;
+  const { post, body, ask, then, undo, undoBody, step, drop, stars, camera, days, stay, bind, signs, remark, clear } = button.dataset;
+  if (bind) {
+    const region = button.closest('[data-tray]').querySelector('select').value;
+    await attempt(() => call('POST', `/api/v1/tray/${bind}/bind`, { body: { scan: button.dataset.scan, region }, version: version() }));
+  } else if (post) {
     if (ask && !confirm(ask)) return;
     button.disabled = true;
-    await attempt(() => call('POST', post, { body: body ? JSON.parse(body) : {}, version: version() }), () => {
+    const wish = { ...(body ? JSON.parse(body) : {}), ...signature(signs) };
+    const work = () => call('POST', post, { body: wish, version: version() });
+    await attempt(then ? () => leaving(work) : work, () => {
+      if (signs) pads[signs].clear();
       if (undo) {
         // Two taps in all: the slip and its undoing.
         const back = () => attempt(() => call('POST', undo, { body: undoBody ? JSON.parse(undoBody) : {}, version: version() }));
         return toast(say('已更正', '已更正', 'Done'), { act: back, label: say('撤回', '撤回', 'Undo') });
       }
-      if (then) location.href = then;
-      else if (stay) stayOn(stay);
+      if (then) {
+        gone = true;
+        location.href = then;
+      } else if (stay) stayOn(stay);
       else if ('on' in button.dataset) goOn();
       return undefined;
     });
-    button.disabled = false;
-  } else if (step) await keepSteps(step);
-  else if (stars) {
-    const wish = { stars: Number(stars), remark: document.getElementById('remark').value, passed: 'rating' };
-    await attempt(() => call('POST', `/api/v1/visits/${visit}/sheet`, { body: wish, version: version() }), () => {
-      for (const star of document.querySelectorAll('[data-stars]')) star.setAttribute('aria-pressed', String(star.dataset.stars <= stars));
-      goOn();
-    });
+    button.disabled = gone;
+  } else if (step) await keepSteps(toggled(step));
+  else if (drop) await keepSteps(stepsDone().filter((_, at) => at !== Number(drop)));
+  else if (remark) toggleRemark(button, remark);
+  else if (clear) pads[clear].clear();
+  else if (stars !== undefined) {
+    // Words without a star are words too.
+    const wish = { ...remarked(), passed: 'rating' };
+    if (stars) wish.stars = Number(stars);
+    await attempt(() => call('POST', `/api/v1/visits/${visit}/sheet`, { body: wish, version: version() }), goOn);
   } else if (camera !== undefined) openCamera({ ...button.dataset });
   else if (days) chooseDay(dayIn(Number(days)));
+  else if (button.id === 'close-visit') await closeVisit(button);
 });
 
 // Keys and the foot switch (which is one): the one thing to do now.
@@ -108,20 +145,64 @@ addEventListener('keydown', (event) => {
   button.click();
 });
 
-async function keepSteps(step, only) {
-  const now = [...document.querySelectorAll('[data-done-step]')].map((item) => item.dataset.doneStep);
-  const steps = now.includes(step) && !only ? now.filter((s) => s !== step) : [...now, step];
+/** What the customer said, if it was said here: words of another tablet stay. */
+function remarked() {
+  const { value, defaultValue } = document.getElementById('remark');
+  return value === defaultValue ? {} : { remark: value };
+}
+
+const stepsDone = () => [...document.querySelectorAll('[data-done-step]')].map((item) => item.dataset.doneStep);
+const toggled = (step) => (stepsDone().includes(step) ? stepsDone().filter((one) => one !== step) : [...stepsDone(), step]);
+async function keepSteps(steps, done) {
   // While the care is noted, the page stays on it.
   stayOn('care');
-  await attempt(() => call('POST', `/api/v1/visits/${visit}/steps`, { body: { steps }, version: version() }));
+  await attempt(() => call('POST', `/api/v1/visits/${visit}/steps`, { body: { steps }, version: version() }), done);
 }
 
 document.getElementById('own-step')?.addEventListener('submit', async (event) => {
   event.preventDefault();
   const field = event.target.elements.step;
   const text = field.value.trim();
-  field.value = '';
-  if (text) await keepSteps(text, true);
+  // What was refused can be sent again.
+  if (text) await keepSteps([...stepsDone(), text], () => { field.value = ''; });
+});
+
+// --- how a step was done
+/** Puts usual words into the remark, or takes them out again. */
+function toggleRemark(button, words) {
+  const form = button.closest('[data-note]');
+  const field = form.elements.remark;
+  const said = field.value.split(/[、,，]\s*/).filter(Boolean);
+  field.value = (said.includes(words) ? said.filter((one) => one !== words) : [...said, words]).join(say('、', '、', ', '));
+}
+
+/** Products that are ticked, or typed, with their batches. */
+const products = (form) => [...form.querySelectorAll('.product')].map((row) => {
+  const [what, batch] = row.querySelectorAll('input');
+  const ticked = what.type !== 'checkbox' || what.checked;
+  return { product: ticked ? what.value.trim() : '', batch: batch.value.trim() };
+}).filter((used) => used.product);
+
+// Whoever reads a batch off a package has it in the hand.
+document.addEventListener('input', (event) => {
+  const box = event.target.closest('.product')?.querySelector('input[type="checkbox"]');
+  if (box && event.target !== box && event.target.value) box.checked = true;
+});
+
+document.addEventListener('submit', (event) => {
+  const form = event.target.closest('[data-note]');
+  if (!form) return;
+  event.preventDefault();
+  const field = (name) => form.elements[name]?.value.trim() ?? '';
+  const body = { step: form.dataset.note, level: Number(field('level')) || null, setting: field('setting'), products: products(form), remark: field('remark') };
+  stayOn('care');
+  attempt(async () => {
+    const answer = await call('POST', `/api/v1/visits/${visit}/step`, { body, version: version() });
+    // What was typed is the gateway's now: it draws it.
+    form.reset();
+    form.closest('details').open = false;
+    return answer;
+  }, () => toast(say('已保存', '已儲存', 'Saved')));
 });
 
 // A scan begins with the conditions it is taken under.
@@ -136,7 +217,8 @@ document.addEventListener('submit', (event) => {
   attempt(() => call('POST', `/api/v1/visits/${visit}/scans`, { body: { phase: form.dataset.begin, conditions }, version: version() }), () => stayOn(form.dataset.begin));
 });
 
-document.getElementById('questions')?.addEventListener('submit', (event) => {
+document.addEventListener('submit', (event) => {
+  if (event.target.id !== 'questions') return;
   event.preventDefault();
   const fields = Object.fromEntries(new FormData(event.target));
   const wish = { ...fields, washed_min: Number(fields.washed_min), passed: 'questions' };
@@ -159,14 +241,22 @@ if (pad) {
   document.getElementById('clear-pad').addEventListener('click', signature.clear);
   document.getElementById('agreement').addEventListener('submit', (event) => {
     event.preventDefault();
-    const boxes = [...event.target.querySelectorAll('input[type="checkbox"]')];
+    const all = [...event.target.querySelectorAll('input[type="checkbox"]')];
+    // Only what is changed here: what another tablet took back meanwhile is not given again.
+    const boxes = 'saved' in document.getElementById('purposes').dataset ? all.filter((box) => box.checked !== box.defaultChecked) : all;
+    if (!boxes.length) return goOn();
+    if (boxes.some((box) => box.checked) && !signature.strokes()) {
+      return toast(say('新的同意需要顾客签名：请顾客先在下面签名。', '新的同意需要顧客簽名：請顧客先在下面簽名。', 'What is newly agreed to needs a signature: let the customer sign below first.'), { bad: true });
+    }
     const body = {
       text_version: '2026-11',
       channel: 'station',
       signature: signature.strokes(),
       purposes: Object.fromEntries(boxes.map((box) => [box.name, box.checked])),
     };
-    attempt(() => call('POST', `/api/v1/visits/${visit}/consents`, { body, version: version() }), () => {
+    return attempt(() => call('POST', `/api/v1/visits/${visit}/consents`, { body, version: version() }), () => {
+      // It stands under what was agreed to now, and under nothing else.
+      signature.clear();
       goOn();
       toast(say('已保存', '已儲存', 'Saved'));
     });
@@ -200,7 +290,6 @@ finder(document.getElementById('mend-search'), document.getElementById('mend-fou
 });
 
 // --- the next date
-const nextDay = document.getElementById('next-day');
 const iso = (at) => `${at.getFullYear()}-${String(at.getMonth() + 1).padStart(2, '0')}-${String(at.getDate()).padStart(2, '0')}`;
 function dayIn(days) {
   const at = new Date();
@@ -208,32 +297,35 @@ function dayIn(days) {
   return at;
 }
 function chooseDay(at) {
+  const nextDay = document.getElementById('next-day');
+  if (!nextDay) return;
   if (at) nextDay.value = iso(at);
-  for (const button of document.querySelectorAll('[data-days]')) button.setAttribute('aria-pressed', String(iso(dayIn(Number(button.dataset.days))) === nextDay.value));
+  for (const button of document.querySelectorAll('[data-days]')) {
+    const day = dayIn(Number(button.dataset.days));
+    button.querySelector('[data-day-name]').textContent = dayName(day);
+    button.setAttribute('aria-pressed', String(iso(day) === nextDay.value));
+  }
   const label = document.querySelector('[data-next-says]');
   label.textContent = nextDay.value ? dayName(new Date(`${nextDay.value}T12:00`)) : label.dataset.none;
 }
-if (nextDay) {
-  for (const button of document.querySelectorAll('[data-days]')) button.querySelector('[data-day-name]').textContent = dayName(dayIn(Number(button.dataset.days)));
-  nextDay.addEventListener('change', () => chooseDay());
-  chooseDay();
-  document.getElementById('close-visit').addEventListener('click', async (event) => {
-    const button = event.currentTarget;
-    button.disabled = true;
-    await attempt(async () => {
-      const kept = await call('POST', `/api/v1/visits/${visit}/sheet`, { body: { next_day: nextDay.value }, version: version() });
-      // The page is left by itself: what is heard of the end must not draw it anew.
-      document.body.dataset.leaving = '';
-      try {
-        await call('POST', `/api/v1/visits/${visit}/close`, { body: {}, version: kept.version });
-      } catch (refused) {
-        delete document.body.dataset.leaving;
-        throw refused;
-      }
-      location.href = '/';
-    });
-    button.disabled = 'leaving' in document.body.dataset;
+document.addEventListener('change', (event) => {
+  if (event.target.id === 'next-day') chooseDay();
+});
+document.addEventListener('refreshed', () => chooseDay());
+chooseDay();
+
+async function closeVisit(button) {
+  button.disabled = true;
+  await attempt(async () => {
+    const { value, defaultValue } = document.getElementById('next-day');
+    const wish = { ...(value === defaultValue ? {} : { next_day: value }), ...signature('after'), ...remarked() };
+    const seen = Object.keys(wish).length ? (await call('POST', `/api/v1/visits/${visit}/sheet`, { body: wish, version: version() })).version : version();
+    // It is kept, whether or not the end is refused.
+    pads.after.clear();
+    await leaving(() => call('POST', `/api/v1/visits/${visit}/close`, { body: {}, version: seen }));
+    location.href = '/';
   });
+  button.disabled = 'leaving' in document.body.dataset;
 }
 
 // --- the news

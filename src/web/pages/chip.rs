@@ -25,8 +25,15 @@ pub const TICK: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><path d="M
 /// A bar, for what was left out.
 pub const BAR: &str = r#"<svg viewBox="0 0 14 14" aria-hidden="true"><path d="M3 7h8" stroke="currentColor" stroke-width="2.4" stroke-linecap="round"/></svg>"#;
 
+/// The percentage of a battery that is to be charged.
+pub fn low(device: &DeviceView) -> Option<u8> {
+    device.battery_percent.filter(|percent| *percent <= LOW)
+}
+
 pub fn device(lang: Lang, device: &DeviceView) -> Chip {
+    let low = low(device);
     let (class, sign) = match device.state {
+        "ready" if low.is_some() => ("warn", GOOD),
         "ready" => ("good", GOOD),
         "searching" => ("warn", WAIT),
         _ => ("bad", BAD),
@@ -46,7 +53,6 @@ pub fn device(lang: Lang, device: &DeviceView) -> Chip {
         detail += &format!(" · {} {dbm} dBm", lang.pick("信号", "signal"));
     }
     // Whoever has to charge it sees so without looking for it.
-    let low = device.battery_percent.filter(|percent| *percent <= LOW);
     let words =
         low.map_or(words.clone(), |percent| format!("{words} · {} {percent} %", lang.pick("电量低", "battery low")));
     Chip { class, sign, words, detail }

@@ -1,6 +1,7 @@
-//! A comparison to look at: the photographs of both scans at the same scale (side by side, under a slider, in turn, as a
-//! difference), and the readings with their smallest detectable change and verdict. Within the visit, or against the first
-//! or the last one; then photographs stand side by side without a verdict.
+//! A comparison to look at: the photographs of both scans (side by side, under a slider, in turn), laid onto each other at the
+//! same exposure where that could be done, with where each metric changed; else as taken, at the same scale. And the readings with
+//! their smallest detectable change and verdict. Within the visit, or against the first or the last one; then photographs stand
+//! side by side without a verdict.
 
 use super::refused;
 use crate::{
@@ -8,18 +9,26 @@ use crate::{
         VisitId,
         capture::Capture,
         comparison::{Baseline, Comparison},
+        metric::Metric,
         visit::VisitState,
     },
     report::{
-        Lang, lang,
+        Lang, lang, overlay,
         page::{self as model, Page, Source},
+        sheet::{Change, changes},
     },
-    store::{ScanView, VisitView},
+    store::{PairView, ScanView, VisitView},
     tasks::comparison::Standing,
     web::{
         AppState, api,
         ask::parse,
+        doors::Who,
         error::WebError,
+        looks,
+        mirror::{
+            self,
+            scene::{self, Offers},
+        },
         shell::{Shell, page, problem},
     },
 };
@@ -44,6 +53,10 @@ struct Compare {
     paired: bool,
     page: Page,
     views: Vec<Pair>,
+    no_verdict: &'static str,
+    /// Whether the visit is open at a station with a mirror, and what that may be given.
+    beside: bool,
+    offers: Option<Offers>,
 }
 
 /// Two photographs of one view, with what puts the second at the scale of the first.
@@ -52,6 +65,11 @@ struct Pair {
     name: &'static str,
     before: Shot,
     after: Shot,
+    /// Whether pictures of both laid onto each other are shown instead of them.
+    aligned: bool,
+    changes: Vec<Change>,
+    /// How they are shown, or why not otherwise.
+    note: String,
 }
 
 #[derive(Debug)]
@@ -64,8 +82,8 @@ struct Shot {
 }
 
 /// `GET /compare/{visit}?with=same_visit`
-pub async fn compare(State(state): State<AppState>, Path(id): Path<String>, shell: Shell) -> Response {
-    match gather(&state, &shell, &id).await {
+pub async fn compare(State(state): State<AppState>, Path(id): Path<String>, who: Who, shell: Shell) -> Response {
+    match gather(&state, &shell, &who, &id).await {
         Ok((version, template)) => {
             let template = Compare { shell: shell.at_version(version), ..template };
             page(&template.shell, &template)
@@ -74,11 +92,12 @@ pub async fn compare(State(state): State<AppState>, Path(id): Path<String>, shel
     }
 }
 
-async fn gather(state: &AppState, shell: &Shell, id: &str) -> Result<(u64, Compare), WebError> {
+async fn gather(state: &AppState, shell: &Shell, who: &Who, id: &str) -> Result<(u64, Compare), WebError> {
     let lang = shell.lang;
     let visit: VisitId = parse("visit", id)?;
     let baseline = shell.with.as_deref().map_or(Ok(Baseline::SameVisit), |word| parse("with", word))?;
     let view = api::view(&state.store, visit).await?;
+    looks::note(state, who, "looked.comparison", [view.visit.customer]).await;
     let last = |wanted: Baseline| view.comparisons.iter().rev().find(|c| c.baseline == wanted);
     let comparison = last(baseline);
     let (before, after) = match comparison {
@@ -93,7 +112,12 @@ async fn gather(state: &AppState, shell: &Shell, id: &str) -> Result<(u64, Compa
         captures_before: &before.captures,
         captures_after: &after.captures,
     };
+    let beside = mirror::seated(state, &view.visit.station, visit).await.is_ok();
+    let shown = state.mirrors.chair(&view.visit.station).shown;
+    let wanted = beside && baseline == Baseline::SameVisit;
     let template = Compare {
+        beside,
+        offers: wanted.then(|| scene::offers(state, lang, &view, shown.as_ref())).flatten(),
         shell: shell.clone(),
         visit: visit.to_string(),
         station: view.visit.station.clone(),
@@ -107,7 +131,8 @@ async fn gather(state: &AppState, shell: &Shell, id: &str) -> Result<(u64, Compa
         drawn: comparison.is_some(),
         paired: baseline == Baseline::SameVisit,
         page: model::page(lang, &source),
-        views: pairs(lang, &before.captures, &after.captures),
+        views: pairs(lang, &state.about.metrics, (&before.captures, &after.captures), &view.pairs),
+        no_verdict: overlay::no_verdict(lang),
     };
     Ok((view.visit.version, template))
 }
@@ -132,14 +157,26 @@ fn name(lang: Lang, baseline: Baseline) -> &'static str {
 }
 
 /// The last photograph of each view, where both scans have one.
-fn pairs(lang: Lang, before: &[Capture], after: &[Capture]) -> Vec<Pair> {
-    let shot = |captures: &[Capture], view| {
-        captures.iter().rev().find(|c| c.view == view).map(|c| {
-            let [[x1, y1], [x2, y2]] = c.anchors;
-            Shot { id: c.id.to_string(), width: c.width, height: c.height, anchors: format!("{x1},{y1},{x2},{y2}") }
-        })
+fn pairs(lang: Lang, metrics: &[Metric], (before, after): (&[Capture], &[Capture]), laid: &[PairView]) -> Vec<Pair> {
+    let last = |captures: &[Capture], view| captures.iter().rev().find(|c| c.view == view).cloned();
+    let pair = |view| {
+        let (before, after) = (last(before, view)?, last(after, view)?);
+        let ours = laid.iter().find(|laid| (laid.before, laid.after) == (before.id, after.id)).map(|laid| &laid.pair);
+        let aligned = ours.is_some_and(|laid| laid.is_aligned());
+        let refusal = ours.and_then(|laid| laid.refusal.parse().ok());
+        let note = match (aligned, refusal) {
+            (true, _) => overlay::aligned(lang).to_owned(),
+            (false, Some(refusal)) => overlay::not_aligned(lang, refusal),
+            (false, None) => String::new(),
+        };
+        let changes = ours.filter(|_| aligned).map_or_else(Vec::new, |laid| changes(lang, metrics, laid));
+        Some(Pair { name: lang::view(lang, view), before: shot(&before), after: shot(&after), aligned, changes, note })
     };
-    let pair =
-        |view| Some(Pair { name: lang::view(lang, view), before: shot(before, view)?, after: shot(after, view)? });
     crate::domain::capture::View::ALL.iter().filter_map(|view| pair(*view)).collect()
+}
+
+fn shot(capture: &Capture) -> Shot {
+    let [[x1, y1], [x2, y2]] = capture.anchors;
+    let anchors = format!("{x1},{y1},{x2},{y2}");
+    Shot { id: capture.id.to_string(), width: capture.width, height: capture.height, anchors }
 }

@@ -7,11 +7,19 @@ use super::{
     station::{self, skin_types},
 };
 use crate::{
-    domain::{CustomerId, card::Card, customer::Customer, visit::VisitState},
+    domain::{
+        CustomerId,
+        card::Card,
+        customer::Customer,
+        visit::{Visit, VisitState},
+    },
+    store::Record,
     web::{
         AppState, api,
         ask::parse,
+        doors::Who,
         error::WebError,
+        looks,
         shell::{Shell, page, problem},
     },
 };
@@ -60,13 +68,10 @@ struct Twin {
 }
 
 /// `GET /customer/{id}`; `new` is an empty one.
-pub async fn customer(State(state): State<AppState>, Path(id): Path<String>, shell: Shell) -> Response {
-    let gathered = if id == "new" { Ok(empty(&shell)) } else { gather(&state, &shell, &id).await };
+pub async fn customer(State(state): State<AppState>, Path(id): Path<String>, who: Who, shell: Shell) -> Response {
+    let gathered = if id == "new" { Ok(empty(&shell)) } else { gather(&state, &shell, &who, &id).await };
     match gathered {
-        Ok(template) => {
-            let template = CustomerPage { shell, ..template };
-            page(&template.shell, &template)
-        }
+        Ok(template) => page(&template.shell, &template),
         Err(refused) => problem(shell, &refused),
     }
 }
@@ -89,15 +94,19 @@ fn empty(shell: &Shell) -> CustomerPage {
     }
 }
 
-async fn gather(state: &AppState, shell: &Shell, id: &str) -> Result<CustomerPage, WebError> {
+async fn gather(state: &AppState, shell: &Shell, who: &Who, id: &str) -> Result<CustomerPage, WebError> {
     let lang = shell.lang;
     let id: CustomerId = parse("customer", id)?;
-    let Customer { id, name, phone, skin_type, notes } =
-        state.store.customer(id).await.map_err(|fault| refused::store(&fault))?;
+    let Record { customer, card, version } = state.store.record(id).await.map_err(|fault| refused::store(&fault))?;
+    let Customer { id, name, phone, skin_type, notes } = customer;
+    looks::note(state, who, "looked.customer", [id]).await;
     let skin_type = station::skin_type(lang, &skin_type);
-    let card = state.store.card(id).await.map_err(|fault| refused::store(&fault))?;
     let visits = state.store.visits_of(id).await.map_err(|fault| refused::store(&fault))?;
-    let done = visits.iter().filter(|visit| visit.state == VisitState::Closed).count();
+    let counts = |visit: &&Visit| {
+        let closed = visit.closed.filter(|_| visit.state == VisitState::Closed);
+        closed.is_some_and(|at| card.course_since.is_none_or(|since| at.wall >= since))
+    };
+    let done = visits.iter().filter(counts).count();
     let total = usize::try_from(card.course_total).unwrap_or(0);
     let mut lines = Vec::new();
     for visit in visits.iter().take(SHOWN) {
@@ -134,7 +143,7 @@ async fn gather(state: &AppState, shell: &Shell, id: &str) -> Result<CustomerPag
         chairs,
         visits: lines,
         twins: twins.into_iter().map(twin).collect(),
-        ..empty(shell)
+        ..empty(&shell.clone().at_version(version))
     })
 }
 

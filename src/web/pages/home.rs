@@ -1,19 +1,26 @@
 //! The first page, Today: who is expected, who waits and how long, the chairs, the latest visits, and what needs a person.
 
-use super::{chip, refused};
+use super::{chip, hints, refused};
 use crate::{
     clock,
     domain::{
         CustomerId, Timestamp,
         appointment::{Appointment, AppointmentState, Origin},
+        customer::Customer,
         visit::VisitState,
     },
     report::{Lang, lang, traditional},
+    store::Expected,
     tasks::station::{StationHandle, Told},
     web::{
         AppState,
-        api::{appointments::of_today, visits::with_names},
+        api::{
+            appointments::{A_DAY, round, strangers_round},
+            visits::with_names,
+        },
+        doors::Who,
         error::WebError,
+        looks,
         shell::{Shell, page, problem},
     },
 };
@@ -28,6 +35,8 @@ const RECENT: usize = 12;
 struct Home {
     shell: Shell,
     day: Vec<Place>,
+    /// Who did not come, or left, or was called off.
+    missed: Vec<Place>,
     chairs: Vec<Chair>,
     visits: Vec<Line>,
     troubles: Vec<Trouble>,
@@ -42,6 +51,12 @@ struct Place {
     starts: String,
     walk_in: bool,
     service: String,
+    /// The beautician it is meant for.
+    staff: String,
+    /// Headquarters expects somebody whom no record here is surely of.
+    stranger: bool,
+    /// Who it may be: id and what tells them apart.
+    perhaps: Vec<(String, String)>,
     /// Allergies and contraindications, before anything else.
     warning: String,
     state: &'static str,
@@ -51,6 +66,13 @@ struct Place {
     seats: Vec<(String, String)>,
     /// Where its visit is.
     at: String,
+}
+
+impl Place {
+    /// Whoever has come stands there until they have left, also past midnight.
+    fn is_here(&self) -> bool {
+        self.state == AppointmentState::Waiting.as_str() || !self.at.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -89,11 +111,13 @@ pub struct Trouble {
 }
 
 /// `GET /`
-pub async fn home(State(state): State<AppState>, shell: Shell) -> Response {
+pub async fn home(State(state): State<AppState>, who: Who, shell: Shell) -> Response {
     let lang = shell.lang;
-    match gather(&state, lang).await {
+    match gather(&state, &who, lang).await {
         Ok((day, chairs, visits, troubles)) => {
-            let template = Home { shell, day, chairs, visits, troubles };
+            let off = [AppointmentState::Missed.as_str(), AppointmentState::Cancelled.as_str()];
+            let (missed, day) = day.into_iter().partition(|place| off.contains(&place.state));
+            let template = Home { shell, day, missed, chairs, visits, troubles };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),
@@ -102,19 +126,31 @@ pub async fn home(State(state): State<AppState>, shell: Shell) -> Response {
 
 type Gathered = (Vec<Place>, Vec<Chair>, Vec<Line>, Vec<Trouble>);
 
-async fn gather(state: &AppState, lang: Lang) -> Result<Gathered, WebError> {
+async fn gather(state: &AppState, who: &Who, lang: Lang) -> Result<Gathered, WebError> {
     let mut chairs = Vec::new();
     for station in state.stations.iter() {
         chairs.push(chair(state, lang, station).await?);
     }
-    let mut day = Vec::new();
-    for appointment in of_today(state).await? {
-        if appointment.state != AppointmentState::Missed {
-            day.push(place(state, lang, &chairs, appointment).await?);
+    let (mut day, mut shown) = (Vec::new(), Vec::new());
+    for appointment in round(state, A_DAY).await? {
+        shown.push(appointment.customer);
+        day.push(place(state, lang, &chairs, appointment).await?);
+    }
+    for expected in strangers_round(state, A_DAY).await? {
+        shown.extend(expected.perhaps.iter().map(|customer| customer.id));
+        day.push(stranger(lang, expected));
+    }
+    let people = state.store.people().await.map_err(|fault| refused::store(&fault))?;
+    for place in &mut day {
+        if let Some(person) = people.iter().find(|person| person.id == place.staff) {
+            place.staff.clone_from(&person.name);
         }
     }
+    day.sort_by(|a, b| a.starts.cmp(&b.starts));
     let label = |id: &str| state.station(id).map_or_else(|| id.to_owned(), |s| lang.label(s.label()).to_owned());
     let visits = with_names(state, RECENT).await?;
+    shown.extend(visits.iter().map(|(visit, _)| visit.customer));
+    looks::note(state, who, "looked.list", shown).await;
     let lines = visits.into_iter().map(|(visit, customer)| {
         let (class, words) = match visit.state {
             VisitState::Open => ("warn", lang.pick("进行中", "open")),
@@ -133,7 +169,7 @@ async fn gather(state: &AppState, lang: Lang) -> Result<Gathered, WebError> {
     Ok((day, chairs, lines.collect(), troubles(state, lang).await?))
 }
 
-/// What stands between this house and headquarters, in words; nothing while all is well.
+/// What stands between this house and headquarters, and what runs out, in words; nothing while all is well.
 pub async fn troubles(state: &AppState, lang: Lang) -> Result<Vec<Trouble>, WebError> {
     let mut found = Vec::new();
     let told = state.sync.borrow().clone();
@@ -153,6 +189,11 @@ pub async fn troubles(state: &AppState, lang: Lang) -> Result<Vec<Trouble>, WebE
             _ => lang.sentence(&format!("连不上总部：{waiting} 条记录在等候，什么都不会丢。可以照常工作。"), ""),
         };
         found.push(Trouble { class: "warn", says, detail: String::new() });
+    }
+    found.extend(hints::disk(state, lang).await?);
+    for station in state.stations.iter() {
+        let view = station.view().await.map_err(|fault| refused::station(&fault))?;
+        found.extend(hints::batteries(lang, &view.devices));
     }
     if state.store.people().await.map_err(|fault| refused::store(&fault))?.is_empty() {
         let says = lang.pick(
@@ -197,11 +238,42 @@ fn line(of: Appointment, name: String, class: &'static str, words: String, seats
         starts: of.starts.to_string(),
         walk_in: of.origin == Origin::WalkIn,
         service: of.service,
+        staff: of.staff,
+        stranger: false,
+        perhaps: Vec::new(),
         warning: String::new(),
         state: of.state.as_str(),
         class,
         words,
         seats,
+        at: String::new(),
+    }
+}
+
+/// Somebody of whom only headquarters knows.
+fn stranger(lang: Lang, expected: Expected) -> Place {
+    let Expected { id, starts, service, staff, person, perhaps, .. } = expected;
+    let ending = |customer: &Customer| {
+        let skipped = customer.phone.chars().count().saturating_sub(4);
+        let end: String = customer.phone.chars().skip(skipped).collect();
+        let label = if end.is_empty() { customer.name.clone() } else { format!("{} …{end}", customer.name) };
+        (customer.id.to_string(), label)
+    };
+    Place {
+        id: id.to_string(),
+        customer: String::new(),
+        name: if person.name.is_empty() { person.member } else { person.name },
+        starts: starts.to_string(),
+        walk_in: false,
+        service,
+        staff,
+        stranger: true,
+        perhaps: perhaps.iter().map(ending).collect(),
+        warning: String::new(),
+        state: AppointmentState::Booked.as_str(),
+        class: "plain",
+        words: lang.pick("已预约", "booked").to_owned(),
+        seats: Vec::new(),
         at: String::new(),
     }
 }
@@ -226,7 +298,11 @@ fn standing(lang: Lang, of: &Appointment, now: Timestamp) -> (&'static str, Stri
         }
         AppointmentState::Booked => ("plain", lang.pick("已预约", "booked").to_owned()),
         AppointmentState::Seated => ("good", lang.pick("护理中", "in the chair").to_owned()),
-        AppointmentState::Missed => ("bad", lang.pick("未到", "did not come").to_owned()),
+        AppointmentState::Missed if of.arrived.is_some() => ("plain", lang.pick("已离开", "left").to_owned()),
+        AppointmentState::Missed => ("plain", lang.pick("未到", "did not come").to_owned()),
+        AppointmentState::Cancelled => {
+            ("plain", lang.pick("总部已取消或改期", "called off or moved by headquarters").to_owned())
+        }
     }
 }
 

@@ -8,14 +8,17 @@ use super::{
 use crate::{
     domain::staff::Role,
     report::Lang,
+    tasks::station::DeviceView,
     web::{
         AppState,
         error::WebError,
         shell::{Shell, page, problem},
+        trust::Trust,
     },
 };
 use askama::Template;
 use axum::{extract::State, response::Response};
+use std::sync::Arc;
 
 #[derive(Debug)]
 struct Face {
@@ -49,13 +52,41 @@ struct Staff {
 #[template(path = "enrol.html")]
 struct Enrol {
     shell: Shell,
+    /// Whether somebody is there who can give a code.
+    staffed: bool,
+}
+
+/// How a system takes the salon's certificate.
+#[derive(Debug)]
+struct Way {
+    /// `ios`, `android`, `windows`: opened first where the browser says it is one.
+    system: &'static str,
+    title: &'static str,
+    steps: Vec<&'static str>,
+}
+
+#[derive(Debug, Template)]
+#[template(path = "trust.html")]
+struct TrustPage {
+    shell: Shell,
+    trust: Option<Arc<Trust>>,
+    ways: Vec<Way>,
+}
+
+/// A device, and the day of its last calibration.
+#[derive(Debug)]
+struct Line {
+    chip: Chip,
+    protocol: String,
+    serial: String,
+    calibrated: String,
 }
 
 #[derive(Debug, Template)]
 #[template(path = "devices.html")]
 struct Devices {
     shell: Shell,
-    chairs: Vec<(String, Vec<Chip>)>,
+    chairs: Vec<(String, Vec<Line>)>,
     troubles: Vec<Trouble>,
     waiting: u64,
     images: u64,
@@ -95,9 +126,75 @@ pub async fn login(State(state): State<AppState>, shell: Shell) -> Response {
 }
 
 /// `GET /enrol`
-pub async fn enrol(shell: Shell) -> Response {
-    let template = Enrol { shell };
+pub async fn enrol(State(state): State<AppState>, shell: Shell) -> Response {
+    match state.store.has_staff().await {
+        Ok(staffed) => {
+            let template = Enrol { shell, staffed };
+            page(&template.shell, &template)
+        }
+        Err(fault) => problem(shell, &refused::store(&fault)),
+    }
+}
+
+/// `GET /trust`: how a tablet comes to trust the salon's own certificate; without it the camera stays closed.
+pub async fn trust(State(state): State<AppState>, shell: Shell) -> Response {
+    let template = TrustPage { ways: ways(shell.lang), trust: state.trust.clone(), shell };
     page(&template.shell, &template)
+}
+
+/// What is tapped on each system, in the words that stand there.
+fn ways(lang: Lang) -> Vec<Way> {
+    let t = |zh: &'static str, en: &'static str| lang.pick(zh, en);
+    vec![
+        Way {
+            system: "ios",
+            title: t("iPad 与 iPhone（用 Safari 打开本页）", "iPad and iPhone (open this page in Safari)"),
+            steps: vec![
+                t("点上面的“下载证书”，选“允许”。", "Tap “Download the certificate” above, then Allow."),
+                t(
+                    "打开“设置”，点最上面的“已下载描述文件”，再点“安装”。",
+                    "Open Settings, tap Profile Downloaded at the top, then Install.",
+                ),
+                t(
+                    "“设置 › 通用 › 关于本机 › 证书信任设置”：打开 skinlink salon 的开关。少了这一步，证书不起作用。",
+                    "Settings › General › About › Certificate Trust Settings: switch skinlink salon on. Without this step the certificate does nothing.",
+                ),
+                t("回到 Safari，重新打开门店的地址。", "Back in Safari, open the salon's address again."),
+            ],
+        },
+        Way {
+            system: "android",
+            title: t("安卓平板（用 Chrome 打开本页）", "Android tablet (open this page in Chrome)"),
+            steps: vec![
+                t("点上面的“下载证书”，保存文件。", "Tap “Download the certificate” above and keep the file."),
+                t(
+                    "打开“设置”，搜索“CA 证书”（多在“安全 › 更多安全设置 › 加密与凭据 › 安装证书”）。",
+                    "Open Settings and search for “CA certificate” (mostly Security › More security settings › Encryption and credentials › Install a certificate).",
+                ),
+                t(
+                    "选“CA 证书”，点“仍然安装”，挑选 skinlink-ca.crt。平板需要设有锁屏密码。",
+                    "Choose CA certificate, tap Install anyway, pick skinlink-ca.crt. The tablet needs a screen lock.",
+                ),
+                t("关掉 Chrome 再打开，输入门店的地址。", "Close Chrome, open it again and enter the salon's address."),
+            ],
+        },
+        Way {
+            system: "windows",
+            title: t("Windows 平板或电脑（Edge、Chrome）", "Windows tablet or PC (Edge, Chrome)"),
+            steps: vec![
+                t("点上面的“下载证书”，打开下载的文件。", "Click “Download the certificate” above and open the file."),
+                t("点“安装证书”，选“当前用户”，下一步。", "Click Install Certificate, choose Current User, then Next."),
+                t(
+                    "选“将所有的证书都放入下列存储”，浏览，选“受信任的根证书颁发机构”，完成，再点“是”。",
+                    "Choose Place all certificates in the following store, Browse, Trusted Root Certification Authorities, finish, then Yes.",
+                ),
+                t(
+                    "关掉浏览器的所有窗口再打开，输入门店的地址。",
+                    "Close every window of the browser, open it again and enter the salon's address.",
+                ),
+            ],
+        },
+    ]
 }
 
 /// `GET /staff`
@@ -129,14 +226,25 @@ pub async fn devices(State(state): State<AppState>, shell: Shell) -> Response {
     }
 }
 
-type Gathered = (Vec<(String, Vec<Chip>)>, Vec<Trouble>, crate::store::Backlog);
+type Gathered = (Vec<(String, Vec<Line>)>, Vec<Trouble>, crate::store::Backlog);
 
 async fn gather(state: &AppState, lang: Lang) -> Result<Gathered, WebError> {
+    let known = state.store.calibrations().await.map_err(|fault| refused::store(&fault))?;
     let mut chairs = Vec::new();
     for station in state.stations.iter() {
         let view = station.view().await.map_err(|fault| refused::station(&fault))?;
-        let chips = view.devices.iter().map(|device| chip::device(lang, device)).collect();
-        chairs.push((lang.label(station.label()).to_owned(), chips));
+        let line = |device: &DeviceView| {
+            let same = |(protocol, serial, _): &&(String, String, String)| {
+                (protocol, serial) == (&device.protocol, &device.serial)
+            };
+            Line {
+                chip: chip::device(lang, device),
+                protocol: device.protocol.clone(),
+                serial: device.serial.clone(),
+                calibrated: known.iter().find(same).map_or_else(String::new, |(_, _, day)| day.clone()),
+            }
+        };
+        chairs.push((lang.label(station.label()).to_owned(), view.devices.iter().map(line).collect()));
     }
     let backlog = state.store.backlog().await.map_err(|fault| refused::store(&fault))?;
     Ok((chairs, troubles(state, lang).await?, backlog))

@@ -1,25 +1,38 @@
-//! The pages, drawn on the server: the day, the customer, a chair's screen, comparison and report, log-in and house.
+//! The pages, drawn on the server: the day, the customer, a chair's screen, comparison and report, what follows a visit, log-in
+//! and house.
 
+mod after;
+mod care;
 mod chip;
 mod compare;
 mod customer;
 mod docs;
+mod hints;
 mod home;
 mod house;
+mod manager;
+mod paper;
 mod phase;
 mod points;
 mod rail;
 mod report;
 mod station;
 mod steps;
+mod suggested;
 
+pub use after::after;
 pub use compare::compare;
 pub use customer::customer;
 pub use docs::docs;
 pub use home::home;
-pub use house::{devices, enrol, login, staff};
+pub use house::{devices, enrol, login, staff, trust};
+pub use manager::{
+    log::{csv, log},
+    manager,
+};
+pub use paper::paper;
 pub use points::points;
-pub use report::report;
+pub use report::{drawn, report};
 pub use station::station;
 
 use super::{

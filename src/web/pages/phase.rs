@@ -4,7 +4,7 @@ use super::{chip, steps};
 use crate::{
     domain::{
         Region, ScanId,
-        capture::Capture,
+        capture::{Capture, View},
         metric::{Metric, MetricId},
         reading::{QualityFlag, Reading},
         scan::{Phase, ScanState},
@@ -47,6 +47,8 @@ pub struct ScanPanel {
     pub paused: bool,
     pub complete: bool,
     pub measuring: bool,
+    /// No device is there that measures what comes now.
+    pub away: bool,
     pub voided: bool,
     /// The one big sentence, and what goes with it.
     pub say: String,
@@ -107,6 +109,8 @@ pub struct Shot {
     /// The photograph of the same view taken before, to lay under the camera as a ghost.
     pub ghost: Option<String>,
     pub advice: Vec<String>,
+    /// Whether it shows a face whose points a person can confirm.
+    pub points: bool,
     /// SVG of the framing guide.
     pub guide: String,
 }
@@ -131,8 +135,7 @@ pub fn panel(sight: Sight<'_>, phase: Phase) -> PhasePanel {
     let standing = |s: &&Stored| s.scan.phase == Phase::Before && s.scan.state == ScanState::Finished;
     let ghosts = view.scans.iter().rev().find(standing).filter(|_| phase == Phase::After);
     let busy = view.scans.iter().any(|s| matches!(s.scan.state, ScanState::Running | ScanState::Paused));
-    let other = if phase == Phase::Before { Phase::After } else { Phase::Before };
-    let (title, other_title) = (lang::phase(lang, phase), lang::phase(lang, other));
+    let (title, other) = (lang::phase(lang, phase), other(phase));
     PhasePanel {
         word: phase.as_str(),
         title,
@@ -144,11 +147,7 @@ pub fn panel(sight: Sight<'_>, phase: Phase) -> PhasePanel {
             _ => lang.pick("探头擦净，皮肤清洁、静坐几分钟", "clean probe, clean skin, a few minutes of rest"),
         },
         other: other.as_str(),
-        move_title: match lang {
-            Lang::Zh => format!("改为{other_title}"),
-            Lang::Hant => traditional::sentence(&format!("改为{other_title}")),
-            Lang::En => format!("Move to “{other_title}”"),
-        },
+        move_title: move_title(lang, other),
         scan: stored.map(|stored| scan_panel(sight, stored)),
         shots_title: match lang {
             Lang::Zh => format!("{title}照片"),
@@ -156,6 +155,21 @@ pub fn panel(sight: Sight<'_>, phase: Phase) -> PhasePanel {
             Lang::En => format!("{title}: photographs"),
         },
         shots: about.views.iter().map(|guide| shot(lang, guide, stored, ghosts)).collect(),
+    }
+}
+
+/// The phase that this one may have been meant for.
+pub fn other(phase: Phase) -> Phase {
+    if phase == Phase::Before { Phase::After } else { Phase::Before }
+}
+
+/// What the key says that moves a scan to the other phase.
+pub fn move_title(lang: Lang, other: Phase) -> String {
+    let title = lang::phase(lang, other);
+    match lang {
+        Lang::Zh => format!("改为{title}"),
+        Lang::Hant => traditional::sentence(&format!("改为{title}")),
+        Lang::En => format!("Move to “{title}”"),
     }
 }
 
@@ -229,6 +243,7 @@ fn live_panel(sight: Sight<'_>, scan: &ScanView) -> ScanPanel {
         paused,
         complete: scan.complete,
         measuring: scan.measuring,
+        away: scan.device != "ready",
         say: sentence(lang, scan, &metric, place, paused),
         hint: hint(lang, scan, have, need),
         face: face::map(lang, &spots(scan, region)),
@@ -270,6 +285,11 @@ fn sentence(lang: Lang, scan: &ScanView, metric: &str, place: &str, paused: bool
     if scan.complete {
         return lang.pick("都测完了", "Everything is measured").to_owned();
     }
+    match scan.device {
+        "away" => return lang.pick("请接好仪器", "Connect the device").to_owned(),
+        "none" => return lang.pick("没有能测这一项的仪器", "No device here measures this").to_owned(),
+        _ => {}
+    }
     match lang {
         Lang::Zh => format!("探头轻贴{place}，测{metric}"),
         Lang::Hant => traditional::sentence(&format!("探头轻贴{place}，测{metric}")),
@@ -290,9 +310,7 @@ fn hint(lang: Lang, scan: &ScanView, have: u8, need: u8) -> String {
         "away" => {
             lang.pick("仪器未连接，接好后自动继续", "The device is away; the scan goes on when it is back").to_owned()
         }
-        "none" => lang
-            .pick("没有能测这一项的仪器，可以跳过此区", "No device here measures this; the region can be skipped")
-            .to_owned(),
+        "none" => lang.pick("接上仪器，或跳过此区", "Connect one, or skip the region").to_owned(),
         _ => match lang {
             Lang::Zh => format!("第 {} 次，共 {need} 次；按仪器上的按钮也可以", have.saturating_add(1).min(need)),
             Lang::Hant => traditional::sentence(&format!(
@@ -346,13 +364,20 @@ fn name_of(lang: Lang, about: &About, id: &str) -> String {
     known.map_or_else(|| id.to_owned(), |m| lang.label(&m.label).to_owned())
 }
 
-fn rest_panel(sight: Sight<'_>, stored: &Stored) -> ScanPanel {
-    let Sight { lang, about, .. } = sight;
-    let (class, words) = match stored.scan.state {
+/// How a scan stands, as a chip: class and words.
+pub fn standing(lang: Lang, state: ScanState) -> (&'static str, &'static str) {
+    match state {
         ScanState::Voided => ("bad", lang.pick("已作废", "voided")),
         ScanState::Cancelled => ("bad", lang.pick("已取消", "cancelled")),
-        _ => ("good", lang.pick("已完成", "finished")),
-    };
+        ScanState::Running => ("warn", lang.pick("测量中", "measuring")),
+        ScanState::Paused => ("warn", lang.pick("已暂停", "paused")),
+        ScanState::Finished => ("good", lang.pick("已完成", "finished")),
+    }
+}
+
+fn rest_panel(sight: Sight<'_>, stored: &Stored) -> ScanPanel {
+    let Sight { lang, about, .. } = sight;
+    let (class, words) = standing(lang, stored.scan.state);
     let standing: Vec<&Reading> = stored.readings.iter().filter(|e| !e.voided).map(|e| &e.item).collect();
     let mut metrics: Vec<&MetricId> = Vec::new();
     let mut regions: Vec<Region> = Vec::new();
@@ -395,7 +420,8 @@ fn cell(lang: Lang, reading: &Reading) -> Cell {
             (0, _) => String::new(),
             (n, Lang::Zh) => format!("{n} 个离群值未计入"),
             (n, Lang::Hant) => traditional::sentence(&format!("{n} 个离群值未计入")),
-            (n, Lang::En) => format!("{n} outlier left out"),
+            (1, Lang::En) => "1 outlier left out".to_owned(),
+            (n, Lang::En) => format!("{n} outliers left out"),
         },
     }
 }
@@ -420,6 +446,7 @@ fn shot(lang: Lang, guide: &Guide, stored: Option<&Stored>, ghosts: Option<&Stor
             .map(|word| advice_words(word))
             .map(|told| lang.sentence(&told.zh, &told.en))
             .collect(),
+        points: guide.view != View::Close,
         guide: frame(guide),
     }
 }

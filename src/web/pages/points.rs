@@ -13,7 +13,9 @@ use crate::{
             points::{Placed, placed, view_of},
         },
         ask::parse,
+        doors::Who,
         error::WebError,
+        looks,
         shell::{Shell, page, problem},
     },
 };
@@ -48,9 +50,10 @@ struct Mark {
 }
 
 /// `GET /points/{capture}`
-pub async fn points(State(state): State<AppState>, Path(id): Path<String>, shell: Shell) -> Response {
+pub async fn points(State(state): State<AppState>, Path(id): Path<String>, who: Who, shell: Shell) -> Response {
     match gather(&state, &id).await {
         Ok((capture, visit, placed)) => {
+            looks::note(&state, &who, "looked.picture", [visit.customer]).await;
             let template = drawn(shell, &capture, &visit, &placed);
             page(&template.shell, &template)
         }
@@ -84,6 +87,7 @@ fn drawn(shell: Shell, capture: &Capture, visit: &Visit, placed: &Placed) -> Poi
             "inherited" => {
                 lang.pick("沿用护理前照片的位置，请看一眼", "carried over from the earlier picture; look them over")
             }
+            "proposed" => lang.pick("由检测模型预放，请点准", "placed by a detector; tap them exactly"),
             _ => lang.pick("按取景框预放，请点准", "placed by the framing guide; tap them exactly"),
         },
         open: visit.state == VisitState::Open,

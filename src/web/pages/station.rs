@@ -1,32 +1,41 @@
 //! A chair's screen.
 
 use super::{
+    care::{self, CarePanel},
     chip::{self, Chip},
+    hints,
+    home::Trouble,
     phase::{self, PhasePanel, Sight},
     rail::{self, Item},
     refused,
     report::drawn,
     steps::{self, Prepared, Questions},
+    suggested::{self, SuggestedPanel},
 };
 use crate::{
     clock,
     domain::{
-        CustomerId, ScanId,
+        CustomerId, Region, ScanId, Timestamp,
         card::Card,
         comparison::Baseline,
         consent::Purpose,
-        scan::Phase,
+        metric::MetricId,
+        scan::{Phase, ScanState},
         sheet::{Conditions, Sheet},
     },
     report::{Lang, lang, page::Page},
-    store::VisitView,
+    store::{PairedMirror, RoomClimate, VisitView},
     tasks::{
         comparison::last_finished,
         station::{StationHandle, StationView},
     },
     web::{
-        AppState, api,
+        AppState,
+        api::{self, scans::climate},
+        doors::Who,
         error::WebError,
+        folder, looks,
+        mirror::scene::{self, Offers},
         shell::{Shell, page, problem},
     },
 };
@@ -36,6 +45,9 @@ use axum::{
     response::Response,
 };
 
+/// Values of the tray that the page shows.
+const TRAY_LINES: usize = 30;
+
 #[derive(Debug, Template)]
 #[template(path = "station.html")]
 struct StationPage {
@@ -43,6 +55,10 @@ struct StationPage {
     id: String,
     label: String,
     devices: Vec<Chip>,
+    /// What runs out at this chair.
+    hints: Vec<Trouble>,
+    /// The customer's screen beside the chair.
+    mirror: Option<PairedMirror>,
     visit: Option<VisitPanel>,
 }
 
@@ -61,23 +77,33 @@ struct VisitPanel {
     rail: Vec<Item>,
     next: &'static str,
     purposes: Vec<PurposeBox>,
+    /// Whether a consent was saved before.
+    agreed: bool,
     consent_state: &'static str,
     phases: Vec<PhasePanel>,
-    presets: Vec<Preset>,
+    care: CarePanel,
     result: Option<Page>,
     missing: String,
     may_compare: bool,
     tray: Vec<TrayLine>,
+    /// Photographs of the station's folder that wait for a person, and the phase whose scan would take them.
+    waiting: Vec<WaitingLine>,
+    waiting_for: &'static str,
     questions: Questions,
     prepared: Prepared,
     /// What differs after another tablet wrote.
     told: Vec<String>,
-    ticks: Vec<(String, String)>,
     stars: u8,
     remark: String,
     next_day: String,
-    next_days: [u32; 3],
+    /// Days until then, the nearest first, and whether it is the usual one for this skin.
+    next_days: Vec<(u32, bool)>,
     may_report: bool,
+    /// Whether links to reports lead anywhere.
+    has_links: bool,
+    suggested: SuggestedPanel,
+    /// What the mirror may be given.
+    offers: Option<Offers>,
 }
 
 #[derive(Debug)]
@@ -89,13 +115,10 @@ struct PurposeBox {
 }
 
 #[derive(Debug)]
-struct Preset {
-    text: &'static str,
-    done: bool,
-}
-
-#[derive(Debug)]
 struct TrayLine {
+    repeat: String,
+    /// Where the plan measures it: word, name, whether the device said so. Empty where no scan asks for it.
+    regions: Vec<(&'static str, &'static str, bool)>,
     taken: String,
     metric: String,
     value: String,
@@ -103,17 +126,26 @@ struct TrayLine {
     device: String,
 }
 
+#[derive(Debug)]
+struct WaitingLine {
+    /// Where it is shown and what is done with it.
+    at: String,
+    since: String,
+}
+
 /// `GET /station/{id}`
-pub async fn station(State(state): State<AppState>, Path(id): Path<String>, shell: Shell) -> Response {
+pub async fn station(State(state): State<AppState>, Path(id): Path<String>, who: Who, shell: Shell) -> Response {
     let chair = match state.chair(&id) {
         Ok(chair) => chair,
         Err(refused) => return problem(shell, &refused),
     };
-    match gather(&state, shell.lang, chair).await {
-        Ok((glance, found)) => {
+    match gather(&state, &who, shell.lang, chair).await {
+        Ok((glance, Beyond { hints, mirror }, found)) => {
             let lang = shell.lang;
             let template = StationPage {
+                hints,
                 id,
+                mirror,
                 label: lang.label(chair.label()).to_owned(),
                 devices: glance.devices.iter().map(|device| chip::device(lang, device)).collect(),
                 shell: match &found {
@@ -130,36 +162,93 @@ pub async fn station(State(state): State<AppState>, Path(id): Path<String>, shel
 
 type Found = Option<(u64, VisitPanel)>;
 
-async fn gather(state: &AppState, lang: Lang, chair: &StationHandle) -> Result<(StationView, Found), WebError> {
+/// What is known of a chair whoever sits in it.
+#[derive(Debug)]
+struct Beyond {
+    hints: Vec<Trouble>,
+    mirror: Option<PairedMirror>,
+}
+
+async fn gather(
+    state: &AppState,
+    who: &Who,
+    lang: Lang,
+    chair: &StationHandle,
+) -> Result<(StationView, Beyond, Found), WebError> {
     let glance = chair.view().await.map_err(|fault| refused::station(&fault))?;
     let open = state.store.visit_at(chair.id().to_owned()).await.map_err(|fault| refused::store(&fault))?;
-    let Some(open) = open else { return Ok((glance, None)) };
+    let mut hints = hints::batteries(lang, &glance.devices);
+    hints.extend(hints::disk(state, lang).await?);
+    let mirror = state.store.mirror(chair.id().to_owned()).await.map_err(|fault| refused::store(&fault))?;
+    let beyond = Beyond { hints, mirror };
+    let Some(open) = open else { return Ok((glance, beyond, None)) };
     let view = api::view(&state.store, open.id).await?;
+    looks::note(state, who, "looked.visit", [view.visit.customer]).await;
     let tray = state.store.tray(chair.id().to_owned()).await.map_err(|fault| refused::store(&fault))?;
-    let tray = tray.iter().rev().take(30).map(|stored| TrayLine {
+    let measures = |metric: &MetricId| {
+        let mut known: Vec<Region> = Vec::new();
+        for step in state.about.plan.iter().filter(|step| step.metric == *metric) {
+            if !known.contains(&step.region) {
+                known.push(step.region);
+            }
+        }
+        known
+    };
+    // Newest first, and first those of metrics that somebody can use: a sensor of an unknown metric would push them off the page.
+    let knows = |metric: &MetricId| state.about.metrics.iter().any(|known| known.id == *metric);
+    let (known, unknown): (Vec<_>, Vec<_>) = tray.iter().rev().partition(|stored| knows(&stored.metric));
+    let tray = known.into_iter().chain(unknown).take(TRAY_LINES).map(|stored| TrayLine {
+        repeat: stored.repeat.id.to_string(),
+        regions: measures(&stored.metric)
+            .into_iter()
+            .map(|region| (region.as_str(), lang::region(lang, region), Some(region) == stored.region))
+            .collect(),
         taken: stored.repeat.taken.wall.to_string(),
         metric: lang::metric(lang, &state.about.metrics, &stored.metric).to_owned(),
         value: stored.repeat.value.to_string(),
         unit: stored.unit.clone(),
         device: format!("{} {}", stored.device.protocol, stored.device.serial),
     });
-    let side = beside(state, &view).await?;
+    let side = beside(state, lang, &view).await?;
     let mut panel = panel(state, lang, &view, &glance, side);
     panel.tray = tray.collect();
-    Ok((glance, Some((view.visit.version, panel))))
+    let stands = |state| matches!(state, ScanState::Running | ScanState::Paused | ScanState::Finished);
+    if let Some(scan) = view.scans.iter().rev().find(|scan| stands(scan.scan.state)) {
+        panel.waiting_for = scan.scan.phase.as_str();
+        panel.waiting = waiting(state, chair.id()).await;
+    }
+    if beyond.mirror.is_some() {
+        panel.offers = scene::offers(state, lang, &view, state.mirrors.chair(chair.id()).shown.as_ref());
+    }
+    Ok((glance, beyond, Some((view.visit.version, panel))))
+}
+
+/// What lies in the station's folder and nobody has claimed.
+async fn waiting(state: &AppState, station: &str) -> Vec<WaitingLine> {
+    let Some(source) = state.folders.iter().find(|source| source.station == station) else { return Vec::new() };
+    let found = folder::waiting(&source.folder).await.into_iter().take(30).map(|one| {
+        let since = one.since.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+        let since = since.and_then(|since| i64::try_from(since.as_millis()).ok());
+        WaitingLine {
+            at: format!("/api/v1/folder/{station}/{}", one.id),
+            since: since.map(|ms| Timestamp::from_unix_ms(ms).to_string()).unwrap_or_default(),
+        }
+    });
+    found.collect()
 }
 
 /// What is known of a visit beside its full view.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Beside {
     card: Card,
     sheet: Sheet,
     last: Option<Sheet>,
     conditions: Vec<(ScanId, Conditions)>,
-    ticks: Vec<(String, String)>,
+    room: RoomClimate,
+    care: CarePanel,
 }
 
-async fn beside(state: &AppState, view: &VisitView) -> Result<Beside, WebError> {
+async fn beside(state: &AppState, lang: Lang, view: &VisitView) -> Result<Beside, WebError> {
     let store = &state.store;
     let customer: CustomerId = view.visit.customer;
     let mut conditions = Vec::new();
@@ -168,18 +257,19 @@ async fn beside(state: &AppState, view: &VisitView) -> Result<Beside, WebError> 
         let stated = store.conditions(id).await.map_err(|fault| refused::store(&fault))?;
         conditions.extend(stated.map(|stated| (id, stated)));
     }
-    let ticks = store.ticks(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
+    let sheet = store.sheet(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
     Ok(Beside {
         card: store.card(customer).await.map_err(|fault| refused::store(&fault))?,
-        sheet: store.sheet(view.visit.id).await.map_err(|fault| refused::store(&fault))?,
+        care: care::panel(state, lang, view, &sheet).await?,
+        sheet,
         last: store.last_sheet(customer, view.visit.id).await.map_err(|fault| refused::store(&fault))?,
         conditions,
-        ticks: ticks.into_iter().map(|(step, at)| (step, at.to_string())).collect(),
+        room: climate(state, &view.visit.station).await?,
     })
 }
 
 fn panel(state: &AppState, lang: Lang, view: &VisitView, glance: &StationView, side: Beside) -> VisitPanel {
-    let Beside { card, sheet, last, conditions, ticks } = side;
+    let Beside { card, sheet, last, conditions, room, care } = side;
     let live = glance.scan.as_ref().filter(|told| told.visit == view.visit.id.to_string()).map(|told| &told.scan);
     let may_measure = view.agreed(Purpose::Measure);
     let sight = Sight { lang, about: &state.about, view, live, may_measure, conditions: &conditions };
@@ -189,7 +279,12 @@ fn panel(state: &AppState, lang: Lang, view: &VisitView, glance: &StationView, s
     let compared = view.comparisons.iter().any(|c| c.baseline == Baseline::SameVisit);
     let finished = |phase| last_finished(view, phase).is_some();
     let model = drawn(state, lang, view);
+    let on_the_card = [card.allergies.as_str(), &card.contraindications, &view.customer.notes];
+    let suggested = suggested::panel(lang, &state.about, view, on_the_card);
     VisitPanel {
+        suggested,
+        offers: None,
+        has_links: state.about.links.is_some(),
         id: view.visit.id.to_string(),
         customer: view.customer.name.clone(),
         customer_id: view.customer.id.to_string(),
@@ -202,13 +297,14 @@ fn panel(state: &AppState, lang: Lang, view: &VisitView, glance: &StationView, s
             clock::now().wall,
             &sheet,
             conditions.last().map(|(_, stated)| stated),
+            &room,
         ),
-        told: steps::told(lang, view, &sheet),
-        ticks,
+        told: [steps::told(lang, view, &sheet), care.told(lang)].concat(),
+        care,
         stars: sheet.stars.unwrap_or(0),
         remark: sheet.remark.clone(),
         next_day: sheet.next_day.clone(),
-        next_days: steps::next_days(&view.customer.skin_type),
+        next_days: offered(&view.customer.skin_type),
         may_report: view.agreed(Purpose::DeliverReport),
         card,
         about: skin_type(lang, &view.customer.skin_type),
@@ -216,21 +312,28 @@ fn panel(state: &AppState, lang: Lang, view: &VisitView, glance: &StationView, s
         next: rail::next(&rail),
         rail,
         purposes: Purpose::ALL.iter().map(|purpose| purpose_box(lang, *purpose, view)).collect(),
+        agreed: !view.consents.is_empty(),
         consent_state: if view.consents.is_empty() {
             lang.pick("还没有保存", "not saved yet")
         } else {
             lang.pick("已保存，可随时修改", "saved; can be changed at any time")
         },
         phases: Phase::ALL.iter().map(|phase| phase::panel(sight, *phase)).collect(),
-        presets: presets(lang)
-            .into_iter()
-            .map(|text| Preset { text, done: view.visit.steps.iter().any(|step| step == text) })
-            .collect(),
         missing: model.missing.clone().unwrap_or_default(),
         result: compared.then_some(model),
         may_compare: finished(Phase::Before) && finished(Phase::After),
         tray: Vec::new(),
+        waiting: Vec::new(),
+        waiting_for: "",
     }
+}
+
+/// In the order of the calendar, as one reads days.
+fn offered(skin_type: &str) -> Vec<(u32, bool)> {
+    let days = steps::next_days(skin_type);
+    let mut offered: Vec<(u32, bool)> = days.into_iter().map(|one| (one, one == days[0])).collect();
+    offered.sort_unstable();
+    offered
 }
 
 const SKIN_TYPES: [(&str, &str); 5] =
@@ -246,20 +349,6 @@ pub fn skin_type(lang: Lang, noted: &str) -> String {
         [Lang::Zh, Lang::Hant, Lang::En].iter().any(|l| l.pick(zh, en) == noted)
     };
     SKIN_TYPES.iter().find(same).map_or(noted, |(zh, en)| lang.pick(zh, en)).to_owned()
-}
-
-fn presets(lang: Lang) -> Vec<&'static str> {
-    let steps = [
-        ("卸妆", "make-up off"),
-        ("清洁", "cleansing"),
-        ("去角质", "peeling"),
-        ("毛孔清洁", "pore cleansing"),
-        ("补水导入", "hydration"),
-        ("面膜", "mask"),
-        ("按摩", "massage"),
-        ("防晒", "sun screen"),
-    ];
-    steps.map(|(zh, en)| lang.pick(zh, en)).to_vec()
 }
 
 fn purpose_box(lang: Lang, purpose: Purpose, view: &VisitView) -> PurposeBox {

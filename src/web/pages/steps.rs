@@ -5,11 +5,12 @@ use crate::{
     domain::{
         Timestamp,
         consent::Purpose,
+        customer::{SkinType, USUAL_DAYS},
         scan::{Phase, ScanState},
         sheet::{Caution, Conditions, Sheet},
     },
     report::{Lang, lang},
-    store::VisitView,
+    store::{RoomClimate, VisitView},
 };
 
 /// One answer to tap.
@@ -28,6 +29,22 @@ pub struct Questions {
     pub washed: Vec<Choice>,
     pub wishes: String,
     pub from_last_time: bool,
+}
+
+/// How the skin feels: word, Chinese, English.
+const SKIN_STATES: &[(&str, &str, &str)] = &[
+    ("normal", "没有不适", "comfortable"),
+    ("tight", "干燥紧绷", "dry, tight"),
+    ("oily", "出油明显", "oily"),
+    ("sensitive", "泛红敏感", "red, sensitive"),
+    ("blemished", "有痘痘", "blemished"),
+];
+const MAKE_UP: &[(&str, &str, &str)] =
+    &[("none", "没有化妆", "none"), ("light", "淡妆", "light"), ("full", "全妆", "full")];
+
+/// What a person reads for an answer's word.
+fn answer(lang: Lang, of: &[(&str, &'static str, &'static str)], word: &str) -> &'static str {
+    of.iter().find(|(value, _, _)| *value == word).map_or("", |(_, zh, en)| lang.pick(zh, en))
 }
 
 /// `last` is the sheet of the visit before.
@@ -53,18 +70,8 @@ pub fn questions(lang: Lang, now: &Sheet, last: Option<&Sheet>) -> Questions {
         ("两小时以上", "over two hours"),
     ];
     Questions {
-        skin_states: vec![
-            pick("normal", state, "没有不适", "comfortable"),
-            pick("tight", state, "干燥紧绷", "dry, tight"),
-            pick("oily", state, "出油明显", "oily"),
-            pick("sensitive", state, "泛红敏感", "red, sensitive"),
-            pick("blemished", state, "有痘痘", "blemished"),
-        ],
-        make_up: vec![
-            pick("none", make_up, "没有化妆", "none"),
-            pick("light", make_up, "淡妆", "light"),
-            pick("full", make_up, "全妆", "full"),
-        ],
+        skin_states: SKIN_STATES.iter().map(|(value, zh, en)| pick(value, state, zh, en)).collect(),
+        make_up: MAKE_UP.iter().map(|(value, zh, en)| pick(value, make_up, zh, en)).collect(),
         washed: washed
             .into_iter()
             .zip(words)
@@ -80,28 +87,37 @@ pub fn questions(lang: Lang, now: &Sheet, last: Option<&Sheet>) -> Questions {
 pub struct Prepared {
     pub rested_min: i64,
     pub washed_min: String,
-    /// Room climate as it was read for the scan before, if there was one.
+    /// Room climate as a sensor gives it, else as it was stated for the scan before, if there was one.
     pub celsius: String,
     pub humidity: String,
+    /// Whether a sensor gave them.
+    pub sensed: bool,
 }
 
 /// Rest counts from when the visit was opened; the washing was so many minutes before that.
 #[must_use]
-pub fn prepared(opened: Timestamp, now: Timestamp, sheet: &Sheet, earlier: Option<&Conditions>) -> Prepared {
+pub fn prepared(
+    opened: Timestamp,
+    now: Timestamp,
+    sheet: &Sheet,
+    earlier: Option<&Conditions>,
+    room: &RoomClimate,
+) -> Prepared {
     let since = (now.unix_ms() - opened.unix_ms()).max(0) / 60_000;
     let text = |value: Option<crate::domain::Quantity>| value.map_or_else(String::new, |v| v.to_string());
     Prepared {
         rested_min: since.min(60),
         washed_min: sheet.washed_min.map_or_else(String::new, |min| (i64::from(min) + since).to_string()),
-        celsius: text(earlier.and_then(|c| c.celsius)),
-        humidity: text(earlier.and_then(|c| c.humidity)),
+        celsius: text(room.celsius.or(earlier.and_then(|c| c.celsius))),
+        humidity: text(room.humidity.or(earlier.and_then(|c| c.humidity))),
+        sensed: room.celsius.is_some() || room.humidity.is_some(),
     }
 }
 
 /// The conditions of a scan in one line, and what to mind about them.
 #[must_use]
 pub fn conditions(lang: Lang, of: &Conditions) -> (String, Vec<&'static str>) {
-    let Conditions { probe_wiped, rested_min, washed_min, celsius, humidity } = of;
+    let Conditions { probe_wiped, rested_min, washed_min, celsius, humidity, climate_by, calibrated } = of;
     let mut parts = Vec::new();
     if *probe_wiped {
         parts.push(lang.pick("探头已擦净", "probe wiped").to_owned());
@@ -118,6 +134,12 @@ pub fn conditions(lang: Lang, of: &Conditions) -> (String, Vec<&'static str>) {
     }
     if let Some(value) = humidity {
         parts.push(format!("{} {value} %", lang.pick("湿度", "humidity")));
+    }
+    if !climate_by.is_empty() {
+        parts.push(lang.pick("温湿度由传感器测得", "climate by a sensor").to_owned());
+    }
+    if !calibrated.is_empty() {
+        parts.push(format!("{} {calibrated}", lang.pick("仪器校准于", "devices calibrated")));
     }
     let caution = |caution: Caution| match caution {
         Caution::NotWiped => lang.pick("探头未确认擦净", "probe not confirmed clean"),
@@ -159,7 +181,10 @@ pub fn told(lang: Lang, view: &VisitView, sheet: &Sheet) -> Vec<String> {
         };
         say(lang.pick(words.0, words.1), &if taken > 0 { taken.to_string() } else { String::new() });
     }
+    say(lang.pick("感觉", "feels"), answer(lang, SKIN_STATES, &sheet.skin_state));
+    say(lang.pick("妆容", "make-up"), answer(lang, MAKE_UP, &sheet.make_up));
     say(lang.pick("愿望", "wishes"), &sheet.wishes);
+    say(lang.pick("想说的话", "remark"), &sheet.remark);
     say(lang.pick("评价", "rating"), &sheet.stars.map_or_else(String::new, |n| n.to_string()));
     say(lang.pick("下次", "next date"), &sheet.next_day);
     say(
@@ -183,17 +208,10 @@ pub fn purpose(lang: Lang, purpose: Purpose) -> &'static str {
     }
 }
 
-/// Days until the next visit that are offered, the usual one first: oily skin after a week, dry after two.
+/// Days until the next visit that are offered, the usual one first.
 #[must_use]
 pub fn next_days(skin_type: &str) -> [u32; 3] {
-    let is = |words: &[&str]| words.iter().any(|word| skin_type.to_lowercase().contains(word));
-    if is(&["油", "oily"]) && !is(&["混合", "combination"]) {
-        [7, 14, 30]
-    } else if is(&["干", "乾", "dry"]) {
-        [15, 30, 7]
-    } else {
-        [14, 7, 30]
-    }
+    SkinType::noted(skin_type).map_or(USUAL_DAYS, SkinType::next_days)
 }
 
 #[cfg(test)]
@@ -236,8 +254,12 @@ mod tests {
     fn rest_and_washing_count_on_while_the_customer_sits() {
         let at = |min: i64| Timestamp::from_unix_ms(min * 60_000);
         let sheet = Sheet { washed_min: Some(60), ..Sheet::default() };
-        let now = prepared(at(100), at(112), &sheet, None);
+        let now = prepared(at(100), at(112), &sheet, None, &RoomClimate::default());
         assert_eq!((now.rested_min, now.washed_min.as_str(), now.celsius.as_str()), (12, "72", ""));
-        assert_eq!(prepared(at(112), at(100), &sheet, None).rested_min, 0, "a clock that was set back");
+        assert_eq!(
+            prepared(at(112), at(100), &sheet, None, &RoomClimate::default()).rested_min,
+            0,
+            "a clock that was set back"
+        );
     }
 }

@@ -92,12 +92,16 @@ async fn show(connection: &Connection, world: &World) {
         let shown = server.interface::<_, Adapter>(path.as_str()).await;
         match (plugged, &shown) {
             (true, Err(_)) => {
-                let _ = server.at(path.as_str(), Adapter { world: world.clone(), name }).await;
+                let _ = server.at(path.as_str(), Adapter::new(world.clone(), name)).await;
             }
-            (false, Ok(adapter)) => {
-                let _ = adapter.get().await.powered_changed(adapter.signal_emitter()).await;
+            (_, Ok(adapter)) => {
+                let object = adapter.get().await;
+                let powered = world.radio(name).powered;
+                if object.shown.swap(powered, SeqCst) != powered {
+                    let _ = object.powered_changed(adapter.signal_emitter()).await;
+                }
             }
-            _ => {}
+            (false, Err(_)) => {}
         }
         let by_it = |state: &crate::world::State| {
             let bodies = state.bodies.iter().filter(|(_, body)| body.sensor.adapter == name);

@@ -13,9 +13,11 @@ mod bluetoothd;
 mod bus;
 mod fault;
 mod objects;
+mod systemd;
 mod world;
 
 pub use bluetoothd::Bluetoothd;
 pub use bus::Bus;
 pub use fault::Fault;
+pub use systemd::Systemd;
 pub use world::{Gatt, Sensor, World, Written};

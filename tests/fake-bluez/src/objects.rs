@@ -9,6 +9,7 @@ use std::{
 use tokio::time::sleep;
 use zbus::{
     Connection, interface,
+    message::Header,
     object_server::SignalEmitter,
     zvariant::{OwnedObjectPath, OwnedValue, Value},
 };
@@ -41,8 +42,17 @@ async fn called(world: &World, method: &str, what: &str) -> Result<()> {
 }
 
 pub(crate) struct Adapter {
-    pub world: World,
-    pub name: &'static str,
+    world: World,
+    name: &'static str,
+    /// Whether `Powered` was last shown so.
+    pub shown: AtomicBool,
+}
+
+impl Adapter {
+    pub(crate) fn new(world: World, name: &'static str) -> Self {
+        let shown = world.radio(name).powered.into();
+        Self { world, name, shown }
+    }
 }
 
 #[interface(name = "org.bluez.Adapter1")]
@@ -64,17 +74,23 @@ impl Adapter {
     fn alias(&self) -> &str {
         "fake"
     }
+    /// In the list of all there is no question to this object.
     #[zbus(property)]
-    fn modalias(&self) -> &str {
-        "usb:v1D6Bp0246d0542"
+    #[expect(clippy::needless_pass_by_value, reason = "the bus hands it over so")]
+    fn modalias(&self, #[zbus(header)] asked: Option<Header<'_>>) -> zbus::fdo::Result<String> {
+        if asked.is_some() && self.world.state().nameless.contains(self.name) {
+            return Err(zbus::fdo::Error::UnknownProperty("Modalias".to_owned()));
+        }
+        Ok("usb:v1D6Bp0246d0542".to_owned())
     }
     #[zbus(property)]
     fn powered(&self) -> bool {
         self.world.radio(self.name).powered
     }
     #[zbus(property)]
-    fn set_powered(&mut self, on: bool) {
-        self.world.called("Powered", if on { "on" } else { "off" });
+    fn set_powered(&self, on: bool) {
+        self.world.called(if on { "Powered on" } else { "Powered off" }, self.name);
+        self.shown.store(on, SeqCst);
         self.world.change_radio(self.name, |radio| {
             radio.powered = on;
             radio.scanning &= on;
@@ -87,7 +103,13 @@ impl Adapter {
     }
     fn set_discovery_filter(&self, _filter: Options) {}
     async fn start_discovery(&self) -> Result<()> {
-        called(&self.world, "StartDiscovery", "").await?;
+        called(&self.world, "StartDiscovery", self.name).await?;
+        let jam = self.world.state().jams.get(self.name).cloned();
+        match jam {
+            None => {}
+            Some(Some(fault)) => return Err(fault),
+            Some(None) => std::future::pending().await,
+        }
         self.world.change_radio(self.name, |radio| match (radio.powered, radio.scanning) {
             (false, _) => Err(Fault::new("NotReady", "Resource Not Ready")),
             (true, true) => Err(Fault::new("InProgress", "Operation already in progress")),
@@ -98,7 +120,7 @@ impl Adapter {
         })
     }
     async fn stop_discovery(&self) -> Result<()> {
-        called(&self.world, "StopDiscovery", "").await?;
+        called(&self.world, "StopDiscovery", self.name).await?;
         let ran = self.world.change_radio(self.name, |radio| std::mem::take(&mut radio.scanning));
         if ran { Ok(()) } else { Err(Fault::failed("No discovery started")) }
     }

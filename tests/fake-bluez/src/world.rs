@@ -2,7 +2,7 @@
 
 use crate::Fault;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::{mpsc, watch};
@@ -91,6 +91,10 @@ pub(crate) struct State {
     pub bodies: BTreeMap<String, Body>,
     /// Method → what it is answered with, the next times.
     pub faults: BTreeMap<String, VecDeque<Option<Fault>>>,
+    /// Adapter → what every start of a scan by it is answered with; `None`: with nothing.
+    pub jams: BTreeMap<&'static str, Option<Fault>>,
+    /// Adapters that do not say who they are when they are asked themselves.
+    pub nameless: BTreeSet<&'static str>,
     pub calls: Vec<String>,
     /// Pulse of the radio; each change shows devices anew.
     pub pulse: u64,
@@ -188,13 +192,46 @@ impl World {
         self.change(|state| state.faults.entry(method.to_owned()).or_default().push_back(fault));
     }
 
+    /// From now on every start of a scan by this adapter is answered with `fault`; with `None` it is never answered.
+    pub fn jam(&self, adapter: &'static str, fault: Option<Fault>) {
+        self.change(|state| state.jams.insert(adapter, fault));
+    }
+
+    /// Ends what [`Self::jam`] began.
+    pub fn unjam(&self, adapter: &str) {
+        self.change(|state| state.jams.remove(adapter));
+    }
+
+    /// From now on this adapter stands in the list of all and does not say who it is when it is asked itself.
+    pub fn make_nameless(&self, adapter: &'static str) {
+        self.change(|state| state.nameless.insert(adapter));
+    }
+
+    /// Somebody else switches this adapter off: its connections and its scan end, it stays where it is.
+    pub fn switch_off(&self, adapter: &'static str) {
+        self.change(|state| {
+            state.radios.insert(adapter, Radio { powered: false, ..Radio::NEW });
+            state.cut(adapter, true);
+        });
+    }
+
+    /// The scan of this adapter ends, and nobody is told.
+    pub fn end_scan(&self, adapter: &'static str) {
+        self.change_radio(adapter, |radio| radio.scanning = false);
+    }
+
+    /// Takes back what [`Self::fail`] has laid out for `method`.
+    pub fn heal(&self, method: &str) {
+        self.change(|state| state.faults.remove(method));
+    }
+
     /// Whether a fault of [`Self::fail`] has not been met yet.
     #[must_use]
     pub fn has_faults_ahead(&self) -> bool {
         self.state().faults.values().any(|ahead| !ahead.is_empty())
     }
 
-    /// Every call so far, in order: `Connect F0:…`, `StartNotify <uuid>`.
+    /// Every call so far, in order: `Connect F0:…`, `StartNotify <uuid>`, `StartDiscovery hci0`, `RestartUnit <unit>`.
     #[must_use]
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
@@ -210,6 +247,12 @@ impl World {
     pub fn is_subscribed(&self, address: &str, uuid: &str) -> bool {
         let subscribed = |body: &Body| body.connected && body.notifying.iter().any(|notifying| notifying == uuid);
         self.state().bodies.get(address).is_some_and(subscribed)
+    }
+
+    /// How many calls so far begin with this.
+    #[must_use]
+    pub fn count(&self, call: &str) -> usize {
+        self.state().calls.iter().filter(|made| made.starts_with(call)).count()
     }
 
     #[must_use]

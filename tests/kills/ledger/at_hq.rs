@@ -48,6 +48,8 @@ pub struct AtHq {
     /// The last word by customer and purpose.
     consents: BTreeMap<(String, String), (Place, bool)>,
     pub erased: BTreeSet<String>,
+    /// Treatment steps of the service sheet of each visit, told when it is closed.
+    pub sheets: BTreeMap<String, Vec<String>>,
     /// States of each report under its link.
     reports: BTreeMap<String, BTreeMap<Place, String>>,
     /// What customers said, by id and state.
@@ -156,6 +158,10 @@ impl AtHq {
             kind::FEEDBACK => {
                 let said: payload::Feedback = row.data().expect("something that was said");
                 once(&mut self.said, (said.feedback.clone(), said.state.clone()), said);
+            }
+            kind::SHEET => {
+                let sheet: payload::ServiceSheet = row.data().expect("a service sheet");
+                once(&mut self.sheets, sheet.visit, sheet.steps.into_iter().map(|step| step.step).collect());
             }
             kind::CLOCK | kind::ALIAS => {}
             other => panic!("headquarters has an event of kind {other:?}, which the ledger does not know: {row:?}"),

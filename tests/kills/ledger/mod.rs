@@ -12,8 +12,11 @@
 //! for in the store, one by one, by device and number; a value that is neither here nor there is lost. Where the consent to
 //! share was taken back, each thing told stands at headquarters either as itself or as redacted, and the two together are
 //! as many as there were.
+//!
+//! Beside all this the rows of headquarters' file are counted by SQL alone, by the devices' own numbers (`counted`).
 
 mod at_hq;
+mod counted;
 mod rows;
 mod told;
 
@@ -114,6 +117,7 @@ impl Ledger {
         self.values(data, devices, &mut found);
         self.store_itself(devices, &mut found);
         self.room(&pictures, &mut found);
+        found.extend(counted::differs((folder, GATEWAY), data, devices));
         found
     }
 
@@ -160,7 +164,21 @@ impl Ledger {
             numbers(there.map(|there| same_comparison(there, comparison)), format!("the comparison {comparison}"));
         }
         let redacted = self.hq.redacted.get(&id).copied().unwrap_or_default();
-        let right = if shown.shares("share_numbers") { shown.withdrawn || redacted == 0 } else { redacted == withheld };
+        // Its service sheet is told at the end, if numbers are shared then, and redacted with the numbers if they are not any more.
+        let steps: BTreeSet<&str> = list(view, "steps").iter().filter_map(Value::as_str).collect();
+        let has_sheet = word(view, "/state") == "closed" && !steps.is_empty();
+        let sheet = self.hq.sheets.get(&id).map(|told| told.iter().map(String::as_str).collect::<BTreeSet<_>>());
+        let shares = shown.shares("share_numbers");
+        let demanded = has_sheet && shares && !shown.withdrawn;
+        if !sheet.as_ref().map_or(!demanded, |told| has_sheet && *told == steps) {
+            found.push(format!("visit {id}: its sheet is {:?} at headquarters: {view}", self.hq.sheets.get(&id)));
+        }
+        let redacted_sheet = u32::from(has_sheet && shown.withdrawn && sheet.is_none());
+        let right = if shares {
+            shown.withdrawn || redacted == 0
+        } else {
+            (withheld..=withheld + redacted_sheet).contains(&redacted)
+        };
         if !right {
             found.push(format!("visit {id}: {redacted} numbers were redacted and {withheld} are not there"));
         }
@@ -173,7 +191,7 @@ impl Ledger {
                 found.push(format!("visit {id}: photograph {capture}: told {there}, {redacted} times redacted"));
             }
             let roles = pictures.get(&capture).map(|roles| roles.iter().map(String::as_str).collect::<Vec<_>>());
-            if shown.shares("share_photographs") && roles.as_deref() != Some(&["report"]) {
+            if shown.shares("share_photographs") && roles.as_deref() != Some(&["derivative", "report"]) {
                 found.push(format!("visit {id}: pictures of {capture} at headquarters: {roles:?}"));
             }
         }
@@ -214,6 +232,9 @@ impl Ledger {
         }
         for key in hq.scores.keys() {
             look("score", &key.join(" "), scores.contains(&key.join(" ")));
+        }
+        for id in hq.sheets.keys() {
+            look("sheet of", id, self.told.visits.contains_key(id) || room(id));
         }
         for id in hq.comparisons.keys() {
             look("comparison", id, comparisons.contains(id));

@@ -174,6 +174,19 @@ impl Browser {
         }
     }
 
+    /// Waits until a script gives this text: a page that is seen may not have run all of its own yet.
+    pub async fn gives(&self, script: &str, text: &str) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = self.run(script).await;
+            if found == text {
+                return;
+            }
+            assert!(Instant::now() < until, "{script} gives {found} after {PATIENCE:?}, not {text:?}");
+            sleep(Duration::from_millis(40)).await;
+        }
+    }
+
     /// Taps something, without counting it: what the path of a visit does not count.
     pub async fn touch(&self, css: &str) {
         let until = Instant::now() + PATIENCE;
@@ -206,9 +219,9 @@ impl Browser {
         self.page.execute(script, Vec::new()).await.unwrap_or_else(|e| panic!("{script}: {e}"))
     }
 
-    /// Keeps a picture of the whole page in `docs/screens`, when asked to (`SKINLINK_SCREENS=keep`).
+    /// Keeps a picture of the whole page in `docs/screens`, when asked to (`SKINLINK_SCREENS=keep`); none without a name.
     pub async fn picture(&self, name: &str) {
-        if std::env::var_os("SKINLINK_SCREENS").is_none() {
+        if name.is_empty() || std::env::var_os("SKINLINK_SCREENS").is_none() {
             return;
         }
         let bytes = self.page.screenshot().await.expect("a picture");

@@ -89,6 +89,8 @@ async fn a_scan_of_the_wrong_phase_is_moved_voided_and_brought_back() {
     browser.touch(".toast button").await;
     browser.see(".panel.shown[data-panel='before'] [data-post$='/void']").await;
     browser.touch(".panel.shown [data-post$='/void']").await;
+    browser.see(".panel.shown[data-panel='before'] [data-post$='/restore']").await;
+    browser.see(".toast button").await;
     browser.picture("tablet-zh-page-undo").await;
     browser.touch(".toast button").await;
     browser.see(".panel.shown[data-panel='before'] [data-post$='/void']").await;
@@ -116,9 +118,13 @@ async fn a_camera_refused_and_an_analyser_unplugged_are_said_in_words() {
     browser.see(".panel.shown [data-scan][data-state='running']").await;
     house.building.analyser.unplug().await.expect("the analyser runs");
     browser.hear("仪器未连接，接好后自动继续").await;
+    // The large sentence used to say to put the probe on the skin, and the key promised a value.
+    browser.hear("请接好仪器").await;
+    browser.see(".panel.shown [data-key][disabled]").await;
     browser.picture("tablet-zh-page-unplugged").await;
     house.building.analyser.plug_in().await.expect("the analyser runs");
     browser.hear("按仪器上的按钮也可以").await;
+    browser.see(".panel.shown [data-key]:not([disabled])").await;
     browser
         .run("navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'))")
         .await;
@@ -128,6 +134,8 @@ async fn a_camera_refused_and_an_analyser_unplugged_are_said_in_words() {
     browser.run("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })").await;
     browser.touch(".panel.shown [data-camera]").await;
     browser.hear("可信的 HTTPS").await;
+    browser.touch(".toast button").await;
+    browser.hear("让这台平板信任门店的网关").await;
     browser.console_is_clean(&[]).await;
     browser.close().await;
     house.close().await;

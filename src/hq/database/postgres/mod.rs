@@ -32,6 +32,9 @@ const STEPS: &[&str] = &[
     include_str!("../schema/postgres-2.sql"),
     include_str!("../schema/postgres-3.sql"),
     include_str!("../schema/postgres-4.sql"),
+    include_str!("../schema/postgres-5.sql"),
+    include_str!("../schema/postgres-6.sql"),
+    include_str!("../schema/postgres-7.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;
@@ -94,13 +97,14 @@ impl Postgres {
     /// Connects to read only.
     ///
     /// # Errors
-    /// [`HqError`]; [`HqError::Empty`] before a receiver was here.
+    /// [`HqError`]; [`HqError::Empty`] before a receiver was here; [`HqError::Older`] before one of this version was.
     pub fn read_only(settings: &Settings) -> Result<Self, HqError> {
         let session = "SET default_transaction_read_only = on; SET jit = off".to_owned();
         let mut postgres = Self { settings: settings.clone(), session, line: None, within: false, begin: false };
         match postgres.version()? {
             0 => Err(HqError::Empty { place: settings.to_string() }),
             found if found > SCHEMA => Err(HqError::Newer { place: settings.to_string(), found, known: SCHEMA }),
+            found if found < SCHEMA => Err(HqError::Older { place: settings.to_string(), found, known: SCHEMA }),
             _ => Ok(postgres),
         }
     }
@@ -114,6 +118,7 @@ impl Postgres {
 
     fn upgrade(&mut self) -> Result<(), HqError> {
         self.begin()?;
+        self.take_time()?;
         self.query("SELECT 1 FROM (SELECT pg_advisory_xact_lock(?1)) AS locked", &[Value::Int(UPGRADE_LOCK)])?;
         // Looked at again under the lock: another receiver may just have done it.
         let found = self.version()?;
@@ -150,7 +155,12 @@ impl Postgres {
         self.line()?;
         let begin = std::mem::take(&mut self.begin);
         let line = self.line.as_mut().ok_or(HqError::Away)?;
-        Ok(block_on(line.run(begin, sql, values))?)
+        let done = block_on(line.run(begin, sql, values)).map_err(HqError::from);
+        if done.as_ref().is_err_and(HqError::is_read_only) {
+            // The next line may lead to the server that has taken over.
+            self.line = None;
+        }
+        done
     }
 
     /// The rows of a statement over whole sets.
@@ -265,7 +275,7 @@ impl Engine for Postgres {
         rows.iter().map(|row| (0..row.len()).map(|at| cell(row, at)).collect::<Result<_, _>>().map(Row)).collect()
     }
 
-    fn heard(&mut self, gateways: &[&Address], at: Timestamp) -> Result<Vec<String>, HqError> {
+    fn heard(&mut self, gateways: &[(&Address, bool)], at: Timestamp) -> Result<Vec<String>, HqError> {
         sets::heard(self, gateways, at)
     }
 
@@ -295,6 +305,27 @@ impl Engine for Postgres {
             return self.query("SELECT pg_advisory_xact_lock(?1) IS NULL", lock).map(|_| true);
         }
         self.query("SELECT pg_try_advisory_xact_lock(?1)", lock)?[0].get(0)
+    }
+
+    fn taken_out(&mut self, rows: &[&NewRow<'_>]) -> Result<Vec<u64>, HqError> {
+        sets::taken_out(self, rows)
+    }
+
+    fn take_time(&mut self) -> Result<(), HqError> {
+        for limit in ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+            self.execute(&format!("SET LOCAL {limit} = 0"), &[])?;
+        }
+        Ok(())
+    }
+
+    fn grants(&mut self) -> Result<Vec<(String, String)>, HqError> {
+        let rights = self.query(
+            "SELECT table_name::text, format('GRANT %s ON %I TO %s', privilege_type, table_name,
+                 CASE grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(grantee) END)
+             FROM information_schema.role_table_grants WHERE table_schema = current_schema() AND grantee <> current_user",
+            &[],
+        )?;
+        rights.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     fn time(&self) -> fn(&str) -> String {

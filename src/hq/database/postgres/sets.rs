@@ -18,14 +18,22 @@ use tokio_postgres::types::ToSql;
 type Place = (String, String, i64);
 
 /// Rows are locked in the order of `gateways`, so that two receivers never wait for each other in a circle.
-pub(super) fn heard(postgres: &mut Postgres, gateways: &[&Address], at: Timestamp) -> Result<Vec<String>, HqError> {
-    let names: Vec<&str> = gateways.iter().map(|address| address.gateway.as_str()).collect();
-    let stores: Vec<&str> = gateways.iter().map(|address| address.store.as_str()).collect();
+pub(super) fn heard(
+    postgres: &mut Postgres,
+    gateways: &[(&Address, bool)],
+    at: Timestamp,
+) -> Result<Vec<String>, HqError> {
+    let names: Vec<&str> = gateways.iter().map(|(address, _)| address.gateway.as_str()).collect();
+    let stores: Vec<&str> = gateways.iter().map(|(address, _)| address.store.as_str()).collect();
+    let heard: Vec<i64> = gateways.iter().map(|(_, now)| if *now { at.unix_ms() } else { 0 }).collect();
     let rows = postgres.set(
         "INSERT INTO gateways(gateway, store, first_heard_ms, last_heard_ms)
-         SELECT gateway, store, ?3, ?3 FROM unnest(?1::text[], ?2::text[]) AS t(gateway, store) ORDER BY gateway COLLATE \"C\"
-         ON CONFLICT (gateway) DO UPDATE SET last_heard_ms = excluded.last_heard_ms RETURNING gateway, store",
-        &[&names, &stores, &at.unix_ms()],
+         SELECT gateway, store, ?4, heard FROM unnest(?1::text[], ?2::text[], ?3::int8[]) AS t(gateway, store, heard)
+         ORDER BY gateway COLLATE \"C\"
+         ON CONFLICT (gateway) DO UPDATE SET
+             last_heard_ms = CASE WHEN excluded.last_heard_ms > 0 THEN excluded.last_heard_ms ELSE gateways.last_heard_ms END
+         RETURNING gateway, store",
+        &[&names, &stores, &heard, &at.unix_ms()],
     )?;
     let mut known: HashMap<String, String> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     names.iter().map(|name| known.remove(*name).ok_or(HqError::Shape { at: 0, expected: "every gateway" })).collect()
@@ -114,6 +122,23 @@ pub(super) fn came_again(postgres: &mut Postgres, rows: &[&NewRow<'_>]) -> Resul
         .collect()
 }
 
+pub(super) fn taken_out(postgres: &mut Postgres, rows: &[&NewRow<'_>]) -> Result<Vec<u64>, HqError> {
+    let gateways: Vec<&str> = rows.iter().map(|row| row.from.gateway.as_str()).collect();
+    let ids: Vec<&str> = rows.iter().map(|row| row.id).collect();
+    let found = postgres.set(
+        "SELECT DISTINCT e.n FROM unnest(?1::text[], ?2::text[]) AS a(gateway, id)
+         JOIN events e ON e.id = a.id AND e.gateway = a.gateway
+         JOIN streams s ON s.gateway = e.gateway AND s.epoch = e.epoch
+         WHERE e.kind <> ?3 AND e.refused IS NULL AND EXISTS (
+             SELECT 1 FROM events r JOIN streams t ON t.gateway = r.gateway AND t.epoch = r.epoch
+             WHERE r.id = e.id AND r.gateway = e.gateway AND r.kind = ?3 AND r.refused IS NULL
+             AND (s.begun_ms, e.seq) < (t.begun_ms, r.seq))
+         ORDER BY e.n",
+        &[&gateways, &ids, &redacted()],
+    )?;
+    Ok(found.iter().map(|row| row.get::<_, i64>(0).unsigned_abs()).collect())
+}
+
 /// From each epoch's prefix on, one look-up for each number until one is missing; what just came in need not be looked up.
 pub(super) fn advance(postgres: &mut Postgres, stored: &[Stored<'_>]) -> Result<Vec<Reach>, HqError> {
     let ranges = || stored.iter().flat_map(|stream| stream.ranges.iter().map(move |range| (stream, range)));
@@ -123,11 +148,11 @@ pub(super) fn advance(postgres: &mut Postgres, stored: &[Stored<'_>]) -> Result<
         ranges().map(|(_, (first, last))| (signed(*first), signed(*last))).unzip();
     let rows = postgres.set(
         "WITH RECURSIVE touched AS (
-             SELECT s.gateway, s.epoch, max(t.last) AS top,
+             SELECT s.gateway, s.epoch, s.upto AS had, max(t.last) AS top,
                  greatest(s.upto, max(t.last) FILTER (WHERE t.first <= s.upto + 1)) AS start
              FROM unnest(?1::text[], ?2::text[], ?3::int8[], ?4::int8[]) AS t(gateway, epoch, first, last)
              JOIN streams s ON s.gateway = t.gateway AND s.epoch = t.epoch
-             GROUP BY s.gateway, s.epoch
+             GROUP BY s.gateway, s.epoch, s.upto
          ), run AS (
              SELECT gateway, epoch, start AS seq FROM touched
              UNION ALL
@@ -140,7 +165,8 @@ pub(super) fn advance(postgres: &mut Postgres, stored: &[Stored<'_>]) -> Result<
          RETURNING s.gateway, s.epoch, s.upto, s.last_seq,
              (SELECT min(a.seq) FROM alarms a WHERE a.gateway = s.gateway AND a.epoch = s.epoch AND a.seq > 0),
              EXISTS (SELECT 1 FROM lost l WHERE l.gateway = s.gateway AND l.epoch = s.epoch
-                     AND l.first <= s.upto + 1 AND l.last > s.upto)",
+                     AND l.first <= s.upto + 1 AND l.last > s.upto),
+             touched.had",
         &[&gateways, &epochs, &first, &last],
     )?;
     let mut reached: HashMap<(String, String), Reach> = rows
@@ -148,7 +174,8 @@ pub(super) fn advance(postgres: &mut Postgres, stored: &[Stored<'_>]) -> Result<
         .map(|row| {
             let conflict = row.get::<_, Option<i64>>(4).map(i64::unsigned_abs);
             let (upto, last_seq) = (row.get::<_, i64>(2).unsigned_abs(), row.get::<_, i64>(3).unsigned_abs());
-            ((row.get(0), row.get(1)), Reach { upto, last_seq, conflict, before_lost: row.get(5) })
+            let before = row.get::<_, i64>(6).unsigned_abs();
+            ((row.get(0), row.get(1)), Reach { upto, before, last_seq, conflict, before_lost: row.get(5) })
         })
         .collect();
     let mut reaches = Vec::with_capacity(stored.len());

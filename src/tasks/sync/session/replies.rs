@@ -2,17 +2,24 @@
 
 use super::{CROSSING, Session};
 use crate::{
-    domain::Epoch,
+    domain::{CaptureId, Epoch},
     faults,
-    store::{NewFeedback, StoreError},
+    store::{NewFeedback, StoreError, Taken},
     sync::{
-        reply::{Known, Reply, SeqRange},
+        reply::{ImageState, Known, Reply, SeqRange},
         window::Window,
     },
-    tasks::sync::{confirmed, pictures::Wanted},
+    tasks::{
+        live::News,
+        sync::{confirmed, pictures::Wanted},
+    },
 };
+use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
+
+/// Parts of an agenda follow one another within this; one hello answers all of them.
+const GATHER_PARTS: Duration = Duration::from_millis(300);
 
 impl Session<'_> {
     pub(super) async fn reply(&mut self, reply: Reply) -> Result<(), StoreError> {
@@ -41,6 +48,11 @@ impl Session<'_> {
                 }
                 Ok(())
             }
+            Reply::Image { capture, sha256, state: ImageState::Wanted, missing, .. }
+                if sha256.is_empty() && missing.is_empty() =>
+            {
+                self.picture_never_came(&capture).await
+            }
             Reply::Image { capture, sha256, state, missing, reason } => {
                 self.pictures.answered(self.store, &capture, &sha256, state, &missing, reason, Instant::now()).await
             }
@@ -50,6 +62,20 @@ impl Session<'_> {
             }
             Reply::Feedback { feedback, report: _, visit, given, topic, stars, words } => {
                 self.said(Said { feedback, visit, given, topic, stars, words }).await
+            }
+            Reply::Agenda { book, since, upto, appointments } => {
+                match self.store.take_agenda(book, (since, upto), appointments).await? {
+                    Taken::Written => {
+                        info!(upto, "HQ told of appointments");
+                        if let Some(live) = &self.settings.live {
+                            live.publish(News::Day {}).await;
+                        }
+                    }
+                    Taken::Held | Taken::Gap => {}
+                }
+                // HQ hears from the next hello how far it is held, and tells what is missing.
+                self.tell_agenda = self.tell_agenda.or(Some(Instant::now() + GATHER_PARTS));
+                Ok(())
             }
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
@@ -63,6 +89,16 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// HQ has the event of a photograph and no picture: restored from a backup that lies between the two, it will never say so by
+    /// its numbers.
+    async fn picture_never_came(&self, capture: &str) -> Result<(), StoreError> {
+        let Ok(capture) = capture.parse::<CaptureId>() else { return Ok(()) };
+        if self.store.owe_again_of(capture).await? > 0 {
+            warn!(%capture, "HQ has lost a picture that it had verified; it is offered again");
+        }
+        Ok(())
     }
 
     async fn hq_stands(&mut self, stands: Stands) -> Result<(), StoreError> {
@@ -80,7 +116,14 @@ impl Session<'_> {
             return self.begin_epoch(None, "HQ's newest event of this epoch is not ours").await;
         }
         faults::point("sync.hello.answered");
-        self.restored.stands(self.store, self.epoch, upto).await?;
+        if !self.restored.stands(self.store, self.epoch, upto).await? {
+            warn!(
+                upto,
+                "HQ names less than it has acknowledged; asking once more whether it was restored from a backup"
+            );
+            self.greet_at(Instant::now());
+            return Ok(());
+        }
         self.confirmed = Some(upto);
         self.store.acknowledge(self.epoch, upto, ranges.clone()).await?;
         self.window.open(upto, &ranges, self.store.oldest_kept().await?, ours);
@@ -123,7 +166,7 @@ impl Session<'_> {
                 self.window.settled(upto, &ranges);
             }
             if upto < before {
-                warn!(before, upto, "HQ holds less than it did: it was restored from a backup");
+                info!(before, upto, "an acknowledgement names less than one before; asking HQ where it stands");
                 self.ask_where_hq_stands();
             }
             self.confirmed = Some(upto.max(before));

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test may panic and starts what it watches")]
 
 mod broadcast;
+mod ladder;
 mod neighbours;
 mod room;
 mod standards;
@@ -12,11 +13,15 @@ mod tools;
 mod whole_scan;
 
 use room::{ADDRESS, BACK_WITHIN, NOTIFY, Room, sensor};
-use skinlink::tasks::device::DeviceState;
+use skinlink::{adapters::ble, tasks::device::DeviceState};
 use skinlink_fake_bluez::Fault;
 use std::time::Duration;
 use story::alone;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::UnixStream,
+    time::timeout,
+};
 
 /// Two tries of the search, where a fault makes the first one fail.
 const SEARCHES: Duration = Duration::from_secs(30);
@@ -54,7 +59,7 @@ fn a_probe_that_was_switched_off_is_served_again() {
         room.measure(BACK_WITHIN).await;
         for _ in 0..3 {
             room.world.switch(ADDRESS, false);
-            room.until("lost", Duration::from_secs(2), |state| !state.connected).await;
+            room.until("lost", BACK_WITHIN, |state| !state.connected).await;
             room.world.switch(ADDRESS, true);
             room.measure(BACK_WITHIN).await;
         }
@@ -68,7 +73,7 @@ fn bluetoothd_is_killed_and_comes_back() {
         let mut room = Room::open(folder).await;
         room.measure(BACK_WITHIN).await;
         room.kill_bluetoothd().await;
-        room.until("lost", Duration::from_secs(2), |state| !state.connected).await;
+        room.until("lost", BACK_WITHIN, |state| !state.connected).await;
         room.start_bluetoothd().await;
         room.measure(BACK_WITHIN).await;
         in_order(&room.world.calls(), &["Connect", "Disconnect", "StartDiscovery", "Connect", "StartNotify"]);
@@ -81,7 +86,7 @@ fn the_bus_itself_is_killed_and_comes_back() {
         let mut room = Room::open(folder).await;
         room.measure(BACK_WITHIN).await;
         room.bus.lock().await.kill().await;
-        room.until("lost", Duration::from_secs(2), |state| !state.connected).await;
+        room.until("lost", BACK_WITHIN, |state| !state.connected).await;
         *room.daemon.lock().await = None;
         room.bus.lock().await.start_again().await;
         room.start_bluetoothd().await;
@@ -95,7 +100,7 @@ fn the_adapter_is_pulled_and_plugged_in_again() {
         let mut room = Room::open(folder).await;
         room.measure(BACK_WITHIN).await;
         room.world.plug(false);
-        room.until("lost", Duration::from_secs(5), |state| !state.connected).await;
+        room.until("lost", BACK_WITHIN, |state| !state.connected).await;
         let told = |state: &DeviceState| state.last_fault.as_ref().is_some_and(|fault| fault.en.contains("Bluetooth"));
         room.until("says why", SEARCHES, told).await;
         room.world.plug(true);
@@ -126,11 +131,17 @@ fn no_error_of_the_stack_is_the_end() {
             ("Connect", "NotReady", "Resource Not Ready"),
             ("Connect", "org.freedesktop.DBus.Error.NoReply", "no reply"),
             ("Connect", "org.freedesktop.DBus.Error.UnknownObject", "no such object"),
+            ("Connect", "org.freedesktop.DBus.Error.Timeout", "no answer"),
+            ("Connect", "org.freedesktop.DBus.Error.ServiceUnknown", "The name is not activatable"),
+            ("Connect", "org.freedesktop.DBus.Error.Spawn.ExecFailed", "Failed to execute program"),
             ("StartNotify", "Failed", "Not connected"),
             ("StartNotify", "NotPermitted", "Read not permitted"),
             ("WriteValue", "Failed", "Operation failed with ATT error: 0x80"),
             ("WriteValue", "Failed", "Not connected"),
             ("WriteValue", "org.freedesktop.DBus.Error.UnknownObject", "no such object"),
+            ("WriteValue", "org.freedesktop.DBus.Error.Timeout", "no answer"),
+            ("StartDiscovery", "org.freedesktop.DBus.Error.ServiceUnknown", "The name is not activatable"),
+            ("StartDiscovery", "org.freedesktop.DBus.Error.Timeout", "no answer"),
             ("StartDiscovery", "InProgress", "Operation already in progress"),
             ("StartDiscovery", "NotReady", "Resource Not Ready"),
             ("StopDiscovery", "Failed", "No discovery started"),
@@ -146,7 +157,7 @@ fn no_error_of_the_stack_is_the_end() {
             }
             room.world.fail(method, Some(Fault::new(name, text)));
             room.world.switch(ADDRESS, false);
-            room.until("lost", Duration::from_secs(5), |state| !state.connected).await;
+            room.until("lost", BACK_WITHIN, |state| !state.connected).await;
             room.world.switch(ADDRESS, true);
             let took = room.measure(BACK_WITHIN).await;
             let met = room.world.until(|world| !world.has_faults_ahead());
@@ -168,10 +179,61 @@ fn an_attempt_that_hangs_is_given_up_and_taken_back() {
         room.measure(BACK_WITHIN).await;
         room.world.fail("Connect", None);
         room.world.switch(ADDRESS, false);
-        room.until("lost", Duration::from_secs(2), |state| !state.connected).await;
+        room.until("lost", BACK_WITHIN, |state| !state.connected).await;
         room.world.switch(ADDRESS, true);
         room.measure(SEARCHES).await;
         in_order(&room.world.calls(), &["Connect", "Connect", "Disconnect", "Connect", "StartNotify"]);
+    });
+}
+
+/// An attempt that was given up because the adapter went was left to BlueZ, and the next one refused as already in progress.
+#[test]
+fn an_attempt_whose_adapter_goes_is_taken_back_before_the_next() {
+    alone("an_attempt_whose_adapter_goes_is_taken_back_before_the_next", async |folder| {
+        let mut room = Room::open(folder).await;
+        room.measure(BACK_WITHIN).await;
+        room.world.fail("Connect", None);
+        room.world.switch(ADDRESS, false);
+        room.until("lost", BACK_WITHIN, |state| !state.connected).await;
+        room.world.switch(ADDRESS, true);
+        let hangs = room.world.until(|world| !world.has_faults_ahead());
+        timeout(BACK_WITHIN, hangs).await.expect("it is tried");
+        room.world.switch_off("hci0");
+        room.measure(BACK_WITHIN).await;
+        let calls = room.world.calls();
+        let attempts = calls.iter().filter(|call| call.starts_with("Connect") || call.starts_with("Disconnect"));
+        let attempts: Vec<&str> = attempts.map(|call| call.split(' ').next().unwrap_or_default()).collect();
+        assert!(attempts.windows(2).all(|pair| pair != ["Connect", "Connect"]), "{calls:#?}");
+    });
+}
+
+/// A bus that was left closed its socket before it took it off the runtime's list: whoever was given the same number in between
+/// (another bus, a browser, headquarters) was taken off in its place and never woke again.
+#[test]
+fn a_bus_that_is_left_takes_no_other_connection_with_it() {
+    alone("a_bus_that_is_left_takes_no_other_connection_with_it", async |folder| {
+        let _bus = skinlink_fake_bluez::Bus::start(&folder).await;
+        let others = (0..4).map(|_| {
+            tokio::spawn(async {
+                for _ in 0..4000 {
+                    let (mut one, mut other) = UnixStream::pair().expect("a pair");
+                    let said = async {
+                        other.write_all(&[1]).await.expect("it takes a byte");
+                        one.read_u8().await.expect("a byte")
+                    };
+                    timeout(BACK_WITHIN, said).await.expect("what was said is heard");
+                    tokio::task::yield_now().await;
+                }
+            })
+        });
+        let others: Vec<_> = others.collect();
+        for _ in 0..60 {
+            // There is no bluetoothd: it opens the bus, asks and leaves it.
+            ble::survey(Duration::from_millis(1)).await.expect_err("no bluetoothd");
+        }
+        for other in others {
+            other.await.expect("each was heard");
+        }
     });
 }
 

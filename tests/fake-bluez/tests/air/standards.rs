@@ -115,7 +115,7 @@ fn a_room_sensor_tells_temperature_and_humidity_apart() {
         // What is no value is no value, and disturbs nothing.
         room.sends("2A6F", &[0xFF, 0xFF]).await;
         room.sends("2A6F", &[0x01]).await;
-        room.until("the short one is counted", Duration::from_secs(5), |state| state.bad_frames == 1).await;
+        room.until("the short one is counted", BACK_WITHIN, |state| state.bad_frames == 1).await;
         room.sends("2A6F", &[0xA8, 0x11]).await;
         assert_eq!(told(&room.measured().await), ["ambient-humidity 45.20 %"]);
     });
@@ -170,7 +170,7 @@ fn what_is_in_the_air_is_listed_with_what_makes_it_known() {
         let _other = world.add(quiet);
         world.switch("F0:F1:F2:F3:F4:F6", false);
         let _daemon = Bluetoothd::start(&bus, &world).await;
-        let heard = ble::survey(Duration::from_millis(500)).await.expect("it listens");
+        let heard = ble::survey(Duration::from_secs(3)).await.expect("it listens");
         let [one] = &heard[..] else { panic!("{heard:?}") };
         assert_eq!(
             (one.address.as_str(), one.adapter.as_str(), one.name.as_deref()),

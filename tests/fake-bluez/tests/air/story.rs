@@ -22,7 +22,7 @@ pub fn alone(name: &str, tell: impl AsyncFnOnce(PathBuf)) {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let told = Command::new(env::current_exe().expect("this very program"))
-        .args([name, "--exact", "--nocapture"])
+        .args([name, "--exact", "--nocapture", "--include-ignored"])
         .env(INSIDE, name)
         .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={}/bus", folder.path().display()))
         .stdin(Stdio::null())

@@ -114,8 +114,13 @@ hooks!(
     { |turn, opened, at, result| succeeded(&turn, opened, Op::Truncate, at, result) }
 );
 hooks!(
-    [fsync fdatasync](fd: c_int) -> c_int,
+    [fsync](fd: c_int) -> c_int,
     { 0 },
+    { |turn, opened, at, result| succeeded(&turn, opened, Op::Sync, at, result) }
+);
+hooks!(
+    [fdatasync](fd: c_int) -> c_int,
+    { 1 },
     { |turn, opened, at, result| succeeded(&turn, opened, Op::Sync, at, result) }
 );
 hooks!(

@@ -28,6 +28,7 @@ pub enum Op {
     Truncate = b'T',
     /// number: the file is at least this long from now on
     Extend = b'E',
+    /// number: 1 where only the data was synced (`fdatasync`), else 0
     Sync = b'S',
     /// name, rest: from, to
     Rename = b'R',

@@ -1,0 +1,90 @@
+//! The way to headquarters: started where the configuration names a broker, and told to the pages.
+
+use super::{
+    about::{self, Watched},
+    supervisor::Tasks,
+};
+use crate::{
+    adapters::{
+        mqtt::{self, MqttSettings},
+        pki::TlsFiles,
+        upload,
+    },
+    config::Config,
+    store::Store,
+    sync::topic::Lane,
+    tasks::{
+        live::Live,
+        sync::{self, Connection, SyncSettings, SyncStatus},
+    },
+    web::Headquarters,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Messages of HQ held while the sync task writes; HQ says one per batch.
+const ARRIVED: usize = 256;
+
+/// Starts the way to HQ, if there is one; the receiver tells the pages how it is.
+pub fn start(
+    config: &Config,
+    store: &Store,
+    (devices, live): (Vec<Watched>, &Live),
+    tasks: &mut Tasks,
+    stop: &CancellationToken,
+) -> watch::Receiver<Headquarters> {
+    let (told, seen) = watch::channel(Headquarters { connection: "disabled", alarm: None });
+    if !config.mqtt.enabled {
+        return seen;
+    }
+    let (address, mqtt) = (&config.store.address, &config.mqtt);
+    let connector = mqtt::connector(MqttSettings {
+        host: mqtt.host.clone(),
+        port: mqtt.port,
+        client_id: address.gateway.clone(),
+        tls: TlsFiles { ca: mqtt.ca.clone(), certificate: mqtt.certificate.clone(), key: mqtt.key.clone() },
+        keep_alive: mqtt.keep_alive,
+        subscriptions: vec![address.topic(&Lane::Ack)],
+        last_will: Some((address.topic(&Lane::Status), b"offline".to_vec())),
+        receive_maximum: 64,
+        arrived_capacity: ARRIVED,
+    });
+    let (tell, about) = watch::channel(about::text(config, &devices));
+    tasks.start("about", {
+        let (config, stop) = (config.clone(), stop.clone());
+        async move {
+            about::run(config, devices, tell, stop).await;
+            Ok(())
+        }
+    });
+    let settings = SyncSettings {
+        address: address.clone(),
+        sync: config.sync.clone(),
+        about,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uploader: Some(upload::uploader()),
+        live: Some(live.clone()),
+    };
+    let (status, mut watched) = watch::channel(SyncStatus::default());
+    let (store, stop) = (store.clone(), stop.clone());
+    tasks.start("sync", async move { Ok(sync::run(store, connector, settings, status, stop).await?) });
+    tasks.start("sync word", async move {
+        while watched.changed().await.is_ok() {
+            let SyncStatus { connection, alarm, waiting: _, last_acknowledged: _ } =
+                watched.borrow_and_update().clone();
+            told.send_replace(Headquarters { connection: word_for(&connection), alarm });
+        }
+        Ok(())
+    });
+    seen
+}
+
+const fn word_for(connection: &Connection) -> &'static str {
+    match connection {
+        Connection::Connecting => "connecting",
+        Connection::Connected => "connected",
+        Connection::HqSilent => "hq_silent",
+        Connection::Down(_) => "offline",
+        Connection::Stalled(_) => "stalled",
+    }
+}
