@@ -13,6 +13,9 @@ pub const LONGEST_SIDE: u32 = 1600;
 /// By agreement with HQ; bytes.
 pub const MOST_BYTES: usize = 400_000;
 
+/// Room in these for the word with which each picture says its role, see [`crate::sync::image_lane::named`].
+const WORD: usize = 16;
+
 /// Tried in this order until the picture is small enough; the last one is taken as it is.
 const QUALITIES: &[u8] = &[85, 75, 65, 50];
 
@@ -71,7 +74,7 @@ fn report(image: DynamicImage) -> Result<Vec<u8>, ImageError> {
     loop {
         let bytes = coded(&image, REPORT_BYTES)?;
         let side = image.width().max(image.height()) * 3 / 4;
-        if bytes.len() <= REPORT_BYTES || side == 0 {
+        if bytes.len() + WORD <= REPORT_BYTES || side == 0 {
             return Ok(bytes);
         }
         image = lighter(image, side);
@@ -83,7 +86,7 @@ fn coded(image: &DynamicImage, most: usize) -> Result<Vec<u8>, ImageError> {
     for quality in QUALITIES {
         coded.clear();
         image.write_with_encoder(JpegEncoder::new_with_quality(&mut coded, *quality))?;
-        if coded.len() <= most {
+        if coded.len() + WORD <= most {
             break;
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     domain::{CaptureId, CustomerId, VisitId, capture::Format, consent::Purpose},
     faults,
     seal::{self, Key, Sealing},
-    sync::image_lane::Role,
+    sync::image_lane::{self, Role},
 };
 use openssl::sha::sha256;
 use rusqlite::{Connection, params};
@@ -184,6 +184,8 @@ impl Store {
         owner: CustomerId,
         bytes: Vec<u8>,
     ) -> Result<Picture, StoreError> {
+        // A photograph stays bit for bit as the door let it in.
+        let bytes = if role == Role::Original { bytes } else { image_lane::named(role, bytes) };
         let (folder, floor, vault) = (self.pictures().to_owned(), self.0.min_free, self.0.vault.clone());
         blocking(move || {
             files::require_free(&folder, bytes.len() as u64, floor)?;

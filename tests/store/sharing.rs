@@ -127,6 +127,25 @@ async fn pictures_are_owed_in_order_until_hq_says_it_has_them() {
     assert_eq!(salon.store.picture_bytes(two, Role::Report).await.unwrap(), vec![1; 10], "the first stays");
 }
 
+/// A photograph of few pixels comes out the same for the report and for headquarters. Its word on one, said twice since the receiver
+/// had been killed in between, settled the other, which then never arrived.
+#[tokio::test]
+async fn two_pictures_of_one_photograph_never_have_the_same_bytes() {
+    let salon = Salon::new().await;
+    for purpose in [Purpose::Photograph, Purpose::SharePhotographs] {
+        salon.say(purpose, true).await;
+    }
+    let scan = salon.scan(salon.visit().await).await;
+    let capture = salon.capture(scan).await.id;
+    let mut digests = Vec::new();
+    for role in [Role::Report, Role::Derivative] {
+        salon.store.save_picture(capture, role, Format::Jpeg, vec![0xFF, 0xD8, 0xFF, 0xD9]).await.unwrap();
+        digests.push(salon.store.owed_images(10).await.unwrap()[0].sha256);
+        assert!(salon.store.image_verified(capture, role).await.unwrap());
+    }
+    assert_ne!(digests[0], digests[1]);
+}
+
 /// Two tasks make the same derivative at once: one is kept whole, the other is refused and takes nothing with it.
 #[tokio::test]
 async fn of_two_pictures_of_one_role_at_once_one_stays_whole() {
