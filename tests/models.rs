@@ -8,7 +8,7 @@ mod foreign;
 #[path = "support/inference.rs"]
 mod inference;
 
-use foreign::{ULTRAFACE, brought, foreign, yunet};
+use foreign::{brought, foreign, ultraface, yunet};
 use inference::{Worker, library, root};
 use serde_json::Value;
 use skinlink::{
@@ -104,7 +104,7 @@ const BAR: f64 = 1e-4;
 fn foreign_models_reproduce_their_published_figures() {
     let Some(data) = foreign() else { return };
     let golden: Value = serde_json::from_slice(&fs::read(data.join("models/golden.json")).unwrap()).unwrap();
-    for (folder, text) in [("ultraface", ULTRAFACE.to_owned()), ("yunet", yunet())] {
+    for (folder, text) in [("ultraface", ultraface()), ("yunet", yunet())] {
         let mut model = open(&data, folder, &text);
         let figures = &golden[format!("models/{folder}/{}", model.manifest().file)];
         let shape: Vec<usize> = serde_json::from_value(figures["input"]["shape"].clone()).unwrap();
@@ -152,7 +152,7 @@ const PORTRAITS: [&str; 5] = ["biden.jpg", "obama-240p.jpg", "obama-480p.jpg", "
 fn foreign_models_find_faces_and_eyes_by_their_manifests_alone() {
     let Some(data) = foreign() else { return };
     let folder = TempDir::new().unwrap();
-    brought(&data, folder.path(), "ultraface", ULTRAFACE, 127);
+    brought(&data, folder.path(), "ultraface", &ultraface(), 127);
     // The border round a picture that does not fill the tensor is zero as well.
     brought(&data, folder.path(), "yunet", &yunet(), 0);
     let models = folder.path().to_str().unwrap();

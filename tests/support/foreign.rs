@@ -10,16 +10,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub const ULTRAFACE: &str = r#"
+/// What both manifests say alike; `about`, `input` and `detector` say what differs.
+fn manifest(about: &str, input: &str, detector: &str, outputs: &[String]) -> String {
+    let outputs = outputs
+        .iter()
+        .map(|name| format!("[[output]]\nname = \"{name}\"\nkind = \"boxes\"\nactivation = \"none\"\n"))
+        .collect::<String>();
+    format!(
+        r#"
 schema = 1
-id = "ultraface"
-version = "rfb-320"
-title = { zh = "人脸位置", en = "Face position" }
-file = "version-RFB-320.onnx"
-sha256 = "34cd7e60aeff28744c657de7a3dc64e872d506741de66987f3426f2b79f88017"
-licence = "MIT"
-provenance = "UltraFace RFB-320"
+title = {{ zh = "人脸位置", en = "Face position" }}
 intended_use = "test data"
+{about}
 [limits]
 deadline_ms = 10000
 memory_mib = 512
@@ -27,29 +29,12 @@ memory_mib = 512
 name = "input"
 element = "f32"
 layout = "nchw"
-channels = "rgb"
-scale = [0.0078125, 0.0078125, 0.0078125]
-offset = [-0.9921875, -0.9921875, -0.9921875]
-fit = "stretch"
 width = 320
-height = 240
-[[output]]
-name = "scores"
-kind = "boxes"
-activation = "none"
-[[output]]
-name = "boxes"
-kind = "boxes"
-activation = "none"
+{input}
 [[detector]]
 id = "face"
-decoder = "corners"
-boxes = ["boxes"]
-scores = ["scores"]
-class = 1
-coordinates = "share"
-threshold = 0.7
 overlap = 0.3
+{detector}
 [accuracy]
 measured_on = ""
 note = ""
@@ -57,34 +42,54 @@ note = ""
 name = "grey"
 input = "grey.png"
 expect = "grey.toml"
+{outputs}"#
+    )
+}
+
+pub fn ultraface() -> String {
+    let about = r#"
+id = "ultraface"
+version = "rfb-320"
+file = "version-RFB-320.onnx"
+sha256 = "34cd7e60aeff28744c657de7a3dc64e872d506741de66987f3426f2b79f88017"
+licence = "MIT"
+provenance = "UltraFace RFB-320"
 "#;
+    let input = r#"
+channels = "rgb"
+scale = [0.0078125, 0.0078125, 0.0078125]
+offset = [-0.9921875, -0.9921875, -0.9921875]
+fit = "stretch"
+height = 240
+"#;
+    let detector = r#"
+decoder = "corners"
+boxes = ["boxes"]
+scores = ["scores"]
+class = 1
+coordinates = "share"
+threshold = 0.7
+"#;
+    manifest(about, input, detector, &["scores", "boxes"].map(str::to_owned))
+}
 
 pub fn yunet() -> String {
-    let head = r#"
-schema = 1
+    let about = r#"
 id = "yunet"
 version = "n-320"
-title = { zh = "人脸位置", en = "Face position" }
 file = "yunet_n_320_320.onnx"
 sha256 = "81dbde155e982455488235acb8ec2dec5d647edf7cf7080d33e4abb69b93a0d2"
 licence = "Apache-2.0"
 provenance = "YuNet 320"
-intended_use = "test data"
-[limits]
-deadline_ms = 10000
-memory_mib = 512
-[input]
-name = "input"
-element = "f32"
-layout = "nchw"
+"#;
+    let input = r#"
 channels = "bgr"
 scale = [1.0, 1.0, 1.0]
 offset = [0.0, 0.0, 0.0]
 fit = "pad-corner"
-width = 320
 height = 320
-[[detector]]
-id = "face"
+"#;
+    let detector = r#"
 decoder = "anchor-free"
 strides = [8, 16, 32]
 boxes = ["bbox_8", "bbox_16", "bbox_32"]
@@ -93,19 +98,9 @@ objectness = ["obj_8", "obj_16", "obj_32"]
 landmarks = ["kps_8", "kps_16", "kps_32"]
 points = ["right_eye", "left_eye", "nose", "right_mouth", "left_mouth"]
 threshold = 0.6
-overlap = 0.3
-[accuracy]
-measured_on = ""
-note = ""
-[[golden]]
-name = "grey"
-input = "grey.png"
-expect = "grey.toml"
 "#;
-    let names =
-        ["cls", "obj", "bbox", "kps"].iter().flat_map(|kind| [8, 16, 32].map(|stride| format!("{kind}_{stride}")));
-    let outputs = names.map(|name| format!("[[output]]\nname = \"{name}\"\nkind = \"boxes\"\nactivation = \"none\"\n"));
-    head.to_owned() + &outputs.collect::<String>()
+    let outputs = ["cls", "obj", "bbox", "kps"].map(|kind| [8, 16, 32].map(|stride| format!("{kind}_{stride}")));
+    manifest(about, input, detector, &outputs.concat())
 }
 
 /// The test data beside the checkout, if this machine has it.
