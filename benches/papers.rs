@@ -7,7 +7,7 @@
 #![expect(clippy::disallowed_methods, reason = "a bench measures time")]
 
 #[path = "../tests/paper/sheets.rs"]
-#[expect(dead_code, reason = "shared with the tests")]
+#[expect(dead_code, unused_imports, reason = "shared with the tests")]
 mod sheets;
 
 use nix::sys::{

@@ -2,7 +2,6 @@ use super::*;
 use crate::{
     domain::{
         FeedbackId, Region, Timestamp,
-        capture::View,
         comparison::{Drawn as ChangeDrawn, Refusal},
     },
     report::{
@@ -12,10 +11,7 @@ use crate::{
     },
     sync::{
         payload::Compared,
-        sheet::{
-            Because, Course, Earlier, Label, Look, Method, Metric, Pair, PairPicture, Photographs, Point, Sheet,
-            Suggested, Value,
-        },
+        sheet::{Because, Earlier, Label, Look, Method, Pair, PairPicture, Photographs, Sheet},
     },
 };
 

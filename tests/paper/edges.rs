@@ -2,14 +2,14 @@
 
 use crate::{
     LANGUAGES, pdf, picture,
-    sheets::{course, item, metric, refused, whole},
+    sheets::{course, item, metric, one_phase, refused, whole},
     text,
 };
 use image::GenericImageView as _;
 use skinlink::{
     domain::Region,
     report::sheet::leaf,
-    sync::sheet::{Label, Look, Sheet, Value},
+    sync::sheet::{Label, Look, Sheet},
 };
 
 /// Pixels of the long picture from side to side.
@@ -19,22 +19,7 @@ const WIDTH: u32 = 780;
 const LONGEST: u32 = 30_000;
 
 pub(crate) fn odd() -> Vec<(&'static str, Sheet)> {
-    let one_phase = |phase: &str| Sheet {
-        phases: vec![phase.into()],
-        tested: 0,
-        items: Vec::new(),
-        values: Region::ALL
-            .iter()
-            .map(|region| Value {
-                phase: phase.into(),
-                metric: "moisture".into(),
-                region: region.to_string(),
-                value: "35.0".into(),
-                unit: "%".into(),
-            })
-            .collect(),
-        ..whole()
-    };
+    let one_phase = |phase: &str| one_phase(phase, whole());
     let mut only_before = one_phase("before");
     only_before.photographs.iter_mut().for_each(|pair| pair.after = None);
     let mut no_region = whole();
