@@ -239,6 +239,30 @@ impl House {
     }
 }
 
+/// A report that was delivered: its link opens it in the store as at headquarters.
+pub struct Delivered {
+    pub house: House,
+    pub running: Running,
+    pub visit: VisitId,
+    pub token: String,
+    /// Of the page.
+    pub path: String,
+}
+
+impl Delivered {
+    /// To a customer who agreed to everything.
+    pub async fn new(side: Side, photographs: bool) -> Self {
+        let house = House::new(side).await;
+        let running = house.connect();
+        house.agree(Purpose::ALL).await;
+        let visit = house.visit(photographs).await;
+        let token = house.link(visit, 90).await;
+        let path = format!("/r/{token}");
+        house.until(house.public, &path, StatusCode::OK).await;
+        Self { house, running, visit, token, path }
+    }
+}
+
 /// The whole table of texts.
 pub fn texts(engine: &mut dyn Engine, sql: &str) -> Vec<String> {
     let rows = engine.query(sql, &[]).unwrap_or_else(|fault| panic!("{sql}: {fault}"));

@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    house::{House, texts},
+    house::{Delivered, House, texts},
     salon::{events, person, why},
 };
 use reqwest::StatusCode;
@@ -182,12 +182,8 @@ pub(crate) async fn a_late_no_does_not_undo_a_yes_that_was_said_after_it(side: S
 
 /// Headquarters showed photographs until the store had told the report anew.
 pub(crate) async fn photographs_are_shown_only_while_they_may_be_shared(side: Side) {
-    let mut house = House::new(side).await;
-    let running = house.connect();
-    house.agree(Purpose::ALL).await;
-    let visit = house.visit(true).await;
-    let token = house.link(visit, 90).await;
-    house.until(house.public, &format!("/r/{token}/0/before"), StatusCode::OK).await;
+    let Delivered { mut house, running, token, path, .. } = Delivered::new(side, true).await;
+    house.until(house.public, &format!("{path}/0/before"), StatusCode::OK).await;
     house.salon.say(Purpose::SharePhotographs, false).await;
     house
         .eventually("the consent's end", |engine| {
@@ -208,12 +204,7 @@ pub(crate) async fn photographs_are_shown_only_while_they_may_be_shared(side: Si
 
 /// The time of the store's own word was when the store heard, be it weeks later: the customer's 24 and 72 hours began then.
 pub(crate) async fn hours_count_from_when_the_customer_said_it(side: Side) {
-    let house = House::new(side).await;
-    let running = house.connect();
-    house.agree(Purpose::ALL).await;
-    let visit = house.visit(false).await;
-    let path = format!("/r/{}", house.link(visit, 90).await);
-    house.until(house.public, &path, StatusCode::OK).await;
+    let Delivered { house, running, path, .. } = Delivered::new(side, false).await;
     running.stop().await;
     assert_eq!(house.post(house.public, &format!("{path}/feedback"), &[("call", "on")]).await.status, 200);
     // It was said a day ago.
@@ -232,12 +223,7 @@ pub(crate) async fn hours_count_from_when_the_customer_said_it(side: Side) {
 
 /// Staff's answers went up whenever the customer's words were there already, and words in the outbox stayed when consent went.
 pub(crate) async fn words_of_staff_and_words_that_wait_go_up_only_while_numbers_are_shared(side: Side) {
-    let house = House::new(side).await;
-    let running = house.connect();
-    house.agree(Purpose::ALL).await;
-    let visit = house.visit(false).await;
-    let path = format!("/r/{}", house.link(visit, 90).await);
-    house.until(house.public, &path, StatusCode::OK).await;
+    let Delivered { house, running, path, .. } = Delivered::new(side, false).await;
     let form = [("once", "w1"), ("words", "请早点回电")];
     assert_eq!(house.post(house.public, &format!("{path}/feedback"), &form).await.status, 200);
     let here = house
@@ -286,12 +272,7 @@ pub(crate) async fn words_of_staff_and_words_that_wait_go_up_only_while_numbers_
 
 /// What no store can take was said again for ever, and nobody was told.
 pub(crate) async fn what_no_store_can_take_is_shown_to_a_person_and_does_not_stay_for_ever(side: Side) {
-    let mut house = House::new(side).await;
-    let running = house.connect();
-    house.agree(Purpose::ALL).await;
-    let visit = house.visit(false).await;
-    let token = house.link(visit, 90).await;
-    house.until(house.public, &format!("/r/{token}"), StatusCode::OK).await;
+    let Delivered { mut house, running, .. } = Delivered::new(side, false).await;
     let place = house.headquarters.database.clone();
     let listed = || {
         let mut out = Vec::new();

@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    house::{House, PICTURE, texts},
+    house::{Delivered, House, PICTURE, texts},
 };
 use reqwest::StatusCode;
 use skinlink::{
@@ -44,12 +44,7 @@ fn without_once(html: &str) -> String {
 }
 
 pub(crate) async fn a_report_opens_in_the_store_and_at_headquarters_and_closes_with_its_consent(side: Side) {
-    let house = House::new(side).await;
-    let running = house.connect();
-    house.agree(ALL).await;
-    let visit = house.visit(true).await;
-    let token = house.link(visit, 90).await;
-    let path = format!("/r/{token}");
+    let Delivered { house, running, visit, token, path } = Delivered::new(side, true).await;
     let there = house.until(house.public, &path, StatusCode::OK).await;
     let here = house.get(house.local, &path).await;
     assert_eq!(without_once(&there.text()), without_once(&here.text()), "both say the same");
@@ -221,13 +216,7 @@ pub(crate) async fn headquarters_is_told_only_what_was_agreed_to(side: Side) {
 
 /// While all facts are made again, an older word that a report is open comes before the later one that it is closed.
 pub(crate) async fn a_closed_report_does_not_open_while_facts_are_made_again(side: Side) {
-    let mut house = House::new(side).await;
-    let running = house.connect();
-    house.agree(ALL).await;
-    let visit = house.visit(false).await;
-    let token = house.link(visit, 90).await;
-    let path = format!("/r/{token}");
-    house.until(house.public, &path, StatusCode::OK).await;
+    let Delivered { mut house, running, visit, token, path } = Delivered::new(side, false).await;
     house.salon.store.withdraw_report_links(visit, "staff-1".to_owned()).await.expect("withdrawn");
     house.until(house.public, &path, StatusCode::NOT_FOUND).await;
     house.settled().await;
@@ -252,13 +241,7 @@ pub(crate) async fn a_closed_report_does_not_open_while_facts_are_made_again(sid
 /// report, and whoever asked for it counted as guessing; where its photographs had been withdrawn since, they were shown again until the
 /// store's later word was. Here a month is archived and its object away, so that it takes its time.
 pub(crate) async fn a_report_is_away_and_not_gone_while_its_facts_are_made_again(side: Side) {
-    let mut house = House::new(side).await;
-    let running = house.connect();
-    house.agree(ALL).await;
-    let visit = house.visit(false).await;
-    let token = house.link(visit, 90).await;
-    let path = format!("/r/{token}");
-    house.until(house.public, &path, StatusCode::OK).await;
+    let Delivered { mut house, running, path, .. } = Delivered::new(side, false).await;
     house.settled().await;
     running.stop().await;
     house.headquarters.stop_receiver().await;
@@ -286,14 +269,10 @@ pub(crate) async fn a_report_is_away_and_not_gone_while_its_facts_are_made_again
 
 /// Two pictures that their shelf did not give held both of headquarters' connections, and every customer's report with them.
 pub(crate) async fn a_picture_that_its_shelf_does_not_give_keeps_no_report_from_being_read(side: Side) {
-    let house = House::new(side).await;
-    let running = house.connect();
-    house.agree(ALL).await;
-    let visit = house.visit(true).await;
-    let token = house.link(visit, 90).await;
-    let (page, picture) = (format!("/r/{token}"), format!("/r/{token}/0/before"));
+    let Delivered { house, running, path, .. } = Delivered::new(side, true).await;
+    let picture = format!("{path}/0/before");
     house.until(house.public, &picture, StatusCode::OK).await;
-    house.until(house.public, &format!("/r/{token}/0/after"), StatusCode::OK).await;
+    house.until(house.public, &format!("{path}/0/after"), StatusCode::OK).await;
     // Whoever reads a pipe waits until somebody writes into it.
     let folder = house.headquarters.data().join("images").join("sh-001-g1");
     let objects: Vec<_> =
@@ -313,7 +292,7 @@ pub(crate) async fn a_picture_that_its_shelf_does_not_give_keeps_no_report_from_
         writing.write(true).custom_flags(nix::libc::O_NONBLOCK).open(object).ok()
     };
     let pipe = house.eventually("a picture that is read", |_| objects.iter().find_map(begun)).await;
-    assert_eq!(house.get(at, &page).await.status, 200);
+    assert_eq!(house.get(at, &path).await.status, 200);
     assert!(hanging.iter().all(|one| !one.is_finished()), "the pictures wait all the while");
     drop(pipe);
     // One that came later waits for another end.
@@ -327,13 +306,7 @@ pub(crate) async fn a_picture_that_its_shelf_does_not_give_keeps_no_report_from_
 }
 
 pub(crate) async fn a_silent_store_and_a_struck_out_visit_close_their_reports(side: Side) {
-    let house = House::new(side).await;
-    let running = house.connect();
-    house.agree(ALL).await;
-    let visit = house.visit(false).await;
-    let token = house.link(visit, 90).await;
-    let path = format!("/r/{token}");
-    house.until(house.public, &path, StatusCode::OK).await;
+    let Delivered { house, running, visit, token, path } = Delivered::new(side, false).await;
     let (mut engine, now, week) = (house.engine(), clock::now().wall, Duration::from_secs(7 * 86_400));
     let mut after = |days: i64| {
         let then = Timestamp::from_unix_ms(now.unix_ms() + days * 86_400_000);
