@@ -6,6 +6,7 @@
 //! few on unchanged skin. Whether a region changed is said by [`super::compare`].
 
 use super::{
+    derivative::WORD,
     manifest::Unchanged,
     picture::Plane,
     regions::{Grid, Mask},
@@ -203,7 +204,7 @@ pub fn jpeg(canvas: &Canvas) -> Vec<u8> {
 /// fewer pixels. What cannot be decoded stays as it is.
 #[must_use]
 pub fn fitted(parts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-    let heavy = |parts: &[Vec<u8>]| parts.iter().any(|part| part.len() > MOST_BYTES);
+    let heavy = |parts: &[Vec<u8>]| parts.iter().any(|part| part.len() + WORD > MOST_BYTES);
     if !heavy(&parts) {
         return parts;
     }
@@ -225,7 +226,7 @@ fn coded(pixels: &RgbImage) -> Vec<u8> {
         coded.clear();
         let encoder = JpegEncoder::new_with_quality(&mut coded, *quality);
         pixels.write_with_encoder(encoder).expect("a picture within the format's sizes, into memory");
-        if coded.len() <= MOST_BYTES {
+        if coded.len() + WORD <= MOST_BYTES {
             break;
         }
     }

@@ -14,7 +14,7 @@ pub const LONGEST_SIDE: u32 = 1600;
 pub const MOST_BYTES: usize = 400_000;
 
 /// Room in these for the word with which each picture says its role, see [`crate::sync::image_lane::named`].
-const WORD: usize = 16;
+pub(super) const WORD: usize = 16;
 
 /// Tried in this order until the picture is small enough; the last one is taken as it is.
 const QUALITIES: &[u8] = &[85, 75, 65, 50];

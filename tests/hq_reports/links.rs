@@ -14,6 +14,7 @@ use skinlink::{
         records, reports,
     },
     store::{Thing, Why},
+    sync::image_lane::{self, Role},
 };
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ pub(crate) async fn a_report_opens_in_the_store_and_at_headquarters_and_closes_w
     for at in [house.public, house.local] {
         for phase in ["before", "after"] {
             let picture = house.until(at, &format!("{path}/0/{phase}"), StatusCode::OK).await;
-            assert_eq!(picture.body, PICTURE);
+            assert_eq!(picture.body, image_lane::named(Role::Report, PICTURE.to_vec()));
         }
         assert_eq!(house.get(at, &format!("{path}/1/before")).await.status, 404);
     }

@@ -5,7 +5,10 @@ use crate::{
     house::{House, pair_picture},
 };
 use reqwest::StatusCode;
-use skinlink::{domain::consent::Purpose, sync::image_lane::Role};
+use skinlink::{
+    domain::consent::Purpose,
+    sync::image_lane::{self, Role},
+};
 use std::{net::SocketAddr, time::Duration};
 use tokio::time::{Instant, sleep};
 
@@ -14,6 +17,11 @@ const ALL: &[Purpose] = Purpose::ALL;
 /// What is asked for, and which of the pictures it is.
 const PICTURES: [(&str, &str); 4] =
     [("pair_before", "before"), ("pair_after", "after"), ("change1", "marks"), ("change2", "tint")];
+
+/// The picture as the store keeps it.
+fn kept(role: &str, byte: u8, what: &str) -> Vec<u8> {
+    image_lane::named(Role::of(role).expect("a role"), pair_picture(byte, what))
+}
 
 /// Waits until the page says this, or says it no longer.
 async fn until(house: &House, at: SocketAddr, path: &str, words: &str, said: bool) -> String {
@@ -61,14 +69,14 @@ pub(crate) async fn pictures_of_a_pair_are_shown_where_they_are_and_only_while_t
         assert!(!page.contains(&format!("{path}/0/after")), "one or the other");
         for (word, what) in PICTURES {
             let picture = house.until(at, &format!("{path}/0/{word}"), StatusCode::OK).await;
-            assert!(picture.body == pair_picture(1, what), "{word}");
+            assert!(picture.body == kept(word, 1, what), "{word}");
         }
         for word in ["change3", "original", "derivative", "pair", "report", "PAIR_AFTER"] {
             assert_eq!(house.get(at, &format!("{path}/0/{word}")).await.status, 404, "{word}");
         }
         // Nobody can know a picture by what the data say of it.
         let data = house.get(at, &format!("{path}/report.json")).await.text();
-        let digest = hex::encode(openssl::sha::sha256(&pair_picture(1, "after")));
+        let digest = hex::encode(openssl::sha::sha256(&kept("pair_after", 1, "after")));
         assert!(data.contains("pair_after") && !data.contains(&digest[..16]), "{data}");
     }
     house.settled().await;
@@ -114,7 +122,7 @@ pub(crate) async fn pictures_that_are_not_at_headquarters_leave_the_photographs_
     house.pair(visit, 2).await;
     until(&house, house.public, &path, &shows, true).await;
     let picture = house.until(house.public, &shows, StatusCode::OK).await;
-    assert!(picture.body == pair_picture(2, "after"));
+    assert!(picture.body == kept("pair_after", 2, "after"));
     running.stop().await;
 
     // Made anew once more, and this one is lost again: what headquarters has of that role shows something else.

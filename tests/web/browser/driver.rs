@@ -24,8 +24,9 @@ use tokio::{
 /// Longest wait for something on a page; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-/// Two cores hold one browser.
-static ONE: Semaphore = Semaphore::const_new(1);
+/// Two cores hold two browsers: each waits for its page half of the time.
+const BROWSERS: u32 = 2;
+static ROOM: Semaphore = Semaphore::const_new(BROWSERS as usize);
 
 /// A window as a device has it.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +62,7 @@ pub struct Browser {
     pub taps: Vec<String>,
     _driver: Driver,
     _profile: TempDir,
-    _one: SemaphorePermit<'static>,
+    _room: SemaphorePermit<'static>,
 }
 
 #[derive(Debug)]
@@ -79,7 +80,15 @@ impl WebDriverCompatibleCommand for Vendor {
 impl Browser {
     /// Opens a window on the pages under `base`; the camera shows the JPEGs of `camera`, over and over.
     pub async fn open(base: &str, window: Window, camera: &Path) -> Self {
-        let one = ONE.acquire().await.expect("never closed");
+        Self::open_in(ROOM.acquire().await.expect("never closed"), base, window, camera).await
+    }
+
+    /// The same with no other browser beside it, for a story that says how long something took.
+    pub async fn open_alone(base: &str, window: Window, camera: &Path) -> Self {
+        Self::open_in(ROOM.acquire_many(BROWSERS).await.expect("never closed"), base, window, camera).await
+    }
+
+    async fn open_in(room: SemaphorePermit<'static>, base: &str, window: Window, camera: &Path) -> Self {
         let (driver, port) = start_driver();
         let profile = TempDir::new().expect("a profile");
         let arguments = [
@@ -117,7 +126,7 @@ impl Browser {
             taps: Vec::new(),
             _driver: driver,
             _profile: profile,
-            _one: one,
+            _room: room,
         };
         browser.shape().await;
         browser

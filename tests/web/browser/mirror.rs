@@ -101,7 +101,7 @@ async fn follow(house: &House, browser: &Browser, visit: &str, lang: &str) -> Ve
 
 async fn a_visit(window: Window, lang: &str, [thanks, report]: [&str; 2]) {
     let house = House::new(salon()).await;
-    let browser = Browser::open(&house.address, window, &camera(house.building.folder.path())).await;
+    let browser = Browser::open_alone(&house.address, window, &camera(house.building.folder.path())).await;
     browser.goto(&format!("/mirror/{CHAIR}?lang={lang}")).await;
     let code = "return document.querySelector('[data-code]').textContent.replace(/\\D/g, '')";
     soon("a code", async {

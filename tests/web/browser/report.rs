@@ -181,7 +181,7 @@ const SLOW_3G: (u32, u32) = (2_000, 50_000);
 async fn on_slow_3g_the_report_can_be_read_within_three_seconds() {
     let house = House::new(Wanted::default()).await;
     let desk = desk(&house).await;
-    let browser = Browser::open(&desk.base, PHONE, &camera(house.building.folder.path())).await;
+    let browser = Browser::open_alone(&desk.base, PHONE, &camera(house.building.folder.path())).await;
     browser.devtools("Network.enable", json!({})).await;
     browser.devtools("Network.setCacheDisabled", json!({ "cacheDisabled": true })).await;
     let (latency, rate) = SLOW_3G;

@@ -20,7 +20,7 @@ async fn no_page_weighs_more_than_a_photograph_on_a_telephone() {
     house.scan(&visit, Phase::After).await;
     house.post(&format!("/visits/{visit}/comparison"), Some(house.version(&visit).await), json!({})).await.ok();
     staffed(&house).await;
-    let browser = Browser::open(&house.address, TABLET, &camera(house.building.folder.path())).await;
+    let browser = Browser::open_alone(&house.address, TABLET, &camera(house.building.folder.path())).await;
     browser.goto("/login").await;
     browser.log_in(super::PIN).await;
     browser.see(".today .chairs").await;
