@@ -130,8 +130,8 @@ type Place = (String, String, u64);
 
 /// The next segment of a month; the last row looked at, and how many events went. In the order of their keys, since facts are made again
 /// in that order: a segment that held a few events of every store would be read once for each of them.
-/// Read and written in one transaction that
-/// keeps everyone else from taking content out of events, so that none comes to lie there that was taken out meanwhile.
+/// It is put on its shelf in no transaction, since a shelf that takes its time must hold up nobody's commits; then the rows let go of
+/// their contents in one, if they still have them: where something was taken out of them meanwhile, it is written anew.
 fn segment(
     engine: &mut dyn Engine,
     shelves: &Shelves,
@@ -139,17 +139,20 @@ fn segment(
     after: &Place,
     now: Timestamp,
 ) -> Result<Option<(Place, u64)>, HqError> {
-    let place = announced(engine, shelves, &month.to_string(), now)?;
-    let done = transaction(engine, |engine| {
-        engine.take_time()?;
-        engine.keep_records(true)?;
-        let done = fill(engine, shelves, month, after, &place, now)?;
-        if kept_after_all(engine, &place)? { Ok(done) } else { Err(took_too_long(&place)) }
-    });
-    if done.is_err() {
-        remove_after_all(engine, &place)?;
+    loop {
+        let Some((last, lines)) = waiting(engine, month, after)? else { return Ok(None) };
+        if lines.is_empty() {
+            return Ok(Some((last, 0)));
+        }
+        let place = announced(engine, shelves, &month.to_string(), now)?;
+        let put = put_away(shelves, &lines, &place).and_then(|()| let_go(engine, month, &lines, &place, now));
+        if !matches!(put, Ok(true)) {
+            remove_after_all(engine, &place)?;
+        }
+        if put? {
+            return Ok(Some((last, lines.len() as u64)));
+        }
     }
-    done
 }
 
 fn took_too_long(place: &Sealed) -> HqError {
@@ -163,48 +166,74 @@ fn announced(engine: &mut dyn Engine, shelves: &Shelves, month: &str, now: Times
     Ok(place)
 }
 
-fn fill(
+/// The next rows of a month: the last one's key, and what may go of them.
+fn waiting(
     engine: &mut dyn Engine,
-    shelves: &Shelves,
     month: Month,
     (gateway, epoch, seq): &Place,
-    place: &Sealed,
-    now: Timestamp,
-) -> Result<Option<(Place, u64)>, HqError> {
+) -> Result<Option<(Place, Vec<Line>)>, HqError> {
     let Range { start, end } = month.span();
-    let rows = engine.query(
-        "SELECT e.n, e.gateway, e.epoch, e.seq, e.received_ms, e.body,
-             CASE WHEN e.refused IS NULL AND e.seq <= coalesce(p.upto, 0) THEN 1 ELSE 0 END
-         FROM events e LEFT JOIN projected p ON p.gateway = e.gateway AND p.epoch = e.epoch
-         WHERE (e.gateway, e.epoch, e.seq) > (?1, ?2, ?3) AND e.received_ms >= ?4 AND e.received_ms < ?5
-         AND e.segment IS NULL ORDER BY e.gateway, e.epoch, e.seq LIMIT ?6",
-        values![gateway, epoch, *seq, start, end, EVENTS as u64],
-    )?;
+    let rows = transaction(engine, |engine| {
+        engine.take_time()?;
+        engine.query(
+            "SELECT e.n, e.gateway, e.epoch, e.seq, e.received_ms, e.body,
+                 CASE WHEN e.refused IS NULL AND e.seq <= coalesce(p.upto, 0) THEN 1 ELSE 0 END
+             FROM events e LEFT JOIN projected p ON p.gateway = e.gateway AND p.epoch = e.epoch
+             WHERE (e.gateway, e.epoch, e.seq) > (?1, ?2, ?3) AND e.received_ms >= ?4 AND e.received_ms < ?5
+             AND e.segment IS NULL ORDER BY e.gateway, e.epoch, e.seq LIMIT ?6",
+            values![gateway, epoch, *seq, start, end, EVENTS as u64],
+        )
+    })?;
     let Some(last) = rows.last() else { return Ok(None) };
     let last = (last.get(1)?, last.get(2)?, last.get(3)?);
     let may_go = |row: &&Row| row.get::<bool>(6).unwrap_or(false);
-    let lines = rows.iter().filter(may_go).map(Line::from_row).collect::<Result<Vec<_>, _>>()?;
-    if lines.is_empty() {
-        return Ok(Some((last, 0)));
+    let lines = rows.iter().filter(may_go).map(Line::from_row).collect::<Result<_, _>>()?;
+    Ok(Some((last, lines)))
+}
+
+/// Nothing is taken out of the rows before it can be read there.
+fn put_away(shelves: &Shelves, lines: &[Line], place: &Sealed) -> Result<(), HqError> {
+    shelves.put(place, &pack(lines))?;
+    match shelves.get(place)?.as_deref().map(unpack).transpose()?.as_deref() {
+        Some(there) if there == lines => Ok(()),
+        _ => Err(HqError::Unsealed { name: place.name.clone() }),
     }
+}
+
+/// Takes the contents out of the rows, which name the segment from then on; `false`, with nothing done, where a row has another content by
+/// now. Everyone else is kept from taking content out of events meanwhile.
+fn let_go(
+    engine: &mut dyn Engine,
+    month: Month,
+    lines: &[Line],
+    place: &Sealed,
+    now: Timestamp,
+) -> Result<bool, HqError> {
     let bytes: u64 = lines.iter().map(|line| line.body.len() as u64).sum();
-    shelves.put(place, &pack(&lines))?;
-    // Nothing is taken out of the rows before it can be read there.
-    if shelves.get(place)?.as_deref().map(unpack).transpose()?.as_deref() != Some(&lines[..]) {
-        return Err(HqError::Unsealed { name: place.name.clone() });
+    let mut others = false;
+    let done = transaction(engine, |engine| {
+        engine.take_time()?;
+        engine.keep_records(true)?;
+        let Sealed { which, name, key } = place;
+        let number: i64 = only(
+            engine,
+            "INSERT INTO segments(month, events, bytes, shelf, object, sealed_key, written_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING n",
+            values![&month.to_string(), lines.len() as u64, bytes, which.word(), name, key.as_slice(), now.unix_ms()],
+        )?;
+        for Line { n, body, .. } in lines {
+            let sql = "UPDATE events SET body = '', segment = ?2 WHERE n = ?1 AND segment IS NULL AND body = ?3";
+            if engine.execute(sql, values![*n, number, body])? == 0 {
+                others = true;
+                return Err(HqError::Segment { reason: "its events were changed while it was written".to_owned() });
+            }
+        }
+        if kept_after_all(engine, place)? { Ok(()) } else { Err(took_too_long(place)) }
+    });
+    match done {
+        Err(_) if others => Ok(false),
+        done => done.map(|()| true),
     }
-    let events = lines.len() as u64;
-    let Sealed { which, name, key } = place;
-    let number: i64 = only(
-        engine,
-        "INSERT INTO segments(month, events, bytes, shelf, object, sealed_key, written_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING n",
-        values![&month.to_string(), events, bytes, which.word(), name, key.as_slice(), now.unix_ms()],
-    )?;
-    for Line { n, .. } in &lines {
-        engine.execute("UPDATE events SET body = '', segment = ?2 WHERE n = ?1", values![*n, number])?;
-    }
-    Ok(Some((last, events)))
 }
 
 /// A name of its own each time.

@@ -1,6 +1,6 @@
 //! Old months in the bucket: moved there, printed, read for the tables, brought back, and erased in.
 
-use crate::{batches::Gateway, late::open, shelf::aside, store::ObjectStore};
+use crate::{batches::Gateway, hang::Deaf, late::open, shelf::aside, store::ObjectStore};
 use skinlink::{
     clock,
     domain::{CustomerId, Timestamp, VisitId},
@@ -9,7 +9,7 @@ use skinlink::{
         database::{Database, Place},
         images::Rules,
         records,
-        shelf::{ChainKey, FILE, Shelves},
+        shelf::{Bucket, ChainKey, FILE, Shelves},
     },
     sync::payload::{self, kind},
 };
@@ -90,6 +90,37 @@ async fn a_month_in_the_bucket_is_read_erased_in_and_brought_back() {
     })
     .await;
     assert!(store.objects().is_empty(), "nothing lies there that no row names");
+}
+
+/// A segment was put into the bucket in the transaction that took the contents out of the rows: in one file of a database nothing was
+/// committed until the object store had answered, of no store.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_that_hangs_on_its_way_to_the_bucket_holds_no_commit_up() {
+    let (store, mut deaf) = (ObjectStore::start().await, Deaf::that_says(b"").await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path().to_owned();
+    let bucket = || Bucket::new(&deaf.settings(&store)).expect("sound settings");
+    let (ours, theirs) = (bucket(), bucket());
+    let gateway = Gateway::named("sh-001-g1");
+    let now: Timestamp = "2026-03-05T10:00:00.000Z".parse().expect("a time");
+    let (first, second) = (gateway.scans(1, 5), gateway.scans(6, 10));
+    let mut database = aside(move || {
+        let mut database = open(&at, ours);
+        database.take(&[first], now).expect("it is taken");
+        keep(&mut database, now);
+        database
+    })
+    .await;
+    let place = Place::in_folder(folder.path());
+    let chain = ChainKey::load(&folder.path().join(FILE)).expect("the chain's key");
+    let shelves = Shelves::new(folder.path(), Some(theirs), chain);
+    let archiving =
+        tokio::task::spawn_blocking(move || archive::archive(&mut *at_place(&place), &shelves, month("2026-04"), now));
+    deaf.calls.wait_for(|(ever, _)| *ever > 0).await.expect("the store lives");
+
+    aside(move || database.take(&[second], now).expect("it is taken")).await;
+    assert_eq!(deaf.calls.borrow().1, 1, "the month is on its way all the while");
+    archiving.await.expect("it ends").expect_err("nobody answers");
 }
 
 fn at_place(place: &Place) -> Box<dyn skinlink::hq::database::engine::Engine> {
