@@ -148,10 +148,10 @@ bench-hq: setup
 	@/usr/bin/python3 -c 'import paho.mqtt, psycopg2' 2>/dev/null || $(if $(filter 0,$(shell id -u)),,sudo) apt-get install -y -qq --no-install-recommends python3-paho-mqtt python3-psycopg2
 	cargo bench --bench hq
 
-# TESTS=start,max REPS=3 make bench-peers; the bench itself lies beside the checkout
+# BENCH=FOLDER TESTS=start,max REPS=3 make bench-peers; the bench of the other gateways is no part of this repository
 bench-peers: setup
 	cargo build --release --bins --example certificates
-	SKINLINK_BIN=$(or $(CARGO_TARGET_DIR),target)/release benches/peers/run.py $(or $(TESTS),all) --reps $(or $(REPS),1)
+	SKINLINK_BIN=$(or $(CARGO_TARGET_DIR),target)/release benches/peers/run.py $(or $(TESTS),all) --reps $(or $(REPS),1) $(if $(BENCH),--bench $(BENCH))
 
 # Optimised: what is promised there is a speed.
 outages:

@@ -349,7 +349,7 @@ pub struct Vectors {
     pub folder: ProtocolFolder,
 }
 
-/// Answers to the questions; what is not given is asked in a terminal, and has its default elsewhere.
+/// Answers to the questions; what is not given is asked in a terminal; with `--yes` it has its default.
 #[derive(Debug, Args, Clone, Default)]
 pub struct NewProtocol {
     /// Name of the folder: a-z, 0-9 and '-'.

@@ -21,6 +21,7 @@ use std::{
     io::{Read as _, Write},
     ops::Range,
 };
+use tokio::time::Instant;
 
 /// Events of one segment: some 8 MB of bodies, packed below 1 MB.
 const EVENTS: usize = 10_000;
@@ -107,7 +108,7 @@ impl Month {
 /// # Errors
 /// The database's or the shelf's; what was archived before stays so.
 pub fn archive(engine: &mut dyn Engine, shelves: &Shelves, before: Month, now: Timestamp) -> Result<u64, HqError> {
-    let mut all = 0;
+    let (mut all, begun) = (0, Instant::now());
     // Reads the whole table once; the order of `n` is no order in time where a clock was set back.
     let oldest: Option<i64> = transaction(engine, |engine| {
         engine.take_time()?;
@@ -117,7 +118,10 @@ pub fn archive(engine: &mut dyn Engine, shelves: &Shelves, before: Month, now: T
     let mut month = Month::of(Timestamp::from_unix_ms(oldest));
     while month < before {
         let mut after = Place::default();
-        while let Some((last, events)) = segment(engine, shelves, month, &after, now)? {
+        // A place is kept for a quarter of an hour, and this may take longer.
+        let by_now =
+            || Timestamp::from_unix_ms(now.unix_ms() + i64::try_from(begun.elapsed().as_millis()).unwrap_or(0));
+        while let Some((last, events)) = segment(engine, shelves, month, &after, by_now())? {
             (after, all) = (last, all + events);
         }
         month = month.next();
@@ -166,7 +170,8 @@ fn announced(engine: &mut dyn Engine, shelves: &Shelves, month: &str, now: Times
     Ok(place)
 }
 
-/// The next rows of a month: the last one's key, and what may go of them.
+/// The next rows of a month: the last one's key, and what may go of them. A database in one file is held for the time of the
+/// reading.
 fn waiting(
     engine: &mut dyn Engine,
     month: Month,
@@ -200,8 +205,8 @@ fn put_away(shelves: &Shelves, lines: &[Line], place: &Sealed) -> Result<(), HqE
     }
 }
 
-/// Takes the contents out of the rows, which name the segment from then on; `false`, with nothing done, where a row has another content by
-/// now. Everyone else is kept from taking content out of events meanwhile.
+/// Takes the contents out of the rows, which name the segment from then on; `false`, with nothing done, where a row has another content, or
+/// no facts any more, by now. Everyone else is kept from taking content out of events meanwhile.
 fn let_go(
     engine: &mut dyn Engine,
     month: Month,
@@ -210,7 +215,7 @@ fn let_go(
     now: Timestamp,
 ) -> Result<bool, HqError> {
     let bytes: u64 = lines.iter().map(|line| line.body.len() as u64).sum();
-    let mut others = false;
+    let (mut others, mut late) = (false, false);
     let done = transaction(engine, |engine| {
         engine.take_time()?;
         engine.keep_records(true)?;
@@ -222,14 +227,22 @@ fn let_go(
             values![&month.to_string(), lines.len() as u64, bytes, which.word(), name, key.as_slice(), now.unix_ms()],
         )?;
         for Line { n, body, .. } in lines {
-            let sql = "UPDATE events SET body = '', segment = ?2 WHERE n = ?1 AND segment IS NULL AND body = ?3";
+            let sql = "UPDATE events SET body = '', segment = ?2 WHERE n = ?1 AND segment IS NULL AND body = ?3
+                AND EXISTS (SELECT 1 FROM projected p WHERE p.gateway = events.gateway AND p.epoch = events.epoch
+                    AND events.seq <= p.upto)";
             if engine.execute(sql, values![*n, number, body])? == 0 {
                 others = true;
-                return Err(HqError::Segment { reason: "its events were changed while it was written".to_owned() });
+                // Whatever ends the transaction without effect: nobody reads it.
+                return Err(HqError::Stopped);
             }
         }
-        if kept_after_all(engine, place)? { Ok(()) } else { Err(took_too_long(place)) }
+        late = !kept_after_all(engine, place)?;
+        if late { Err(took_too_long(place)) } else { Ok(()) }
     });
+    if late {
+        // Somebody has removed what did not lie there yet: it is to be removed once more.
+        remove_later(engine, Some(place))?;
+    }
     match done {
         Err(_) if others => Ok(false),
         done => done.map(|()| true),

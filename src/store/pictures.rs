@@ -120,7 +120,8 @@ impl Store {
     }
 
     /// Stores a picture made from a capture: a derivative (at most 400 kB by agreement with HQ) or a report picture. Owed
-    /// to HQ at once under consent to share photographs. An earlier one of the same role is refused.
+    /// to HQ at once under consent to share photographs. An earlier one of the same role is refused. A JPEG is kept with its role as a
+    /// comment in it, see [`image_lane::named`].
     pub async fn save_picture(
         &self,
         capture: CaptureId,

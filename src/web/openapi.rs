@@ -177,6 +177,7 @@ const REFUSALS: &[(u16, &str)] = &[
     (404, "no such thing"),
     (405, "that path, another method"),
     (409, "changed meanwhile (with the present state), taken, or in another state"),
+    (410, "the customer was erased"),
     (413, "too large"),
     (415, "neither JSON nor a picture"),
     (421, "called by a foreign name"),

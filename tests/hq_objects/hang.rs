@@ -29,17 +29,17 @@ use tokio::{
 };
 
 /// Takes every connection and what is said on it.
-pub struct Deaf {
+struct Deaf {
     port: u16,
     /// Connections that ever were, and that are.
-    pub calls: watch::Receiver<(u32, u32)>,
+    calls: watch::Receiver<(u32, u32)>,
     hang_up: watch::Sender<bool>,
 }
 
 impl Deaf {
     /// Says this at once, and then a byte every second; of nothing, never a byte.
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
-    pub async fn that_says(head: &'static [u8]) -> Self {
+    async fn that_says(head: &'static [u8]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("a bound port").port();
         let ((call, calls), (hang_up, over)) = (watch::channel((0, 0)), watch::channel(false));
@@ -67,7 +67,7 @@ impl Deaf {
         Self { port, calls, hang_up }
     }
 
-    pub fn settings(&self, store: &ObjectStore) -> BucketSettings {
+    fn settings(&self, store: &ObjectStore) -> BucketSettings {
         BucketSettings { endpoint: format!("http://127.0.0.1:{}", self.port), ..store.settings() }
     }
 }

@@ -25,15 +25,15 @@ use tokio::{
 };
 
 /// A line to the object store that can be held: nothing passes until it is opened.
-struct Gate {
-    port: u16,
-    open: watch::Sender<bool>,
+pub struct Gate {
+    pub port: u16,
+    pub open: watch::Sender<bool>,
     waiting: watch::Receiver<u32>,
 }
 
 impl Gate {
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
-    async fn before(port: u16) -> Self {
+    pub async fn before(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let own = listener.local_addr().expect("a bound port").port();
         let ((open, opened), (wait, waiting)) = (watch::channel(true), watch::channel(0));
@@ -52,7 +52,7 @@ impl Gate {
         Self { port: own, open, waiting }
     }
 
-    async fn until_one_waits(&mut self) {
+    pub async fn until_one_waits(&mut self) {
         let held = self.waiting.wait_for(|waiting| *waiting > 0);
         timeout(Duration::from_secs(20), held).await.expect("somebody comes").expect("the gate stands");
     }

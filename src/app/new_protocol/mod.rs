@@ -1,5 +1,5 @@
 //! `skinlink protocol new`: asks what the manual's tables say and writes a commented file that loads; what is then missing
-//! are the vectors. In a terminal it asks, elsewhere (or with `--yes`) flags and defaults answer.
+//! are the vectors. In a terminal it asks; with `--yes`, which is needed elsewhere, flags and defaults answer.
 
 mod draft;
 

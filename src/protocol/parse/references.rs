@@ -247,10 +247,16 @@ fn spoken_of(field: &Field) -> Vec<&MetricId> {
 fn picture(spec: &Spec, complaints: &Complaints) {
     let Some(picture) = &spec.flow.picture else { return };
     let needs: [(&str, &str, &[Shape], &[Role]); 4] = [
-        ("announce", &picture.announce, &spec.messages, &[Role::PictureBytes, Role::ChunkBytes, Role::PictureCheck]),
+        (
+            "announce",
+            &picture.announce,
+            &spec.messages,
+            &[Role::Counter, Role::PictureBytes, Role::ChunkBytes, Role::PictureCheck],
+        ),
         ("chunk", &picture.chunk, &spec.messages, &[Role::Chunk, Role::Data]),
         ("request", &picture.request, &spec.commands, &[Role::Chunk, Role::Chunks]),
-        ("done", &picture.done, &spec.commands, &[]),
+        // Without its number nobody could tell the device which picture is durable.
+        ("done", &picture.done, &spec.commands, &[Role::Counter]),
     ];
     for (key, name, shapes, roles) in needs {
         let field = format!("flow.picture.{key}");

@@ -336,10 +336,6 @@ impl Session {
                 self.picture = None;
                 self.picture_owed = Some(id);
                 self.outputs.push_back(Output::Event(Event::Picture { bytes, counter }));
-                if counter.is_none() {
-                    self.picture_owed = None;
-                    self.picture_done(None);
-                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A real browser: Debian's chromium, driven by chromedriver. One at a time in this process; whatever a test does, its
+//! A real browser: Debian's chromium, driven by chromedriver. At most two at a time in this process; whatever a test does, its
 //! browser ends with it.
 
 use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WebDriverCompatibleCommand};
