@@ -8,7 +8,7 @@ mod table;
 
 use skinlink::{
     domain::{Region, scan::Phase},
-    protocol::{Event, Input, NoValue, Output, Request, UNNUMBERED, flow::Unasked},
+    protocol::{Event, Input, NoValue, Output, Request, Spec, UNNUMBERED, flow::Unasked},
     sim::{Faults, Setup, SimInput, Truth},
 };
 use std::{
@@ -364,4 +364,25 @@ fn the_simulated_noise_is_the_declared_repeatability() {
     assert!((repeat_sd / declared.repeat_sd - 1.0).abs() < 0.1, "repeat SD {repeat_sd}");
     assert!((placement_sd / declared.placement_sd - 1.0).abs() < 0.15, "placement SD {placement_sd}");
     assert!((grand - 50.0).abs() < 0.2, "mean {grand}");
+}
+
+/// A device whose pictures had no number was told at once that its picture was safe, though nobody had taken it in: it could delete the only
+/// copy.
+#[test]
+fn pictures_without_a_number_are_no_protocol() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/firmware-protocols/derma-reference/protocol.toml");
+    let whole = fs::read_to_string(file).expect("the reference protocol");
+    let announce = whole.replace(
+        "match = \"30\"\nfield = [\n  { role = \"counter\",       width = \"u32be\" },",
+        "match = \"30\"\nfield = [",
+    );
+    let done = whole.replace(
+        "name  = \"picture-received\"\nmatch = \"B1\"\nfield = [{ role = \"counter\", width = \"u32be\" }]",
+        "name  = \"picture-received\"\nmatch = \"B1\"",
+    );
+    for (text, key) in [(announce, "flow.picture.announce"), (done, "flow.picture.done")] {
+        assert_ne!(text, whole, "{key}");
+        let faults = Spec::parse("derma-reference", &text).expect_err("it has no number").to_string();
+        assert!(faults.contains(key) && faults.contains("role = \"counter\""), "{faults}");
+    }
 }
