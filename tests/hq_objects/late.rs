@@ -28,7 +28,7 @@ use tokio::{
 pub struct Gate {
     pub port: u16,
     pub open: watch::Sender<bool>,
-    waiting: watch::Receiver<u32>,
+    pub waiting: watch::Receiver<u32>,
 }
 
 impl Gate {
