@@ -1,4 +1,4 @@
-//! An object store that takes a request and does not answer, or not to the end; a folder in which a file is not to be had.
+//! An object store that takes a request and does not answer; a folder in which a file is not to be had.
 
 use crate::{
     hand::{Hand, connected},
@@ -22,13 +22,13 @@ use skinlink::{
 };
 use std::{fs, io::Write as _, net::Ipv4Addr, time::Duration};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncReadExt as _,
     net::TcpListener,
     sync::watch,
-    time::{Instant, interval, timeout},
+    time::{Instant, timeout},
 };
 
-/// Takes every connection and what is said on it.
+/// Takes every connection and what is said on it, and never says a byte.
 struct Deaf {
     port: u16,
     /// Connections that ever were, and that are.
@@ -37,9 +37,8 @@ struct Deaf {
 }
 
 impl Deaf {
-    /// Says this at once, and then a byte every second; of nothing, never a byte.
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
-    async fn that_says(head: &'static [u8]) -> Self {
+    async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
         let port = listener.local_addr().expect("a bound port").port();
         let ((call, calls), (hang_up, over)) = (watch::channel((0, 0)), watch::channel(false));
@@ -48,12 +47,10 @@ impl Deaf {
                 let (call, mut over) = (call.clone(), over.clone());
                 tokio::spawn(async move {
                     call.send_modify(|calls| *calls = (calls.0 + 1, calls.1 + 1));
-                    let _ = line.write_all(head).await;
-                    let (mut heard, mut tick) = ([0; 4_096], interval(Duration::from_secs(1)));
+                    let mut heard = [0; 4_096];
                     loop {
                         let goes_on = tokio::select! {
                             read = line.read(&mut heard) => read.is_ok_and(|bytes| bytes > 0),
-                            _ = tick.tick(), if !head.is_empty() => line.write_all(b"x").await.is_ok(),
                             _ = over.changed() => false,
                         };
                         if !goes_on {
@@ -75,7 +72,7 @@ impl Deaf {
 /// Each of twenty pictures was waited for a minute, and nothing was committed meanwhile.
 #[tokio::test]
 async fn a_store_that_never_answers_is_given_up_and_then_left_alone() {
-    let (store, deaf) = (ObjectStore::start().await, Deaf::that_says(b"").await);
+    let (store, deaf) = (ObjectStore::start().await, Deaf::start().await);
     let bucket = Bucket::new(&deaf.settings(&store)).expect("sound settings");
     let begun = Instant::now();
     let faults = aside(move || {
@@ -100,8 +97,7 @@ async fn a_store_that_never_answers_is_given_up_and_then_left_alone() {
 /// While one picture hung on its way to the object store nothing was committed or acknowledged of any store.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_picture_that_hangs_on_its_way_to_the_object_store_holds_no_event_up() {
-    let (store, mut deaf) =
-        (ObjectStore::start().await, Deaf::that_says(b"HTTP/1.1 200 OK\r\ncontent-length: 999999\r\n\r\n").await);
+    let (store, mut deaf) = (ObjectStore::start().await, Deaf::start().await);
     let mut headquarters = Headquarters::without_receiver().await;
     headquarters.objects = Some((deaf.settings(&store), Uploads::None));
     headquarters.start_receiver();
