@@ -75,6 +75,31 @@ async fn what_leaves_a_visit_leaves_the_course_of_the_later_ones() {
     house.end(None).await;
 }
 
+/// Earlier visits stand behind a report as data. They can be opened at headquarters as in the store, and go with their visit.
+pub(crate) async fn earlier_visits_are_opened_at_headquarters_as_in_the_store(side: Side) {
+    let house = House::new(side).await;
+    let running = house.connect();
+    house.agree(Purpose::ALL).await;
+    let first = closed_visit(&house).await;
+    let second = closed_visit(&house).await;
+    let path = format!("/r/{}", house.link(second, 90).await);
+    for at in [house.local, house.public] {
+        house.until(at, &path, StatusCode::OK).await;
+        let page = house.get(at, &path).await.text();
+        assert_eq!(page.matches("<details class=\"earlier\">").count(), 1, "{page}");
+    }
+    house.salon.store.void(Thing::Visit(first), why()).await.expect("struck out");
+    for at in [house.local, house.public] {
+        let gone = async || {
+            while house.get(at, &path).await.text().contains("<details class=\"earlier\">") {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(crate::headquarters::LIMIT, gone()).await.expect("it goes with its visit");
+    }
+    house.end(Some(running)).await;
+}
+
 /// A beautician may have noted anything beside the skin type.
 #[tokio::test]
 async fn of_the_note_on_the_skin_only_the_type_leaves_the_store() {

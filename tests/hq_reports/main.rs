@@ -64,6 +64,7 @@ on_both_sides!(
         a_late_no_does_not_undo_a_yes_that_was_said_after_it,
         photographs_are_shown_only_while_they_may_be_shared,
         hours_count_from_when_the_customer_said_it,
+        earlier_visits_are_opened_at_headquarters_as_in_the_store,
         words_of_staff_and_words_that_wait_go_up_only_while_numbers_are_shared,
         what_no_store_can_take_is_shown_to_a_person_and_does_not_stay_for_ever;
 );
