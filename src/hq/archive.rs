@@ -281,12 +281,27 @@ fn unpack(bytes: &[u8]) -> Result<Vec<Line>, HqError> {
     text.lines().map(|line| serde_json::from_str(line).map_err(|fault| wrong(fault.to_string()))).collect()
 }
 
-/// A segment as it counts now: without what was taken out since it was written.
-fn read(engine: &mut dyn Engine, shelves: &Shelves, number: i64) -> Result<(Sealed, Vec<Line>), HqError> {
+/// Where a segment lies.
+fn named(engine: &mut dyn Engine, number: i64) -> Result<Sealed, HqError> {
     let row = first(engine, "SELECT shelf, object, sealed_key FROM segments WHERE n = ?1", values![number])?;
     let place = row.map(|row| sealed(&row, 0)).transpose()?.flatten();
-    let place = place.ok_or_else(|| HqError::Segment { reason: format!("no row names segment {number}") })?;
-    let bytes = shelves.get(&place)?.ok_or_else(|| HqError::Gone { name: place.name.clone() })?;
+    place.ok_or_else(|| HqError::Segment { reason: format!("no row names segment {number}") })
+}
+
+/// A segment as it counts now: without what was taken out since it was written.
+fn read(engine: &mut dyn Engine, shelves: &Shelves, number: i64) -> Result<(Sealed, Vec<Line>), HqError> {
+    let mut place = named(engine, number)?;
+    let bytes = loop {
+        if let Some(bytes) = shelves.get(&place)? {
+            break bytes;
+        }
+        // Perhaps it was written anew while it was fetched, and what lay there is gone.
+        let now = named(engine, number)?;
+        if now.name == place.name {
+            return Err(HqError::Gone { name: place.name });
+        }
+        place = now;
+    };
     let mut lines = unpack(&bytes)?;
     let rows =
         engine.query("SELECT n, body FROM events WHERE segment = ?1 AND kind = ?2", values![number, &redacted()])?;
@@ -335,9 +350,7 @@ fn write_anew(engine: &mut dyn Engine, shelves: &Shelves, number: i64, place: &S
     transaction(engine, |engine| {
         engine.take_time()?;
         engine.keep_records(true)?;
-        let as_read = "SELECT 1 FROM segments WHERE n = ?1 AND object = ?2";
-        let as_read = first(engine, as_read, values![number, &old.name])?.is_some();
-        if !as_read || taken_out(engine, number)? != before || !kept_after_all(engine, place)? {
+        if !is_as_read(engine, number, &old, before)? || !kept_after_all(engine, place)? {
             return Ok(false);
         }
         remove_later(engine, Some(&old))?;
@@ -356,6 +369,13 @@ fn write_anew(engine: &mut dyn Engine, shelves: &Shelves, number: i64, place: &S
 fn taken_out(engine: &mut dyn Engine, number: i64) -> Result<u64, HqError> {
     let sql = "SELECT count(*) FROM events WHERE segment = ?1 AND kind = ?2";
     only(engine, sql, values![number, &redacted()])
+}
+
+/// Whether a segment still lies where it was read, and nothing was taken out of it since.
+fn is_as_read(engine: &mut dyn Engine, number: i64, place: &Sealed, taken: u64) -> Result<bool, HqError> {
+    let named = "SELECT 1 FROM segments WHERE n = ?1 AND object = ?2";
+    let named = first(engine, named, values![number, &place.name])?.is_some();
+    Ok(named && taken_out(engine, number)? == taken)
 }
 
 /// Writes anew what holds something that was taken out since. A segment that cannot be read or written now waits, and is
@@ -438,21 +458,37 @@ pub fn show(engine: &mut dyn Engine, shelves: &Shelves, month: Month, out: &mut 
 pub fn bring_back(engine: &mut dyn Engine, shelves: &Shelves, month: Month) -> Result<u64, HqError> {
     let mut back = 0;
     for number in segments(engine, month)? {
-        back += transaction(engine, |engine| {
-            engine.take_time()?;
-            // Read under the lock: what is taken out from now on is taken out of the rows.
-            engine.keep_records(true)?;
-            let (place, lines) = read(engine, shelves, number)?;
-            for Line { n, body, .. } in &lines {
-                let sql = "UPDATE events SET body = ?2, segment = NULL WHERE n = ?1 AND segment = ?3";
-                engine.execute(sql, values![*n, body, number])?;
+        // Somebody else may have brought it back meanwhile.
+        while first(engine, "SELECT 1 FROM segments WHERE n = ?1", values![number])?.is_some() {
+            if let Some(events) = put_back(engine, shelves, number)? {
+                back += events;
+                break;
             }
-            remove_later(engine, Some(&place))?;
-            engine.execute("DELETE FROM stale_segments WHERE n = ?1", values![number])?;
-            waits::over(engine, &waits::segment(number))?;
-            engine.execute("DELETE FROM segments WHERE n = ?1", values![number])?;
-            Ok(lines.len() as u64)
-        })?;
+        }
     }
     Ok(back)
+}
+
+/// One segment back into its rows; `None`, with nothing done, where something was taken out, or it was written anew, since it was
+/// read. Read in no transaction: a shelf that takes its time must hold up nobody's commits.
+fn put_back(engine: &mut dyn Engine, shelves: &Shelves, number: i64) -> Result<Option<u64>, HqError> {
+    let before = taken_out(engine, number)?;
+    let (place, lines) = read(engine, shelves, number)?;
+    transaction(engine, |engine| {
+        engine.take_time()?;
+        // What is taken out from now on is taken out of the rows.
+        engine.keep_records(true)?;
+        if !is_as_read(engine, number, &place, before)? {
+            return Ok(None);
+        }
+        for Line { n, body, .. } in &lines {
+            let sql = "UPDATE events SET body = ?2, segment = NULL WHERE n = ?1 AND segment = ?3";
+            engine.execute(sql, values![*n, body, number])?;
+        }
+        remove_later(engine, Some(&place))?;
+        engine.execute("DELETE FROM stale_segments WHERE n = ?1", values![number])?;
+        waits::over(engine, &waits::segment(number))?;
+        engine.execute("DELETE FROM segments WHERE n = ?1", values![number])?;
+        Ok(Some(lines.len() as u64))
+    })
 }

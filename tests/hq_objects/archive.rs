@@ -11,7 +11,7 @@ use skinlink::{
     domain::{CustomerId, Timestamp, VisitId},
     hq::{
         archive::{self, Month},
-        database::{Database, Place},
+        database::{Database, Place, engine::Row},
         images::Rules,
         records,
         shelf::{Bucket, ChainKey, FILE, Shelves},
@@ -138,6 +138,60 @@ async fn a_month_on_its_way_to_the_bucket_holds_no_commit_up_and_keeps_nobody_wh
         (Place::in_folder(folder.path()), Shelves::new(folder.path(), Some(store.bucket()), chain()));
     let shown = aside(move || show(&place, &shelves)).await;
     assert!(!shown.contains(&gone) && shown.contains(&stays), "{shown}");
+}
+
+/// A month that is brought back was fetched in the transaction that writes it into its rows: in one file of a database no store's
+/// events were committed until the object store had answered. Whoever is erased while it is on its way does not come back with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_month_on_its_way_back_holds_no_commit_up_and_brings_nobody_back_who_is_erased() {
+    let (store, folder) = (ObjectStore::start().await, tempfile::tempdir().expect("a folder"));
+    let mut gate = Gate::before(store.port()).await;
+    let mut through_the_gate = store.settings();
+    through_the_gate.endpoint = format!("http://127.0.0.1:{}", gate.port);
+    let (ours, another, at) = (store.bucket(), store.bucket(), folder.path().to_owned());
+    let held = Bucket::new(&through_the_gate).expect("sound settings");
+    let gateway = Gateway::named("sh-001-g1");
+    let now: Timestamp = "2026-03-05T10:00:00.000Z".parse().expect("a time");
+    let [gone, stays, later] = [(); 3].map(|()| clock::mint(CustomerId::from_bits).to_string());
+    let first = gateway.batch(1, &[visit_of(&gateway, 1, &gone), visit_of(&gateway, 2, &stays)]);
+    let second = gateway.batch(3, &[visit_of(&gateway, 3, &later)]);
+    let chain = || ChainKey::load(&folder.path().join(FILE)).expect("the chain's key");
+    let place = Place::in_folder(folder.path());
+    let mut database = aside(move || {
+        let mut database = open(&at, ours);
+        database.take(&[first], now).expect("it is taken");
+        keep(&mut database, now);
+        database
+    })
+    .await;
+    let (at, shelves) = (place.clone(), Shelves::new(folder.path(), Some(another), chain()));
+    aside(move || archive::archive(&mut *at_place(&at), &shelves, month("2026-04"), now).expect("it is moved")).await;
+
+    let (at, shelves) = (place.clone(), Shelves::new(folder.path(), Some(held), chain()));
+    gate.open.send_replace(false);
+    let bringing =
+        tokio::task::spawn_blocking(move || archive::bring_back(&mut *at_place(&at), &shelves, month("2026-03")));
+    gate.until_one_waits().await;
+    let (shop, erased) = (gateway.address.store.clone(), gone.clone());
+    let database = aside(move || {
+        database.take(&[second], now).expect("it is taken");
+        database.erase(&shop, &erased, now).expect("the person is erased");
+        database
+    })
+    .await;
+    assert_eq!(*gate.waiting.borrow(), 1, "the month is on its way all the while");
+    gate.open.send_replace(true);
+    assert_eq!(bringing.await.expect("it does not panic").expect("it is brought back"), 2);
+
+    let bodies = aside(move || {
+        drop(database);
+        let rows = at_place(&place).query("SELECT body, segment FROM events ORDER BY seq", &[]).expect("the rows");
+        let row = |row: &Row| (row.get::<String>(0).expect("a body"), row.get::<Option<i64>>(1).expect("a segment"));
+        rows.iter().map(row).collect::<Vec<_>>()
+    })
+    .await;
+    assert!(bodies.iter().all(|(body, segment)| !body.contains(&gone) && segment.is_none()), "{bodies:?}");
+    assert!(bodies[1].0.contains(&stays), "{bodies:?}");
 }
 
 fn at_place(place: &Place) -> Box<dyn skinlink::hq::database::engine::Engine> {
