@@ -13,12 +13,14 @@
 //! - [`look`] a region's colour and exposure, [`eyes`] a framed face, [`field`] a scope's rim and hair
 //! - [`colour`] light and CIELAB, [`card`] a grey card · [`paint`] marks and tints over a picture
 //! - [`blocks`] patches found again, [`bend`] a smooth field of shifts through them, [`fit`] one map through them
+//! - [`coded`] a picture as a JPEG
 //! - [`peaks`] local maxima and their fate · [`shapes`] pieces, their number, strength and length
 
 pub mod affine;
 pub mod bend;
 pub mod blocks;
 pub mod card;
+pub mod coded;
 pub mod colour;
 pub mod eyes;
 pub mod field;

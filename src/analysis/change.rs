@@ -11,9 +11,12 @@ use super::{
     picture::Plane,
     regions::{Grid, Mask},
 };
-use image::{RgbImage, codecs::jpeg::JpegEncoder, imageops::thumbnail};
-use skinlink_pixels::paint::{Canvas, Ink};
+use image::{RgbImage, imageops::thumbnail};
 pub use skinlink_pixels::peaks::Peak;
+use skinlink_pixels::{
+    coded::jpeg as code,
+    paint::{Canvas, Ink},
+};
 
 /// Peaks that only the before picture shows: blue, open. That only the after picture shows: orange, filled. That stayed:
 /// a small pale dot.
@@ -223,9 +226,7 @@ pub fn fitted(parts: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 fn coded(pixels: &RgbImage) -> Vec<u8> {
     let mut coded = Vec::new();
     for quality in QUALITIES {
-        coded.clear();
-        let encoder = JpegEncoder::new_with_quality(&mut coded, *quality);
-        pixels.write_with_encoder(encoder).expect("a picture within the format's sizes, into memory");
+        coded = code(pixels, pixels.width(), pixels.height(), *quality).expect("a picture within the format's sizes");
         if coded.len() + WORD <= MOST_BYTES {
             break;
         }

@@ -5,7 +5,9 @@ use super::{
     door::Admitted,
     picture::{Undecodable, decode},
 };
-use image::{DynamicImage, ImageError, RgbImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use image::{DynamicImage, ImageError, RgbImage, imageops::FilterType};
+use skinlink_pixels::coded::jpeg;
+use std::borrow::Cow;
 
 /// Longest side of the derivative in pixels: fills a tablet, and at 13 px/mm originals still 6 px/mm.
 pub const LONGEST_SIDE: u32 = 1600;
@@ -82,10 +84,10 @@ fn report(image: DynamicImage) -> Result<Vec<u8>, ImageError> {
 }
 
 fn coded(image: &DynamicImage, most: usize) -> Result<Vec<u8>, ImageError> {
+    let rgb = image.as_rgb8().map_or_else(|| Cow::Owned(image.to_rgb8()), Cow::Borrowed);
     let mut coded = Vec::new();
     for quality in QUALITIES {
-        coded.clear();
-        image.write_with_encoder(JpegEncoder::new_with_quality(&mut coded, *quality))?;
+        coded = jpeg(&rgb, rgb.width(), rgb.height(), *quality)?;
         if coded.len() + WORD <= most {
             break;
         }
@@ -105,9 +107,7 @@ mod tests {
             (state >> 24) as u8
         };
         let picture = RgbImage::from_fn(width, height, |_, _| image::Rgb([next(), next(), next()]));
-        let mut coded = Vec::new();
-        DynamicImage::ImageRgb8(picture).write_with_encoder(JpegEncoder::new_with_quality(&mut coded, 95)).unwrap();
-        coded
+        jpeg(&picture, width, height, 95).unwrap()
     }
 
     #[test]

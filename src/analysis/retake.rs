@@ -5,7 +5,6 @@
 //! Every photograph is drawn by itself, also the first of a pair: two of them differ by up to twice these spans.
 
 use super::picture::Picture;
-use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
 pub use skinlink_pixels::recapture::{Retake, Way};
 use skinlink_pixels::sample::Source;
 
@@ -124,9 +123,6 @@ impl Taken {
 /// Codes a picture as a camera does; full colour resolution.
 #[must_use]
 pub fn jpeg(picture: &Picture, quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, quality)
-        .write_image(picture.rgb(), picture.width(), picture.height(), ExtendedColorType::Rgb8)
-        .expect("a picture within the format's sizes, into memory");
-    bytes
+    skinlink_pixels::coded::jpeg(picture.rgb(), picture.width(), picture.height(), quality)
+        .expect("a picture within the format's sizes")
 }

@@ -15,7 +15,6 @@ mod parity;
 mod shared;
 mod visit;
 
-use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder};
 use skinlink::{
     analysis::{
         door,
@@ -28,7 +27,7 @@ use skinlink::{
     domain::capture::{FacePoints, View},
 };
 use skinlink_fake_camera::Scene;
-use skinlink_pixels::{look::NoSkin, sample::Source};
+use skinlink_pixels::{coded, look::NoSkin, sample::Source};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -105,10 +104,7 @@ impl Looked {
 }
 
 fn jpeg(scene: &Scene, rgb: &[u8], quality: u8) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
-    encoder.write_image(rgb, scene.width as u32, scene.height as u32, ExtendedColorType::Rgb8).unwrap();
-    bytes
+    coded::jpeg(rgb, scene.width as u32, scene.height as u32, quality).unwrap()
 }
 
 /// A rendered person as photographed in a rig: scene, true points.
