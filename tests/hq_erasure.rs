@@ -146,6 +146,30 @@ impl Salon {
         self.tell(kind::READING, visit, &said)
     }
 
+    /// Its service sheet: one step, with what was used.
+    fn sheet(&mut self, visit: &str, batch: &str) {
+        let used = payload::UsedProduct { product: "玻尿酸精华".into(), batch: batch.into() };
+        let step = payload::TickedStep {
+            step: "精华导入".into(),
+            products: vec![used],
+            remark: format!("used {batch}"),
+            ..payload::TickedStep::default()
+        };
+        let said = payload::ServiceSheet {
+            visit: visit.into(),
+            skin_state: String::new(),
+            make_up: String::new(),
+            washed_min: None,
+            wishes: String::new(),
+            steps: vec![step],
+            stars: None,
+            remark: String::new(),
+            next_day: String::new(),
+            staff: "staff-7".into(),
+        };
+        self.tell(kind::SHEET, visit, &said);
+    }
+
     /// A picture of this visit, verified.
     fn picture(&mut self, visit: &str) -> String {
         let (capture, replies) = self.offered(visit);
@@ -259,6 +283,9 @@ fn an_erased_person_is_in_no_table_no_raw_event_and_on_no_shelf(side: Side) {
         staff: "staff-7".into(),
     };
     salon.tell(kind::CONSENT, &card, &consent);
+    for (visit, batch) in [(&first, "H2609"), (&others, "H2610")] {
+        salon.sheet(visit, batch);
+    }
     // Something broken that speaks of the person lies among the dead letters.
     let strange = format!("{{\"visit\":\"{first}\",\"value\":\"55.5\"}}");
     salon.told += 1;
@@ -268,19 +295,23 @@ fn an_erased_person_is_in_no_table_no_raw_event_and_on_no_shelf(side: Side) {
     salon.keep();
     assert_eq!(salon.texts("SELECT value FROM readings ORDER BY value"), ["11.1", "22.2", "33.3", "44.4"]);
     assert_eq!(salon.objects("images"), 2);
+    assert_eq!(salon.texts("SELECT batch FROM products ORDER BY batch"), ["H2609", "H2610"]);
 
     salon.erased(&card);
 
     assert_eq!(salon.texts("SELECT value FROM readings ORDER BY value"), ["33.3", "44.4"]);
     assert_eq!(salon.texts("SELECT visit FROM visits"), [others.as_str()]);
+    for facts in ["sheet_facts", "step_facts", "product_facts"] {
+        assert_eq!(salon.texts(&format!("SELECT visit FROM {facts}")), [others.as_str()], "{facts}");
+    }
     assert!(salon.texts("SELECT customer FROM consents").is_empty());
     let raw = salon.raw();
     // The moved scan belongs to another now; its events still name the visit it was recorded in.
     let left: Vec<&str> = raw.lines().filter(|line| !line.contains(&mistaken)).collect();
-    for gone in ["11.1", "22.2", "55.5", &first, &second, "tablet"] {
+    for gone in ["11.1", "22.2", "55.5", "H2609", &first, &second, "tablet"] {
         assert!(!left.iter().any(|line| line.contains(gone)), "{gone} is still told: {raw}");
     }
-    assert!(raw.contains("33.3") && raw.contains("44.4"), "{raw}");
+    assert!(["33.3", "44.4", "H2610"].iter().all(|kept| raw.contains(kept)), "{raw}");
     let ledger = Ledger::at(&salon.place).expect("the ledger");
     let left: Vec<String> = ledger.pictures().expect("the pictures").into_iter().map(|one| one.capture).collect();
     assert_eq!(left, [kept]);

@@ -112,6 +112,7 @@ fn what_a_type_has_gained_is_frozen_too() {
         assert_eq!(payload::check(short, &event.data), Ok(()), "{name}");
         match short {
             kind::REPORT => frozen::<Report>(name, event.data.get()),
+            kind::SHEET => frozen::<payload::ServiceSheet>(name, event.data.get()),
             other => panic!("{name}: no test reads what {other} has gained"),
         }
     }

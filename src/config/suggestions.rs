@@ -10,6 +10,7 @@ use crate::domain::{
     Region,
     customer::SkinType,
     metric::{Metric, MetricId},
+    reach,
     suggestion::{Condition, Kind, Rule},
 };
 use std::{fmt::Display, str::FromStr};
@@ -206,6 +207,27 @@ fn replacements(rules: &[At<Rule>], reader: &mut Reader<'_>) {
             };
             reader.complain(rule.line, "suggestion.instead_of", what);
         }
+    }
+    unseen(rules, reader);
+}
+
+/// Rules that no scan shows, for what only several conditions or rules do together: what one does alone was said before.
+fn unseen(rules: &[At<Rule>], reader: &mut Reader<'_>) {
+    let all: Vec<Rule> = rules.iter().map(|rule| rule.value.clone()).collect();
+    for rule in rules {
+        let instead: Vec<&Rule> = all.iter().filter(|other| other.instead_of.contains(&rule.value.id)).collect();
+        let by_one = |other: &&Rule| other.follows_from(&rule.value) || leads_to(rules, &rule.value, &other.id);
+        let told = if instead.is_empty() { rule.value.when.len() < 3 } else { instead.iter().any(by_one) };
+        if told || reach::is_ever_seen(&all, &rule.value) {
+            continue;
+        }
+        let ids: Vec<&str> = instead.iter().map(|other| other.id.as_str()).collect();
+        let what = match ids[..] {
+            [] => format!("{} never holds: its conditions contradict each other", rule.value.id),
+            [one] => format!("{} can never be seen: {one} holds whenever it does", rule.value.id),
+            _ => format!("{} can never be seen: together {} hold whenever it does", rule.value.id, ids.join(" and ")),
+        };
+        reader.complain(rule.line, "suggestion", what);
     }
 }
 

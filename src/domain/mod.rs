@@ -18,6 +18,7 @@ pub mod look;
 pub mod metric;
 pub mod plan;
 pub mod quantity;
+pub mod reach;
 pub mod reading;
 pub mod region;
 pub mod scan;

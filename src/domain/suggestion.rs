@@ -127,8 +127,19 @@ impl Condition {
 
 impl Rule {
     fn holds(&self, measured: &[Measured], skin: Option<SkinType>) -> Option<Vec<Because>> {
-        let for_them = self.skin_types.is_empty() || skin.is_some_and(|skin| self.skin_types.contains(&skin));
-        for_them.then(|| self.when.iter().map(|condition| condition.by(measured)).collect()).flatten()
+        self.is_for(skin).then(|| self.when.iter().map(|condition| condition.by(measured)).collect()).flatten()
+    }
+
+    /// Whether it is meant for this kind of skin; `None`: nobody noted which.
+    #[must_use]
+    pub fn is_for(&self, skin: Option<SkinType>) -> bool {
+        self.skin_types.is_empty() || skin.is_some_and(|skin| self.skin_types.contains(&skin))
+    }
+
+    /// Whether all its conditions hold, whatever stands on a card.
+    #[must_use]
+    pub fn holds_for(&self, measured: &[Measured], skin: Option<SkinType>) -> bool {
+        self.is_for(skin) && self.when.iter().all(|condition| measured.iter().any(|one| condition.fits(one)))
     }
 
     /// Whether it holds wherever `other` does, whatever is measured.

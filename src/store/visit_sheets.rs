@@ -15,6 +15,7 @@ use crate::{
         CustomerId, ScanId, Timestamp, VisitId,
         scan::Phase,
         sheet::{Conditions, Sheet},
+        treatment::{Noted, Used},
         visit::{Visit, VisitState},
     },
     sync::payload::{self, kind},
@@ -104,7 +105,23 @@ pub(super) fn tell(tx: &Tx<'_>, visit: &Visit) -> Result<(), StoreError> {
     let staff: Option<String> =
         tx.query_row("SELECT staff FROM sheets WHERE visit = ?1", [visit.id], |row| row.get(0)).optional()?;
     let Sheet { skin_state, make_up, washed_min, wishes, passed: _, stars, remark, next_day, treatment: _ } = sheet;
-    let step = |tick: Tick| payload::TickedStep { step: tick.step, at: tick.at.to_string(), staff: tick.staff };
+    let mut notes = step_notes::notes(tx, visit.id)?;
+    // A note whose tick was taken back says nothing: the step was not done.
+    let step = |tick: Tick| {
+        let noted = notes.iter().position(|note| note.step == tick.step).map(|at| notes.swap_remove(at).noted);
+        let Noted { level, setting, products, remark } = noted.unwrap_or_default();
+        let used = |Used { product, batch }| payload::UsedProduct { product, batch };
+        let products = products.into_iter().map(used).collect();
+        payload::TickedStep {
+            step: tick.step,
+            at: tick.at.to_string(),
+            staff: tick.staff,
+            level,
+            setting,
+            products,
+            remark,
+        }
+    };
     let payload = payload::ServiceSheet {
         visit: visit.id.to_string(),
         skin_state,
@@ -126,7 +143,7 @@ pub(super) fn tell(tx: &Tx<'_>, visit: &Visit) -> Result<(), StoreError> {
         subject: visit.id.to_string(),
         stamp: clock::now(),
     };
-    outbox::enqueue(tx, &about, &payload).map(drop)
+    outbox::enqueue(tx, &about, &payload.fitted()).map(drop)
 }
 
 fn conditions(conn: &Connection, scan: ScanId) -> Result<Option<Conditions>, StoreError> {

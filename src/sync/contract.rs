@@ -14,7 +14,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Grows with the wire: the second number with a new kind or field, the first with a new topic root.
-pub const VERSION: &str = "1.3.0";
+pub const VERSION: &str = "1.4.0";
 
 /// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, `agenda` (the file that a CRM hands over), and the data of each event type (`reading.v1`).
 #[must_use]

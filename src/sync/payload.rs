@@ -1,7 +1,7 @@
 //! What an event says, by type. One struct per type and version; a published version is never changed, only followed by
 //! the next. Numbers with a precision travel as text (`"35.0"`), so that 2.0 stays 2.0.
 
-use super::sheet::Report;
+use super::sheet::{MOST, Report};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -307,8 +307,8 @@ pub struct ServiceSheet {
     pub staff: String,
 }
 
-/// One step of a treatment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// One step of a treatment. What follows `staff` says how it was done, and is absent where nothing was noted of that.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TickedStep {
     pub step: String,
@@ -316,6 +316,45 @@ pub struct TickedStep {
     pub at: String,
     /// Who ticked it; empty where an older version kept nobody
     pub staff: String,
+    /// The level of the device
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub level: Option<u8>,
+    /// What else the device was set to, as it was written
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub setting: String,
+    /// What was used
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub products: Vec<UsedProduct>,
+    /// As it was written
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub remark: String,
+}
+
+/// A product that was used in a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UsedProduct {
+    /// By the salon's own name
+    pub product: String,
+    /// As printed on the package; empty where nobody looked
+    pub batch: String,
+}
+
+impl ServiceSheet {
+    /// The same within [`MOST`] bytes, which no day in a salon comes near. What explains goes first: the remarks of the steps, then the
+    /// settings of the devices, then the products; each of all steps, so that nothing is told in part.
+    #[must_use]
+    pub fn fitted(mut self) -> Self {
+        let drops: [fn(&mut TickedStep); 3] =
+            [|step| step.remark.clear(), |step| step.setting.clear(), |step| step.products.clear()];
+        for drop in drops {
+            if serde_json::to_string(&self).map_or(0, |text| text.len()) <= MOST {
+                break;
+            }
+            self.steps.iter_mut().for_each(drop);
+        }
+        self
+    }
 }
 
 /// Maps times taken while the clock was not set: wall = `wall_ms` + (monotonic − `monotonicns`) within `boot`.
@@ -372,5 +411,48 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::REDACTED => shape::<Redacted>(data),
         kind::ERASED => shape::<Erased>(data),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(steps: usize, products: usize, words: usize) -> ServiceSheet {
+        let used = || UsedProduct { product: "霜".repeat(words / 5), batch: "批".repeat(words / 8) };
+        let step = || TickedStep {
+            step: "护".repeat(words / 5),
+            setting: "设".repeat(words / 5),
+            products: (0..products).map(|_| used()).collect(),
+            remark: "\"".repeat(words),
+            ..TickedStep::default()
+        };
+        ServiceSheet {
+            visit: String::new(),
+            skin_state: String::new(),
+            make_up: String::new(),
+            washed_min: None,
+            wishes: "愿".repeat(words),
+            steps: (0..steps).map(|_| step()).collect(),
+            stars: None,
+            remark: "话".repeat(words),
+            next_day: String::new(),
+            staff: String::new(),
+        }
+    }
+
+    /// Forty steps of the longest notes that the station takes are more than one message carries.
+    #[test]
+    fn a_sheet_fits_a_message_and_a_usual_one_is_told_whole() {
+        let usual = sheet(12, 3, 100);
+        assert_eq!(usual.clone().fitted(), usual);
+        for (products, told) in [(4, (false, true)), (12, (false, false))] {
+            let fitted = sheet(40, products, 300).fitted();
+            assert!(serde_json::to_string(&fitted).expect("plain data").len() <= MOST);
+            let of = |some: fn(&TickedStep) -> bool| fitted.steps.iter().filter(|step| some(step)).count();
+            assert_eq!(of(|step| !step.step.is_empty()), 40, "what was done is always told");
+            assert_eq!(of(|step| !step.remark.is_empty()), 40 * usize::from(told.0));
+            assert_eq!(of(|step| !step.products.is_empty()), 40 * usize::from(told.1));
+        }
     }
 }

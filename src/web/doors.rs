@@ -118,7 +118,7 @@ fn door(path: &str) -> Door {
         Door::Free
     } else if ["/staff", "/api/v1/staff", "/api/v1/tablets", "/api/v1/models"].iter().any(|folder| under(folder)) {
         Door::House
-    } else if ["/manager", "/api/v1/follow-ups"].iter().any(|folder| under(folder)) {
+    } else if ["/manager", "/api/v1/follow-ups", "/api/v1/day"].iter().any(|folder| under(folder)) {
         Door::Desk
     } else if ["/devices", "/api/v1/devices", "/api/v1/status", "/api/docs"].iter().any(|folder| under(folder)) {
         Door::Devices
@@ -307,6 +307,7 @@ mod tests {
             "/api/v1/tablets",
             "/manager",
             "/api/v1/follow-ups",
+            "/api/v1/day/2026-11-28/log",
         ] {
             assert!(
                 !open(Role::Beautician, path) && !open(Role::Technician, path) && open(Role::Manager, path),
@@ -350,7 +351,7 @@ mod tests {
         }
         for path in ["/", "/api/v1/customers", "/api/v1/visits/x", "/api/v1/captures/x/picture", "/api/v1/events"]
             .into_iter()
-            .chain(["/manager", "/api/v1/follow-ups"])
+            .chain(["/manager", "/api/v1/follow-ups", "/api/v1/day/2026-11-28/log"])
         {
             assert!(!may(path), "{path}");
         }

@@ -226,6 +226,7 @@ pub fn router(state: AppState) -> Router {
         .route("/reports/due", routing::get(api::reports::due))
         .route("/feedback", routing::get(api::reports::list))
         .route("/feedback/{id}/{verb}", routing::post(api::reports::advance))
+        .route("/day/{day}/log", routing::get(api::day_log::one))
         .route("/follow-ups", routing::get(api::follow_ups::list))
         .route("/follow-ups/{id}/{kind}/{verb}", routing::post(api::follow_ups::act))
         .route("/visits/{id}/step", routing::post(api::step_notes::write))

@@ -146,6 +146,7 @@ pub const CALLS: &[Call] = &[
     Call { query: Some(of::<reports::Which>), ..get("/feedback", "what customers said, the longest unsolved first") },
     post("/feedback/{id}/answered", "the customer was answered", Some(of::<reports::By>)),
     post("/feedback/{id}/solved", "it is solved", Some(of::<reports::By>)),
+    get("/day/{day}/log", "the service log of a day: its visits, how each step was done, and what they add up to"),
     get("/follow-ups", "whom to write to after a visit, until a week from now"),
     post("/follow-ups/{id}/{kind}/done", "a follow-up of a visit was seen to: care, skin, away", None),
     post("/follow-ups/{id}/{kind}/undo", "it was not, after all", None),

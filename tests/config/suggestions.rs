@@ -7,9 +7,10 @@ use skinlink::{
         Quantity, Region,
         customer::SkinType,
         metric::{Metric, MetricId},
-        suggestion::{Measured, Rule, Suggested, suggest},
+        suggestion::{Kind, Measured, Rule, Suggested, suggest},
     },
 };
+use std::collections::BTreeSet;
 
 const SHIPPED: &str = include_str!("../../config/suggestions.toml");
 
@@ -62,6 +63,137 @@ fn the_shipped_rules_are_sound_and_each_can_be_seen() {
     }
 }
 
+/// One scan, skin and card, and what is said to them: ids that are suggested, `-id` for what is withheld.
+type Seen<'a> = (&'a [(&'a str, Region, f64)], Option<SkinType>, &'a str, &'a str);
+
+/// What the file that loads says to one scan.
+fn said(rules: &[Rule], (scan, skin, card, _): &Seen<'_>) -> String {
+    let scan: Vec<Measured> = scan.iter().map(|(metric, region, value)| measured(metric, *region, *value)).collect();
+    let found = suggest(rules, &scan, *skin, &[card]);
+    let withheld = found.withheld.iter().map(|one| format!("-{}", one.rule));
+    ids(&found).into_iter().chain(withheld).collect::<Vec<_>>().join(" ")
+}
+
+/// The keys that the loader knows, as it names them to whoever writes another one.
+fn known_keys() -> BTreeSet<String> {
+    let strange = "zzzzzzzzzzzzzzzzzzzz = 1";
+    let texts = [
+        format!("schema = 1\n{strange}\n"),
+        with("none", strange),
+        with("when", &format!("when = [{{ metric = \"moisture\", below = 3, {strange} }}]")),
+    ];
+    let keys = texts.map(|text| {
+        let complaint = parse(&text).expect_err("a key that nobody knows");
+        let list = complaint.split("known here are ").nth(1).unwrap_or_else(|| panic!("{complaint}"));
+        list.lines().next().expect("a line").trim_end_matches('.').split(", ").map(str::to_owned).collect::<Vec<_>>()
+    });
+    keys.into_iter().flatten().collect()
+}
+
+/// Each key of the file, with a rule whose answer hangs on it alone.
+#[test]
+fn every_key_of_the_file_does_what_it_says() {
+    use Region::{Chin, Forehead, LeftCheek};
+    use SkinType::{Dry, Oily};
+    let dry = [("moisture", Forehead, 30.0)];
+    let both = [("moisture", Forehead, 30.0), ("sebum", Chin, 250.0)];
+    let one = |rest: &str| with("when", &format!("when = [{{ metric = \"moisture\", {rest} }}]"));
+    let second = another("cream", "when = [{ metric = \"sebum\", above = 200 }]");
+    let instead = another(
+        "gentle",
+        "instead_of = [\"mask\"]\nskin_types = [\"dry\"]\nwhen = [{ metric = \"moisture\", below = 35 }]",
+    );
+    let cases: &[(&str, String, &[Seen<'_>])] = &[
+        ("schema", with("none", ""), &[(&dry, None, "", "mask")]),
+        ("suggestion", with("none", "") + &second, &[(&both, None, "", "mask cream"), (&dry, None, "", "mask")]),
+        ("id", with("id", "id = \"sheet-mask\""), &[(&dry, None, "", "sheet-mask")]),
+        ("kind", with("kind", "kind = \"product\""), &[(&dry, None, "", "mask")]),
+        (
+            "offer",
+            with("offer", "offer = { zh = \"燕窝面膜\", en = \"Nest mask\" }"),
+            &[(&dry, None, "燕窝", "-mask"), (&dry, None, "Nest", "-mask")],
+        ),
+        (
+            "reason",
+            with("reason", "reason = { zh = \"额头干\", en = \"A dry forehead\" }"),
+            &[(&dry, None, "额头干", "mask")],
+        ),
+        (
+            "when",
+            with("when", "when = [{ metric = \"moisture\", below = 35 }, { metric = \"sebum\", above = 200 }]"),
+            &[(&both, None, "", "mask"), (&dry, None, "", ""), (&both[1..], None, "", ""), (&[], None, "", "")],
+        ),
+        ("metric", one("below = 35"), &[(&dry, None, "", "mask"), (&[("sebum", Forehead, 30.0)], None, "", "")]),
+        (
+            "regions",
+            one("regions = [\"chin\", \"left_cheek\"], below = 35"),
+            &[
+                (&dry, None, "", ""),
+                (&[("moisture", Chin, 30.0)], None, "", "mask"),
+                (&[("moisture", LeftCheek, 30.0)], None, "", "mask"),
+            ],
+        ),
+        (
+            "above",
+            one("above = 60"),
+            &[
+                (&[("moisture", Chin, 60.0)], None, "", ""),
+                (&[("moisture", Chin, 60.001)], None, "", "mask"),
+                (&dry, None, "", ""),
+            ],
+        ),
+        (
+            "below",
+            one("below = 35"),
+            &[
+                (&[("moisture", Chin, 35.0)], None, "", ""),
+                (&[("moisture", Chin, 34.999)], None, "", "mask"),
+                (&[("moisture", Chin, 60.0)], None, "", ""),
+            ],
+        ),
+        (
+            "skin_types",
+            with("skin_types", "skin_types = [\"dry\"]"),
+            &[(&dry, Some(Dry), "", "mask"), (&dry, Some(Oily), "", ""), (&dry, None, "", "")],
+        ),
+        (
+            "contains",
+            with("contains", "contains = [\"aloe\", \"芦荟\"]"),
+            &[
+                (&dry, None, "", "mask"),
+                (&dry, None, "对芦荟过敏", "-mask"),
+                (&dry, None, "ALOE vera", "-mask"),
+                (&dry, None, "坚果", "mask"),
+            ],
+        ),
+        (
+            "instead_of",
+            with("none", "") + &instead,
+            &[
+                (&dry, Some(Oily), "", "mask"),
+                (&dry, Some(Dry), "", "gentle"),
+                (&dry, Some(Dry), "甲gentle", "mask -gentle"),
+            ],
+        ),
+    ];
+    for (key, text, seen) in cases {
+        let rules = parse(text).unwrap_or_else(|complaint| panic!("{key}: {complaint}"));
+        for one in *seen {
+            assert_eq!(said(&rules, one), one.3, "{key}: {one:?}");
+        }
+    }
+    let shown =
+        |key: &str| parse(&cases.iter().find(|case| case.0 == key).expect("a case").1).expect("sound").remove(0);
+    assert_eq!(shown("kind").kind, Kind::Product);
+    assert_eq!((shown("offer").offer.zh, shown("offer").offer.en), ("燕窝面膜".to_owned(), "Nest mask".to_owned()));
+    assert_eq!(
+        (shown("reason").reason.zh, shown("reason").reason.en),
+        ("额头干".to_owned(), "A dry forehead".to_owned())
+    );
+    let told: BTreeSet<String> = cases.iter().map(|case| case.0.to_owned()).collect();
+    assert_eq!(told, known_keys(), "a key of the file without a line in this table");
+}
+
 #[test]
 fn every_mistake_is_said_with_its_line_and_what_to_write() {
     let twice = another("one", "when = [{ metric = \"moisture\", below = 35 }]").repeat(2);
@@ -69,6 +201,21 @@ fn every_mistake_is_said_with_its_line_and_what_to_write() {
         + &another("two", "instead_of = [\"one\"]\nwhen = [{ metric = \"sebum\", below = 35 }]");
     let eclipse = another("one", "instead_of = [\"two\"]\nwhen = [{ metric = \"moisture\", below = 35 }]")
         + &another("two", "when = [{ metric = \"moisture\", regions = [\"chin\"], below = 30 }]");
+    // At the nose there is one value: it is the chin that is moist.
+    let around = another(
+        "one",
+        "when = [{ metric = \"moisture\", regions = [\"chin\", \"nose\"], above = 60 }, { metric = \"moisture\", regions = [\"nose\"], below = 40 }]",
+    ) + &another(
+        "two",
+        "instead_of = [\"one\"]\nwhen = [{ metric = \"moisture\", regions = [\"chin\"], above = 20 }]",
+    );
+    let three = with(
+        "when",
+        "when = [{ metric = \"moisture\", regions = [\"chin\", \"nose\"], above = 60 }, { metric = \"moisture\", regions = [\"chin\"], below = 40 }, { metric = \"moisture\", regions = [\"nose\"], below = 40 }]",
+    );
+    let together = another("one", "when = [{ metric = \"moisture\", below = 35 }]")
+        + &another("two", "instead_of = [\"one\"]\nwhen = [{ metric = \"moisture\", below = 30 }]")
+        + &another("three", "instead_of = [\"one\"]\nwhen = [{ metric = \"moisture\", above = 20 }]");
     let same =
         |id: &str, when: &str| another(id, when).replace(&format!("甲{id}"), "甲").replace(&format!("A {id}"), "A");
     let needless = same("one", "when = [{ metric = \"moisture\", below = 35 }]")
@@ -113,6 +260,9 @@ fn every_mistake_is_said_with_its_line_and_what_to_write() {
         (format!("schema = 1\n{twice}"), "one stands twice"),
         (format!("schema = 1\n{ring}"), "one and two stand in for each other"),
         (format!("schema = 1\n{eclipse}"), "two can never be seen: one holds whenever it does"),
+        (format!("schema = 1\n{around}"), "one can never be seen: two holds whenever it does"),
+        (three, "mask never holds: its conditions contradict each other"),
+        (format!("schema = 1\n{together}"), "one can never be seen: together two and three hold whenever it does"),
         (format!("schema = 1\n{needless}"), "two adds nothing: one offers the same whenever it holds"),
     ];
     assert_eq!(parse(&with("none", "")).expect("the rule itself is sound").len(), 1);
@@ -220,4 +370,84 @@ fn nothing_a_card_forbids_is_ever_suggested() {
         }
     }
     assert!(withheld > 100 && given > 100, "{withheld} withheld, {given} given: nothing was tried");
+}
+
+/// Three rules by dice, limits and values on one coarse grid: whatever the loader takes can be seen by somebody, and what
+/// it says can never be seen is not seen in any scan there is.
+#[test]
+fn what_is_loaded_can_be_seen_and_what_is_refused_cannot() {
+    let seed =
+        std::env::var("SKINLINK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed} (SKINLINK_SEED)");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let scans = every_scan();
+    let (mut loaded, mut refused) = (0, 0);
+    while loaded < 60 || refused < 10 {
+        let mut text = "schema = 1\n".to_owned();
+        for id in ["a", "b", "c"] {
+            let conditions: Vec<String> = (0..[1, 1, 2, 2, 3][dice.usize(..5)]).map(|_| condition(&mut dice)).collect();
+            let skin = if dice.u8(..4) == 0 { "skin_types = [\"dry\"]\n" } else { "" };
+            let instead = if id != "a" && dice.u8(..3) > 0 { "instead_of = [\"a\"]\n" } else { "" };
+            text += &another(id, &format!("{instead}{skin}when = [{}]", conditions.join(", ")));
+        }
+        let complaint = match parse(&text) {
+            Ok(rules) => {
+                loaded += 1;
+                for rule in &rules {
+                    assert!(is_seen(&rules, &scans, &rule.id), "{} is never seen in\n{text}", rule.id);
+                }
+                continue;
+            }
+            Err(complaint) => complaint,
+        };
+        // Only where that is all that is wrong: the same rules without the one that is refused are sound, and beside them it is not seen.
+        if complaint.lines().count() > 1 || !complaint.contains("a can never be seen") {
+            continue;
+        }
+        refused += 1;
+        let apart = text.replace("instead_of = [\"a\"]\n", "");
+        let Ok(mut rules) = parse(&apart) else { continue };
+        for (rule, part) in rules.iter_mut().zip(text.split("[[suggestion]]").skip(1)) {
+            if part.contains("instead_of") {
+                rule.instead_of = vec!["a".to_owned()];
+            }
+        }
+        assert!(!is_seen(&rules, &scans, "a"), "refused, and yet seen:\n{text}\n{complaint}");
+    }
+}
+
+const GRID: [f64; 3] = [20.0, 40.0, 60.0];
+
+/// One limit or two, at one place, at the other, or at any.
+fn condition(dice: &mut fastrand::Rng) -> String {
+    let regions =
+        ["", "regions = [\"chin\"], ", "regions = [\"nose\"], ", "regions = [\"chin\", \"nose\"], "][dice.usize(..4)];
+    let (least, most) = [(0, 1), (1, 2), (0, 2)][dice.usize(..3)];
+    let limits = match dice.u8(..3) {
+        0 => format!("above = {}", GRID[least]),
+        1 => format!("below = {}", GRID[most]),
+        _ => format!("above = {}, below = {}", GRID[least], GRID[most]),
+    };
+    format!("{{ metric = \"moisture\", {regions}{limits} }}")
+}
+
+/// Every scan on the grid: the two places that rules name and one that none does, each not measured, on a limit, or between two.
+fn every_scan() -> Vec<Vec<Measured>> {
+    let mut scans = vec![Vec::new()];
+    for region in [Region::Chin, Region::Nose, Region::Forehead] {
+        let with = |value: Option<f64>| {
+            let one = value.map(|value| measured("moisture", region, value));
+            scans.iter().map(|scan| scan.iter().cloned().chain(one.clone()).collect()).collect::<Vec<Vec<Measured>>>()
+        };
+        let values = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0].map(Some).into_iter().chain([None]);
+        scans = values.flat_map(with).collect();
+    }
+    scans
+}
+
+fn is_seen(rules: &[Rule], scans: &[Vec<Measured>], id: &str) -> bool {
+    scans.iter().any(|scan| {
+        let shows = |skin| suggest(rules, scan, skin, &[]).suggestions.iter().any(|one| one.rule.id == id);
+        shows(None) || shows(Some(SkinType::Dry))
+    })
 }

@@ -21,6 +21,7 @@ mod house;
 mod later;
 mod links;
 mod pairs;
+mod sheet;
 mod words;
 
 /// Which database stands behind headquarters.
@@ -59,6 +60,8 @@ on_both_sides!(
     pairs:
         pictures_of_a_pair_are_shown_where_they_are_and_only_while_they_may_be,
         pictures_that_are_not_at_headquarters_leave_the_photographs_as_taken;
+    sheet:
+        how_each_step_was_done_comes_up_with_the_visit_and_goes_with_the_customer;
     later:
         a_withdrawal_closes_all_reports_of_the_customer_and_stays_when_the_line_breaks_in_its_middle,
         a_late_no_does_not_undo_a_yes_that_was_said_after_it,

@@ -4,11 +4,12 @@ use crate::salon::{LIMIT, NAME, PHONE, Salon, device, metric, new_repeat, open, 
 use skinlink::{
     clock,
     domain::{
-        ComparisonId, CustomerId, Region,
+        ComparisonId, CustomerId, Region, VisitId,
         comparison::{Baseline, Compared, Comparison, Verdict},
         consent::Purpose,
         device::DeviceIdentity,
         scan::{Phase, ScanState},
+        treatment::{Noted, Used},
         visit::VisitState,
     },
     store::{NewRepeat, Store, StoreError},
@@ -254,7 +255,24 @@ async fn closing_waits_for_the_last_handle_and_says_so() {
     open(&folder);
 }
 
-/// Headquarters knew that a visit was closed, and nothing of what was asked, done and said in it.
+/// Notes how one step was done, and of another one whose tick is taken back afterwards.
+async fn noted(salon: &Salon, visit: VisitId) {
+    let used = |product: &str, batch: &str| Used { product: product.to_owned(), batch: batch.to_owned() };
+    let write = async |step: &str, noted: Noted| {
+        salon.store.note_step(visit, None, step.to_owned(), noted, "b-02".to_owned()).await.unwrap();
+    };
+    let ticks = async |steps: &[&str]| {
+        let steps = steps.iter().map(|step| (*step).to_owned()).collect();
+        salon.store.set_steps(visit, None, steps, "b-02".to_owned()).await.unwrap();
+    };
+    let products = vec![used("玻尿酸精华", "H2609"), used("自带精油", "")];
+    write("补水", Noted { level: Some(3), setting: "1 MHz".to_owned(), products, remark: "略有泛红".to_owned() }).await;
+    ticks(&["深层清洁", "补水", "按摩"]).await;
+    write("按摩", Noted { products: vec![used("按摩油", "H-taken-back")], ..Noted::default() }).await;
+    ticks(&["深层清洁", "补水"]).await;
+}
+
+/// Headquarters knew that a visit was closed, and nothing of what was asked, done and said in it, nor how it was done.
 #[tokio::test]
 async fn the_service_sheet_goes_up_when_a_visit_is_closed_and_only_while_numbers_are_shared() {
     use skinlink::{domain::sheet::Sheet, sync::payload};
@@ -274,6 +292,7 @@ async fn the_service_sheet_goes_up_when_a_visit_is_closed_and_only_while_numbers
             salon.store.write_sheet(visit, None, move |_| sheet(), "b-07".to_owned()).await.unwrap();
             let steps = vec!["深层清洁".to_owned(), "补水".to_owned()];
             salon.store.set_steps(visit, None, steps, "b-02".to_owned()).await.unwrap();
+            noted(&salon, visit).await;
         }
         assert_eq!(salon.count("sheet.v1").await, 0, "nothing while it is being written");
         salon.store.close_visit(visit, None, "staff-1".to_owned()).await.unwrap();
@@ -293,6 +312,15 @@ async fn the_service_sheet_goes_up_when_a_visit_is_closed_and_only_while_numbers
             let steps: Vec<(&str, &str)> = told.steps.iter().map(|s| (s.step.as_str(), s.staff.as_str())).collect();
             assert_eq!(steps.len(), 2);
             assert!(steps.contains(&("补水", "b-02")), "{steps:?}");
+            let step = |name: &str| told.steps.iter().find(|step| step.step == name).unwrap().clone();
+            let used =
+                |product: &str, batch: &str| payload::UsedProduct { product: product.into(), batch: batch.into() };
+            let payload::TickedStep { level, setting, products, remark, .. } = step("补水");
+            assert_eq!((level, setting.as_str(), remark.as_str()), (Some(3), "1 MHz", "略有泛红"));
+            assert_eq!(products, [used("玻尿酸精华", "H2609"), used("自带精油", "")]);
+            let bare = step("深层清洁");
+            assert_eq!((bare.level, bare.products, bare.remark), (None, vec![], String::new()));
+            assert!(!salon.events().await.iter().any(|event| event.data.get().contains("H-taken-back")));
             assert_eq!((told.staff.as_str(), told.next_day.as_str()), ("b-07", "2026-12-04"));
             salon.say(Purpose::ShareNumbers, false).await;
             assert_eq!(salon.count("sheet.v1").await, 0, "a withdrawal takes it back");

@@ -17,6 +17,7 @@ async fn every_described_call_is_served_and_every_served_one_is_described() {
             .replace("{repeat}", nobody)
             .replace("{station}", "chair-1")
             .replace("{picture}", "00")
+            .replace("{day}", "2026-11-28")
             .replace("{n}", "7");
         if call.path == "/events" {
             continue;

@@ -156,7 +156,7 @@ fn said(event: &Event) -> Option<Said> {
         kind::REASSIGNED => vec![(&tables::MOVED, moved(read(data)?))],
         kind::ALIAS => vec![(&tables::ALIASES, alias(read(data)?))],
         kind::FEEDBACK => vec![(&tables::FEEDBACK, feedback(read(data)?))],
-        kind::SHEET => vec![(&tables::SHEETS, service_sheet(read(data)?))],
+        kind::SHEET => service_sheet(read(data)?),
         kind::REPORT => vec![(&tables::REPORTS, report(&read(data)?)?)],
         kind::ERASED => vec![(&tables::ERASED, erased(read(data)?))],
         kind::CLOCK => vec![(&tables::CLOCKS, clock(read(data)?))],
@@ -277,15 +277,33 @@ fn feedback(said: payload::Feedback) -> Vec<Cell> {
     cells
 }
 
-fn service_sheet(said: payload::ServiceSheet) -> Vec<Cell> {
+fn service_sheet(said: payload::ServiceSheet) -> Said {
     let payload::ServiceSheet { visit, skin_state, make_up, washed_min, wishes, steps, stars, remark, next_day, staff } =
         said;
     let number = |value: Option<u64>| value.map_or(Cell::Null, whole);
-    let mut cells: Vec<Cell> = [visit, skin_state, make_up].map(Cell::Text).into();
+    let mut cells: Vec<Cell> = vec![text(&visit), Cell::Text(skin_state), Cell::Text(make_up)];
     cells.extend([number(washed_min.map(u64::from)), Cell::Text(wishes), list(&steps)]);
     cells.push(number(stars.map(u64::from)));
     cells.extend([remark, next_day, staff].map(Cell::Text));
-    cells
+    let mut said = vec![(&tables::SHEETS, cells)];
+    for step in steps {
+        done(&mut said, &visit, step);
+    }
+    said
+}
+
+/// A step, and each product that was used in it.
+fn done(said: &mut Said, visit: &str, told: payload::TickedStep) {
+    let payload::TickedStep { step, at, staff, level, setting, products, remark } = told;
+    for payload::UsedProduct { product, batch } in products {
+        let cells = vec![text(visit), text(&step), Cell::Text(product), Cell::Text(batch)];
+        said.push((&tables::PRODUCTS, cells));
+    }
+    let at = at.parse::<Timestamp>().map_or(Cell::Null, |at| Cell::Int(at.unix_ms()));
+    let level = level.map_or(Cell::Null, |level| whole(level.into()));
+    let cells =
+        vec![text(visit), Cell::Text(step), at, Cell::Text(staff), level, Cell::Text(setting), Cell::Text(remark)];
+    said.push((&tables::STEPS, cells));
 }
 
 fn report(said: &sheet::Report) -> Option<Vec<Cell>> {

@@ -29,7 +29,7 @@ use tables::{ALL, CLOCKS, ERASED, REPORTS};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
-pub const VERSION: i64 = 5;
+pub const VERSION: i64 = 6;
 
 /// Events of one turn while messages come: some 20 ms, so that nobody waits long for an acknowledgement.
 pub const PAGE: usize = 500;

@@ -234,6 +234,28 @@ pub const SHEETS: Table = Table {
     indexes: &[&["visit"], &["next_day"]],
 };
 
+/// The steps that a service sheet tells of.
+pub const STEPS: Table = Table {
+    name: "step_facts",
+    columns: &[
+        ("visit", Text),
+        ("step", Text),
+        ("done_ms", Int),
+        ("staff", Text),
+        ("level", Int),
+        ("setting", Text),
+        ("remark", Text),
+    ],
+    indexes: &[&["visit"]],
+};
+
+/// What was used in them: whoever recalls a batch looks for whom it was used on.
+pub const PRODUCTS: Table = Table {
+    name: "product_facts",
+    columns: &[("visit", Text), ("step", Text), ("product", Text), ("batch", Text)],
+    indexes: &[&["visit"], &["batch"]],
+};
+
 pub const REPORTS: Table = Table {
     name: "report_facts",
     columns: &[
@@ -274,6 +296,8 @@ pub const ALL: &[&Table] = &[
     &ALIASES,
     &FEEDBACK,
     &SHEETS,
+    &STEPS,
+    &PRODUCTS,
     &REPORTS,
     &ERASED,
     &CLOCKS,

@@ -1,6 +1,8 @@
 //! The tables people query: what holds now, of every store. Corrections, moves, joined customers and redactions are already
 //! in them. Written in the SQL of both sides; `AT(x)` stands for a time from milliseconds. `docs/hq-schema.md` is made from
-//! this file.
+//! this file and those below it.
+
+mod sheet;
 
 /// One view, with what a person must know of it.
 #[derive(Debug)]
@@ -374,34 +376,9 @@ pub const ALL: &[View] = &[
                   SELECT 1 FROM feedback_facts w WHERE w.store = f.store AND w.feedback = f.feedback AND w.state = 'given'
                   AND (w.era, w.seq) > (f.era, f.seq))",
     },
-    View {
-        name: "sheets",
-        about: "One row a visit that was closed: its service sheet, and the stars that the customer gave at the station. What \
-                customers say later, on their report, is in `feedback`.",
-        columns: &[
-            STORE,
-            GATEWAY,
-            VISIT,
-            ("skin_state", "how the skin felt, as the customer said it"),
-            ("make_up", "`none`, `light` or `full`"),
-            ("washed_min", "minutes since the face was washed"),
-            ("wishes", "as they were written"),
-            ("steps", "treatment steps as a JSON list: `step`, `at`, `staff`"),
-            ("stars", "1 to 5, where some were given"),
-            ("remark", "what the customer said with them"),
-            ("next_day", "the day agreed for the next visit; empty where none was"),
-            ("staff", "who wrote last"),
-            ("closed_at", "when the visit was closed"),
-            VOIDED,
-            N,
-        ],
-        public: true,
-        sql: "SELECT s.store, s.gateway, s.visit, s.skin_state, s.make_up, s.washed_min, s.wishes, s.steps, s.stars, s.remark,
-                  s.next_day, s.staff, AT(s.at_ms) AS closed_at, CASE WHEN x.id IS NULL THEN 0 ELSE 1 END AS voided, s.n
-              FROM sheet_facts s LEFT JOIN now_void x ON x.id = s.visit AND x.store = s.store
-              WHERE NOT EXISTS (SELECT 1 FROM sheet_facts w WHERE w.visit = s.visit AND w.store = s.store
-                                AND (w.era, w.seq) > (s.era, s.seq))",
-    },
+    sheet::SHEETS,
+    sheet::STEPS,
+    sheet::PRODUCTS,
     View {
         name: "reports",
         about: "One row a link to a customer's report, as the store told of it last. Whether it opens depends on more: time, \

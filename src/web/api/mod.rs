@@ -4,6 +4,7 @@ pub mod appointments;
 pub mod captures;
 pub mod cards;
 pub mod customers;
+pub mod day_log;
 pub mod devices;
 pub mod folder;
 pub mod follow_ups;

@@ -1,7 +1,8 @@
 //! Refusals of the store and of stations as a browser may be told them.
 
+use super::visits;
 use crate::{
-    domain::{consent::Purpose, metric::Label, visit::VisitState},
+    domain::{VisitId, consent::Purpose, metric::Label, visit::VisitState},
     store::{Store, StoreError},
     tasks::{comparison::DrawError, station::StationError},
     web::{error::WebError, json},
@@ -172,13 +173,16 @@ pub fn draw(fault: &DrawError) -> WebError {
     WebError::new(StatusCode::CONFLICT, "wrong_state", "visit", now, zh, en)
 }
 
-/// Adds the present state to a 409 about `visit`, so that the page need not ask again.
-pub async fn with_state(store_of: &Store, visit: crate::domain::VisitId, refused: WebError) -> WebError {
+/// Adds the present state to a 409 about `visit`, service sheet and all, so that the page need not ask again.
+pub async fn with_state(store_of: &Store, visit: VisitId, refused: WebError) -> WebError {
     if refused.status() != StatusCode::CONFLICT {
         return refused;
     }
-    match store_of.visit_view(visit).await {
-        Ok(view) => refused.with_current(view.visit.version, json::visit(&view)),
+    let Ok(view) = store_of.visit_view(visit).await else { return refused };
+    let mut now = json::visit(&view);
+    // The version is the one that was read first: what is newer than it is refused once more, never written over.
+    match visits::add_sheet(store_of, visit, &mut now).await {
+        Ok(()) => refused.with_current(view.visit.version, now),
         Err(_) => refused,
     }
 }

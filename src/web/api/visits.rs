@@ -9,7 +9,7 @@ use crate::{
         visit::{Visit, VisitState},
     },
     faults,
-    store::{NewConsent, Thing, VisitView, Why},
+    store::{NewConsent, Store, StoreError, Thing, VisitView, Why},
     tasks::{
         comparison,
         station::{self, StationError, Verb},
@@ -197,12 +197,16 @@ pub(super) async fn answer(state: &AppState, visit: VisitId) -> Result<Response,
 /// The full view with the sheet and with what is being done about each photograph.
 async fn full(state: &AppState, view: &VisitView) -> Result<Value, WebError> {
     let mut body = json::visit_and_analysis(view, |capture| state.analysis.awaits(capture));
-    let sheet = state.store.sheet(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
-    body["sheet"] = sheets::view(&sheet);
-    let notes = state.store.step_notes(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
-    let signed = state.store.signed(view.visit.id).await.map_err(|fault| refused::store(&fault))?;
-    (body["step_notes"], body["signed"]) = (step_notes::view(&notes), step_notes::signed(&signed));
+    add_sheet(&state.store, view.visit.id, &mut body).await.map_err(|fault| refused::store(&fault))?;
     Ok(body)
+}
+
+/// The service sheet beside a visit: what was asked and said, how the steps were done, who signed when.
+pub(super) async fn add_sheet(store: &Store, visit: VisitId, body: &mut Value) -> Result<(), StoreError> {
+    body["sheet"] = sheets::view(&store.sheet(visit).await?);
+    body["step_notes"] = step_notes::view(&store.step_notes(visit).await?);
+    body["signed"] = step_notes::signed(&store.signed(visit).await?);
+    Ok(())
 }
 
 async fn steps(state: &AppState, visit: VisitId, seen: u64, wish: &Wish, staff: String) -> Result<(), WebError> {

@@ -124,7 +124,7 @@ function drawnAs(field, group) {
  * What a person typed or chose stays when its surroundings are drawn anew, as far as the field is still there. Where another tablet wrote
  * into the same field meanwhile, both are shown: what is kept here would overwrite it.
  */
-function carryOver(old, fresh) {
+export function carryOver(old, fresh) {
   const fields = [...old.querySelectorAll(TYPED)];
   for (const field of fields) {
     if (!keyOf(field) || !isTyped(field)) continue;
@@ -134,11 +134,20 @@ function carryOver(old, fresh) {
     if (!one) continue;
     if (!ticks) one.value = field.value;
     else one.checked = field.checked;
-    if (!('whole' in fresh.dataset) || field.type === 'checkbox' || (ticks && !field.checked)) continue;
+    if (!fresh.closest('[data-whole]') || field.type === 'checkbox' || (ticks && !field.checked)) continue;
     const [was, now] = [drawnAs(field, fields.filter((other) => keyOf(other) === keyOf(field))), drawnAs(one, same)];
     const words = ticks ? same.find((other) => other.value === now)?.closest('label')?.textContent.trim() : now;
     const noted = field.closest('.product, fieldset, label')?.querySelector('.meanwhile');
     if (now !== field.value && (now !== was || noted)) meanwhile(one, words);
+  }
+}
+
+/** A form with somebody's words that another tablet took away with its step: `left` says so, with the form as it was. */
+function leftOver(old, fresh) {
+  const still = [...fresh.querySelectorAll('[data-note]')].map((form) => form.dataset.note);
+  for (const form of old.querySelectorAll('[data-note]')) {
+    const typed = [...form.elements].some((field) => field.matches(TYPED) && isTyped(field));
+    if (typed && !still.includes(form.dataset.note)) document.dispatchEvent(new CustomEvent('left', { detail: form }));
   }
 }
 
@@ -210,6 +219,7 @@ export async function refresh() {
       const again = place.querySelector(`#${CSS.escape(open.id)}`);
       if (again) again.open = true;
     }
+    leftOver(old, place);
     old.replaceWith(place);
     // Who works with keys stays where they were.
     if (focus?.post) place.querySelector(`[data-post="${CSS.escape(focus.post)}"]`)?.focus({ preventScroll: true });

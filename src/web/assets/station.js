@@ -1,6 +1,6 @@
 // The chair's screen. The gateway draws the page; this sends what is tapped, follows the news, and shows a fresh value at
 // once. Structure changes by reading the page again, so that there is one place that draws it.
-import { call, dayName, finder, follow, letGo, refresh, say, toast, told } from './base.js';
+import { call, carryOver, dayName, finder, follow, letGo, refresh, say, toast, told } from './base.js';
 import { keys, reported } from './showing.js';
 import { signaturePad } from './signature.js';
 import { send } from './photograph.js';
@@ -11,9 +11,13 @@ const visit = document.querySelector('[data-visit]')?.dataset.visit;
 const version = () => document.body.dataset.version;
 const lines = () => [...document.querySelectorAll('#told li')].map((line) => line.textContent);
 
+/** Whether the page says that words lost their place, with the way back for them. */
+let saidOfWords = false;
+
 /** Runs a write; tells what was refused, and what another tablet changed meanwhile; reads the page again either way. */
 async function attempt(work, done) {
   const before = lines();
+  saidOfWords = false;
   letGo();
   try {
     const answer = await work();
@@ -21,8 +25,13 @@ async function attempt(work, done) {
     if (done) done(answer);
   } catch (refused) {
     await refresh();
+    // Words that lost their place are more than the news that took it.
+    if (saidOfWords) return;
     const news = refused.what === 'stale' ? lines().filter((line) => !before.includes(line)) : [];
-    const words = news.length ? say('另一台平板刚改过——', '另一台平板剛改過——', 'Another tablet changed: ') + news.join(say('；', '；', '; ')) : refused.message;
+    const words = news.length
+      ? say('另一台平板刚改过——', '另一台平板剛改過——', 'Another tablet changed: ') + news.join(say('；', '；', '; '))
+        + say('。您的还没有保存：看一眼，再点一次。', '。您的還沒有儲存：看一眼，再點一次。', '. Yours is not saved yet: look, then tap once more.')
+      : refused.message;
     toast(words, { bad: true });
   }
 }
@@ -168,6 +177,8 @@ document.getElementById('own-step')?.addEventListener('submit', async (event) =>
 });
 
 // --- how a step was done
+const noteOf = (step) => [...document.querySelectorAll('[data-note]')].find((form) => form.dataset.note === step);
+
 /** Puts usual words into the remark, or takes them out again. */
 function toggleRemark(button, words) {
   const form = button.closest('[data-note]');
@@ -198,11 +209,27 @@ document.addEventListener('submit', (event) => {
   stayOn('care');
   attempt(async () => {
     const answer = await call('POST', `/api/v1/visits/${visit}/step`, { body, version: version() });
-    // What was typed is the gateway's now: it draws it.
-    form.reset();
-    form.closest('details').open = false;
+    // What was typed is the gateway's now: it draws it. The page may have been drawn anew meanwhile.
+    const now = noteOf(body.step) ?? form;
+    now.reset();
+    now.closest('details').open = false;
     return answer;
   }, () => toast(say('已保存', '已儲存', 'Saved')));
+});
+
+// A step was taken out, mostly by another tablet, while somebody wrote about it: the words are not lost with it.
+document.addEventListener('left', ({ detail: form }) => {
+  const step = form.dataset.note;
+  const back = () => keepSteps([...stepsDone(), step], () => {
+    const now = noteOf(step);
+    if (!now) return;
+    carryOver(form, now);
+    now.closest('details').open = true;
+    now.scrollIntoView({ block: 'center' });
+  });
+  const words = say(`“${step}”这一步被移除了，您填的还没有保存。`, `「${step}」這一步被移除了，您填的還沒有儲存。`, `“${step}” was taken out; what you filled in there is not saved.`);
+  saidOfWords = true;
+  toast(words, { bad: true, stays: true, act: back, label: say('加回这一步', '加回這一步', 'Put it back') });
 });
 
 // A scan begins with the conditions it is taken under.

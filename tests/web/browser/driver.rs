@@ -83,6 +83,14 @@ impl Browser {
         Self::open_in(ROOM.acquire().await.expect("never closed"), base, window, camera).await
     }
 
+    /// Two of them side by side, for a story of two people.
+    pub async fn open_two(base: &str, window: Window, camera: &Path) -> [Self; 2] {
+        // Both places at once: two stories that each hold one would wait for each other for ever.
+        let mut both = ROOM.acquire_many(2).await.expect("never closed");
+        let one = both.split(1).expect("two places");
+        [Self::open_in(one, base, window, camera).await, Self::open_in(both, base, window, camera).await]
+    }
+
     /// The same with no other browser beside it, for a story that says how long something took.
     pub async fn open_alone(base: &str, window: Window, camera: &Path) -> Self {
         Self::open_in(ROOM.acquire_many(BROWSERS).await.expect("never closed"), base, window, camera).await

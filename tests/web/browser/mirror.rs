@@ -16,8 +16,8 @@ use skinlink::{
 use std::time::Duration;
 use tokio::time::sleep;
 
-const UPRIGHT: Window = Window { name: "tablet-upright", width: 820, height: 1180, ..TABLET };
-const LYING: Window = Window { name: "desktop", width: 1920, height: 1080, touch: false, dark: false };
+pub const UPRIGHT: Window = Window { name: "tablet-upright", width: 820, height: 1180, ..TABLET };
+pub const LYING: Window = Window { name: "desktop", width: 1920, height: 1080, touch: false, dark: false };
 const WALL: Window = Window { name: "desktop-upright", width: 1080, height: 1920, touch: false, dark: false };
 
 const REGIONS: [Region; 5] = [Region::Forehead, Region::Nose, Region::LeftCheek, Region::RightCheek, Region::Chin];
@@ -29,6 +29,9 @@ fn salon() -> Wanted {
     }
     Wanted { regions: REGIONS.to_vec(), truth, ..Wanted::default() }
 }
+
+/// The most that a mirror may lag behind a reading.
+const BEHIND_MS: i64 = 150;
 
 /// Notes when a region was painted with more of its filling, by the clock of this machine.
 const NOTE: &str = "
@@ -42,7 +45,7 @@ const NOTE: &str = "
     return 1";
 
 /// Nothing to touch; nothing cut off, nothing over another; nothing wrong for a screen reader; one language. And a picture.
-async fn looked_at(browser: &Browser, lang: &str, step: &str) {
+pub async fn looked_at(browser: &Browser, lang: &str, step: &str) {
     let faded = "return String(document.getAnimations().every((one) => one.effect.getTiming().iterations === Infinity || one.playState === 'finished'))";
     browser.gives(faded, "true").await;
     browser.picture(&format!("mirror-{}-{lang}-{step}", browser.window.name)).await;
@@ -99,19 +102,27 @@ async fn follow(house: &House, browser: &Browser, visit: &str, lang: &str) -> Ve
     after
 }
 
+/// The six digits that a screen shows whom nobody has paired.
+pub async fn code(browser: &Browser) -> String {
+    let code = "return document.querySelector('[data-code]').textContent.replace(/\\D/g, '')";
+    soon("a code", async {
+        loop {
+            let digits = browser.run(code).await.as_str().unwrap_or_default().to_owned();
+            if digits.len() == 6 {
+                return digits;
+            }
+            sleep(Duration::from_millis(40)).await;
+        }
+    })
+    .await
+}
+
 async fn a_visit(window: Window, lang: &str, [thanks, report]: [&str; 2]) {
     let house = House::new(salon()).await;
     let browser = Browser::open_alone(&house.address, window, &camera(house.building.folder.path())).await;
     browser.goto(&format!("/mirror/{CHAIR}?lang={lang}")).await;
-    let code = "return document.querySelector('[data-code]').textContent.replace(/\\D/g, '')";
-    soon("a code", async {
-        while browser.run(code).await.as_str().map(str::len) != Some(6) {
-            sleep(Duration::from_millis(40)).await;
-        }
-    })
-    .await;
+    let code = code(&browser).await;
     looked_at(&browser, lang, "01-code").await;
-    let code = browser.run(code).await;
     house.post("/mirrors/chair-1/pair", None, json!({ "code": code, "lang": lang })).await.ok();
     browser.see("main.rest h1").await;
     looked_at(&browser, lang, "02-rest").await;
@@ -126,6 +137,10 @@ async fn a_visit(window: Window, lang: &str, [thanks, report]: [&str; 2]) {
         window.name,
         late.len()
     );
+    // One of twenty may be held up by whatever else this machine does: with seven times as many programs at work as it has cores,
+    // one was seen at 155 ms.
+    let most = late[late.len() * 19 / 20 - 1];
+    assert!(most <= BEHIND_MS, "values were painted {most} ms and later after they were durable: {late:?}");
     browser.hear(thanks).await;
     looked_at(&browser, lang, "04-done").await;
     house.scan(&visit, Phase::After).await;
@@ -160,7 +175,7 @@ async fn a_visit(window: Window, lang: &str, [thanks, report]: [&str; 2]) {
     house.close().await;
 }
 
-async fn pictures(browser: &Browser) {
+pub async fn pictures(browser: &Browser) {
     let here = "return String([...document.querySelectorAll('.pair img')].filter((one) => one.complete && one.naturalWidth > 0).length)";
     browser.gives(here, "2").await;
 }

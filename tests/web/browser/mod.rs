@@ -9,11 +9,14 @@ mod foresight;
 mod manager;
 mod mended;
 mod mirror;
+mod mirror_pair;
+mod notes;
 mod pages;
 mod pairs;
 mod report;
 mod shutter;
 mod tablets;
+mod talk;
 mod visit;
 mod weight;
 

@@ -39,6 +39,8 @@ const TYPED: &[&str] = &[
     "周彤",
     "沈佳",
     "等了很久",
+    "对羊毛脂过敏",
+    "羊毛脂",
 ];
 
 pub async fn speaks_one_language(browser: &Browser) {

@@ -31,7 +31,7 @@ async fn photograph(house: &House, visit: &str, phase: Phase, view: &str, file: 
 }
 
 /// A visit with a front view photographed twice, and a left view of which the second photograph shows the other side.
-async fn visit(house: &House) -> String {
+pub async fn visit(house: &House) -> String {
     let visit = house.visit("林若溪").await;
     for (phase, left) in [(Phase::Before, "before/left.jpg"), (Phase::After, "after/right.jpg")] {
         house.building.analyser.set_phase(phase).await.expect("the analyser runs");

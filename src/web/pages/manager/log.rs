@@ -15,9 +15,9 @@ use crate::{
     },
     web::{
         AppState,
+        api::day_log,
         doors::Who,
         error::WebError,
-        looks,
         shell::{Shell, page, problem},
     },
 };
@@ -85,10 +85,7 @@ async fn gather(state: &AppState, who: &Who, shell: &Shell) -> Result<Gathered, 
     let (lang, about) = (shell.lang, &state.about);
     let zone = about.calendar.zone;
     let day = shell.day.unwrap_or_else(|| zone.day(clock::now().wall));
-    let (from, to) = (zone.start(day), zone.start(day.plus(1)));
-    let seen = state.store.visits_between(from, to).await.map_err(|fault| refused::store(&fault))?;
-    looks::note(state, who, "looked.log", seen.iter().map(|one| one.visit.customer)).await;
-    let mut log = state.store.service_log(from, to).await.map_err(|fault| refused::store(&fault))?;
+    let mut log = day_log::of(state, who, day).await?;
     let people = state.store.people().await.map_err(|fault| refused::store(&fault))?;
     let name = |id: &str| called(lang, &people, id);
     for one in &mut log {
