@@ -126,6 +126,21 @@ fn reading(reading: &str, visit: &str, scan: &str, value: &str) -> payload::Read
     }
 }
 
+fn sheet(visit: &str, steps: Vec<payload::TickedStep>) -> payload::ServiceSheet {
+    payload::ServiceSheet {
+        visit: visit.into(),
+        skin_state: String::new(),
+        make_up: String::new(),
+        washed_min: None,
+        wishes: String::new(),
+        steps,
+        stars: None,
+        remark: String::new(),
+        next_day: String::new(),
+        staff: "b-07".into(),
+    }
+}
+
 fn id<T: std::fmt::Display>(make: fn(u128) -> T) -> String {
     clock::mint(make).to_string()
 }
@@ -226,6 +241,16 @@ fn times_of_an_unset_clock_are_mapped_whichever_comes_first(side: Side) {
         }
     };
     assert_eq!(salon.texts(shown)[1], "2026-09-21T14:13:20.002Z");
+
+    // What was ticked by that clock, 2 ms before the sheet, moves along; what was ticked before that boot does not.
+    let step = |step: &str, at: &str| payload::TickedStep { step: step.into(), at: at.into(), ..Default::default() };
+    let steps = vec![step("清洁", "2026-05-01T10:00:00.000Z"), step("面膜", "2026-05-28T20:26:39.998Z")];
+    salon.told += 1;
+    let event = salon.gateway.say(salon.told, kind::SHEET, &seen, &sheet(&seen, steps));
+    salon.send(salon.told, &event.replace("\"clock\":\"synced\"", "\"clock\":\"unset\""));
+    salon.keep();
+    let ticked = "SELECT step || ' ' || done_ms FROM step_facts ORDER BY done_ms";
+    assert_eq!(salon.texts(ticked), ["清洁 1777629600000", "面膜 1790000000001"]);
 }
 
 fn all_is_made_again_from_the_raw_events(side: Side) {
@@ -363,18 +388,6 @@ fn a_recalled_batch_is_found_in_every_visit_that_it_reached(side: Side) {
         at: "2026-03-02T09:45:00.000Z".into(),
         staff: "b-02".into(),
         ..payload::TickedStep::default()
-    };
-    let sheet = |visit: &str, steps| payload::ServiceSheet {
-        visit: visit.into(),
-        skin_state: String::new(),
-        make_up: String::new(),
-        washed_min: None,
-        wishes: String::new(),
-        steps,
-        stars: None,
-        remark: String::new(),
-        next_day: String::new(),
-        staff: "b-07".into(),
     };
     // The first was told with the batch before; the third has another one; the fourth was recorded by mistake.
     for (visit, batch) in [(0, "H2608"), (0, "H2609"), (1, "H2609"), (2, "H2610"), (3, "H2609")] {

@@ -2,9 +2,10 @@
 //! it so that together they leave it no scan at all, although none of them does so alone: one below 30, the other above 20.
 //!
 //! Tried out, not reasoned about: of each condition one value is measured and nothing else, since whatever is measured beside can only
-//! make more rules hold; at one place there is one value. Between two limits of all rules concerned every value says the same, so one of each span is enough, and
-//! the limits themselves, which are exclusive. Where there is too much to try, a rule counts as seen: a needless rule is a smaller
-//! evil than a sound one that is refused.
+//! make more rules hold; at one place there is one value. Between two limits of all rules concerned every value says the same, so one
+//! of each span is enough, and the limits themselves, which are exclusive. Of places that all conditions take for the same there are as
+//! many as conditions may need. Where there is too much to try, a rule counts as seen: a needless rule is a smaller evil than a sound one
+//! that is refused.
 
 use super::{
     Quantity, Region,
@@ -21,8 +22,9 @@ const MOST: usize = 5_000;
 pub fn is_ever_seen(rules: &[Rule], rule: &Rule) -> bool {
     let instead: Vec<&Rule> = rules.iter().filter(|other| other.instead_of.contains(&rule.id)).collect();
     let concerned = || instead.iter().copied().chain([rule]).flat_map(|rule| &rule.when);
+    let alike = |condition: &Condition| rule.when.iter().filter(|other| other.metric == condition.metric).count();
     let values: Vec<Vec<Measured>> =
-        rule.when.iter().map(|condition| fulfilled(condition, concerned().collect())).collect();
+        rule.when.iter().map(|condition| fulfilled(condition, concerned().collect(), alike(condition))).collect();
     let tries = values.iter().try_fold(1_usize, |tries, values| tries.checked_mul(values.len()));
     if tries.is_none_or(|tries| tries > MOST) {
         return true;
@@ -35,8 +37,9 @@ pub fn is_ever_seen(rules: &[Rule], rule: &Rule) -> bool {
     })
 }
 
-/// One value in each span of the limits that fulfils the condition, at each place that some condition tells from others.
-fn fulfilled(condition: &Condition, concerned: Vec<&Condition>) -> Vec<Measured> {
+/// One value in each span of the limits that fulfils the condition, at each place that some condition tells from others; at up to `many` of
+/// those that none does.
+fn fulfilled(condition: &Condition, concerned: Vec<&Condition>, many: usize) -> Vec<Measured> {
     let of_metric: Vec<&Condition> = concerned.into_iter().filter(|other| other.metric == condition.metric).collect();
     let mut limits: Vec<f64> = of_metric.iter().flat_map(|other| other.above.into_iter().chain(other.below)).collect();
     limits.sort_by(f64::total_cmp);
@@ -49,9 +52,9 @@ fn fulfilled(condition: &Condition, concerned: Vec<&Condition>) -> Vec<Measured>
     let mut told_apart: Vec<Vec<bool>> = Vec::new();
     let places = Region::ALL.iter().copied().filter(|region| is_there(condition, *region)).filter(|region| {
         let seen_by: Vec<bool> = of_metric.iter().map(|other| is_there(other, *region)).collect();
-        let is_new = !told_apart.contains(&seen_by);
+        let is_needed = told_apart.iter().filter(|other| **other == seen_by).count() < many;
         told_apart.push(seen_by);
-        is_new
+        is_needed
     });
     places
         .flat_map(|region| values.iter().filter_map(move |value| measured(&condition.metric, region, *value)))

@@ -458,12 +458,14 @@ pub fn show(engine: &mut dyn Engine, shelves: &Shelves, month: Month, out: &mut 
 pub fn bring_back(engine: &mut dyn Engine, shelves: &Shelves, month: Month) -> Result<u64, HqError> {
     let mut back = 0;
     for number in segments(engine, month)? {
-        // Somebody else may have brought it back meanwhile.
-        while first(engine, "SELECT 1 FROM segments WHERE n = ?1", values![number])?.is_some() {
-            if let Some(events) = put_back(engine, shelves, number)? {
-                back += events;
+        loop {
+            let events = put_back(engine, shelves, number);
+            // Somebody else may have brought it back meanwhile.
+            if first(engine, "SELECT 1 FROM segments WHERE n = ?1", values![number])?.is_none() {
+                back += events.ok().flatten().unwrap_or(0);
                 break;
             }
+            events?;
         }
     }
     Ok(back)

@@ -143,7 +143,11 @@ pub(super) fn tell(tx: &Tx<'_>, visit: &Visit) -> Result<(), StoreError> {
         subject: visit.id.to_string(),
         stamp: clock::now(),
     };
-    outbox::enqueue(tx, &about, &payload.fitted()).map(drop)
+    let told = payload.clone().fitted();
+    if told != payload {
+        tracing::warn!(visit = %visit.id, "the service sheet is too long for one message; headquarters is not told all of its notes");
+    }
+    outbox::enqueue(tx, &about, &told).map(drop)
 }
 
 fn conditions(conn: &Connection, scan: ScanId) -> Result<Option<Conditions>, StoreError> {

@@ -446,13 +446,17 @@ mod tests {
     fn a_sheet_fits_a_message_and_a_usual_one_is_told_whole() {
         let usual = sheet(12, 3, 100);
         assert_eq!(usual.clone().fitted(), usual);
-        for (products, told) in [(4, (false, true)), (12, (false, false))] {
+        for (products, told) in [(3, [false, true, true]), (4, [false, false, true]), (12, [false; 3])] {
             let fitted = sheet(40, products, 300).fitted();
             assert!(serde_json::to_string(&fitted).expect("plain data").len() <= MOST);
             let of = |some: fn(&TickedStep) -> bool| fitted.steps.iter().filter(|step| some(step)).count();
             assert_eq!(of(|step| !step.step.is_empty()), 40, "what was done is always told");
-            assert_eq!(of(|step| !step.remark.is_empty()), 40 * usize::from(told.0));
-            assert_eq!(of(|step| !step.products.is_empty()), 40 * usize::from(told.1));
+            let notes = [
+                of(|step| !step.remark.is_empty()),
+                of(|step| !step.setting.is_empty()),
+                of(|step| !step.products.is_empty()),
+            ];
+            assert_eq!(notes, told.map(|told| 40 * usize::from(told)), "{products} products");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration as an installer meets it: defaults that are what the file says, and complaints that help.
 
+mod reach;
 mod suggestions;
 mod treatments;
 

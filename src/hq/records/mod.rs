@@ -25,7 +25,7 @@ use crate::{domain::Timestamp, sync::topic::Address};
 use facts::{Fact, Told};
 pub(super) use facts::{LONGEST_KEY, too_long};
 use std::collections::BTreeSet;
-use tables::{ALL, CLOCKS, ERASED, REPORTS};
+use tables::{ALL, CLOCKS, ERASED, REPORTS, STEPS};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
@@ -292,6 +292,14 @@ fn map_times(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {
         )?;
         let Some(clock) = clock.first() else { continue };
         let (wall_ms, monotonic_ns): (i64, i64) = (clock.get(0)?, clock.get(1)?);
+        // Steps of a treatment that were ticked since that boot, by the same clock, move along with the sheet that tells of them.
+        let ticked = format!(
+            "UPDATE {} SET done_ms = done_ms + ?1 + (monotonic_ns - ?2) / 1000000 - at_ms
+             WHERE gateway = ?3 AND boot = ?4 AND clock = 'unset' AND monotonic_ns IS NOT NULL
+             AND done_ms >= at_ms - monotonic_ns / 1000000",
+            STEPS.name
+        );
+        engine.execute(&ticked, values![wall_ms, monotonic_ns, &gateway, &boot])?;
         for table in ALL {
             let sql = format!(
                 "UPDATE {} SET at_ms = ?1 + (monotonic_ns - ?2) / 1000000, clock = 'mapped'

@@ -142,22 +142,26 @@ export function carryOver(old, fresh) {
   }
 }
 
-/** A form with somebody's words that another tablet took away with its step: `left` says so, with the form as it was. */
+/** Forms with somebody's words that another tablet took away with their step, by step, until the words have a place again. */
+export const leftOvers = new Map();
+/** Keeps such forms; `left` says of which step. */
 function leftOver(old, fresh) {
   const still = [...fresh.querySelectorAll('[data-note]')].map((form) => form.dataset.note);
   for (const form of old.querySelectorAll('[data-note]')) {
     const typed = [...form.elements].some((field) => field.matches(TYPED) && isTyped(field));
-    if (typed && !still.includes(form.dataset.note)) document.dispatchEvent(new CustomEvent('left', { detail: form }));
+    if (!typed || still.includes(form.dataset.note)) continue;
+    leftOvers.set(form.dataset.note, form);
+    document.dispatchEvent(new CustomEvent('left', { detail: form.dataset.note }));
   }
 }
 
 // --- what was typed and not saved when the screen locked is there again for the same person on the same page
 const DRAFT = 'skinlink-draft';
-const drafted = () => [...document.querySelectorAll(TYPED)].filter((field) => keyOf(field) && !['password', 'search', 'checkbox', 'radio'].includes(field.type));
+const texts = (page) => [...page.querySelectorAll(TYPED)].filter((field) => keyOf(field) && !['password', 'search', 'checkbox', 'radio'].includes(field.type));
 /** The page and the visit on it: the next customer at a chair has the same address. */
 const here = () => `${location.pathname}#${document.querySelector('[data-visit]')?.dataset.visit ?? ''}`;
 function keepDraft() {
-  const typed = drafted().filter(isTyped).map((field) => [keyOf(field), field.value]);
+  const typed = [document, ...leftOvers.values()].flatMap(texts).filter(isTyped).map((field) => [keyOf(field), field.value]);
   try {
     if (typed.length) sessionStorage.setItem(DRAFT, JSON.stringify({ at: here(), who: document.body.dataset.who, typed }));
   } catch { /* a browser that keeps nothing */ }
@@ -172,13 +176,19 @@ function restoreDraft() {
     if (draft && (draft.who !== person || draft.at === here())) sessionStorage.removeItem(DRAFT);
   } catch { return; }
   if (!draft || draft.who !== person || draft.at !== here()) return;
+  const homeless = [];
   for (const [key, text] of draft.typed) {
-    const field = drafted().find((one) => keyOf(one) === key);
-    if (!field) continue;
+    const field = texts(document).find((one) => keyOf(one) === key);
+    if (!field) {
+      homeless.push(text);
+      continue;
+    }
     field.value = text;
     field.closest('details')?.setAttribute('open', '');
   }
-  toast(say('锁屏前输入的内容还在，还没有保存', '鎖屏前輸入的內容還在，還沒有儲存', 'What you typed before the screen locked is still here, not saved yet'), { act: () => {}, label: say('好', '好', 'OK') });
+  const words = say('锁屏前输入的内容还在，还没有保存', '鎖屏前輸入的內容還在，還沒有儲存', 'What you typed before the screen locked is still here, not saved yet');
+  const rest = homeless.length ? say('；其中没有位置了的：', '；其中沒有位置了的：', '; of it, without a place any more: ') + homeless.join(say('；', '；', '; ')) : '';
+  toast(words + rest, { act: () => {}, label: say('好', '好', 'OK'), stays: homeless.length > 0 });
 }
 
 /** The field under the fingers is let go, so that it can be drawn anew. */

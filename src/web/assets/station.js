@@ -1,6 +1,6 @@
 // The chair's screen. The gateway draws the page; this sends what is tapped, follows the news, and shows a fresh value at
 // once. Structure changes by reading the page again, so that there is one place that draws it.
-import { call, carryOver, dayName, finder, follow, letGo, refresh, say, toast, told } from './base.js';
+import { call, carryOver, dayName, finder, follow, leftOvers, letGo, refresh, say, toast, told } from './base.js';
 import { keys, reported } from './showing.js';
 import { signaturePad } from './signature.js';
 import { send } from './photograph.js';
@@ -11,13 +11,13 @@ const visit = document.querySelector('[data-visit]')?.dataset.visit;
 const version = () => document.body.dataset.version;
 const lines = () => [...document.querySelectorAll('#told li')].map((line) => line.textContent);
 
-/** Whether the page says that words lost their place, with the way back for them. */
-let saidOfWords = false;
+/** The step whose words lost their place while something was sent; the page says so, with the way back for them. */
+let lostPlace = '';
 
-/** Runs a write; tells what was refused, and what another tablet changed meanwhile; reads the page again either way. */
-async function attempt(work, done) {
+/** Runs a write, perhaps `about` a step; tells what was refused, and what another tablet changed meanwhile; reads the page again either way. */
+async function attempt(work, done, about) {
   const before = lines();
-  saidOfWords = false;
+  lostPlace = '';
   letGo();
   try {
     const answer = await work();
@@ -25,8 +25,11 @@ async function attempt(work, done) {
     if (done) done(answer);
   } catch (refused) {
     await refresh();
-    // Words that lost their place are more than the news that took it.
-    if (saidOfWords) return;
+    // Words that lost their place are more than the news that took it; something else that was sent is not saved either.
+    if (lostPlace) {
+      if (lostPlace !== about) tellOfLeft(lostPlace, refused.message);
+      return;
+    }
     const news = refused.what === 'stale' ? lines().filter((line) => !before.includes(line)) : [];
     const words = news.length
       ? say('另一台平板刚改过——', '另一台平板剛改過——', 'Another tablet changed: ') + news.join(say('；', '；', '; '))
@@ -207,29 +210,50 @@ document.addEventListener('submit', (event) => {
   const field = (name) => form.elements[name]?.value.trim() ?? '';
   const body = { step: form.dataset.note, level: Number(field('level')) || null, setting: field('setting'), products: products(form), remark: field('remark') };
   stayOn('care');
+  // What is typed while it is on its way would be taken for saved.
+  form.inert = true;
   attempt(async () => {
-    const answer = await call('POST', `/api/v1/visits/${visit}/step`, { body, version: version() });
+    const answer = await call('POST', `/api/v1/visits/${visit}/step`, { body, version: version() }).finally(() => { form.inert = false; });
     // What was typed is the gateway's now: it draws it. The page may have been drawn anew meanwhile.
     const now = noteOf(body.step) ?? form;
     now.reset();
     now.closest('details').open = false;
     return answer;
-  }, () => toast(say('已保存', '已儲存', 'Saved')));
+  }, () => toast(say('已保存', '已儲存', 'Saved')), body.step);
 });
 
-// A step was taken out, mostly by another tablet, while somebody wrote about it: the words are not lost with it.
-document.addEventListener('left', ({ detail: form }) => {
-  const step = form.dataset.note;
-  const back = () => keepSteps([...stepsDone(), step], () => {
+// A step was taken out, mostly by another tablet, while somebody wrote about it: the words are not lost with it. They wait above the
+// steps, whatever else is said meanwhile, and stand in their step again as soon as it is back.
+const ofLeft = (step) => say(`“${step}”这一步被移除了，您填的还没有保存。`, `「${step}」這一步被移除了，您填的還沒有儲存。`, `“${step}” was taken out; what you filled in there is not saved.`);
+const backWord = () => say('加回这一步', '加回這一步', 'Put it back');
+const putBack = (step) => keepSteps([...stepsDone(), step], () => noteOf(step)?.scrollIntoView({ block: 'center' }));
+function tellOfLeft(step, more = '') {
+  toast(ofLeft(step) + more, { bad: true, stays: true, act: () => putBack(step), label: backWord() });
+}
+document.addEventListener('left', ({ detail: step }) => {
+  lostPlace = step;
+  tellOfLeft(step);
+});
+document.addEventListener('refreshed', () => {
+  for (const [step, form] of leftOvers) {
     const now = noteOf(step);
-    if (!now) return;
+    if (!now) continue;
+    leftOvers.delete(step);
     carryOver(form, now);
     now.closest('details').open = true;
-    now.scrollIntoView({ block: 'center' });
-  });
-  const words = say(`“${step}”这一步被移除了，您填的还没有保存。`, `「${step}」這一步被移除了，您填的還沒有儲存。`, `“${step}” was taken out; what you filled in there is not saved.`);
-  saidOfWords = true;
-  toast(words, { bad: true, stays: true, act: back, label: say('加回这一步', '加回這一步', 'Put it back') });
+  }
+  const panel = document.querySelector('.panel[data-panel="care"]');
+  panel?.querySelector('.left-over')?.remove();
+  if (!panel || !leftOvers.size) return;
+  const list = Object.assign(document.createElement('ul'), { className: 'notice bad left-over' });
+  for (const step of leftOvers.keys()) {
+    const line = Object.assign(document.createElement('li'), { textContent: ofLeft(step) });
+    const button = Object.assign(document.createElement('button'), { type: 'button', textContent: backWord() });
+    button.addEventListener('click', () => putBack(step));
+    line.append(button);
+    list.append(line);
+  }
+  panel.prepend(list);
 });
 
 // A scan begins with the conditions it is taken under.
@@ -276,7 +300,7 @@ if (pad) {
       return toast(say('新的同意需要顾客签名：请顾客先在下面签名。', '新的同意需要顧客簽名：請顧客先在下面簽名。', 'What is newly agreed to needs a signature: let the customer sign below first.'), { bad: true });
     }
     const body = {
-      text_version: '2026-11',
+      text_version: '2026-11-28',
       channel: 'station',
       signature: signature.strokes(),
       purposes: Object.fromEntries(boxes.map((box) => [box.name, box.checked])),

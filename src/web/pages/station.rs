@@ -377,7 +377,10 @@ fn purpose_box(lang: Lang, purpose: Purpose, view: &VisitView) -> PurposeBox {
         ),
         Purpose::ShareNumbers => (
             steps::purpose(lang, purpose),
-            lang.pick("只有数字，不含姓名和电话。", "Numbers only, without name and phone."),
+            lang.pick(
+                "测得的数值和护理单，连同单上写的话；不附姓名和电话。",
+                "Readings and the service sheet with what is written on it; no name or phone goes with them.",
+            ),
         ),
         Purpose::SharePhotographs => (
             steps::purpose(lang, purpose),

@@ -56,7 +56,8 @@ pub(super) const STEPS: View = View {
 
 pub(super) const PRODUCTS: View = View {
     name: "products",
-    about: "One row a product used in a treatment step, with its batch: whom a batch reached.",
+    about: "One row a product used in a treatment step, with its batch: whom a batch reached. A sheet of more than 62 kB comes without \
+            its products: docs/contracts/wire.md.",
     columns: &[
         STORE,
         GATEWAY,
