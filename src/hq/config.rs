@@ -1,8 +1,10 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
+mod crm;
 mod objects;
 mod reports;
 
+pub use crm::{CrmSettings, RawCrm};
 pub use objects::{RawObjects, ShelfSettings};
 pub use reports::{RawReports, ReportSettings};
 
@@ -41,6 +43,8 @@ pub struct HqConfig {
     pub listen: Option<SocketAddr>,
     /// Customers' reports; `None`: not served here.
     pub reports: Option<ReportSettings>,
+    /// Programs of the CRM; `None`: not served here.
+    pub crm: Option<CrmSettings>,
 }
 
 impl HqConfig {
@@ -95,6 +99,9 @@ pub struct RawHqConfig {
     /// Customers' reports; in the file alone.
     #[arg(skip)]
     pub reports: Option<RawReports>,
+    /// Programs of the CRM; in the file alone.
+    #[arg(skip)]
+    pub crm: Option<RawCrm>,
 }
 
 /// Where the records are.
@@ -143,6 +150,9 @@ impl RawHqConfig {
         if let Some(objects) = &mut raw.objects {
             objects.take_paths_from(folder);
         }
+        if let Some(crm) = &mut raw.crm {
+            crm.take_paths_from(folder);
+        }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
@@ -163,13 +173,14 @@ impl RawHqConfig {
             listen: self.listen.or(other.listen),
             objects: self.objects.or(other.objects),
             reports: self.reports.or(other.reports),
+            crm: self.crm.or(other.crm),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports, crm } = self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -197,6 +208,7 @@ impl RawHqConfig {
             },
             listen,
             reports: reports.map(RawReports::resolve).transpose()?,
+            crm: crm.map(RawCrm::resolve).transpose()?,
         })
     }
 }
