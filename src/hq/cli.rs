@@ -114,6 +114,11 @@ enum Command {
         #[command(subcommand)]
         what: AgendaCommand,
     },
+    /// Messages of care on their way to whoever sends them
+    Care {
+        #[command(subcommand)]
+        what: CareCommand,
+    },
     /// Keys by which programs of the CRM come in
     Keys {
         #[command(subcommand)]
@@ -184,8 +189,10 @@ impl AgendaCommand {
     }
 }
 
+mod care;
 mod keys;
 
+use care::CareCommand;
 use keys::KeysCommand;
 
 /// Where the records are: by the receiver's own file, or by flags.
@@ -302,6 +309,7 @@ async fn command(command: Command) -> ExitCode {
             Err(wrong) => failed(2, &wrong),
         },
         Command::Agenda { what } => what.run(),
+        Command::Care { what } => what.run(),
         Command::Keys { what } => what.run(),
         Command::Erase { from, store, customer } => with_shelves(from, |place, shelves| {
             let mut database = Database::with(place, Arc::clone(shelves), Rules::default())?;

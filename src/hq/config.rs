@@ -1,9 +1,11 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
+mod care;
 mod crm;
 mod objects;
 mod reports;
 
+pub use care::{CareSettings, RawCare, Webhook, is_public};
 pub use crm::{CrmSettings, RawCrm};
 pub use objects::{RawObjects, ShelfSettings};
 pub use reports::{RawReports, ReportSettings};
@@ -45,6 +47,8 @@ pub struct HqConfig {
     pub reports: Option<ReportSettings>,
     /// Programs of the CRM; `None`: not served here.
     pub crm: Option<CrmSettings>,
+    /// Messages of care; `None`: none are offered.
+    pub care: Option<CareSettings>,
 }
 
 impl HqConfig {
@@ -102,6 +106,9 @@ pub struct RawHqConfig {
     /// Programs of the CRM; in the file alone.
     #[arg(skip)]
     pub crm: Option<RawCrm>,
+    /// Messages of care; in the file alone.
+    #[arg(skip)]
+    pub care: Option<RawCare>,
 }
 
 /// Where the records are.
@@ -153,6 +160,9 @@ impl RawHqConfig {
         if let Some(crm) = &mut raw.crm {
             crm.take_paths_from(folder);
         }
+        if let Some(care) = &mut raw.care {
+            care.take_paths_from(folder);
+        }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
@@ -174,13 +184,15 @@ impl RawHqConfig {
             objects: self.objects.or(other.objects),
             reports: self.reports.or(other.reports),
             crm: self.crm.or(other.crm),
+            care: self.care.or(other.care),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports, crm } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports, crm, care } =
+            self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -209,6 +221,7 @@ impl RawHqConfig {
             listen,
             reports: reports.map(RawReports::resolve).transpose()?,
             crm: crm.map(RawCrm::resolve).transpose()?,
+            care: care.map(RawCare::resolve).transpose()?,
         })
     }
 }

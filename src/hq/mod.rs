@@ -5,6 +5,7 @@
 pub mod agenda;
 pub mod alarms;
 pub mod archive;
+pub mod care;
 mod clerk;
 pub mod cli;
 pub mod config;
@@ -34,7 +35,7 @@ pub mod unheard;
 pub mod uploads;
 pub mod waits;
 
-pub use config::{CrmSettings, HqConfig, ReportSettings};
+pub use config::{CareSettings, CrmSettings, HqConfig, ReportSettings};
 pub use database::HqError;
 
 use crate::{
@@ -54,7 +55,7 @@ use tracing::info;
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
-    let HqConfig { database, shelves, rules, listen, reports, crm, .. } = config.clone();
+    let HqConfig { database, shelves, rules, listen, reports, crm, care, .. } = config.clone();
     let shelves = Arc::new(shelves.open_or_make()?);
     let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
     let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
@@ -67,7 +68,13 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
     let programs = async {
         match &crm {
             None => Ok(()),
-            Some(settings) => crm::serve(database.clone(), settings, stop.clone()).await,
+            Some(settings) => crm::serve(database.clone(), settings, care.clone(), stop.clone()).await,
+        }
+    };
+    let messages = async {
+        match &care {
+            None => Ok(()),
+            Some(settings) => care::serve(database.clone(), settings.clone(), stop.clone()).await,
         }
     };
     let desk = async {
@@ -78,7 +85,7 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             }
         }
     };
-    tokio::try_join!(receiving, documents, programs, desk).map(drop)
+    tokio::try_join!(receiving, documents, programs, messages, desk).map(drop)
 }
 
 /// Serves customers' reports until `stop`.

@@ -8,6 +8,7 @@ mod appointments;
 mod consents;
 mod cursor;
 pub mod keys;
+mod messages;
 pub mod openapi;
 mod problem;
 mod visit;
@@ -15,7 +16,12 @@ mod visits;
 
 pub use problem::Problem;
 
-use super::{HqError, config::CrmSettings, connections::Connections, database::Place};
+use super::{
+    HqError,
+    config::{CareSettings, CrmSettings},
+    connections::Connections,
+    database::Place,
+};
 use crate::{
     clock, desk,
     desk::limit::{Key as Bucket, Limits},
@@ -28,7 +34,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, put},
+    routing::{get, post, put},
 };
 use keys::{Key, Scope};
 use std::{fs, path::Path as File, sync::Arc, time::Duration};
@@ -57,6 +63,8 @@ const MOST: usize = 12 * 1024 * 1024;
 /// What all calls share.
 struct Crm {
     database: Connections,
+    /// `None`: no messages are offered here.
+    care: Option<Arc<CareSettings>>,
     limits: Limits,
     behind_proxy: bool,
 }
@@ -67,11 +75,16 @@ type Shared = State<Arc<Crm>>;
 ///
 /// # Errors
 /// [`HqError::Listen`] where the address is taken or not ours; [`HqError::File`] for a certificate that cannot be served.
-pub async fn serve(place: Place, settings: &CrmSettings, stop: CancellationToken) -> Result<(), HqError> {
+pub async fn serve(
+    place: Place,
+    settings: &CrmSettings,
+    care: Option<CareSettings>,
+    stop: CancellationToken,
+) -> Result<(), HqError> {
     let CrmSettings { listen, tls, behind_proxy } = settings;
     let listener = TcpListener::bind(listen).await.map_err(|source| HqError::Listen { listen: *listen, source })?;
     let bounds = if *behind_proxy { Bounds { of_one: BOUNDS.connections, ..BOUNDS } } else { BOUNDS };
-    let router = router(place, *behind_proxy);
+    let router = router(place, care, *behind_proxy);
     tracing::info!(%listen, tls = tls.is_some(), "programs of the CRM are served at {ROOT}/");
     match tls {
         None => doorway::serve(Door::new(listener, bounds), router, PATIENCE, stop).await,
@@ -91,13 +104,22 @@ fn read(path: &File) -> Result<Vec<u8>, HqError> {
 }
 
 /// All calls, for whoever has a key.
-fn router(place: Place, behind_proxy: bool) -> Router {
-    let crm = Arc::new(Crm { database: Connections::new(place, CONNECTIONS), limits: Limits::default(), behind_proxy });
+fn router(place: Place, care: Option<CareSettings>, behind_proxy: bool) -> Router {
+    let crm = Arc::new(Crm {
+        database: Connections::new(place, CONNECTIONS),
+        care: care.map(Arc::new),
+        limits: Limits::default(),
+        behind_proxy,
+    });
     let calls = Router::new()
         .route("/crm/v1/visits", get(visits::list))
         .route("/crm/v1/stores/{store}/visits/{visit}", get(visit::one))
         .route("/crm/v1/stores/{store}/customers/{customer}/consents", get(consents::of_customer))
         .route("/crm/v1/stores/{store}/appointments", put(appointments::write).layer(DefaultBodyLimit::max(MOST)))
+        .route("/crm/v1/messages/take", post(messages::take))
+        .route("/crm/v1/messages/{message}", get(messages::one))
+        .route("/crm/v1/messages/{message}/done", post(messages::done))
+        .route("/crm/v1/messages/{message}/failed", post(messages::failed))
         .fallback(async || {
             Problem::not_found("no-such-path", format!("there is no such path; {ROOT}/openapi.json lists them"))
         })

@@ -1,7 +1,7 @@
 //! The calls as OpenAPI 3.1. What a call takes and answers is derived from the very types that read and write it; paths stand in
 //! one table, which a test holds against the router. `docs/hq-crm.md` says the same for people, with examples.
 
-use super::{Problem, ROOT, appointments, consents, visit, visits};
+use super::{Problem, ROOT, appointments, consents, messages, visit, visits};
 use crate::sync::agenda;
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -70,6 +70,46 @@ pub const CALLS: &[Call] = &[
         body: Some(of::<agenda::File>),
         answer: of::<appointments::Answer>,
         refusals: &[404, 413, 415, 422],
+    },
+    Call {
+        method: "post",
+        path: "/messages/take",
+        says: "messages of care that are due, for whoever sends them; each is yours until its lease runs out",
+        scope: "messages:take",
+        query: None,
+        body: Some(of::<messages::Wish>),
+        answer: of::<messages::Taken>,
+        refusals: &[404, 409, 413, 415],
+    },
+    Call {
+        method: "get",
+        path: "/messages/{message}",
+        says: "a message, and whether it may be sent at this moment",
+        scope: "messages:take",
+        query: None,
+        body: None,
+        answer: of::<messages::One>,
+        refusals: &[404],
+    },
+    Call {
+        method: "post",
+        path: "/messages/{message}/done",
+        says: "it was sent",
+        scope: "messages:take",
+        query: None,
+        body: Some(of::<messages::Done>),
+        answer: of::<messages::Noted>,
+        refusals: &[404, 409, 413, 415],
+    },
+    Call {
+        method: "post",
+        path: "/messages/{message}/failed",
+        says: "it was not sent: it comes again after a pause, or is given to a person",
+        scope: "messages:take",
+        query: None,
+        body: Some(of::<messages::Failed>),
+        answer: of::<messages::Noted>,
+        refusals: &[404, 409, 413, 415],
     },
 ];
 

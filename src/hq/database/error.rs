@@ -72,6 +72,8 @@ pub enum HqError {
     NoKey { name: String },
     #[error("a key {name} is in force already; withdraw it first, or choose another name")]
     KeyTaken { name: String },
+    #[error("care.webhook cannot be used: {reason}; check its url and ca")]
+    Webhook { reason: String },
     #[error("no message {message} can be sent again; skinlink-hq care list shows those that can")]
     NoMessage { message: String },
     #[error("the facts that reports rest on are being made again; they are served when all of them are there")]
