@@ -6,9 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 use skinlink::{
     clock,
-    domain::{ComparisonId, CustomerId, ReadingId, ScanId, Timestamp, VisitId},
+    domain::{ComparisonId, CustomerId, ReadingId, ReportId, ScanId, Timestamp, VisitId},
     hq::{
-        CrmSettings,
+        CareSettings, CrmSettings,
+        config::RawCare,
         crm::{
             self,
             keys::{self, Key, Scope, Stores},
@@ -17,6 +18,7 @@ use skinlink::{
     },
     sync::{
         payload::{self, kind},
+        sheet::{Report, Sheet},
         topic::{Address, Lane},
     },
 };
@@ -62,6 +64,10 @@ impl Answer {
 
 impl Chain {
     pub async fn new(side: Side) -> Self {
+        Self::with_care(side, None).await
+    }
+
+    pub async fn with_care(side: Side, care: Option<CareSettings>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let place = match side {
             Side::Sqlite => Place::in_folder(folder.path()),
@@ -74,7 +80,9 @@ impl Chain {
         let (there, stopped) = (place.clone(), stop.clone());
         #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
         let serving =
-            tokio::spawn(async move { crm::serve(there, &settings, stopped).await.expect("it serves to the end") });
+            tokio::spawn(
+                async move { crm::serve(there, &settings, care, stopped).await.expect("it serves to the end") },
+            );
         until_served(door).await;
         Self { place, folder, database, door, stop, serving }
     }
@@ -151,19 +159,22 @@ pub fn customer() -> String {
 pub struct Store {
     pub gateway: Gateway,
     pub told: u64,
+    /// What its clock says.
+    pub clock: Timestamp,
 }
 
 impl Store {
     pub fn named(store: &str) -> Self {
         let gateway = Gateway::named(&format!("{store}-g1"));
         let address = Address { store: store.to_owned(), ..gateway.address };
-        Self { gateway: Gateway { address, ..gateway }, told: 0 }
+        let clock = Timestamp::from_unix_ms(1_780_000_000_000);
+        Self { gateway: Gateway { address, ..gateway }, told: 0, clock }
     }
 
     /// The next word.
     pub fn says(&mut self, kind: &str, subject: &str, said: &impl Serialize) -> Arrived {
         self.told += 1;
-        let event = self.gateway.say(self.told, kind, subject, said);
+        let event = self.gateway.say_at(self.clock, self.told, kind, subject, said);
         self.gateway.batch(self.told, &[event])
     }
 
@@ -211,6 +222,35 @@ impl Store {
         self.says(kind::READING, visit, &said)
     }
 
+    /// A report of the visit, with the skin type that the beautician noted.
+    pub fn report(&mut self, visit: &str, customer: &str, skin_type: &str) -> Arrived {
+        let said = Report {
+            report: id(ReportId::from_bits),
+            visit: visit.into(),
+            customer: customer.into(),
+            state: "open".into(),
+            token_sha256: "0".repeat(64),
+            expires: "2099-01-01T00:00:00.000Z".into(),
+            sheet: Some(Sheet { skin_type: skin_type.into(), ..Sheet::default() }),
+        };
+        self.says(kind::REPORT, visit, &said)
+    }
+
+    /// What the customer said about the visit.
+    pub fn feedback(&mut self, visit: &str, customer: &str, topic: &str) -> Arrived {
+        let said = payload::Feedback {
+            feedback: id(VisitId::from_bits),
+            visit: visit.into(),
+            customer: customer.into(),
+            state: "given".into(),
+            stars: None,
+            topic: topic.into(),
+            words: String::new(),
+            staff: String::new(),
+        };
+        self.says(kind::FEEDBACK, visit, &said)
+    }
+
     /// Before against after, 35 to 58 with a limit of 4.1; one region that cannot be compared.
     pub fn comparison(&mut self, visit: &str, before: &str, after: &str) -> Arrived {
         let item = |region: &str| payload::Compared {
@@ -245,12 +285,17 @@ impl Store {
     }
 
     pub fn consent(&mut self, customer: &str, purpose: &str, given: bool) -> Arrived {
+        self.consent_to("2026-11", customer, purpose, given)
+    }
+
+    /// To a text of this version.
+    pub fn consent_to(&mut self, text_version: &str, customer: &str, purpose: &str, given: bool) -> Arrived {
         let said = payload::Consent {
             consent: id(VisitId::from_bits),
             customer: customer.to_owned(),
             purpose: purpose.to_owned(),
             given,
-            text_version: "2026-11".into(),
+            text_version: text_version.into(),
             channel: "station".into(),
             staff: "b-07".into(),
         };
@@ -268,4 +313,13 @@ pub fn visit() -> String {
 
 pub fn later(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(clock::now().wall.unix_ms() + ms)
+}
+
+/// Messages of care by a text that allows them, in Shanghai.
+pub fn care(more: &str) -> CareSettings {
+    let text = format!(
+        "time_zone = \"Asia/Shanghai\"\n[[consent]]\ntext_versions = [\"wechat-1\"]\nkinds = [\"care\", \"skin\", \"away\"]\n\
+         channels = [\"wechat\"]\n{more}"
+    );
+    toml::from_str::<RawCare>(&text).expect("sound").resolve().expect("settings")
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    chain::{Chain, Store, customer, id, scan, visit},
+    chain::{Chain, Store, care, customer, id, scan, visit},
 };
 use reqwest::Method;
 use serde_json::json;
@@ -19,7 +19,7 @@ use tokio::process::Command;
 /// A tool makes up calls from the document, with a key for everything: whatever it sends brings no fault of ours (5xx), and no answer
 /// that the document does not describe. Seeded; `SKINLINK_SCHEMATHESIS=200` for a long one.
 pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side) {
-    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let (mut chain, mut store) = (Chain::with_care(side, Some(care(""))).await, Store::named("sh-001"));
     let (one, ann, before) = (visit(), customer(), scan());
     let told = [
         store.consent(&ann, "share_numbers", true),
@@ -71,7 +71,7 @@ pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side)
 /// Nothing is served that is not described, and nothing described that is not served.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_call_is_served_and_every_served_one_is_described() {
-    let chain = Chain::new(Side::Sqlite).await;
+    let chain = Chain::with_care(Side::Sqlite, Some(care(""))).await;
     let key = chain.key(Scope::ALL, &["all"]);
     for call in CALLS {
         let named = ["{visit}", "{customer}", "{message}"];

@@ -59,6 +59,9 @@ async fn run(house: &House, folder: &Path, key: &str) -> String {
     let code = std::fs::read_to_string(&example).expect("readable");
     let lines = code.lines().skip_while(|line| !line.starts_with("import")).filter(|line| !line.is_empty()).count();
     assert!(lines <= 30, "{lines} lines");
+    let shown = include_str!("../../docs/hq-crm.md");
+    let hidden: Vec<&str> = code.lines().skip(4).filter(|line| !shown.contains(line)).collect();
+    assert!(hidden.is_empty(), "not as docs/hq-crm.md shows it: {hidden:?}");
     let program = Command::new("python3")
         .arg(&example)
         .arg("appointments.json")

@@ -116,7 +116,7 @@ pub async fn who_tries_keys_is_held_back_and_others_are_not(side: Side) {
     let settings = CrmSettings { listen: door, tls, behind_proxy: false };
     let (place, stopped) = (chain.place.clone(), stop.clone());
     #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-    let serving = tokio::spawn(async move { crm::serve(place, &settings, stopped).await.expect("it serves") });
+    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
     until_served(door).await;
     let trusted = Certificate::from_pem(&std::fs::read(&files.ca).expect("written")).expect("a certificate");
     let trusting = Client::builder().no_proxy().add_root_certificate(trusted).build().expect("a client");

@@ -21,11 +21,14 @@ mod postgres;
 #[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
 mod salon;
 
+mod care;
 mod chain;
 mod document;
 mod example;
 mod keys;
+mod month;
 mod reads;
+mod webhook;
 mod writes;
 
 /// Which database stands behind headquarters.
@@ -57,6 +60,13 @@ on_both_sides!(
         a_store_is_told_of_its_own_customers_of_the_next_seven_days;
     example:
         thirty_lines_of_python_read_a_stores_visit_and_book_an_appointment;
+    care:
+        a_message_is_taken_answered_for_and_offered_once,
+        a_dead_message_is_seen_and_sent_again;
+    month:
+        a_month_of_visits_brings_every_message_once_and_none_without_consent;
+    webhook:
+        outages_and_a_receiver_killed_between_sending_and_noting_lose_nothing;
     document:
         no_made_up_call_brings_a_fault_or_an_undescribed_answer;
 );

@@ -111,6 +111,7 @@ impl Headquarters {
             listen: None,
             reports: self.reports,
             crm: self.crm.clone(),
+            care: None,
         }
     }
 

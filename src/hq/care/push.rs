@@ -9,7 +9,7 @@ use super::{
     offers::{self, Outcome},
 };
 use crate::{
-    clock, faults,
+    clock,
     hq::{
         HqError,
         config::{CareSettings, Webhook, is_public},
@@ -29,13 +29,13 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// Posted one after the other under one lease.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 
 /// How long one post may take.
 const POST: Duration = Duration::from_secs(10);
 
 /// Longer than all of them together; who ends in between delays them by so much.
-const LEASE_MS: i64 = 2 * 60_000;
+const LEASE_MS: i64 = 45_000;
 
 /// Where nothing waits.
 const PAUSE: Duration = Duration::from_secs(1);
