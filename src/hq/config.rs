@@ -290,6 +290,26 @@ mod tests {
         assert!(config.database.to_string().ends_with("config/hq-data/hq.sqlite"), "{}", config.database);
     }
 
+    /// What stands in the shipped file behind a comment is what this program reads.
+    #[test]
+    fn the_sections_that_the_shipped_file_shows_can_be_turned_on() {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hq.toml")).unwrap();
+        let shown = text.split("# Programs of the CRM").nth(1).expect("a section");
+        let lines = shown.lines().filter_map(|line| line.strip_prefix("# "));
+        let turned_on: Vec<&str> = lines.filter(|line| line.starts_with('[') || line.contains(" = ")).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hq.toml");
+        fs::write(&file, turned_on.join("\n")).unwrap();
+        fs::write(folder.path().join("care.secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr").unwrap();
+        fs::write(folder.path().join("crm-ca.pem"), "").unwrap();
+        let raw = RawHqConfig::read(&file).unwrap();
+        let crm = raw.crm.unwrap().resolve().unwrap();
+        assert!(crm.behind_proxy && crm.tls.is_some_and(|(certificate, _)| certificate.is_absolute()));
+        let care = raw.care.unwrap().resolve().unwrap();
+        assert_eq!(care.place("tw-001").language, "zh-Hant");
+        assert!(care.webhook.is_some_and(|webhook| !webhook.private));
+    }
+
     #[test]
     fn a_bucket_is_read_from_the_file_with_its_paths_and_its_stores() {
         let objects = |lines: &str| {

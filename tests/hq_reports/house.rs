@@ -44,8 +44,6 @@ pub struct House {
     pub salon: Salon,
     pub public: SocketAddr,
     pub local: SocketAddr,
-    /// Where programs of the CRM call.
-    pub crm: SocketAddr,
     pub client: reqwest::Client,
     stop: CancellationToken,
     desk: JoinHandle<()>,
@@ -75,8 +73,7 @@ impl House {
         let public = free();
         let silent = Duration::from_secs(7 * 86_400);
         headquarters.reports = Some(ReportSettings { listen: public, behind_proxy: false, silent });
-        let crm = free();
-        headquarters.crm = Some(CrmSettings { listen: crm, tls: None, behind_proxy: false });
+        headquarters.crm = Some(CrmSettings { listen: free(), tls: None, behind_proxy: false });
         headquarters.start_receiver();
         let salon = Salon::new().await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");
@@ -89,7 +86,7 @@ impl House {
                 async move { desk::serve(listener, reports, press, false, stopped).await.expect("it serves") },
             );
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { headquarters, salon, public, local, crm, client, stop, desk }
+        Self { headquarters, salon, public, local, client, stop, desk }
     }
 
     pub fn connect(&self) -> Running {

@@ -112,7 +112,7 @@ fn is_heard(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<bool
 }
 
 fn person(engine: &mut dyn Engine, store: &str, ids: &BTreeSet<String>, since: Timestamp) -> Result<Person, HqError> {
-    let (mut named, mut skin, mut hushed) = (BTreeSet::new(), None::<((i64, i64), SkinType)>, false);
+    let (mut named, mut skin, mut hushed) = (BTreeSet::new(), None::<Noted>, false);
     for id in ids {
         let rows = engine.query(
             "SELECT visit FROM visit_facts WHERE customer = ?2 AND store = ?1 AND at_ms >= ?3
@@ -161,10 +161,13 @@ impl Visit {
     }
 }
 
-/// The skin type on the newest report of this card, and where that stands: the store tells it with reports alone.
-fn noted(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Option<((i64, i64), SkinType)>, HqError> {
+/// A skin type, and where the report that tells it stands in the store's order.
+type Noted = ((i64, i64), SkinType);
+
+/// The skin type on the newest report of this card: the store tells it with reports alone.
+fn noted(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Option<Noted>, HqError> {
     #[derive(serde::Deserialize)]
-    struct Noted {
+    struct OnReport {
         #[serde(default)]
         skin_type: String,
     }
@@ -175,7 +178,7 @@ fn noted(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Option<
         values![store, customer],
     )?;
     let Some(row) = row else { return Ok(None) };
-    let noted: Option<Noted> = serde_json::from_str(&row.get::<String>(2)?).ok();
+    let noted: Option<OnReport> = serde_json::from_str(&row.get::<String>(2)?).ok();
     let place = (row.get(0)?, row.get(1)?);
     Ok(noted.and_then(|noted| SkinType::noted(&noted.skin_type)).map(|skin| (place, skin)))
 }

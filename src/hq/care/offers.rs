@@ -95,6 +95,16 @@ fn lock(engine: &mut dyn Engine) -> Result<u64, HqError> {
 /// # Errors
 /// The database's; then nothing was offered.
 pub fn turn(engine: &mut dyn Engine, settings: &CareSettings, now: Timestamp) -> Result<Turn, HqError> {
+    // Looked at before anything is locked: a quiet night writes nothing to the disk.
+    let anything = first(
+        engine,
+        "SELECT 1 FROM care_watch WHERE look_ms <= ?1
+         UNION ALL SELECT 1 FROM visit_changes WHERE change > (SELECT change FROM care_mark) LIMIT 1",
+        values![now.unix_ms()],
+    )?;
+    if anything.is_none() {
+        return Ok(Turn { offered: 0, more: false });
+    }
     transaction(engine, |engine| {
         let mark = lock(engine)?;
         let changed = engine.query(
@@ -169,14 +179,23 @@ pub fn take(
     (limit, lease_ms): (usize, i64),
     now: Timestamp,
 ) -> Result<Vec<Message>, HqError> {
+    // Looked at before anything is locked, as in a turn.
+    let waits = "SELECT 1 FROM care_messages WHERE state IN ('waiting', 'taken') AND until_ms <= ?1 LIMIT 1";
+    if first(engine, waits, values![now.unix_ms()])?.is_none() {
+        return Ok(Vec::new());
+    }
+    let one = match stores {
+        Stores::These(names) if names.len() == 1 => names.first().map_or("", String::as_str),
+        _ => "",
+    };
     transaction(engine, |engine| {
         lock(engine)?;
         let rows = engine.query(
             &format!(
                 "SELECT {COLUMNS} FROM care_messages WHERE state IN ('waiting', 'taken') AND until_ms <= ?1
-                 ORDER BY until_ms, message LIMIT ?2"
+                 AND (?3 = '' OR store = ?3) ORDER BY until_ms, message LIMIT ?2"
             ),
-            values![now.unix_ms(), LOOKED_AT],
+            values![now.unix_ms(), LOOKED_AT, one],
         )?;
         let mut taken = Vec::new();
         for row in &rows {

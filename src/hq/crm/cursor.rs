@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 /// [`Problem`] for what we never gave.
 pub fn read(text: Option<&str>) -> Result<u64, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(0) };
-    let number = text.strip_prefix('c').and_then(|digits| digits.parse::<u32>().ok()).map(u64::from);
+    let number = text.strip_prefix('c').and_then(|digits| digits.parse::<u64>().ok());
     number.ok_or_else(|| {
         Problem::malformed("since: give the `next` of an earlier answer, or leave it out to begin with all")
     })

@@ -95,6 +95,9 @@ fn moved_to(engine: &mut dyn Engine, scans: &Visits) -> Result<Visits, HqError> 
 }
 
 fn number(engine: &mut dyn Engine, visits: &Visits, again: bool) -> Result<(), HqError> {
+    if visits.is_empty() {
+        return Ok(());
+    }
     let mut last = drawn(engine, visits.len() as u64)?;
     let numbered: Vec<(&str, &str, u64)> = visits
         .iter()
