@@ -2,15 +2,19 @@
 
 use crate::{
     Side,
-    chain::{Chain, Store, care, customer, id, scan, visit},
+    chain::{Chain, Store, care, customer, id, later, scan, visit},
 };
 use reqwest::Method;
 use serde_json::json;
 use skinlink::{
-    domain::VisitId,
-    hq::crm::{
-        keys::Scope,
-        openapi::{CALLS, document},
+    clock,
+    domain::{VisitId, follow_up::Kind},
+    hq::{
+        care::offers,
+        crm::{
+            keys::Scope,
+            openapi::{CALLS, document},
+        },
     },
 };
 use std::{collections::BTreeSet, path::Path};
@@ -21,8 +25,10 @@ use tokio::process::Command;
 pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side) {
     let (mut chain, mut store) = (Chain::with_care(side, Some(care(""))).await, Store::named("sh-001"));
     let (one, ann, before) = (visit(), customer(), scan());
+    store.clock = later(-3 * 3_600_000);
     let told = [
-        store.consent(&ann, "share_numbers", true),
+        store.consent_to("wechat-1", &ann, "share_numbers", true),
+        store.consent_to("wechat-1", &ann, "deliver_report", true),
         store.visit(&one, &ann, 1, "closed"),
         store.reading(&one, &before, "before", "35.0"),
         store.comparison(&one, &before, &scan()),
@@ -30,13 +36,18 @@ pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side)
     chain.take(&store.comes());
     chain.take(&told);
     chain.keep();
+    let mut engine = chain.place.open().expect("opens");
+    let offered = offers::turn(&mut *engine, &care(""), clock::now().wall).expect("a turn");
+    assert_eq!(offered.offered, 1, "something to be taken");
+    let message = offers::id_of("sh-001", &one, Kind::Care);
     let key = chain.key(Scope::ALL, &["all"]);
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemathesis/bin/schemathesis");
     assert!(tool.exists(), "{} is missing; run `make setup`", tool.display());
     // Names that there are, so that more than refusals is tried.
     let known = chain.folder.path().join("schemathesis.toml");
     let names = format!(
-        "[parameters]\n\"path.store\" = \"sh-001\"\n\"path.visit\" = \"{one}\"\n\"path.customer\" = \"{ann}\"\n"
+        "[parameters]\n\"path.store\" = \"sh-001\"\n\"path.visit\" = \"{one}\"\n\"path.customer\" = \"{ann}\"\n\
+         \"path.message\" = \"{message}\"\n"
     );
     std::fs::write(&known, names).expect("writable");
     let examples = std::env::var("SKINLINK_SCHEMATHESIS").unwrap_or_else(|_| "8".to_owned());
