@@ -13,3 +13,4 @@ pub mod pki;
 pub mod roots;
 pub mod serial;
 pub mod upload;
+pub mod zones;

@@ -30,7 +30,7 @@ const MOST: usize = 50_000;
 
 /// Whose bucket it is; of addresses their [`neighbourhood`]'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Key {
+pub(crate) enum Key {
     Peer(IpAddr),
     Token([u8; 32]),
     /// Papers made of one report: each takes half a second of a core.
@@ -46,14 +46,14 @@ struct Bucket {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     buckets: Mutex<HashMap<Key, Bucket>>,
     given_back: Notify,
 }
 
 /// One that was taken. Dropped, it is given back: a caller who hangs up has learnt nothing.
 #[derive(Debug)]
-pub(super) struct Taken<'a> {
+pub(crate) struct Taken<'a> {
     limits: &'a Limits,
     key: Key,
     spent: bool,

@@ -7,7 +7,7 @@
 
 mod headers;
 mod language;
-mod limit;
+pub(crate) mod limit;
 mod pack;
 mod page;
 mod paper;
@@ -234,7 +234,7 @@ impl Asked {
     }
 }
 
-fn peer(request: &Request, behind_proxy: bool) -> IpAddr {
+pub(crate) fn peer(request: &Request, behind_proxy: bool) -> IpAddr {
     let forwarded = request.headers().get_all(FORWARDED).iter().next_back();
     let named = forwarded.and_then(|value| value.to_str().ok()).and_then(|list| list.rsplit(',').next());
     let named = named.filter(|_| behind_proxy).and_then(|address| address.trim().parse().ok());

@@ -114,6 +114,16 @@ enum Command {
         #[command(subcommand)]
         what: AgendaCommand,
     },
+    /// Messages of care on their way to whoever sends them
+    Care {
+        #[command(subcommand)]
+        what: CareCommand,
+    },
+    /// Keys by which programs of the CRM come in
+    Keys {
+        #[command(subcommand)]
+        what: KeysCommand,
+    },
     /// Erase a person of a store at headquarters: pictures, numbers, raw events, archived months
     Erase {
         #[command(flatten)]
@@ -178,6 +188,12 @@ impl AgendaCommand {
         }
     }
 }
+
+mod care;
+mod keys;
+
+use care::CareCommand;
+use keys::KeysCommand;
 
 /// Where the records are: by the receiver's own file, or by flags.
 #[derive(Debug, clap::Args)]
@@ -293,6 +309,8 @@ async fn command(command: Command) -> ExitCode {
             Err(wrong) => failed(2, &wrong),
         },
         Command::Agenda { what } => what.run(),
+        Command::Care { what } => what.run(),
+        Command::Keys { what } => what.run(),
         Command::Erase { from, store, customer } => with_shelves(from, |place, shelves| {
             let mut database = Database::with(place, Arc::clone(shelves), Rules::default())?;
             let Erased { receipt, left } = database.erase(&store, &customer, crate::clock::now().wall)?;

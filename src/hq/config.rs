@@ -1,8 +1,12 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
+mod care;
+mod crm;
 mod objects;
 mod reports;
 
+pub use care::{CareSettings, RawCare, Webhook, is_public};
+pub use crm::{CrmSettings, RawCrm};
 pub use objects::{RawObjects, ShelfSettings};
 pub use reports::{RawReports, ReportSettings};
 
@@ -41,6 +45,10 @@ pub struct HqConfig {
     pub listen: Option<SocketAddr>,
     /// Customers' reports; `None`: not served here.
     pub reports: Option<ReportSettings>,
+    /// Programs of the CRM; `None`: not served here.
+    pub crm: Option<CrmSettings>,
+    /// Messages of care; `None`: none are offered.
+    pub care: Option<CareSettings>,
 }
 
 impl HqConfig {
@@ -95,6 +103,12 @@ pub struct RawHqConfig {
     /// Customers' reports; in the file alone.
     #[arg(skip)]
     pub reports: Option<RawReports>,
+    /// Programs of the CRM; in the file alone.
+    #[arg(skip)]
+    pub crm: Option<RawCrm>,
+    /// Messages of care; in the file alone.
+    #[arg(skip)]
+    pub care: Option<RawCare>,
 }
 
 /// Where the records are.
@@ -143,6 +157,12 @@ impl RawHqConfig {
         if let Some(objects) = &mut raw.objects {
             objects.take_paths_from(folder);
         }
+        if let Some(crm) = &mut raw.crm {
+            crm.take_paths_from(folder);
+        }
+        if let Some(care) = &mut raw.care {
+            care.take_paths_from(folder);
+        }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
@@ -163,13 +183,16 @@ impl RawHqConfig {
             listen: self.listen.or(other.listen),
             objects: self.objects.or(other.objects),
             reports: self.reports.or(other.reports),
+            crm: self.crm.or(other.crm),
+            care: self.care.or(other.care),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports, crm, care } =
+            self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -197,6 +220,8 @@ impl RawHqConfig {
             },
             listen,
             reports: reports.map(RawReports::resolve).transpose()?,
+            crm: crm.map(RawCrm::resolve).transpose()?,
+            care: care.map(RawCare::resolve).transpose()?,
         })
     }
 }
@@ -263,6 +288,26 @@ mod tests {
         let config = flags.or(file).resolve().unwrap();
         assert_eq!((config.port, config.name.as_str()), (1, "hq-1"));
         assert!(config.database.to_string().ends_with("config/hq-data/hq.sqlite"), "{}", config.database);
+    }
+
+    /// What stands in the shipped file behind a comment is what this program reads.
+    #[test]
+    fn the_sections_that_the_shipped_file_shows_can_be_turned_on() {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/hq.toml")).unwrap();
+        let shown = text.split("# Programs of the CRM").nth(1).expect("a section");
+        let lines = shown.lines().filter_map(|line| line.strip_prefix("# "));
+        let turned_on: Vec<&str> = lines.filter(|line| line.starts_with('[') || line.contains(" = ")).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hq.toml");
+        fs::write(&file, turned_on.join("\n")).unwrap();
+        fs::write(folder.path().join("care.secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqr").unwrap();
+        fs::write(folder.path().join("crm-ca.pem"), "").unwrap();
+        let raw = RawHqConfig::read(&file).unwrap();
+        let crm = raw.crm.unwrap().resolve().unwrap();
+        assert!(crm.behind_proxy && crm.tls.is_some_and(|(certificate, _)| certificate.is_absolute()));
+        let care = raw.care.unwrap().resolve().unwrap();
+        assert_eq!(care.place("tw-001").language, "zh-Hant");
+        assert!(care.webhook.is_some_and(|webhook| !webhook.private));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! customer is that customer's. What comes later of an erased visit is erased as it comes.
 
 use super::{
-    HqError,
+    HqError, care,
     database::engine::{Engine, Row, Value, first, values},
     events::redacted,
     filing, inbox,
@@ -59,6 +59,7 @@ pub(super) fn erase(engine: &mut dyn Engine, store: &str, customer: &str, now: T
     }
     let ids: Vec<&String> = person.iter().chain(&visits).collect();
     let events = redact(engine, &told.events)? + beyond(engine, store, &ids)? + letters(engine, store, &ids)?;
+    care::forget(engine, store, &person, &visits)?;
     for customer in &person {
         inbox::forget(engine, store, customer)?;
         engine.execute(

@@ -5,9 +5,12 @@
 pub mod agenda;
 pub mod alarms;
 pub mod archive;
+pub mod care;
 mod clerk;
 pub mod cli;
 pub mod config;
+mod connections;
+pub mod crm;
 pub mod database;
 pub mod dead_letters;
 pub mod documents;
@@ -25,13 +28,14 @@ mod replies;
 pub mod reports;
 pub mod shelf;
 mod standing;
+mod standing_words;
 pub mod stores;
 pub mod tail;
 pub mod unheard;
 pub mod uploads;
 pub mod waits;
 
-pub use config::{HqConfig, ReportSettings};
+pub use config::{CareSettings, CrmSettings, HqConfig, ReportSettings};
 pub use database::HqError;
 
 use crate::{
@@ -51,7 +55,7 @@ use tracing::info;
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
-    let HqConfig { database, shelves, rules, listen, reports, .. } = config.clone();
+    let HqConfig { database, shelves, rules, listen, reports, crm, care, .. } = config.clone();
     let shelves = Arc::new(shelves.open_or_make()?);
     let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
     let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
@@ -61,13 +65,27 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             Some(listen) => documents::serve(listen, stop.clone()).await,
         }
     };
+    let programs = async {
+        match &crm {
+            None => Ok(()),
+            Some(settings) => crm::serve(database.clone(), settings, care.clone(), stop.clone()).await,
+        }
+    };
+    let messages = async {
+        match &care {
+            None => Ok(()),
+            Some(settings) => care::serve(database.clone(), settings.clone(), stop.clone()).await,
+        }
+    };
     let desk = async {
         match &reports {
             None => Ok(()),
-            Some(settings) => serve_reports(OfHeadquarters::new(database, shelves, settings), settings, &stop).await,
+            Some(settings) => {
+                serve_reports(OfHeadquarters::new(database.clone(), shelves, settings), settings, &stop).await
+            }
         }
     };
-    tokio::try_join!(receiving, documents, desk).map(drop)
+    tokio::try_join!(receiving, documents, programs, messages, desk).map(drop)
 }
 
 /// Serves customers' reports until `stop`.

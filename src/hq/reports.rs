@@ -8,33 +8,26 @@
 use super::{
     HqError,
     config::ReportSettings,
+    connections::{Connections, PATIENCE, Unasked},
     database::{
         Place,
         engine::{Engine, Row, first, transaction, values},
     },
-    erasure,
     filing::Lies,
     inbox, records,
     shelf::Shelves,
+    standing_words::Words,
 };
 use crate::{
     clock,
     desk::{Away, Digest, Heard, Opened, Reports, Said},
-    domain::{
-        Timestamp,
-        consent::Purpose,
-        feedback::{Stage, Topic},
-    },
+    domain::{Timestamp, consent::Purpose, feedback::Topic},
     sync::{
         image_lane::Role,
         sheet::{DIGITS, PairPicture, Photographs, Sheet},
     },
 };
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::Semaphore;
 
 /// Connections to the database, and so answers at once.
@@ -42,9 +35,6 @@ const CONNECTIONS: usize = 2;
 
 /// Pictures that are fetched from the shelf at once, beside the answers: an object store that hangs keeps no report from being read.
 const FETCHES: usize = 8;
-
-/// Who waits longer for one of them is told to come again.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A report that is open.
 #[derive(Debug, Clone)]
@@ -113,7 +103,7 @@ pub fn open(
     // What there is not is asked about all the same: the answer must not come sooner.
     let told = told.unwrap_or_default();
     let whole = records::are_whole(engine, &told.store)?;
-    let words = Words::of(engine, &told)?;
+    let words = Words::of(engine, &told.store, &told.customer)?;
     let standing = stands(engine, &told)? && words.agree(engine, &RESTS_ON)?;
     let photographs = words.agree(engine, &PHOTOGRAPHS)?;
     let held = Held::of(engine, &told)?;
@@ -182,88 +172,6 @@ const RESTS_ON: [Purpose; 2] = [Purpose::DeliverReport, Purpose::ShareNumbers];
 /// Without these it has no photographs here.
 const PHOTOGRAPHS: [Purpose; 2] = [Purpose::Photograph, Purpose::SharePhotographs];
 
-/// What a person said of what their reports rest on. The store closes them by itself; its word may still be on its way, cut in
-/// two by a broken line, or fell on a store that was restored from a time before the link.
-struct Words {
-    store: String,
-    person: BTreeSet<String>,
-    /// Said on the page of one of their reports, here or in the store: all reports are meant.
-    withdrawn: Vec<No>,
-}
-
-/// A withdrawal on a page.
-struct No {
-    said_ms: i64,
-    /// Where the store's own word of it stands; `None` while it is only known here.
-    place: Option<(i64, i64)>,
-}
-
-/// A yes or a no in the store's ledger.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Word {
-    at_ms: i64,
-    place: (i64, i64),
-    given: bool,
-    received_ms: i64,
-}
-
-impl Word {
-    /// Two clocks are at work: where the store's says that this yes is the newer one, the no must have been said before
-    /// headquarters heard it, or the store have heard the no first.
-    fn is_after(&self, no: &No) -> bool {
-        no.place.is_some_and(|place| self.place > place) || (self.at_ms > no.said_ms && self.received_ms > no.said_ms)
-    }
-}
-
-impl Words {
-    fn of(engine: &mut dyn Engine, told: &Told) -> Result<Self, HqError> {
-        let store = told.store.clone();
-        let person = erasure::person(engine, &store, &told.customer)?;
-        let mut withdrawn = Vec::new();
-        for customer in &person {
-            let rows = engine.query(
-                "SELECT given_ms, CAST(NULL AS BIGINT), CAST(NULL AS BIGINT) FROM feedback_inbox
-                 WHERE store = ?1 AND customer = ?2 AND topic = ?3
-                 UNION ALL
-                 SELECT at_ms, era, seq FROM feedback_facts
-                 WHERE store = ?1 AND customer = ?2 AND topic = ?3 AND state = ?4",
-                values![&store, customer, Topic::Withdraw.as_str(), Stage::Given.as_str()],
-            )?;
-            for row in &rows {
-                let place = row.get::<Option<i64>>(1)?.zip(row.get::<Option<i64>>(2)?);
-                withdrawn.push(No { said_ms: row.get(0)?, place });
-            }
-        }
-        Ok(Self { store, person, withdrawn })
-    }
-
-    /// Whether the last word on each of these is no no.
-    fn agree(&self, engine: &mut dyn Engine, purposes: &[Purpose]) -> Result<bool, HqError> {
-        for purpose in purposes {
-            let mut last: Option<Word> = None;
-            for customer in &self.person {
-                let rows = engine.query(
-                    "SELECT c.at_ms, c.era, c.seq, c.given, e.received_ms FROM consent_facts c JOIN events e ON e.n = c.n
-                     WHERE c.customer = ?1 AND c.purpose = ?2 AND c.store = ?3",
-                    values![customer, purpose.as_str(), &self.store],
-                )?;
-                for row in &rows {
-                    let (place, given) = ((row.get(1)?, row.get(2)?), row.get(3)?);
-                    last = last.max(Some(Word { at_ms: row.get(0)?, place, given, received_ms: row.get(4)? }));
-                }
-            }
-            let said_no = match &last {
-                Some(Word { given: false, .. }) => true,
-                last => self.withdrawn.iter().any(|no| !last.as_ref().is_some_and(|yes| yes.is_after(no))),
-            };
-            if said_no {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-}
-
 /// Keeps what the customer said, until the store has told of it; nothing of it where too much was said already.
 ///
 /// # Errors
@@ -286,43 +194,30 @@ pub struct OfHeadquarters(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    place: Place,
     shelves: Arc<Shelves>,
     silent: Duration,
-    idle: Mutex<Vec<Box<dyn Engine>>>,
-    free: Arc<Semaphore>,
+    database: Connections,
     fetches: Arc<Semaphore>,
 }
 
 impl OfHeadquarters {
     #[must_use]
     pub fn new(place: Place, shelves: Arc<Shelves>, settings: &ReportSettings) -> Self {
-        let turns = |most| Arc::new(Semaphore::new(most));
-        let (idle, free, fetches) = (Mutex::default(), turns(CONNECTIONS), turns(FETCHES));
-        Self(Arc::new(Inner { place, shelves, silent: settings.silent, idle, free, fetches }))
+        let (database, fetches) = (Connections::new(place, CONNECTIONS), Arc::new(Semaphore::new(FETCHES)));
+        Self(Arc::new(Inner { database, shelves, silent: settings.silent, fetches }))
     }
 
-    /// Asks the database on a thread of its own; a connection that failed is not used again.
+    /// Asks the database.
     async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut dyn Engine, &Inner) -> Result<T, HqError> + Send + 'static,
     ) -> Result<T, Away> {
         let inner = Arc::clone(&self.0);
-        let turn = tokio::time::timeout(PATIENCE, Arc::clone(&self.0.free).acquire_owned());
-        let turn = turn.await.map_err(|_| Away)?.map_err(|_| Away)?;
-        let asked = tokio::task::spawn_blocking(move || {
-            // As long as the thread works, whoever hangs up meanwhile.
-            let _turn = turn;
-            let idle = inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut engine = idle.map_or_else(|| inner.place.open(), Ok)?;
-            let answer = match question(&mut *engine, &inner) {
-                Err(fault) if !matches!(fault, HqError::Remaking) => return Err(fault),
-                answer => answer,
-            };
-            inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(engine);
-            answer
-        });
-        answered(asked.await)
+        match self.0.database.ask(move |engine| question(engine, &inner)).await {
+            Ok(answer) => Ok(answer),
+            Err(Unasked::Busy) => Err(Away),
+            Err(Unasked::Fault(fault)) => Err(away(&fault)),
+        }
     }
 
     /// Takes a picture off its shelf, with no connection to the database in hand.
@@ -334,23 +229,16 @@ impl OfHeadquarters {
             let _turn = turn;
             lies.fetch(&inner.shelves)
         });
-        answered(fetched.await)
+        fetched.await.map_err(|_| Away)?.map_err(|fault| away(&fault))
     }
 }
 
-fn answered<T>(asked: Result<Result<T, HqError>, tokio::task::JoinError>) -> Result<T, Away> {
-    match asked {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(fault @ HqError::Remaking)) => {
-            tracing::warn!(%fault, "a customer must come again");
-            Err(Away)
-        }
-        Ok(Err(fault)) => {
-            tracing::error!(%fault, "a customer's report cannot be read");
-            Err(Away)
-        }
-        Err(_) => Err(Away),
+fn away(fault: &HqError) -> Away {
+    match fault {
+        HqError::Remaking => tracing::warn!(%fault, "a customer must come again"),
+        fault => tracing::error!(%fault, "a customer's report cannot be read"),
     }
+    Away
 }
 
 impl Reports for OfHeadquarters {

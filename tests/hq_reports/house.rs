@@ -19,7 +19,7 @@ use skinlink::{
         metric::{Direction, Label, Metric},
         scan::{Phase, ScanState, Step},
     },
-    hq::{ReportSettings, database::engine::Engine, ledger::Ledger},
+    hq::{CrmSettings, ReportSettings, database::engine::Engine, ledger::Ledger},
     store::{Letterhead, NewCapture, NewChange, NewPair, NewPictures},
     sync::image_lane::Role,
     web::reports::OfStore,
@@ -73,6 +73,7 @@ impl House {
         let public = free();
         let silent = Duration::from_secs(7 * 86_400);
         headquarters.reports = Some(ReportSettings { listen: public, behind_proxy: false, silent });
+        headquarters.crm = Some(CrmSettings { listen: free(), tls: None, behind_proxy: false });
         headquarters.start_receiver();
         let salon = Salon::new().await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("loopback");

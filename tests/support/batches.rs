@@ -34,12 +34,13 @@ impl Gateway {
     }
 
     pub fn say(&self, seq: u64, kind: &str, subject: &str, data: &impl serde::Serialize) -> String {
-        let stamp = Stamp {
-            boot: BootId::from_bits(1),
-            monotonic_ns: seq * 1_000_000,
-            wall: Timestamp::from_unix_ms(1_780_000_000_000),
-            clock: ClockState::Synced,
-        };
+        self.say_at(Timestamp::from_unix_ms(1_780_000_000_000), seq, kind, subject, data)
+    }
+
+    /// At that time by its own clock.
+    pub fn say_at(&self, wall: Timestamp, seq: u64, kind: &str, subject: &str, data: &impl serde::Serialize) -> String {
+        let boot = BootId::from_bits(1);
+        let stamp = Stamp { boot, monotonic_ns: seq * 1_000_000, wall, clock: ClockState::Synced };
         let data = serde_json::value::to_raw_value(data).expect("plain data");
         let source = format!("skinlink://{}/{}", self.address.store, self.address.gateway);
         let mark = Mark { id: clock::mint(EventId::from_bits), epoch: self.epoch, seq, stamp };

@@ -224,6 +224,16 @@ impl Row {
     }
 }
 
+impl FromCell for f64 {
+    const NAME: &'static str = "a number";
+    fn from_cell(cell: &Cell) -> Option<Self> {
+        match cell {
+            Cell::Real(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
 /// What a cell can be read as.
 pub trait FromCell: Sized {
     const NAME: &'static str;

@@ -68,6 +68,14 @@ pub enum HqError {
          right, and the receiver goes on with them by itself (skinlink-hq stores lists them)"
     )]
     Waits { made: u64, many: usize, what: String, reason: String },
+    #[error("no key {name} is in force; skinlink-hq keys list shows those that are")]
+    NoKey { name: String },
+    #[error("a key {name} is in force already; withdraw it first, or choose another name")]
+    KeyTaken { name: String },
+    #[error("care.webhook cannot be used: {reason}; check its url and ca")]
+    Webhook { reason: String },
+    #[error("no message {message} can be sent again; skinlink-hq care list shows those that can")]
+    NoMessage { message: String },
     #[error("the facts that reports rest on are being made again; they are served when all of them are there")]
     Remaking,
     /// Done, but for what a shelf did not do.
@@ -87,6 +95,11 @@ impl HqError {
             Self::Sqlite(fault) => fault.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy),
             _ => false,
         }
+    }
+
+    /// Whether the connection that was asked is as good as before: what was refused was refused by a rule.
+    pub(in crate::hq) const fn leaves_the_line(&self) -> bool {
+        matches!(self, Self::Remaking | Self::NoStore { .. } | Self::NoKey { .. } | Self::NoMessage { .. })
     }
 
     /// Whether one object, or the shelf it lies on, is away or damaged: what needs it waits, everything else goes on.

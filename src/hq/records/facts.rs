@@ -73,6 +73,8 @@ pub struct Told {
     pub era: i64,
     pub seq: u64,
     pub received_ms: i64,
+    /// It had facts before, which are only made again.
+    pub again: bool,
     /// Where its body lies, if it is not here.
     segment: Option<i64>,
     body: String,
@@ -86,7 +88,7 @@ impl Told {
     pub fn from_row(row: &Row, store: &str, gateway: &str, era: i64) -> Result<Self, HqError> {
         let (store, gateway) = (store.to_owned(), gateway.to_owned());
         let (n, seq, received_ms, body, segment) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok(Self { n, store, gateway, era, seq, received_ms, segment, body })
+        Ok(Self { n, store, gateway, era, seq, received_ms, again: false, segment, body })
     }
 
     /// Segment, number and the place for its body, where that is archived.

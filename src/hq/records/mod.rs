@@ -4,6 +4,7 @@
 //!
 //! Facts follow an epoch's contiguous prefix: what lies beyond a hole waits until the hole is filled.
 
+mod changes;
 mod facts;
 pub mod schema_page;
 pub mod tables;
@@ -179,8 +180,15 @@ pub fn turn(
                 next => told.extend(next?),
             }
         }
-        let facts: Vec<Fact> = told.iter().flat_map(Told::facts).collect();
+        // What is new first; what is only made again changes no visit.
+        told.sort_by_key(|one| one.again);
+        let new = told.iter().take_while(|one| !one.again).count();
+        let mut facts: Vec<Fact> = told[..new].iter().flat_map(Told::facts).collect();
+        let of_new = facts.len();
+        facts.extend(told[new..].iter().flat_map(Told::facts));
         fill(engine, &facts)?;
+        changes::note(engine, &facts[..of_new], false)?;
+        changes::note(engine, &facts[of_new..], true)?;
         map_times(engine, &facts)?;
         close(engine, &facts)?;
         erase(engine, &facts, now)?;
@@ -234,6 +242,10 @@ fn next(
     if *waits {
         waits::over(engine, &waits::facts(&from.gateway, epoch))?;
     }
+    let before =
+        engine.query("SELECT upto FROM remaking WHERE gateway = ?1 AND epoch = ?2", values![&from.gateway, epoch])?;
+    let before: u64 = before.first().map_or(Ok(0), |row| row.get(0))?;
+    told.iter_mut().for_each(|one| one.again = one.seq <= before);
     let so_far = if told.len() < limit { *upto } else { told.last().map_or(*upto, |last| last.seq) };
     reached(engine, from, epoch, so_far, now)?;
     Ok(told)
@@ -330,10 +342,18 @@ fn boots(facts: &[Fact]) -> BTreeSet<(String, String)> {
 /// The database's.
 pub(super) fn forget(engine: &mut dyn Engine, n: u64) -> Result<(), HqError> {
     engine.keep_records(true)?;
+    let mut visits = BTreeSet::new();
     for table in ALL {
-        engine.execute(&format!("DELETE FROM {} WHERE n = ?1", table.name), values![n])?;
+        let gone = format!("DELETE FROM {} WHERE n = ?1", table.name);
+        if table.has("visit") {
+            for row in engine.query(&format!("{gone} RETURNING store, visit"), values![n])? {
+                visits.extend(row.get::<Option<String>>(0)?.zip(row.get::<Option<String>>(1)?));
+            }
+        } else {
+            engine.execute(&gone, values![n])?;
+        }
     }
-    Ok(())
+    changes::touch(engine, &visits)
 }
 
 /// Has the facts of an event made that was passed over until now. To be called in a transaction that holds the lock on the

@@ -1,0 +1,188 @@
+//! Pushing messages to a webhook: each is taken by a lease like by anybody else, signed, posted, and noted when the receiver has said
+//! that it has it (2xx). A process that ends in between leaves the lease to run out: then it is posted again under the same id, by
+//! which a receiver knows that it has it.
+//!
+//! Signed as the Standard Webhooks convention says, for which there are libraries: HMAC-SHA256 over id, time and body.
+
+use super::{
+    Message, REST,
+    offers::{self, Outcome},
+};
+use crate::{
+    clock,
+    hq::{
+        HqError,
+        config::{CareSettings, Webhook, is_public},
+        connections::{Connections, Unasked},
+        crm::keys::Stores,
+    },
+};
+use openssl::{base64::encode_block, hash::MessageDigest, pkey::PKey, sign::Signer};
+use reqwest::{
+    Certificate, Client,
+    dns::{Addrs, Name, Resolve, Resolving},
+    redirect::Policy,
+};
+use serde_json::json;
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Posted one after the other under one lease.
+const AT_ONCE: usize = 4;
+
+/// How long one post may take.
+const POST: Duration = Duration::from_secs(10);
+
+/// Longer than all of them together; who ends in between delays them by so much.
+const LEASE_MS: i64 = 45_000;
+
+/// Where nothing waits.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Pushes until `stop`.
+///
+/// # Errors
+/// [`HqError::Webhook`] for settings that cannot be meant.
+pub async fn run(
+    database: Connections,
+    settings: Arc<CareSettings>,
+    webhook: &Webhook,
+    stop: &CancellationToken,
+) -> Result<(), HqError> {
+    let client = client(webhook)?;
+    tracing::info!(url = %webhook.url, "messages of care are pushed");
+    loop {
+        let (asked, now) = (Arc::clone(&settings), clock::now().wall);
+        let taken =
+            database.ask(move |engine| offers::take(engine, &asked, &Stores::All, (AT_ONCE, LEASE_MS), now)).await;
+        let wait = match taken {
+            Ok(messages) if messages.is_empty() => PAUSE,
+            Ok(messages) => {
+                for message in messages {
+                    if stop.is_cancelled() {
+                        return Ok(());
+                    }
+                    push(&database, &settings, (&client, webhook), message).await;
+                }
+                Duration::ZERO
+            }
+            Err(Unasked::Busy) => REST,
+            Err(Unasked::Fault(fault)) => {
+                tracing::warn!(%fault, "messages of care wait for the database");
+                REST
+            }
+        };
+        tokio::select! { () = stop.cancelled() => return Ok(()), () = sleep(wait) => {} }
+    }
+}
+
+fn client(webhook: &Webhook) -> Result<Client, HqError> {
+    let wrong = |fault: reqwest::Error| HqError::Webhook { reason: fault.to_string() };
+    // Redirects would lead past the check of where it goes; so would a proxy of the environment.
+    let mut client = Client::builder().timeout(POST).redirect(Policy::none()).no_proxy();
+    if let Some(pem) = &webhook.authority {
+        client = client.tls_built_in_root_certs(false).add_root_certificate(Certificate::from_pem(pem).map_err(wrong)?);
+    }
+    if !webhook.private {
+        client = client.dns_resolver(Arc::new(PublicAlone));
+    }
+    client.build().map_err(wrong)
+}
+
+/// Finds public addresses only: a name that leads into a network of our own could make us ask what only we may.
+struct PublicAlone;
+
+impl Resolve for PublicAlone {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let public: Vec<SocketAddr> = found.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() {
+                let reason = "the name leads to no public address; set care.webhook.private = true if that is meant";
+                return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, reason).into());
+            }
+            Ok(Box::new(public.into_iter()) as Addrs)
+        })
+    }
+}
+
+async fn push(database: &Connections, settings: &CareSettings, to: (&Client, &Webhook), message: Message) {
+    let outcome = post(settings, to, &message).await;
+    if let Outcome::Failed(reason) = &outcome {
+        tracing::warn!(message = message.id, reason, tries = message.tries, "a message of care was not taken");
+    }
+    let now = clock::now().wall;
+    let noted = database.ask(move |engine| offers::answer(engine, (&message.id, &message.lease), &outcome, now)).await;
+    if let Err(Unasked::Fault(fault)) = noted {
+        tracing::warn!(%fault, "what became of a message is not noted; it is pushed again under its id");
+    }
+}
+
+async fn post(settings: &CareSettings, (client, webhook): (&Client, &Webhook), message: &Message) -> Outcome {
+    let body = body(settings, message);
+    let seconds = clock::now().wall.unix_ms() / 1_000;
+    let posted = client
+        .post(webhook.url.clone())
+        .header("content-type", "application/json")
+        .header("webhook-id", &message.id)
+        .header("webhook-timestamp", seconds)
+        .header("webhook-signature", signature(&webhook.secret, &message.id, seconds, &body))
+        .body(body)
+        .send()
+        .await;
+    match posted {
+        Ok(answer) if answer.status().is_success() => Outcome::Done,
+        // It says itself that it never wants this again.
+        Ok(answer) if answer.status().as_u16() == 410 => Outcome::Dead("the receiver says 410 Gone".to_owned()),
+        Ok(answer) => Outcome::Failed(format!("the receiver says {}", answer.status())),
+        Err(fault) => Outcome::Failed(said(&fault)),
+    }
+}
+
+/// The fault with its causes; the address of a webhook may hold a secret.
+fn said(fault: &reqwest::Error) -> String {
+    let mut said = if fault.is_timeout() { "no answer in time".to_owned() } else { "no connection".to_owned() };
+    let mut cause = std::error::Error::source(fault);
+    while let Some(next) = cause {
+        said = format!("{said}: {next}");
+        cause = next.source();
+    }
+    said.chars().take(200).collect()
+}
+
+/// What whoever sends is told.
+fn body(settings: &CareSettings, message: &Message) -> String {
+    let Message { id, store, customer, visit, kind, due, channels, .. } = message;
+    let language = &settings.place(store).language;
+    json!({
+        "type": "care.message",
+        "message": id, "kind": kind.as_str(), "due": due.to_string(), "store": store, "customer": customer, "visit": visit,
+        "language": language, "channels": channels,
+    })
+    .to_string()
+}
+
+/// `v1,` and the HMAC-SHA256 of `id.seconds.body` in base64.
+#[must_use]
+fn signature(secret: &[u8], id: &str, seconds: i64, body: &str) -> String {
+    let signed = PKey::hmac(secret).and_then(|key| {
+        let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
+        signer.update(format!("{id}.{seconds}.{body}").as_bytes())?;
+        signer.sign_to_vec()
+    });
+    format!("v1,{}", encode_block(&signed.expect("a key of any bytes signs")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example that the convention publishes.
+    #[test]
+    fn a_signature_is_as_the_convention_says() {
+        let secret = openssl::base64::decode_block("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = signature(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, "{\"test\": 2432232314}");
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+}

@@ -1,0 +1,72 @@
+//! Programs of the CRM at headquarters' door: what they read, what they write, and what they are told when they may not. Told on
+//! both databases, over real HTTP.
+
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+#[path = "../support/batches.rs"]
+mod batches;
+#[path = "../support/gateway.rs"]
+#[expect(dead_code, reason = "shared with the stories of the wire")]
+mod gateway;
+#[path = "../support/headquarters.rs"]
+#[expect(dead_code, reason = "shared with the stories of the wire")]
+mod headquarters;
+#[path = "../hq_reports/house.rs"]
+#[expect(dead_code, reason = "shared with the stories of reports")]
+mod house;
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+mod postgres;
+#[expect(dead_code, reason = "shared with the store's own stories")]
+#[path = "../store/salon.rs"]
+#[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
+mod salon;
+
+mod care;
+mod chain;
+mod document;
+mod example;
+mod keys;
+mod month;
+mod reads;
+mod webhook;
+mod writes;
+
+/// Which database stands behind headquarters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    Sqlite,
+    Postgres,
+}
+
+/// Every story is told on both sides of the database's trait.
+macro_rules! on_both_sides {
+    ($($room:ident: $($story:ident),* $(,)?;)*) => {
+        mod sqlite { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Sqlite).await; })*)* }
+        mod postgresql { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Postgres).await; })*)* }
+    };
+}
+
+on_both_sides!(
+    keys:
+        a_key_opens_what_it_is_for_until_it_is_withdrawn,
+        who_tries_keys_is_held_back_and_others_are_not;
+    reads:
+        a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_none_twice,
+        corrections_come_up_again_and_facts_made_again_do_not,
+        a_visit_is_read_with_its_verdicts_and_error_bars,
+        whoever_withdrew_or_was_erased_is_told_as_gone;
+    writes:
+        appointments_are_taken_whole_or_not_at_all,
+        a_store_is_told_of_its_own_customers_of_the_next_seven_days;
+    example:
+        thirty_lines_of_python_read_a_stores_visit_and_book_an_appointment;
+    care:
+        a_message_is_taken_answered_for_and_offered_once,
+        a_dead_message_is_seen_and_sent_again;
+    month:
+        a_month_of_visits_brings_every_message_once_and_none_without_consent;
+    webhook:
+        outages_and_a_receiver_killed_between_sending_and_noting_lose_nothing;
+    document:
+        no_made_up_call_brings_a_fault_or_an_undescribed_answer;
+);

@@ -1,0 +1,269 @@
+//! What programs read.
+
+use crate::{
+    Side,
+    chain::{Chain, Store, customer, later, scan, visit},
+};
+use serde_json::Value;
+use skinlink::{
+    clock,
+    domain::Timestamp,
+    hq::{crm::keys::Scope, database::Database, records, shelf::Shelves},
+    sync::payload::{self, kind},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Reads to the end from a cursor; each visit with the content it had, and the cursor after it.
+async fn read_on(chain: &Chain, key: &str, mut since: String, limit: u32) -> (Vec<Value>, String) {
+    let mut lines = Vec::new();
+    loop {
+        let page = chain.get(&format!("/visits?since={since}&limit={limit}"), key).await.ok();
+        lines.extend(page["visits"].as_array().expect("a list").iter().cloned());
+        since = page["next"].as_str().expect("a text").to_owned();
+        if page["more"] == false {
+            return (lines, since);
+        }
+    }
+}
+
+fn names(lines: &[Value]) -> Vec<String> {
+    lines.iter().map(|line| line["visit"].as_str().expect("a text").to_owned()).collect()
+}
+
+/// Three stores tell of three hundred visits while two receivers commit and make facts, in any order, and a program reads page after
+/// page. In the end it has read each visit once in the state in which it stayed.
+pub async fn a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_none_twice(side: Side) {
+    let given = std::env::var("SKINLINK_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or_else(|| fastrand::u64(..));
+    eprintln!("SKINLINK_SEED={seed}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let chain = Chain::new(side).await;
+    let key = chain.key(&[Scope::VisitsRead], &["all"]);
+    let mut stores = ["sh-001", "sh-002", "sh-003"].map(Store::named);
+    let mut told = Vec::new();
+    for _ in 0..300 {
+        let store = &mut stores[dice.usize(..3)];
+        told.push(store.visit(&visit(), &customer(), 1, "open"));
+    }
+    let wanted: BTreeSet<String> = {
+        let mut all = Vec::new();
+        for one in &told {
+            let batch: Value = serde_json::from_slice(&one.payload).expect("our own");
+            all.push(batch["events"][0]["subject"].as_str().expect("a text").to_owned());
+        }
+        all.into_iter().collect()
+    };
+    // Each receiver gets every word, in pieces of any length: what comes twice counts once.
+    let (place, folder) = (chain.place.clone(), chain.folder.path().to_owned());
+    let receivers: Vec<_> = [1, 2]
+        .into_iter()
+        .map(|at| {
+            let (told, place, folder) = (told.clone(), place.clone(), folder.clone());
+            std::thread::spawn(move || {
+                let mut dice = fastrand::Rng::with_seed(seed + at);
+                let mut database = Database::at(&place, &folder, 1 << 20).expect("the database opens");
+                let mut rest = &told[..];
+                while !rest.is_empty() {
+                    let (some, more) = rest.split_at(dice.usize(1..=rest.len().min(12)));
+                    rest = more;
+                    patiently(|| database.take(some, clock::now().wall).map(drop));
+                    patiently(|| database.keep_records(clock::now().wall, dice.usize(1..9)).map(drop));
+                }
+                while patiently(|| database.keep_records(clock::now().wall, 500)).more {}
+            })
+        })
+        .collect();
+    let (mut since, mut read, mut rounds) = (String::new(), Vec::new(), 0);
+    loop {
+        let over = receivers.iter().all(std::thread::JoinHandle::is_finished);
+        let (lines, next) = read_on(&chain, &key, since, dice.u32(1..7)).await;
+        read.extend(names(&lines));
+        (since, rounds) = (next, rounds + 1);
+        if over {
+            break;
+        }
+    }
+    for receiver in receivers {
+        receiver.join().expect("it ends well");
+    }
+    let mut times = BTreeMap::<&String, u32>::new();
+    for one in &read {
+        *times.entry(one).or_default() += 1;
+    }
+    let missed: Vec<_> = wanted.iter().filter(|one| !times.contains_key(one)).collect();
+    let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
+    println!(
+        "visits: {}, read: {}, caught up {rounds} times meanwhile; missed {}, twice {}",
+        wanted.len(),
+        read.len(),
+        missed.len(),
+        twice.len()
+    );
+    assert!(missed.is_empty() && twice.is_empty(), "missed {missed:?}, twice {twice:?}");
+    chain.end().await;
+}
+
+fn patiently<T>(mut work: impl FnMut() -> Result<T, skinlink::hq::HqError>) -> T {
+    let limit = clock::now().monotonic_ns + 120_000_000_000;
+    loop {
+        match work() {
+            Err(fault) if fault.passes() && clock::now().monotonic_ns < limit => {}
+            done => return done.expect("the database takes it"),
+        }
+    }
+}
+
+/// A visit is struck out, a scan moved to another visit, two cards joined: each visit on which that shows comes up again. When the
+/// tables are made anew nothing does, since nothing changed.
+pub async fn corrections_come_up_again_and_facts_made_again_do_not(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead], &["sh-001"]);
+    let [one, two, three] = [(); 3].map(|()| visit());
+    let [ann, bea] = [(); 2].map(|()| customer());
+    let before = scan();
+    let told = [
+        store.visit(&one, &ann, 1, "open"),
+        store.visit(&two, &bea, 1, "open"),
+        store.visit(&three, &bea, 1, "open"),
+        store.says(
+            kind::SCAN,
+            &one,
+            &payload::Scan {
+                scan: before.clone(),
+                visit: one.clone(),
+                phase: "before".into(),
+                state: "finished".into(),
+            },
+        ),
+        store.reading(&one, &before, "before", "35.0"),
+    ];
+    chain.take(&told);
+    chain.keep();
+    let (lines, since) = read_on(&chain, &key, String::new(), 2).await;
+    assert_eq!(lines.len(), 3);
+
+    let moved = payload::Reassigned {
+        what: "scan".into(),
+        id: before.clone(),
+        customer: None,
+        visit: Some(two.clone()),
+        phase: Some("after".into()),
+        staff: "b-07".into(),
+        reason: "another chair".into(),
+    };
+    let told = [store.says(kind::REASSIGNED, &before, &moved)];
+    chain.take(&told);
+    chain.keep();
+    let (lines, since) = read_on(&chain, &key, since, 100).await;
+    assert_eq!(names(&lines).into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([one.clone(), two.clone()]));
+    let whole = chain.get(&format!("/stores/sh-001/visits/{two}"), &key).await.ok();
+    assert_eq!((&whole["readings"][0]["value"], &whole["readings"][0]["phase"]), (&"35.0".into(), &"after".into()));
+    let left = chain.get(&format!("/stores/sh-001/visits/{one}"), &key).await.ok();
+    assert_eq!(left["readings"], serde_json::json!([]));
+
+    let alias = payload::Alias { customer: ann.clone(), alias: bea.clone(), staff: "b-07".into() };
+    let voided = payload::Voided {
+        what: "visit".into(),
+        id: one.clone(),
+        restored: false,
+        staff: "b-07".into(),
+        reason: "a slip".into(),
+    };
+    let told = [store.says(kind::ALIAS, &ann, &alias), store.says(kind::VOIDED, &one, &voided)];
+    chain.take(&told);
+    chain.keep();
+    let (lines, since) = read_on(&chain, &key, since, 100).await;
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines.iter().all(|line| line["content"]["customer"] == ann.as_str()), "{lines:?}");
+    assert!(lines.iter().any(|line| line["visit"] == one.as_str() && line["content"]["voided"] == true));
+
+    let shelves = Shelves::in_folder(chain.folder.path()).expect("the shelves");
+    records::rebuild(&chain.place, &shelves).expect("made again");
+    let (lines, since) = read_on(&chain, &key, since, 100).await;
+    assert!(lines.is_empty(), "{lines:?}");
+    let told = [store.visit(&three, &bea, 2, "closed")];
+    chain.take(&told);
+    chain.keep();
+    let (lines, _) = read_on(&chain, &key, since, 100).await;
+    assert_eq!((names(&lines), &lines[0]["content"]["state"]), (vec![three], &"closed".into()));
+    chain.end().await;
+}
+
+/// The CRM shows a customer what came of a treatment: only what the product calls a change, with its error bar.
+pub async fn a_visit_is_read_with_its_verdicts_and_error_bars(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead, Scope::ConsentsRead], &["sh-001"]);
+    let (one, ann, before, after) = (visit(), customer(), scan(), scan());
+    let told = [
+        store.consent(&ann, "share_numbers", true),
+        store.consent(&ann, "deliver_report", true),
+        store.consent(&ann, "deliver_report", false),
+        store.visit(&one, &ann, 1, "open"),
+        store.reading(&one, &before, "before", "35.0"),
+        store.reading(&one, &after, "after", "58.0"),
+        store.comparison(&one, &before, &after),
+        store.visit(&one, &ann, 2, "closed"),
+    ];
+    chain.take(&told);
+    chain.keep();
+    let whole = chain.get(&format!("/stores/sh-001/visits/{one}"), &key).await.ok();
+    assert_eq!((&whole["state"], &whole["customer"]), (&"closed".into(), &ann.as_str().into()));
+    assert_eq!(whole["readings"].as_array().expect("a list").len(), 2);
+    assert_eq!(whole["readings"][1]["value"], "58.0", "its precision is kept");
+    let items = &whole["comparisons"][0]["items"];
+    assert_eq!((&items[0]["low"], &items[0]["high"]), (&18.5.into(), &27.5.into()), "{items}");
+    assert_eq!(items[0]["verdict"], "improved");
+    assert_eq!((&items[1]["verdict"], &items[1]["low"]), (&"not_comparable".into(), &Value::Null));
+    let said = chain.get(&format!("/stores/sh-001/customers/{ann}/consents"), &key).await.ok();
+    let stands: BTreeMap<&str, bool> = said["consents"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| (one["purpose"].as_str().expect("a text"), one["stands"] == true))
+        .collect();
+    assert_eq!(stands, BTreeMap::from([("share_numbers", true), ("deliver_report", false)]));
+    let nobody = chain.get("/stores/sh-001/customers/nobody/consents", &key).await;
+    assert_eq!(nobody.refusal(), (404, "no-such-customer"));
+    chain.end().await;
+}
+
+/// One customer withdraws on the page of her report while her store is away, another is erased: from then on neither is told, and a
+/// program that reads on hears that it must erase what it has.
+pub async fn whoever_withdrew_or_was_erased_is_told_as_gone(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead, Scope::ConsentsRead], &["all"]);
+    let ([one, two], [ann, bea]) = ([(); 2].map(|()| visit()), [(); 2].map(|()| customer()));
+    let told = [
+        store.consent(&ann, "share_numbers", true),
+        store.visit(&one, &ann, 1, "closed"),
+        store.visit(&two, &bea, 1, "closed"),
+    ];
+    chain.take(&told);
+    chain.keep();
+    let (lines, since) = read_on(&chain, &key, String::new(), 100).await;
+    assert!(lines.iter().all(|line| line["content"].is_object()), "{lines:?}");
+    withdrew(&chain, &ann, &one, later(1_000));
+    let (path, words) = (format!("/stores/sh-001/visits/{one}"), format!("/stores/sh-001/customers/{ann}/consents"));
+    assert_eq!(chain.get(&path, &key).await.refusal(), (404, "no-such-visit"));
+    assert_eq!(chain.get(&words, &key).await.ok()["consents"][0]["stands"], false);
+    let (again, _) = read_on(&chain, &key, String::new(), 100).await;
+    assert!(again.iter().any(|line| line["visit"] == one.as_str() && line.get("content").is_none()), "{again:?}");
+
+    chain.database.erase("sh-001", &bea, clock::now().wall).expect("erased");
+    let (gone, _) = read_on(&chain, &key, since, 100).await;
+    assert_eq!(names(&gone), [two.as_str()]);
+    assert!(gone[0].get("content").is_none(), "{gone:?}");
+    chain.end().await;
+}
+
+/// What the desk writes down when a customer withdraws on a report's page.
+pub fn withdrew(chain: &Chain, customer: &str, visit: &str, at: Timestamp) {
+    let mut engine = chain.place.open().expect("opens");
+    engine
+        .execute(
+            "INSERT INTO feedback_inbox(feedback, store, gateway, report, visit, customer, topic, stars, words, given_ms, due_ms)
+             VALUES (?1, 'sh-001', 'sh-001-g1', 'r', ?2, ?3, 'withdraw', NULL, '', ?4, ?4)",
+            &[crate::chain::visit().as_str().into(), visit.into(), customer.into(), at.unix_ms().into()],
+        )
+        .expect("written");
+}
