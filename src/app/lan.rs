@@ -13,8 +13,8 @@ use crate::{
     config::Config,
     domain::Timestamp,
     web::{
-        self, AppState,
-        lan::{Renewal, Secured},
+        AppState,
+        lan::{self, BadCertificate, Renewal, Secured},
         trust::Trust,
     },
 };
@@ -69,7 +69,7 @@ pub async fn listener(config: &Config) -> anyhow::Result<Option<Lan>> {
     })?;
     let (folder, names) = (config.store.data.join("tls"), config.web.names.clone());
     let (served, key) = certificate(&folder, &names, clock::now().wall)?;
-    let (listener, renewal) = Secured::new(plain, &served, &key)?;
+    let (listener, renewal) = lan::secured(plain, &served, &key)?;
     let authority = fs::read(folder.join("ca.pem")).context("cannot read the authority that was just made")?;
     let trust = Trust::new(&authority, &names, address.port())?;
     let keeper = Keeper { folder, names: names.clone(), renewal, served };
@@ -84,7 +84,7 @@ pub fn start(lan: Option<Lan>, config: &Config, state: &AppState, tasks: &mut Ta
     }
     let (state, stopped, names) = (state.clone(), stop.clone(), names.into());
     tasks.start("web for the LAN", async move {
-        web::lan::serve(listener, state, names, stopped).await;
+        lan::serve(listener, state, names, stopped).await;
         Ok(())
     });
     let stopped = stop.clone();
@@ -132,7 +132,7 @@ impl Keeper {
             if chain == self.served {
                 return Ok(false);
             }
-            self.renewal.replace(&chain, &key)?;
+            self.renewal.replace(&chain, &key).map_err(BadCertificate::from)?;
             self.served = chain;
             Ok(true)
         });
@@ -209,7 +209,7 @@ mod tests {
         let names = names(&["skinlink.local"]);
         let (served, key) = certificate(folder.path(), &names, after(0)).unwrap();
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (_listener, renewal) = Secured::new(plain, &served, &key).unwrap();
+        let (_listener, renewal) = lan::secured(plain, &served, &key).unwrap();
         let mut keeper = Keeper { folder: folder.path().to_owned(), names, renewal, served };
         let mut made = vec![keeper.served.clone()];
         for day in 0..1_500 {

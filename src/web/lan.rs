@@ -1,9 +1,11 @@
 //! The way in from the salon's own network: TLS only, under the names that stand in the certificate, and for tablets that were
 //! let in by a code; so that whoever is in the guests' Wi-Fi never sees even the PIN pad.
 
+pub use crate::doorway::tls::{Renewal, Secured};
+
 use super::{AppState, doors, error::WebError, pin, router};
 use crate::{
-    doorway::{self, Bounds, Door, Held, Patience},
+    doorway::{self, Bounds, Door, Patience},
     web::api::refused,
 };
 use axum::{
@@ -11,20 +13,13 @@ use axum::{
     http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
-    serve::Listener,
 };
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
-use tokio_native_tls::{TlsAcceptor, TlsStream};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 /// The tablet's token; kept as long as browsers allow.
 pub const COOKIE: &str = "skinlink-tablet";
-
-/// Handshakes under way at once: a salon has a dozen tablets; whoever opens more connections waits.
-const HANDSHAKES: usize = 64;
-/// A tablet at the edge of the Wi-Fi manages within it; whoever says nothing is hung up on.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A dozen tablets, each with a stream of news and what a browser opens beside it.
 const BOUNDS: Bounds = Bounds { connections: 256, of_one: 32 };
@@ -38,69 +33,12 @@ const STRANGER: Duration = Duration::from_secs(30);
 #[error("the certificate for the LAN cannot be used ({0}); remove tls/ in the data folder, it is made anew")]
 pub struct BadCertificate(#[from] native_tls::Error);
 
-/// A listener that speaks TLS. Handshakes run beside one another and hold nobody up.
-#[derive(Debug)]
-pub struct Secured {
-    door: Door,
-    acceptor: watch::Receiver<Arc<TlsAcceptor>>,
-    handshakes: JoinSet<Option<(TlsStream<Held>, SocketAddr)>>,
-}
-
-impl Secured {
-    /// # Errors
-    /// [`BadCertificate`]; `chain` and `key` (PKCS#8) are PEM.
-    pub fn new(plain: TcpListener, chain: &[u8], key: &[u8]) -> Result<(Self, Renewal), BadCertificate> {
-        let (renewal, acceptor) = watch::channel(acceptor(chain, key)?);
-        Ok((Self { door: Door::new(plain, BOUNDS), acceptor, handshakes: JoinSet::new() }, Renewal(renewal)))
-    }
-}
-
-fn acceptor(chain: &[u8], key: &[u8]) -> Result<Arc<TlsAcceptor>, BadCertificate> {
-    let identity = native_tls::Identity::from_pkcs8(chain, key)?;
-    let acceptor =
-        native_tls::TlsAcceptor::builder(identity).min_protocol_version(Some(native_tls::Protocol::Tlsv12)).build()?;
-    Ok(Arc::new(acceptor.into()))
-}
-
-/// Exchanges the certificate of a listener that serves: whoever is connected stays, whoever comes sees the new one.
-#[derive(Debug)]
-pub struct Renewal(watch::Sender<Arc<TlsAcceptor>>);
-
-impl Renewal {
-    /// # Errors
-    /// [`BadCertificate`]; the old one goes on then.
-    pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), BadCertificate> {
-        self.0.send_replace(acceptor(chain, key)?);
-        Ok(())
-    }
-}
-
-impl Listener for Secured {
-    type Io = TlsStream<Held>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            tokio::select! {
-                Some(done) = self.handshakes.join_next() => {
-                    if let Ok(Some(ready)) = done {
-                        return ready;
-                    }
-                }
-                (stream, address) = self.door.accept(), if self.handshakes.len() < HANDSHAKES => {
-                    let acceptor = Arc::clone(&self.acceptor.borrow());
-                    self.handshakes.spawn(async move {
-                        let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.ok()?.ok()?;
-                        Some((stream, address))
-                    });
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.door.local_addr()
-    }
+/// A listener that speaks TLS.
+///
+/// # Errors
+/// [`BadCertificate`]; `chain` and `key` (PKCS#8) are PEM.
+pub fn secured(plain: TcpListener, chain: &[u8], key: &[u8]) -> Result<(Secured, Renewal), BadCertificate> {
+    Ok(Secured::new(Door::new(plain, BOUNDS), chain, key)?)
 }
 
 /// Serves the LAN under `names` until `stop`, within the bounds of a [`doorway`].

@@ -37,7 +37,7 @@ async fn lan(house: &House) -> Lan {
     let plain = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = plain.local_addr().expect("bound");
     let (listener, renewal) =
-        web::lan::Secured::new(plain, &read(&files.certificate), &read(&files.key)).expect("a certificate");
+        web::lan::secured(plain, &read(&files.certificate), &read(&files.key)).expect("a certificate");
     let trust = web::trust::Trust::new(&read(&files.ca), &[NAME.to_owned()], address.port()).expect("a certificate");
     let (state, stop) = (AppState { trust: Some(Arc::new(trust)), ..house.state.clone() }, CancellationToken::new());
     let ended = stop.clone();
