@@ -15,7 +15,7 @@
 //!   the name in the network, ONNX Runtime
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
-//! - [`hq`] headquarters' receiver, a composition root of its own
+//! - [`hq`] headquarters' receiver and the pages of its own people, a composition root of its own
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
 //! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, papers, words back
 //! - [`web`] API, live events, pages, log-in · this machine, and tablets over TLS

@@ -1,9 +1,11 @@
 //! What the receiver must know: a small file, or the same by flags; a flag wins over the file.
 
 mod objects;
+mod office;
 mod reports;
 
 pub use objects::{RawObjects, ShelfSettings};
+pub use office::{OfficeSettings, RawOffice};
 pub use reports::{RawReports, ReportSettings};
 
 use super::{HqError, database::Place, images::Rules};
@@ -41,6 +43,8 @@ pub struct HqConfig {
     pub listen: Option<SocketAddr>,
     /// Customers' reports; `None`: not served here.
     pub reports: Option<ReportSettings>,
+    /// Pages for headquarters' own people; `None`: not served here.
+    pub office: Option<OfficeSettings>,
 }
 
 impl HqConfig {
@@ -95,6 +99,9 @@ pub struct RawHqConfig {
     /// Customers' reports; in the file alone.
     #[arg(skip)]
     pub reports: Option<RawReports>,
+    /// Pages for headquarters' own people; in the file alone.
+    #[arg(skip)]
+    pub office: Option<RawOffice>,
 }
 
 /// Where the records are.
@@ -143,6 +150,9 @@ impl RawHqConfig {
         if let Some(objects) = &mut raw.objects {
             objects.take_paths_from(folder);
         }
+        if let Some(office) = &mut raw.office {
+            office.take_paths_from(folder);
+        }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
@@ -163,13 +173,15 @@ impl RawHqConfig {
             listen: self.listen.or(other.listen),
             objects: self.objects.or(other.objects),
             reports: self.reports.or(other.reports),
+            office: self.office.or(other.office),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports } = self;
+        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports, office } =
+            self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -197,6 +209,7 @@ impl RawHqConfig {
             },
             listen,
             reports: reports.map(RawReports::resolve).transpose()?,
+            office: office.map(RawOffice::resolve).transpose()?,
         })
     }
 }

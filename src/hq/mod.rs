@@ -19,6 +19,8 @@ pub mod images;
 mod inbox;
 mod intake;
 pub mod ledger;
+pub mod office;
+pub mod presence;
 mod receive;
 pub mod records;
 mod replies;
@@ -31,7 +33,7 @@ pub mod unheard;
 pub mod uploads;
 pub mod waits;
 
-pub use config::{HqConfig, ReportSettings};
+pub use config::{HqConfig, OfficeSettings, ReportSettings};
 pub use database::HqError;
 
 use crate::{
@@ -51,7 +53,7 @@ use tracing::info;
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
-    let HqConfig { database, shelves, rules, listen, reports, .. } = config.clone();
+    let HqConfig { database, shelves, rules, listen, reports, office, .. } = config.clone();
     let shelves = Arc::new(shelves.open_or_make()?);
     let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
     let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
@@ -61,13 +63,21 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             Some(listen) => documents::serve(listen, stop.clone()).await,
         }
     };
+    let office = async {
+        match office {
+            None => Ok(()),
+            Some(settings) => office::serve(database.clone(), settings, stop.clone()).await,
+        }
+    };
     let desk = async {
         match &reports {
             None => Ok(()),
-            Some(settings) => serve_reports(OfHeadquarters::new(database, shelves, settings), settings, &stop).await,
+            Some(settings) => {
+                serve_reports(OfHeadquarters::new(database.clone(), shelves, settings), settings, &stop).await
+            }
         }
     };
-    tokio::try_join!(receiving, documents, desk).map(drop)
+    tokio::try_join!(receiving, documents, office, desk).map(drop)
 }
 
 /// Serves customers' reports until `stop`.

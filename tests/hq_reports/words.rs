@@ -56,6 +56,7 @@ pub(crate) async fn what_was_said_while_the_store_was_away_comes_down_once(side:
         name: "hq-2".into(),
         tls: house.headquarters.certificate("hq-2"),
         reports: None,
+        office: None,
         ..house.headquarters.config()
     };
     let stop = CancellationToken::new();

@@ -8,8 +8,8 @@ use skinlink::{
     },
     clock,
     hq::{
-        self, HqConfig, ReportSettings, config::ShelfSettings, database::Place, images::Rules, ledger::Ledger,
-        shelf::BucketSettings, uploads::Uploads,
+        self, HqConfig, OfficeSettings, ReportSettings, config::ShelfSettings, database::Place, images::Rules,
+        ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
     },
     ports::Connector,
     sim::broker::{Broker, BrokerTls},
@@ -45,6 +45,8 @@ pub struct Headquarters {
     pub database: Place,
     /// Where customers' reports are served, if they are.
     pub reports: Option<ReportSettings>,
+    /// Where headquarters' own people are served, if they are.
+    pub office: Option<OfficeSettings>,
     /// A bucket instead of the folder, and who puts pictures there.
     pub objects: Option<(BucketSettings, Uploads)>,
     receiver: Option<(CancellationToken, JoinHandle<Result<(), hq::HqError>>)>,
@@ -74,7 +76,18 @@ impl Headquarters {
         };
         let line = Line::to(broker.port()).await;
         let database = Place::in_folder(&folder.path().join("hq"));
-        Self { folder, authority, broker, hq_tls, line, database, reports: None, objects: None, receiver: None }
+        Self {
+            folder,
+            authority,
+            broker,
+            hq_tls,
+            line,
+            database,
+            reports: None,
+            office: None,
+            objects: None,
+            receiver: None,
+        }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -97,6 +110,7 @@ impl Headquarters {
             },
             listen: None,
             reports: self.reports,
+            office: self.office.clone(),
         }
     }
 

@@ -261,6 +261,16 @@ impl FromCell for bool {
     }
 }
 
+impl FromCell for f64 {
+    const NAME: &'static str = "a number";
+    fn from_cell(cell: &Cell) -> Option<Self> {
+        match cell {
+            Cell::Real(value) => Some(*value),
+            _ => None,
+        }
+    }
+}
+
 impl FromCell for String {
     const NAME: &'static str = "a text";
     fn from_cell(cell: &Cell) -> Option<Self> {

@@ -35,6 +35,7 @@ const STEPS: &[&str] = &[
     include_str!("../schema/postgres-5.sql"),
     include_str!("../schema/postgres-6.sql"),
     include_str!("../schema/postgres-7.sql"),
+    include_str!("../schema/postgres-8.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;
