@@ -94,12 +94,13 @@ fn asked() -> Result<String, HqError> {
 
 fn unseen(question: &str) -> Result<String, HqError> {
     let fault = |source: io::Error| HqError::File { path: "/dev/stdin".into(), source };
-    eprint!("{question}");
     let stdin = io::stdin();
     let shown = tcgetattr(&stdin).map_err(|fault_| fault(fault_.into()))?;
     let mut hidden = shown.clone();
     hidden.local_flags.remove(LocalFlags::ECHO);
     tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden).map_err(|fault_| fault(fault_.into()))?;
+    // What is typed before the keys are unseen is dropped: nobody is asked before.
+    eprint!("{question}");
     let mut line = String::new();
     let read = stdin.lock().read_line(&mut line);
     let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, &shown);
