@@ -2,9 +2,7 @@
 //! before an answer. Whoever opens connections and says nothing, or a byte now and then, holds a few places for a while and
 //! keeps nobody else out.
 
-mod secured;
-
-pub use secured::{Renewal, Secured};
+pub mod tls;
 
 use axum::{
     Router,

@@ -15,7 +15,7 @@
 //!   the name in the network, time zones, ONNX Runtime
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
-//! - [`hq`] headquarters' receiver, a composition root of its own · reports, the CRM's door, messages of care
+//! - [`hq`] headquarters' receiver, a composition root of its own · reports, pages of its own people, the CRM's door, messages of care
 //! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
 //! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, papers, words back
 //! - [`web`] API, live events, pages, log-in · this machine, and tablets over TLS

@@ -1,13 +1,26 @@
-//! What the gateway tells headquarters of itself: its version, its chairs, and how each device is. Nothing personal.
+//! What the gateway tells headquarters of itself: its version, its chairs, how each device is, and how the machine itself is.
+//! Nothing personal.
 
-use crate::{config::Config, tasks::device::DeviceState};
+use crate::{
+    clock,
+    config::Config,
+    store::{Backlog, Store},
+    tasks::device::DeviceState,
+};
+use nix::sys::statvfs::statvfs;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use tokio::{sync::watch, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// A change is told within this, and no more often: batteries empty slowly, and a loose plug must not fill the line.
 const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// A record that waits for less is on its way.
+const WAITS_MS: i64 = 60_000;
+
+/// Free space is told in steps of this, so that each photograph is no news.
+const DISK_STEP_MIB: u64 = 64;
 
 /// A device that is watched.
 #[derive(Debug)]
@@ -17,17 +30,40 @@ pub struct Watched {
     pub state: watch::Receiver<DeviceState>,
 }
 
-/// The description as it is now.
+/// The description as it is now; `health` as [`health`] gives it, `null` where nobody has looked yet.
 #[must_use]
-pub fn text(config: &Config, devices: &[Watched]) -> String {
+pub fn text(config: &Config, devices: &[Watched], health: &Value) -> String {
     let about = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": devices.iter().map(device).collect::<Vec<_>>(),
         "uploads": [crate::sync::upload::PUT],
         "downlinks": [crate::sync::agenda::AGENDA],
+        "health": health,
     });
     about.to_string()
+}
+
+/// How the machine is; what cannot be found out is `null`.
+async fn health(data: &Path, store: &Store) -> Value {
+    const MIB: u64 = 1024 * 1024;
+    let disk = statvfs(data).ok();
+    #[expect(clippy::useless_conversion, reason = "the width of these fields differs between targets")]
+    let mib = |blocks: fn(&nix::sys::statvfs::Statvfs) -> u64| {
+        disk.as_ref().map(|disk| blocks(disk).saturating_mul(u64::from(disk.fragment_size())) / MIB)
+    };
+    let free = mib(|disk| disk.blocks_available()).map(|free| free / DISK_STEP_MIB * DISK_STEP_MIB);
+    let now = clock::now();
+    let backlog = store.backlog().await.ok();
+    let waits = |backlog: &Backlog| backlog.oldest.filter(|at| now.wall.unix_ms() - at.unix_ms() >= WAITS_MS);
+    let oldest = backlog.as_ref().and_then(waits);
+    json!({
+        "disk_free_mib": free,
+        "disk_mib": mib(|disk| disk.blocks()),
+        "clock": now.clock.as_str(),
+        "waiting": backlog.map(|backlog| if oldest.is_some() { backlog.events } else { 0 }),
+        "oldest_waiting": oldest.map(|at| at.to_string()),
+    })
 }
 
 fn device(watched: &Watched) -> Value {
@@ -44,7 +80,13 @@ fn device(watched: &Watched) -> Value {
 }
 
 /// Keeps the description up to date until `stop`.
-pub async fn run(config: Config, devices: Vec<Watched>, tell: watch::Sender<String>, stop: CancellationToken) {
+pub async fn run(
+    config: Config,
+    devices: Vec<Watched>,
+    store: Store,
+    tell: watch::Sender<String>,
+    stop: CancellationToken,
+) {
     let mut turn = tokio::time::interval(TELL_EVERY);
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -52,7 +94,8 @@ pub async fn run(config: Config, devices: Vec<Watched>, tell: watch::Sender<Stri
             () = stop.cancelled() => return,
             _ = turn.tick() => {}
         }
-        let now = text(&config, &devices);
+        let health = health(&config.store.data, &store).await;
+        let now = text(&config, &devices, &health);
         tell.send_if_modified(|told| {
             let other = *told != now;
             if other {

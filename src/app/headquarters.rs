@@ -49,11 +49,11 @@ pub fn start(
         receive_maximum: 64,
         arrived_capacity: ARRIVED,
     });
-    let (tell, about) = watch::channel(about::text(config, &devices));
+    let (tell, about) = watch::channel(about::text(config, &devices, &serde_json::Value::Null));
     tasks.start("about", {
-        let (config, stop) = (config.clone(), stop.clone());
+        let (config, store, stop) = (config.clone(), store.clone(), stop.clone());
         async move {
-            about::run(config, devices, tell, stop).await;
+            about::run(config, devices, store, tell, stop).await;
             Ok(())
         }
     });

@@ -12,8 +12,11 @@ use crate::{
     clock,
     config::Config,
     domain::Timestamp,
-    doorway::{Renewal, Secured},
-    web::{self, AppState, lan::BadCertificate, trust::Trust},
+    web::{
+        AppState,
+        lan::{self, BadCertificate, Renewal, Secured},
+        trust::Trust,
+    },
 };
 use anyhow::Context as _;
 use std::{
@@ -66,7 +69,7 @@ pub async fn listener(config: &Config) -> anyhow::Result<Option<Lan>> {
     })?;
     let (folder, names) = (config.store.data.join("tls"), config.web.names.clone());
     let (served, key) = certificate(&folder, &names, clock::now().wall)?;
-    let (listener, renewal) = web::lan::secured(plain, &served, &key)?;
+    let (listener, renewal) = lan::secured(plain, &served, &key)?;
     let authority = fs::read(folder.join("ca.pem")).context("cannot read the authority that was just made")?;
     let trust = Trust::new(&authority, &names, address.port())?;
     let keeper = Keeper { folder, names: names.clone(), renewal, served };
@@ -81,7 +84,7 @@ pub fn start(lan: Option<Lan>, config: &Config, state: &AppState, tasks: &mut Ta
     }
     let (state, stopped, names) = (state.clone(), stop.clone(), names.into());
     tasks.start("web for the LAN", async move {
-        web::lan::serve(listener, state, names, stopped).await;
+        lan::serve(listener, state, names, stopped).await;
         Ok(())
     });
     let stopped = stop.clone();
@@ -206,7 +209,7 @@ mod tests {
         let names = names(&["skinlink.local"]);
         let (served, key) = certificate(folder.path(), &names, after(0)).unwrap();
         let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (_listener, renewal) = web::lan::secured(plain, &served, &key).unwrap();
+        let (_listener, renewal) = lan::secured(plain, &served, &key).unwrap();
         let mut keeper = Keeper { folder: folder.path().to_owned(), names, renewal, served };
         let mut made = vec![keeper.served.clone()];
         for day in 0..1_500 {

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 
 words! {
     /// A language of the desk.
-    pub(super) enum Tongue as "language" { Hans = "zh", Hant = "hant", En = "en" }
+    pub enum Tongue as "language" { Hans = "zh", Hant = "hant", En = "en" }
 }
 
 impl Tongue {

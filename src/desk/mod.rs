@@ -14,6 +14,8 @@ mod paper;
 mod press;
 mod words;
 
+pub use language::Tongue;
+pub use pack::pack;
 pub use paper::{Unmade, made};
 pub use press::{Paper, Press, PressError};
 pub use words::Said;
@@ -36,7 +38,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use language::Tongue;
 use limit::{Key, Limits, Taken};
 use openssl::sha::sha256;
 use serde::Deserialize;
@@ -209,7 +210,7 @@ async fn guard<R: Reports>(State(desk): Shared<R>, request: Request, next: Next)
         }
     };
     headers::put(&mut answer);
-    pack::pack(answer, &accepts).await
+    pack(answer, &accepts).await
 }
 
 /// What came to nothing was a guess, and looks like every other.
@@ -234,7 +235,8 @@ impl Asked {
     }
 }
 
-pub(crate) fn peer(request: &Request, behind_proxy: bool) -> IpAddr {
+/// Who asks: as the connection says, or our own proxy.
+pub fn peer(request: &Request, behind_proxy: bool) -> IpAddr {
     let forwarded = request.headers().get_all(FORWARDED).iter().next_back();
     let named = forwarded.and_then(|value| value.to_str().ok()).and_then(|list| list.rsplit(',').next());
     let named = named.filter(|_| behind_proxy).and_then(|address| address.trim().parse().ok());
@@ -251,6 +253,12 @@ pub fn digest(token: &str) -> Digest {
         Ok(()) => sha256(&bytes),
         Err(_) => sha256(format!("no token: {token}").as_bytes()),
     }
+}
+
+/// In which language to answer: as `asked`, else as the browser asks, else Chinese in simplified characters.
+#[must_use]
+pub fn tongue(asked: Option<&str>, headers: &HeaderMap) -> Tongue {
+    language::of(&Asked { lang: asked.map(str::to_owned) }, headers)
 }
 
 async fn nothing() -> StatusCode {

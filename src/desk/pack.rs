@@ -10,10 +10,10 @@ use flate2::{Compression, write::GzEncoder};
 use std::io::Write as _;
 
 /// Larger than any page.
-const MOST: usize = 1 << 20;
+const MOST: usize = 16 << 20;
 
 /// `accepts`: what the browser said of encodings.
-pub(super) async fn pack(answer: Response, accepts: &Option<HeaderValue>) -> Response {
+pub async fn pack(answer: Response, accepts: &Option<HeaderValue>) -> Response {
     let takes = accepts.as_ref().and_then(|value| value.to_str().ok()).is_some_and(|list| list.contains("gzip"));
     let is_page =
         answer.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

@@ -7,7 +7,7 @@ use super::{
     database::{self, Database, Erased, Place, engine::Engine},
     dead_letters, filing,
     images::Rules,
-    records,
+    office, records,
     shelf::Shelves,
     stores,
     tail::{self, TailOptions},
@@ -123,6 +123,13 @@ enum Command {
     Keys {
         #[command(subcommand)]
         what: KeysCommand,
+    },
+    /// Who of headquarters' own people may log in to its pages
+    People {
+        #[command(flatten)]
+        from: Records,
+        #[command(subcommand)]
+        what: office::commands::What,
     },
     /// Erase a person of a store at headquarters: pictures, numbers, raw events, archived months
     Erase {
@@ -311,6 +318,10 @@ async fn command(command: Command) -> ExitCode {
         Command::Agenda { what } => what.run(),
         Command::Care { what } => what.run(),
         Command::Keys { what } => what.run(),
+        Command::People { from, what } => match from.place() {
+            Ok(place) => ended(there(&place).and_then(|()| what.run(&place, &mut std::io::stdout()))),
+            Err(wrong) => failed(2, &wrong),
+        },
         Command::Erase { from, store, customer } => with_shelves(from, |place, shelves| {
             let mut database = Database::with(place, Arc::clone(shelves), Rules::default())?;
             let Erased { receipt, left } = database.erase(&store, &customer, crate::clock::now().wall)?;

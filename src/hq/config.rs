@@ -3,11 +3,13 @@
 mod care;
 mod crm;
 mod objects;
+mod office;
 mod reports;
 
 pub use care::{CareSettings, RawCare, Webhook, is_public};
 pub use crm::{CrmSettings, RawCrm};
 pub use objects::{RawObjects, ShelfSettings};
+pub use office::{OfficeSettings, RawOffice};
 pub use reports::{RawReports, ReportSettings};
 
 use super::{HqError, database::Place, images::Rules};
@@ -49,6 +51,8 @@ pub struct HqConfig {
     pub crm: Option<CrmSettings>,
     /// Messages of care; `None`: none are offered.
     pub care: Option<CareSettings>,
+    /// Pages for headquarters' own people; `None`: not served here.
+    pub office: Option<OfficeSettings>,
 }
 
 impl HqConfig {
@@ -109,6 +113,9 @@ pub struct RawHqConfig {
     /// Messages of care; in the file alone.
     #[arg(skip)]
     pub care: Option<RawCare>,
+    /// Pages for headquarters' own people; in the file alone.
+    #[arg(skip)]
+    pub office: Option<RawOffice>,
 }
 
 /// Where the records are.
@@ -163,6 +170,9 @@ impl RawHqConfig {
         if let Some(care) = &mut raw.care {
             care.take_paths_from(folder);
         }
+        if let Some(office) = &mut raw.office {
+            office.take_paths_from(folder);
+        }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
@@ -185,14 +195,28 @@ impl RawHqConfig {
             reports: self.reports.or(other.reports),
             crm: self.crm.or(other.crm),
             care: self.care.or(other.care),
+            office: self.office.or(other.office),
         }
     }
 
     /// # Errors
     /// A sentence that names every value still missing, or what is wrong with one.
     pub fn resolve(self) -> Result<HqConfig, String> {
-        let Self { broker, name, ca, certificate, key, database, max_image_mib, listen, objects, reports, crm, care } =
-            self;
+        let Self {
+            broker,
+            name,
+            ca,
+            certificate,
+            key,
+            database,
+            max_image_mib,
+            listen,
+            objects,
+            reports,
+            office,
+            crm,
+            care,
+        } = self;
         let given = [
             ("broker", broker.is_some()),
             ("ca", ca.is_some()),
@@ -222,6 +246,7 @@ impl RawHqConfig {
             reports: reports.map(RawReports::resolve).transpose()?,
             crm: crm.map(RawCrm::resolve).transpose()?,
             care: care.map(RawCare::resolve).transpose()?,
+            office: office.map(RawOffice::resolve).transpose()?,
         })
     }
 }

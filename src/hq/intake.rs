@@ -10,7 +10,7 @@ use super::{
     dead_letters,
     events::{self, ReadRow},
     images::{self, Rules, Whole},
-    inbox, records, standing,
+    inbox, presence, records, standing,
 };
 use crate::{
     domain::Timestamp,
@@ -308,6 +308,9 @@ impl<'a> Intake<'a> {
     fn note(&mut self, from: &Address, column: &'static str, payload: &[u8]) -> Result<(), HqError> {
         let sql = format!("UPDATE gateways SET {column} = ?2, {column}_ms = ?3 WHERE gateway = ?1");
         let text = String::from_utf8_lossy(payload).replace('\0', "\u{fffd}");
+        if column == "status" {
+            presence::note(self.engine, &from.gateway, &text, self.received)?;
+        }
         self.engine.execute(&sql, values![&from.gateway, &text, self.received.unix_ms()])?;
         Ok(())
     }

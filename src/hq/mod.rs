@@ -22,10 +22,13 @@ pub mod images;
 mod inbox;
 mod intake;
 pub mod ledger;
+pub mod office;
+pub mod presence;
 mod receive;
 pub mod records;
 mod replies;
 pub mod reports;
+mod served;
 pub mod shelf;
 mod standing;
 mod standing_words;
@@ -35,7 +38,7 @@ pub mod unheard;
 pub mod uploads;
 pub mod waits;
 
-pub use config::{CareSettings, CrmSettings, HqConfig, ReportSettings};
+pub use config::{CareSettings, CrmSettings, HqConfig, OfficeSettings, ReportSettings};
 pub use database::HqError;
 
 use crate::{
@@ -55,7 +58,7 @@ use tracing::info;
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
-    let HqConfig { database, shelves, rules, listen, reports, crm, care, .. } = config.clone();
+    let HqConfig { database, shelves, rules, listen, reports, office, crm, care, .. } = config.clone();
     let shelves = Arc::new(shelves.open_or_make()?);
     let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
     let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
@@ -77,6 +80,12 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             Some(settings) => care::serve(database.clone(), settings.clone(), stop.clone()).await,
         }
     };
+    let office = async {
+        match office {
+            None => Ok(()),
+            Some(settings) => office::serve(database.clone(), settings, stop.clone()).await,
+        }
+    };
     let desk = async {
         match &reports {
             None => Ok(()),
@@ -85,7 +94,7 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             }
         }
     };
-    tokio::try_join!(receiving, documents, programs, messages, desk).map(drop)
+    tokio::try_join!(receiving, documents, office, programs, messages, desk).map(drop)
 }
 
 /// Serves customers' reports until `stop`.

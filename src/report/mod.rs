@@ -23,6 +23,7 @@ pub mod traditional;
 mod traditional_manager;
 mod traditional_mirror;
 mod traditional_more;
+mod traditional_office;
 mod traditional_papers;
 mod traditional_reports;
 mod traditional_station;

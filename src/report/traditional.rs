@@ -9,6 +9,7 @@ use super::{
     traditional_manager::MANAGER,
     traditional_mirror::MIRROR,
     traditional_more::MORE,
+    traditional_office::OFFICE,
     traditional_papers::PAPERS,
     traditional_reports::REPORTS,
     traditional_station::STATION,
@@ -30,7 +31,7 @@ pub fn of(zh: &str) -> Option<&'static str> {
 }
 
 fn tables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    WORDS.iter().chain(MORE).chain(PAPERS).chain(REPORTS).chain(STATION).chain(MANAGER).chain(MIRROR)
+    WORDS.iter().chain(MORE).chain(PAPERS).chain(REPORTS).chain(STATION).chain(MANAGER).chain(MIRROR).chain(OFFICE)
 }
 
 /// Every wording of the table, by its simplified form.

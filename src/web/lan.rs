@@ -1,9 +1,11 @@
 //! The way in from the salon's own network: TLS only, under the names that stand in the certificate, and for tablets that were
 //! let in by a code; so that whoever is in the guests' Wi-Fi never sees even the PIN pad.
 
+pub use crate::doorway::tls::{Renewal, Secured};
+
 use super::{AppState, doors, error::WebError, pin, router};
 use crate::{
-    doorway::{self, Bounds, Patience, Renewal, Secured},
+    doorway::{self, Bounds, Door, Patience},
     web::api::refused,
 };
 use axum::{
@@ -31,12 +33,12 @@ const STRANGER: Duration = Duration::from_secs(30);
 #[error("the certificate for the LAN cannot be used ({0}); remove tls/ in the data folder, it is made anew")]
 pub struct BadCertificate(#[from] native_tls::Error);
 
-/// A listener for tablets that speaks TLS.
+/// A listener that speaks TLS.
 ///
 /// # Errors
 /// [`BadCertificate`]; `chain` and `key` (PKCS#8) are PEM.
 pub fn secured(plain: TcpListener, chain: &[u8], key: &[u8]) -> Result<(Secured, Renewal), BadCertificate> {
-    Ok(Secured::new(plain, BOUNDS, chain, key)?)
+    Ok(Secured::new(Door::new(plain, BOUNDS), chain, key)?)
 }
 
 /// Serves the LAN under `names` until `stop`, within the bounds of a [`doorway`].

@@ -57,6 +57,7 @@ pub(crate) async fn what_was_said_while_the_store_was_away_comes_down_once(side:
         tls: house.headquarters.certificate("hq-2"),
         reports: None,
         crm: None,
+        office: None,
         ..house.headquarters.config()
     };
     let stop = CancellationToken::new();

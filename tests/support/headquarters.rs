@@ -8,8 +8,8 @@ use skinlink::{
     },
     clock,
     hq::{
-        self, CrmSettings, HqConfig, ReportSettings, config::ShelfSettings, database::Place, images::Rules,
-        ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
+        self, CrmSettings, HqConfig, OfficeSettings, ReportSettings, config::ShelfSettings, database::Place,
+        images::Rules, ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
     },
     ports::Connector,
     sim::broker::{Broker, BrokerTls},
@@ -47,6 +47,8 @@ pub struct Headquarters {
     pub reports: Option<ReportSettings>,
     /// Where programs of the CRM are served, if they are.
     pub crm: Option<CrmSettings>,
+    /// Where headquarters' own people are served, if they are.
+    pub office: Option<OfficeSettings>,
     /// A bucket instead of the folder, and who puts pictures there.
     pub objects: Option<(BucketSettings, Uploads)>,
     receiver: Option<(CancellationToken, JoinHandle<Result<(), hq::HqError>>)>,
@@ -85,6 +87,7 @@ impl Headquarters {
             database,
             reports: None,
             crm: None,
+            office: None,
             objects: None,
             receiver: None,
         }
@@ -112,6 +115,7 @@ impl Headquarters {
             reports: self.reports,
             crm: self.crm.clone(),
             care: None,
+            office: self.office.clone(),
         }
     }
 

@@ -22,7 +22,7 @@ struct Lan {
     authority: Vec<u8>,
     signer: Authority,
     folder: std::path::PathBuf,
-    renewal: skinlink::doorway::Renewal,
+    renewal: skinlink::doorway::tls::Renewal,
     stop: CancellationToken,
     work: JoinSet<()>,
 }

@@ -21,11 +21,12 @@ use super::{
     config::{CareSettings, CrmSettings},
     connections::Connections,
     database::Place,
+    served,
 };
 use crate::{
     clock, desk,
     desk::limit::{Key as Bucket, Limits},
-    doorway::{self, Bounds, Door, Patience, Secured},
+    doorway::{Bounds, Door, Patience},
     sync::topic::is_name,
 };
 use axum::{
@@ -37,7 +38,7 @@ use axum::{
     routing::{get, post, put},
 };
 use keys::{Key, Scope};
-use std::{fs, path::Path as File, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -86,21 +87,7 @@ pub async fn serve(
     let bounds = if *behind_proxy { Bounds { of_one: BOUNDS.connections, ..BOUNDS } } else { BOUNDS };
     let router = router(place, care, *behind_proxy);
     tracing::info!(%listen, tls = tls.is_some(), "programs of the CRM are served at {ROOT}/");
-    match tls {
-        None => doorway::serve(Door::new(listener, bounds), router, PATIENCE, stop).await,
-        Some((certificate, key)) => {
-            let secured = Secured::new(listener, bounds, &read(certificate)?, &read(key)?).map_err(|fault| {
-                let source = std::io::Error::new(std::io::ErrorKind::InvalidData, fault);
-                HqError::File { path: certificate.clone(), source }
-            });
-            doorway::serve(secured?.0, router, PATIENCE, stop).await;
-        }
-    }
-    Ok(())
-}
-
-fn read(path: &File) -> Result<Vec<u8>, HqError> {
-    fs::read(path).map_err(|source| HqError::File { path: path.to_owned(), source })
+    served::serve(Door::new(listener, bounds), tls.clone(), router, PATIENCE, stop).await
 }
 
 /// All calls, for whoever has a key.

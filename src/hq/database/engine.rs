@@ -224,16 +224,6 @@ impl Row {
     }
 }
 
-impl FromCell for f64 {
-    const NAME: &'static str = "a number";
-    fn from_cell(cell: &Cell) -> Option<Self> {
-        match cell {
-            Cell::Real(value) => Some(*value),
-            _ => None,
-        }
-    }
-}
-
 /// What a cell can be read as.
 pub trait FromCell: Sized {
     const NAME: &'static str;
@@ -268,6 +258,16 @@ impl FromCell for bool {
     const NAME: &'static str = "yes or no";
     fn from_cell(cell: &Cell) -> Option<Self> {
         i64::from_cell(cell).map(|value| value != 0)
+    }
+}
+
+impl FromCell for f64 {
+    const NAME: &'static str = "a number";
+    fn from_cell(cell: &Cell) -> Option<Self> {
+        match cell {
+            Cell::Real(value) => Some(*value),
+            _ => None,
+        }
     }
 }
 

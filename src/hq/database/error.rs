@@ -50,6 +50,8 @@ pub enum HqError {
     NoStore { store: String },
     #[error("{path}: nothing was written:\n{reason}")]
     Agenda { path: PathBuf, reason: String },
+    #[error("{0}")]
+    People(String),
     #[error("headquarters holds no verified picture {name}; the table images lists those that are here")]
     NoPicture { name: String },
     #[error("no word {feedback} waits; skinlink-hq words lists those that do")]

@@ -16,7 +16,7 @@ use super::{
     images::{self, Rules, Whole},
     inbox,
     intake::{self, Intake},
-    records,
+    presence, records,
     shelf::Shelves,
     standing,
     uploads::Uploads,
@@ -98,6 +98,8 @@ pub struct Database {
     looked: Option<Timestamp>,
     /// When a segment could not be written anew.
     stuck: Option<Timestamp>,
+    /// When it was noted that somebody watches.
+    watched: Option<Timestamp>,
 }
 
 /// How often abandoned pictures are looked for: it reads what is on its way.
@@ -149,7 +151,7 @@ impl Database {
 
     /// The same without filing anything: no shelf is asked.
     pub(super) fn beside(place: &Place, shelves: Arc<Shelves>, rules: Rules) -> Result<Self, HqError> {
-        let mut database = Self { engine: place.open()?, shelves, rules, looked: None, stuck: None };
+        let mut database = Self { engine: place.open()?, shelves, rules, looked: None, stuck: None, watched: None };
         know_the_key(&mut *database.engine, &database.shelves)?;
         Ok(database)
     }
@@ -329,16 +331,25 @@ impl Database {
         }
     }
 
-    /// What is to be said to the stores now: what customers said at headquarters, and appointments.
+    /// What is to be said to the stores now: what customers said at headquarters, and appointments. Asked for as long as the
+    /// broker is there: notes that, too.
     ///
     /// # Errors
     /// The database's.
     pub fn downlink_due(&mut self, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
-        transaction(&mut *self.engine, |engine| {
+        let watch = is_over(self.watched, now, presence::WATCH_MS);
+        let due = transaction(&mut *self.engine, |engine| {
+            if watch {
+                presence::watch(engine, now)?;
+            }
             let mut due = inbox::due(engine, now)?;
             due.extend(agenda::due(engine, now)?);
             Ok(due)
-        })
+        })?;
+        if watch {
+            self.watched = Some(now);
+        }
+        Ok(due)
     }
 
     /// Writes what a CRM hands over for a store; see [`agenda::put`].

@@ -34,6 +34,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-8.sql"),
     include_str!("schema/sqlite-9.sql"),
     include_str!("schema/sqlite-10.sql"),
+    include_str!("schema/sqlite-11.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

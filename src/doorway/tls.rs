@@ -1,17 +1,18 @@
-//! A door that speaks TLS. Handshakes run beside one another and hold nobody up; the certificate can be exchanged while it serves.
+//! A [`Door`] that speaks TLS. Handshakes run beside one another and hold nobody up; the certificate can be exchanged while it
+//! serves.
 
-use super::{Bounds, Door, Held};
+use super::{Door, Held};
 use axum::serve::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_native_tls::{TlsAcceptor, TlsStream};
 
-/// Handshakes under way at once: a salon has a dozen tablets; whoever opens more connections waits.
+/// Handshakes under way at once; whoever opens more connections waits.
 const HANDSHAKES: usize = 64;
-/// A tablet at the edge of the Wi-Fi manages within it; whoever says nothing is hung up on.
+
+/// A slow line manages within it; whoever says nothing is hung up on.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
-/// A listener that speaks TLS.
 #[derive(Debug)]
 pub struct Secured {
     door: Door,
@@ -21,15 +22,10 @@ pub struct Secured {
 
 impl Secured {
     /// # Errors
-    /// Where `chain` and `key` (PKCS#8) are no PEM that can be served.
-    pub fn new(
-        plain: TcpListener,
-        bounds: Bounds,
-        chain: &[u8],
-        key: &[u8],
-    ) -> Result<(Self, Renewal), native_tls::Error> {
+    /// A certificate that cannot be served; `chain` and `key` (PKCS#8) are PEM.
+    pub fn new(door: Door, chain: &[u8], key: &[u8]) -> Result<(Self, Renewal), native_tls::Error> {
         let (renewal, acceptor) = watch::channel(acceptor(chain, key)?);
-        Ok((Self { door: Door::new(plain, bounds), acceptor, handshakes: JoinSet::new() }, Renewal(renewal)))
+        Ok((Self { door, acceptor, handshakes: JoinSet::new() }, Renewal(renewal)))
     }
 }
 
@@ -46,7 +42,7 @@ pub struct Renewal(watch::Sender<Arc<TlsAcceptor>>);
 
 impl Renewal {
     /// # Errors
-    /// As [`Secured::new`]; the old one goes on then.
+    /// A certificate that cannot be served; the old one goes on then.
     pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<(), native_tls::Error> {
         self.0.send_replace(acceptor(chain, key)?);
         Ok(())

@@ -1,0 +1,159 @@
+//! News of the chain over SSE: rows as they change, for a page that is open; of a store, that something has changed.
+
+use super::{
+    Office, Shared, door,
+    figures::{self, Row},
+    pages::chain::{Head, MOST_ROWS, One},
+    people::Person,
+    shell::Shell,
+};
+use crate::domain::Timestamp;
+use askama::Template as _;
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    http::HeaderMap,
+    response::sse::{Event, KeepAlive, Sse},
+};
+use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
+use serde_json::json;
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// A proxy or a sleeping telephone shows within this.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How often a stream asks whether its session has run out.
+const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// How long a browser waits before it comes back.
+const RETRY: Duration = Duration::from_secs(2);
+
+type News = Sse<axum::response::sse::KeepAliveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+
+/// What a page shows already.
+#[derive(Default)]
+struct Shown {
+    rows: HashMap<String, Row>,
+    order: Vec<String>,
+    head: String,
+}
+
+/// `GET /live`
+pub async fn chain(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    headers: HeaderMap,
+    shell: Shell,
+) -> News {
+    let reach = person.reach;
+    told(office, headers, Shown::default(), move |office, mut shown| {
+        let (shell, reach) = (shell.clone(), reach.clone());
+        async move {
+            let Ok(board) = office.watch.board().await else { return (shown, None) };
+            let mut rows = figures::rows(&shell, &board, &reach);
+            rows.truncate(MOST_ROWS);
+            let head = Head { figures: &figures::head(&shell, &board, &reach) }.render().unwrap_or_default();
+            let at = shell.moment(Timestamp::from_unix_ms(board.at_ms));
+            let news = shown.take(rows, head, &at);
+            (shown, news)
+        }
+    })
+}
+
+impl Shown {
+    /// What is to be told, if anything: all of it first.
+    fn take(&mut self, rows: Vec<Row>, head: String, at: &str) -> Option<Event> {
+        let order: Vec<String> = rows.iter().map(|row| row.store.clone()).collect();
+        let mut changed = Vec::new();
+        for row in &rows {
+            if self.rows.get(&row.store) != Some(row) {
+                changed.push(json!([row.store, One { row }.render().unwrap_or_default()]));
+            }
+        }
+        let moved = order != self.order;
+        let news_of_head = head != self.head;
+        if changed.is_empty() && !moved && !news_of_head {
+            return None;
+        }
+        let told = json!({
+            "at": at,
+            "head": news_of_head.then_some(&head),
+            "rows": changed,
+            "order": moved.then_some(&order),
+        });
+        self.rows = rows.into_iter().map(|row| (row.store.clone(), row)).collect();
+        (self.order, self.head) = (order, head);
+        Some(Event::default().event("rows").data(told.to_string()))
+    }
+}
+
+/// What a page of a store shows: its [`super::board::Store::mark`].
+#[derive(Deserialize)]
+pub struct Seen {
+    #[serde(default)]
+    seen: String,
+}
+
+/// `GET /stores/{store}/live`
+pub async fn store(
+    State(office): Shared,
+    Extension(Person { reach, .. }): Extension<Person>,
+    Path(store): Path<String>,
+    Query(Seen { seen }): Query<Seen>,
+    headers: HeaderMap,
+) -> News {
+    told(office, headers, seen, move |office, shown| {
+        let of = reach.has(&store).then(|| store.clone());
+        async move {
+            let Ok(board) = office.watch.board().await else { return (shown, None) };
+            let mark = of.and_then(|of| Some(board.stores.get(&of)?.mark())).unwrap_or_default();
+            let news = (shown != mark).then(|| Event::default().event("changed").data("{}"));
+            (mark, news)
+        }
+    })
+}
+
+/// A stream that looks again and again, and ends when the program does or when whoever listens would not be let in any more.
+fn told<S, F, Fut>(office: Arc<Office>, headers: HeaderMap, first: S, look: F) -> News
+where
+    S: Send + 'static,
+    F: Fn(Arc<Office>, S) -> Fut + Clone + Send + 'static,
+    Fut: Future<Output = (S, Option<Event>)> + Send,
+{
+    let mut turns = interval(LOOK);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let state = (Arc::clone(&office), turns, first, look);
+    let news = stream::unfold(state, |(office, mut turns, mut shown, look)| async move {
+        loop {
+            turns.tick().await;
+            let (now, news) = look(Arc::clone(&office), shown).await;
+            shown = now;
+            if let Some(event) = news {
+                return Some((Ok(event), (office, turns, shown, look)));
+            }
+        }
+    });
+    let hello = Event::default().comment("listening").retry(RETRY);
+    let all = stream::once(std::future::ready(Ok(hello))).chain(news).take_until(turned_out(office, headers));
+    // The last word: the page looks for itself where it stands.
+    let last = stream::once(std::future::ready(Ok(Event::default().event("out").data("{}"))));
+    let all: stream::BoxStream<'static, Result<Event, Infallible>> = all.chain(last).boxed();
+    Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+async fn turned_out(office: Arc<Office>, headers: HeaderMap) {
+    loop {
+        tokio::select! {
+            () = office.stop.cancelled() => return,
+            () = sleep(LOOK_AGAIN) => {}
+        }
+        if let Ok(None) = door::who(&office, &headers, false).await {
+            return;
+        }
+    }
+}

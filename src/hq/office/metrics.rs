@@ -1,0 +1,141 @@
+//! The same figures for Prometheus, under a bearer token. No names of people or customers, no ids of visits. What is not known has
+//! no sample.
+
+use super::{
+    Shared,
+    board::{Board, Gateway},
+};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use openssl::sha::sha256;
+use std::fmt::Write as _;
+
+/// One metric of a gateway.
+struct Metric {
+    name: &'static str,
+    help: &'static str,
+    of: fn(&Gateway) -> Option<f64>,
+}
+
+const fn metric(name: &'static str, help: &'static str, of: fn(&Gateway) -> Option<f64>) -> Metric {
+    Metric { name, help, of }
+}
+
+/// Every gauge is of one gateway, labelled `store` and `gateway`.
+const METRICS: &[Metric] = &[
+    metric("skinlink_hq_gateway_online", "1 online, 0 away, by the broker's last word.", |one| {
+        one.online.map(|online| f64::from(u8::from(online)))
+    }),
+    metric("skinlink_hq_gateway_changed_seconds", "When it came or went last, seconds since 1970.", |one| {
+        one.since_ms.map(seconds)
+    }),
+    metric("skinlink_hq_gateway_heard_seconds", "When it was heard last, seconds since 1970.", |one| {
+        (one.heard_ms > 0).then(|| seconds(one.heard_ms))
+    }),
+    metric("skinlink_hq_gateway_online_ratio_7d", "Part of the watched time of 7 days that it was online.", |one| {
+        one.online_week?.share()
+    }),
+    metric("skinlink_hq_backlog_records", "Records it has spoken of that are not here.", |one| {
+        Some(one.behind() as f64)
+    }),
+    metric("skinlink_hq_whole_until_seconds", "All its records up to this time are here, seconds since 1970.", |one| {
+        one.whole_until.map(|at| seconds(at.unix_ms()))
+    }),
+    metric(
+        "skinlink_hq_oldest_unsent_seconds",
+        "Since when its oldest unacknowledged record waits, as it says.",
+        |one| one.about.health.as_ref()?.oldest_waiting.map(|at| seconds(at.unix_ms())),
+    ),
+    metric("skinlink_hq_missing_records", "Records missing in between.", |one| Some(one.missing as f64)),
+    metric("skinlink_hq_lost_records", "Records that nobody holds any more.", |one| Some(one.lost as f64)),
+    metric("skinlink_hq_dead_letters", "Records that were refused.", |one| Some(one.refused as f64)),
+    metric("skinlink_hq_alarms", "Alarms that nobody has taken out.", |one| Some(one.alarms as f64)),
+    metric("skinlink_hq_records_today", "Records that came today.", |one| Some(one.delays.today.records as f64)),
+    metric("skinlink_hq_in_time_ratio_today", "Part of today's records that were here within 5 minutes.", |one| {
+        one.delays.today.in_time()
+    }),
+    metric("skinlink_hq_in_time_ratio_7d", "Part of 7 days' records that were here within 5 minutes.", |one| {
+        one.delays.week.in_time()
+    }),
+    metric(
+        "skinlink_hq_fastest_record_seconds",
+        "Fastest way of a record in 24 h; negative: its clock is ahead.",
+        |one| one.delays.fastest_ms.map(seconds),
+    ),
+    metric("skinlink_hq_disk_free_ratio", "Free part of its disk.", |one| one.about.health.as_ref()?.disk_free()),
+    metric("skinlink_hq_devices_configured", "Devices it is configured for.", |one| {
+        Some(one.about.devices.as_ref()?.len() as f64)
+    }),
+    metric("skinlink_hq_devices_connected", "Devices it is connected to.", |one| {
+        let devices = one.about.devices.as_ref()?;
+        Some(devices.iter().filter(|device| device.connected == Some(true)).count() as f64)
+    }),
+];
+
+/// Of a store, labelled `store`.
+const FEEDBACK_OPEN: &str = "skinlink_hq_feedback_open";
+const FEEDBACK_LATE: &str = "skinlink_hq_feedback_late";
+
+/// Of headquarters.
+const WAITING: &str = "skinlink_hq_waiting_for_shelf";
+const READ: &str = "skinlink_hq_board_read_seconds";
+
+/// The names of all metrics.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    METRICS.iter().map(|metric| metric.name).chain([FEEDBACK_OPEN, FEEDBACK_LATE, WAITING, READ])
+}
+
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+/// `GET /metrics`; looks like nothing without a token of ours.
+pub(super) async fn page(State(office): Shared, headers: HeaderMap) -> Response {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let shown = shown.and_then(|value| value.strip_prefix("Bearer ")).map(|token| sha256(token.as_bytes()));
+    if office.metrics_token.is_none() || shown != office.metrics_token {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    match office.watch.board().await {
+        Ok(board) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&board)).into_response()
+        }
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn text(board: &Board) -> String {
+    let mut out = String::new();
+    let gateways = || board.stores.values().flat_map(|store| store.gateways.iter().map(move |one| (&store.store, one)));
+    for Metric { name, help, of } in METRICS {
+        head(&mut out, name, help);
+        for (store, one) in gateways() {
+            if let Some(value) = of(one) {
+                // Both are names of topics: nothing in them needs a mark.
+                let _ = writeln!(out, "{name}{{store=\"{store}\",gateway=\"{}\"}} {value}", one.gateway);
+            }
+        }
+    }
+    let now = crate::domain::Timestamp::from_unix_ms(board.at_ms);
+    head(&mut out, FEEDBACK_OPEN, "Words of customers that are not solved.");
+    for store in board.stores.values() {
+        let _ = writeln!(out, "{FEEDBACK_OPEN}{{store=\"{}\"}} {}", store.store, store.open.len());
+    }
+    head(&mut out, FEEDBACK_LATE, "Of them those not answered within 24 h or not solved within 72 h.");
+    for store in board.stores.values() {
+        let late = store.open.iter().filter(|open| open.is_late(now)).count();
+        let _ = writeln!(out, "{FEEDBACK_LATE}{{store=\"{}\"}} {late}", store.store);
+    }
+    head(&mut out, WAITING, "Things that wait for the shelf of pictures.");
+    let _ = writeln!(out, "{WAITING} {}", board.waiting.len());
+    head(&mut out, READ, "When these figures were read, seconds since 1970.");
+    let _ = writeln!(out, "{READ} {}", seconds(board.at_ms));
+    out
+}
+
+fn head(out: &mut String, name: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+}

@@ -1,0 +1,98 @@
+//! Who did and saw what, for whoever watches over it; reading it stands in it too.
+
+use super::{missing, or_away};
+use crate::{
+    clock,
+    hq::office::{
+        Shared,
+        audit::{self, Entry},
+        people::Person,
+        sessions,
+        shell::{self, Shell},
+    },
+};
+use askama::Template;
+use axum::{Extension, extract::State, http::HeaderMap, response::Response};
+
+const ROWS: u32 = 100;
+
+/// What is noted of it.
+pub const LOOKED: &str = "audit seen";
+
+#[derive(Debug, Template)]
+#[template(path = "office/audit.html")]
+struct Page {
+    shell: Shell,
+    lines: Vec<Line>,
+    whole: bool,
+    verdict: String,
+    /// The next page begins before this row.
+    older: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Line {
+    n: u64,
+    at: String,
+    who: String,
+    what: String,
+    about: String,
+}
+
+/// `GET /audit`
+pub async fn page(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    headers: HeaderMap,
+    shell: Shell,
+) -> Response {
+    if !person.role.sees_audit() {
+        return missing(shell);
+    }
+    let before = shell.before;
+    let asked = office.books.ask(move |engine| {
+        sessions::looked(engine, &person.name, LOOKED, "", clock::now().wall)?;
+        Ok((audit::newest(engine, before, ROWS)?, audit::verify(engine)?))
+    });
+    or_away(&headers, asked.await.map(|(entries, verified)| drawn(&shell, entries, verified)))
+}
+
+fn drawn(shell: &Shell, entries: Vec<Entry>, verified: Result<u64, u64>) -> Response {
+    let (whole, verdict) = match verified {
+        Ok(rows) => (
+            true,
+            shell.lang.sentence(&format!("共 {rows} 条，校验链完整。"), &format!("{rows} rows; the chain is whole.")),
+        ),
+        Err(row) => (
+            false,
+            shell.lang.sentence(
+                &format!("校验链在第 {row} 条断开：记录被改动或删除过。"),
+                &format!("The chain breaks at row {row}: it was changed or taken out."),
+            ),
+        ),
+    };
+    let older = entries.last().map(|entry| entry.n).filter(|n| *n > 1);
+    let line = |entry: Entry| {
+        let Entry { n, at, who, what, about } = entry;
+        Line { n, at: shell.moment(at), who, what: deed(shell, what), about }
+    };
+    let lines = entries.into_iter().map(line).collect();
+    let page = Page { lines, whole, verdict, older, shell: shell.clone() };
+    shell::page(shell, &page)
+}
+
+fn deed(shell: &Shell, what: String) -> String {
+    match what.as_str() {
+        "log-in" => shell.t("登录", "log-in"),
+        "log-in refused" => shell.t("登录被拒", "log-in refused"),
+        "log-in held back" => shell.t("登录被限速", "log-in held back"),
+        "log-out" => shell.t("退出", "log-out"),
+        "visit seen" => shell.t("查看到店记录", "visit seen"),
+        "audit seen" => shell.t("查看审计", "audit seen"),
+        "person added" => shell.t("新增人员", "person added"),
+        "person disabled" => shell.t("停用人员", "person disabled"),
+        "password set" => shell.t("重设密码", "password set"),
+        _ => return what,
+    }
+    .to_owned()
+}

@@ -1,0 +1,52 @@
+//! The pages themselves.
+
+pub mod audit;
+pub mod chain;
+pub mod login;
+pub mod store;
+pub mod visit;
+
+use super::{
+    books::Away,
+    shell::{self, Shell},
+};
+use crate::desk;
+use askama::Template;
+use axum::{
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+#[derive(Debug, Template)]
+#[template(path = "office/problem.html")]
+struct Problem {
+    shell: Shell,
+    sentence: &'static str,
+}
+
+/// What is not there looks like what may not be seen.
+pub async fn nothing(shell: Shell) -> Response {
+    missing(shell)
+}
+
+fn missing(shell: Shell) -> Response {
+    let sentence =
+        shell.lang.pick("没有这个页面，或您没有查看权限。", "There is no such page, or it is not yours to see.");
+    let problem = Problem { shell, sentence };
+    let mut answer = shell::page(&problem.shell, &problem);
+    *answer.status_mut() = StatusCode::NOT_FOUND;
+    answer
+}
+
+/// Where the database is away.
+pub fn away(headers: &HeaderMap) -> Response {
+    let lang = desk::tongue(None, headers).lang();
+    let sentence =
+        lang.pick("总部数据库暂时连不上，请稍后再试。", "Headquarters' database is away for the moment; try again.");
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], sentence).into_response()
+}
+
+/// The answer, or that the database is away.
+fn or_away(headers: &HeaderMap, answer: Result<Response, Away>) -> Response {
+    answer.unwrap_or_else(|Away| away(headers))
+}

@@ -1,0 +1,277 @@
+//! One store: its gateways, devices, streams, alarms, dead letters, words of customers, and its last visits.
+
+use super::{missing, or_away};
+use crate::{
+    clock,
+    domain::Timestamp,
+    hq::{
+        HqError,
+        database::engine::{Engine, values},
+        events,
+        office::{
+            Shared,
+            about::Device,
+            board::{Board, Store},
+            figures::{self, Row},
+            names,
+            people::Person,
+            shell::{self, Shell},
+            visits::{self, Visit},
+        },
+    },
+};
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::Response,
+};
+use std::sync::Arc;
+
+/// Alarms and dead letters that are listed of a store.
+const LISTED: i64 = 20;
+
+#[derive(Debug, Template)]
+#[template(path = "office/store.html")]
+struct Page {
+    shell: Shell,
+    row: Row,
+    /// What it shows, for the stream that tells of changes.
+    mark: String,
+    devices: Vec<Machine>,
+    /// Whether a gateway has said anything of devices.
+    devices_known: bool,
+    streams: Vec<Stream>,
+    alarms: Vec<Alarm>,
+    letters: Vec<Alarm>,
+    open: Vec<Clock>,
+    visits: Option<Vec<Listed>>,
+    at: String,
+}
+
+#[derive(Debug)]
+struct Machine {
+    station: String,
+    what: String,
+    firmware: String,
+    state: &'static str,
+    class: &'static str,
+    more: String,
+}
+
+#[derive(Debug)]
+struct Stream {
+    gateway: String,
+    /// The last digits: what tells two lives of a store apart.
+    epoch: String,
+    present: bool,
+    begun: String,
+    upto: u64,
+    last: u64,
+    redeliveries: u64,
+}
+
+#[derive(Debug)]
+struct Alarm {
+    at: String,
+    reason: String,
+    times: i64,
+}
+
+#[derive(Debug)]
+struct Clock {
+    topic: String,
+    given: String,
+    due: String,
+    state: &'static str,
+    late: bool,
+}
+
+#[derive(Debug)]
+struct Listed {
+    visit: String,
+    changed: String,
+    station: String,
+    beautician: String,
+    state: String,
+    voided: bool,
+}
+
+/// What the database is asked for beside the board.
+struct Asked {
+    streams: Vec<Told>,
+    alarms: Vec<(i64, String, i64)>,
+    letters: Vec<(i64, String, i64)>,
+    visits: Option<Vec<Visit>>,
+}
+
+struct Told {
+    gateway: String,
+    epoch: String,
+    present: bool,
+    begun_ms: i64,
+    upto: u64,
+    last: u64,
+    redeliveries: u64,
+}
+
+impl Asked {
+    fn ask(engine: &mut dyn Engine, store: &str, sees_visits: bool) -> Result<Self, HqError> {
+        let now = clock::now().wall;
+        let visits = sees_visits.then(|| visits::of_store(engine, store, now)).transpose()?;
+        Ok(Self {
+            streams: streams(engine, store)?,
+            alarms: alarms(engine, store)?,
+            letters: letters(engine, store)?,
+            visits,
+        })
+    }
+}
+
+fn streams(engine: &mut dyn Engine, store: &str) -> Result<Vec<Told>, HqError> {
+    let rows = engine.query(
+        "SELECT s.gateway, s.epoch, CASE WHEN s.epoch = g.epoch THEN 1 ELSE 0 END, s.begun_ms, s.upto,
+             CASE WHEN s.last_seq > s.announced THEN s.last_seq ELSE s.announced END, s.redeliveries
+         FROM streams s JOIN gateways g ON g.gateway = s.gateway WHERE g.store = ?1 ORDER BY s.begun_ms DESC LIMIT ?2",
+        values![store, LISTED],
+    )?;
+    let told = |row: &crate::hq::database::engine::Row| {
+        Ok(Told {
+            gateway: row.get(0)?,
+            epoch: row.get(1)?,
+            present: row.get(2)?,
+            begun_ms: row.get(3)?,
+            upto: row.get(4)?,
+            last: row.get(5)?,
+            redeliveries: row.get(6)?,
+        })
+    };
+    rows.iter().map(told).collect()
+}
+
+fn alarms(engine: &mut dyn Engine, store: &str) -> Result<Vec<(i64, String, i64)>, HqError> {
+    let rows = engine.query(
+        "SELECT coalesce(a.last_ms, a.raised_ms), a.reason, a.times FROM alarms a JOIN gateways g ON g.gateway = a.gateway
+         WHERE g.store = ?1 ORDER BY 1 DESC LIMIT ?2",
+        values![store, LISTED],
+    )?;
+    rows.iter().map(|row| Ok((row.get(0)?, events::sentence(&row.get::<String>(1)?), row.get(2)?))).collect()
+}
+
+/// The reasons alone: what was refused may hold anything.
+fn letters(engine: &mut dyn Engine, store: &str) -> Result<Vec<(i64, String, i64)>, HqError> {
+    let rows = engine.query(
+        "SELECT max(e.received_ms), e.refused, count(*) FROM events e JOIN gateways g ON g.gateway = e.gateway
+         WHERE g.store = ?1 AND e.refused IS NOT NULL GROUP BY e.refused ORDER BY 1 DESC LIMIT ?2",
+        values![store, LISTED],
+    )?;
+    rows.iter().map(|row| Ok((row.get(0)?, events::shown(&row.get::<String>(1)?), row.get(2)?))).collect()
+}
+
+/// `GET /stores/{store}`
+pub async fn page(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    Path(store): Path<String>,
+    headers: HeaderMap,
+    shell: Shell,
+) -> Response {
+    if !person.reach.has(&store) {
+        return missing(shell);
+    }
+    let answer = async {
+        let board = office.watch.board().await?;
+        if !board.stores.contains_key(&store) {
+            return Ok(missing(shell));
+        }
+        let (asked, sees) = (store.clone(), person.role.sees_visits());
+        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, sees)).await?;
+        Ok(drawn(shell, &board, &store, asked))
+    };
+    or_away(&headers, answer.await)
+}
+
+fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Response {
+    let Some(known) = board.stores.get(store) else { return missing(shell) };
+    let now = Timestamp::from_unix_ms(board.at_ms);
+    let at = |ms: i64| shell.time(Timestamp::from_unix_ms(ms));
+    let alarm = |(ms, reason, times): (i64, String, i64)| Alarm { at: at(ms), reason, times };
+    let Asked { streams, alarms, letters, visits } = asked;
+    let (devices, devices_known) = machines(&shell, known);
+    let streams = streams.into_iter().map(|told| Stream {
+        epoch: told.epoch.get(told.epoch.len().saturating_sub(6)..).unwrap_or_default().to_owned(),
+        gateway: told.gateway,
+        present: told.present,
+        begun: at(told.begun_ms),
+        upto: told.upto,
+        last: told.last,
+        redeliveries: told.redeliveries,
+    });
+    let open = known.open.iter().map(|open| Clock {
+        topic: names::topic(&shell, &open.topic),
+        given: at(open.given_ms),
+        due: at(open.due_ms()),
+        state: if open.answered {
+            shell.lang.pick("已答复，待解决", "answered, to be solved")
+        } else {
+            shell.lang.pick("待答复", "to be answered")
+        },
+        late: open.is_late(now),
+    });
+    let listed = |visit: Visit| Listed {
+        changed: at(visit.changed_ms),
+        state: names::visit_state(&shell, &visit.state),
+        visit: visit.visit,
+        station: visit.station,
+        beautician: visit.beautician,
+        voided: visit.voided,
+    };
+    let page = Page {
+        row: figures::row(&shell, known, board),
+        mark: known.mark(),
+        devices,
+        devices_known,
+        streams: streams.collect(),
+        alarms: alarms.into_iter().map(alarm).collect(),
+        letters: letters.into_iter().map(alarm).collect(),
+        open: open.collect(),
+        visits: visits.map(|visits| visits.into_iter().map(listed).collect()),
+        at: shell.moment(now),
+        shell: shell.clone(),
+    };
+    shell::page(&shell, &page)
+}
+
+fn machines(shell: &Shell, store: &Store) -> (Vec<Machine>, bool) {
+    let mut known = false;
+    let mut machines = Vec::new();
+    for gateway in &store.gateways {
+        let Some(devices) = &gateway.about.devices else { continue };
+        known = true;
+        // What it said before it went away need not hold any more.
+        let stale = gateway.online == Some(false);
+        machines.extend(devices.iter().map(|device| machine(shell, device, stale)));
+    }
+    (machines, known)
+}
+
+fn machine(shell: &Shell, device: &Device, stale: bool) -> Machine {
+    let (state, class) = match device.connected {
+        _ if stale => (shell.lang.pick("未知（门店离线）", "unknown (the store is away)"), ""),
+        Some(true) => (shell.lang.pick("已连接", "connected"), "good"),
+        Some(false) => (shell.lang.pick("未连接", "not connected"), "bad"),
+        None => (shell.lang.pick("未知", "unknown"), ""),
+    };
+    let battery = device.battery_percent.map(|percent| format!("{} {percent} %", shell.t("电量", "battery")));
+    let signal = device.signal_dbm.map(|dbm| format!("{} {dbm} dBm", shell.t("信号", "signal")));
+    let more: Vec<String> = [battery, signal].into_iter().flatten().collect();
+    Machine {
+        station: device.station.clone(),
+        what: format!("{} {}", device.protocol, device.serial.as_deref().unwrap_or_default()).trim_end().to_owned(),
+        firmware: device.firmware.clone().unwrap_or_default(),
+        state,
+        class,
+        more: more.join(" · "),
+    }
+}

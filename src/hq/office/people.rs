@@ -1,0 +1,221 @@
+//! Headquarters' own people: who may log in, as what, and which stores they see. Managed on the command line.
+
+use super::{audit, password};
+use crate::{
+    domain::{Timestamp, word::words},
+    hq::{
+        HqError,
+        database::engine::{Engine, Row, first, transaction, values},
+    },
+    sync::topic::is_name,
+};
+use std::{collections::BTreeSet, fmt, str::FromStr};
+
+words! {
+    /// What someone at headquarters does.
+    pub enum Role as "role" {
+        /// Looks at visits and what came of them.
+        Analyst = "analyst",
+        /// Keeps gateways and devices running; sees no visit.
+        Operator = "operator",
+        /// Watches over who looked at what.
+        Protection = "protection",
+        /// Lets people in, on the command line; sees no visit.
+        Administrator = "administrator",
+    }
+}
+
+impl Role {
+    /// Whether visits and their readings are shown to them.
+    #[must_use]
+    pub const fn sees_visits(self) -> bool {
+        matches!(self, Self::Analyst | Self::Protection)
+    }
+
+    /// Whether the log of who did and saw what is shown to them.
+    #[must_use]
+    pub const fn sees_audit(self) -> bool {
+        matches!(self, Self::Protection)
+    }
+}
+
+/// Which stores someone sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    All,
+    Only(BTreeSet<String>),
+}
+
+impl Reach {
+    #[must_use]
+    pub fn has(&self, store: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(stores) => stores.contains(store),
+        }
+    }
+
+    fn kept(&self) -> String {
+        match self {
+            Self::All => "*".to_owned(),
+            Self::Only(stores) => stores.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
+        }
+    }
+
+    /// What no row of ours holds shows nothing.
+    fn read(kept: &str) -> Self {
+        if kept == "*" { Self::All } else { Self::Only(kept.split_whitespace().map(str::to_owned).collect()) }
+    }
+}
+
+impl FromStr for Reach {
+    type Err = String;
+
+    /// `all`, or names with commas between them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        match text.split(',').find(|store| !is_name(store)) {
+            Some(wrong) => Err(format!("{wrong:?} is no store; write all, or names such as sh-001,sh-002")),
+            None => Ok(Self::Only(text.split(',').map(str::to_owned).collect())),
+        }
+    }
+}
+
+impl fmt::Display for Reach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Only(stores) => f.write_str(&stores.iter().map(String::as_str).collect::<Vec<_>>().join(",")),
+        }
+    }
+}
+
+/// Someone who may log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// What they log in with, `a-z`, `0-9`, `-`; stands in the audit.
+    pub name: String,
+    pub role: Role,
+    pub reach: Reach,
+    pub active: bool,
+}
+
+impl Person {
+    fn from_row(row: &Row) -> Result<Self, HqError> {
+        let role: String = row.get(1)?;
+        let stores: String = row.get(2)?;
+        // A role of a newer program is none that this one could hold anybody to.
+        let known = role.parse();
+        let active = row.get::<bool>(3)? && known.is_ok();
+        Ok(Self { name: row.get(0)?, role: known.unwrap_or(Role::Operator), reach: Reach::read(&stores), active })
+    }
+}
+
+const COLUMNS: &str = "name, role, stores, active";
+
+/// Lets someone in.
+///
+/// # Errors
+/// [`HqError::People`] for a name that is none or is known already, or a password that would be guessed; the database's.
+pub fn add(
+    engine: &mut dyn Engine,
+    (name, role, reach): (&str, Role, &Reach),
+    secret: &str,
+    now: Timestamp,
+) -> Result<(), HqError> {
+    if !is_name(name) {
+        return Err(HqError::People(format!(
+            "{name:?} is no name to log in with; write a-z, 0-9 and -, such as li-na"
+        )));
+    }
+    password::acceptable(name, secret).map_err(HqError::People)?;
+    let kept = password::hash(secret);
+    transaction(engine, |engine| {
+        let added = engine.execute(
+            "INSERT INTO people(name, role, stores, password, active, made_ms) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+             ON CONFLICT DO NOTHING",
+            values![name, role.as_str(), &reach.kept(), &kept, now.unix_ms()],
+        )?;
+        if added == 0 {
+            return Err(HqError::People(format!("{name} is known already; skinlink-hq people list shows everybody")));
+        }
+        audit::note(engine, audit::COMMAND, "person added", &format!("{name} {role} {reach}"), now)
+    })
+}
+
+/// Everybody, by name.
+///
+/// # Errors
+/// The database's.
+pub fn list(engine: &mut dyn Engine) -> Result<Vec<Person>, HqError> {
+    let rows = engine.query(&format!("SELECT {COLUMNS} FROM people ORDER BY name"), &[])?;
+    rows.iter().map(Person::from_row).collect()
+}
+
+/// A new password; whoever was logged in with the old one is not any more, and who was disabled may log in again.
+///
+/// # Errors
+/// [`HqError::People`]; the database's.
+pub fn set_password(engine: &mut dyn Engine, name: &str, secret: &str, now: Timestamp) -> Result<(), HqError> {
+    password::acceptable(name, secret).map_err(HqError::People)?;
+    let kept = password::hash(secret);
+    change(engine, name, ("password set", now), |engine| {
+        engine.execute("UPDATE people SET password = ?2, active = 1 WHERE name = ?1", values![name, &kept])
+    })
+}
+
+/// Keeps someone out from now on; what they did stays in the audit.
+///
+/// # Errors
+/// [`HqError::People`]; the database's.
+pub fn disable(engine: &mut dyn Engine, name: &str, now: Timestamp) -> Result<(), HqError> {
+    change(engine, name, ("person disabled", now), |engine| {
+        engine.execute("UPDATE people SET active = 0 WHERE name = ?1", values![name])
+    })
+}
+
+fn change(
+    engine: &mut dyn Engine,
+    name: &str,
+    (what, now): (&str, Timestamp),
+    work: impl FnOnce(&mut dyn Engine) -> Result<u64, HqError>,
+) -> Result<(), HqError> {
+    transaction(engine, |engine| {
+        if work(engine)? == 0 {
+            return Err(HqError::People(format!("nobody is called {name}; skinlink-hq people list shows everybody")));
+        }
+        engine.execute("DELETE FROM people_sessions WHERE name = ?1", values![name])?;
+        audit::note(engine, audit::COMMAND, what, name, now)
+    })
+}
+
+/// Someone who may log in, with what is kept of the password.
+pub(super) fn find(engine: &mut dyn Engine, name: &str) -> Result<Option<(Person, String)>, HqError> {
+    let row = first(engine, &format!("SELECT {COLUMNS}, password FROM people WHERE name = ?1"), values![name])?;
+    let found = row.map(|row| Ok::<_, HqError>((Person::from_row(&row)?, row.get(4)?))).transpose()?;
+    Ok(found.filter(|(person, _)| person.active))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stores_are_all_or_a_list_of_names() {
+        assert_eq!("all".parse(), Ok(Reach::All));
+        let two: Reach = "sh-002,sh-001".parse().unwrap();
+        assert_eq!((two.to_string(), two.kept()), ("sh-001,sh-002".to_owned(), "sh-001 sh-002".to_owned()));
+        assert!(two.has("sh-001") && !two.has("sh-003") && Reach::read(&two.kept()) == two);
+        assert!("".parse::<Reach>().is_err() && "sh 1".parse::<Reach>().is_err() && "*".parse::<Reach>().is_err());
+        assert!(!Reach::read("").has(""));
+    }
+
+    #[test]
+    fn who_keeps_gateways_running_sees_no_visit() {
+        let visits: Vec<&str> = Role::ALL.iter().filter(|role| role.sees_visits()).map(|role| role.as_str()).collect();
+        assert_eq!(visits, ["analyst", "protection"]);
+        assert!(Role::ALL.iter().all(|role| role.sees_audit() == (*role == Role::Protection)));
+    }
+}

@@ -1,0 +1,71 @@
+//! `skinlink-hq people`, as an administrator types it.
+
+use crate::house::PASSWORD;
+use skinlink::hq::database::{Database, Place};
+use std::{fs, path::Path, process::Command};
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn people(folder: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
+    command
+        .arg("people")
+        .args(["--data".as_ref(), folder.as_os_str()])
+        .args(arguments)
+        .stdin(std::process::Stdio::null());
+    let done = command.output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Said { code: done.status.code(), out: text(&done.stdout), err: text(&done.stderr) }
+}
+
+/// The first administrator is let in, lets others in, mistypes some things, and keeps one out again.
+#[test]
+fn people_are_let_in_listed_and_kept_out_on_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, data) = (folder.path().join("password"), folder.path().join("hq"));
+    fs::write(&file, format!("{PASSWORD}\n")).expect("a file");
+    let file = file.to_str().expect("a path");
+    // Before any receiver ran there is nothing to be let into.
+    let early = people(&data, &["list"]);
+    assert!(early.code == Some(1) && early.err.contains("start skinlink-hq run once"), "{}", early.err);
+    drop(Database::at(&Place::in_folder(&data), &data, 1 << 20).expect("a receiver was here"));
+
+    let add = |name: &str, role: &str, stores: &str| {
+        people(&data, &["add", name, "--role", role, "--stores", stores, "--password-file", file])
+    };
+    let first = add("wang", "administrator", "all");
+    assert_eq!(
+        (first.code, first.out.as_str()),
+        (Some(0), "wang may log in as administrator, stores: all\n"),
+        "{}",
+        first.err
+    );
+    assert_eq!(add("li-na", "analyst", "sh-002,sh-001").code, Some(0));
+    for (wrong, why) in [
+        (add("li-na", "analyst", "all"), "known already"),
+        (add("Li Na", "analyst", "all"), "no name to log in with"),
+        (add("zhao", "boss", "all"), "known are analyst"),
+        (add("zhao", "analyst", "Shop 1"), "is no store"),
+        (people(&data, &["password", "nobody", "--password-file", file]), "nobody is called nobody"),
+        (people(&data, &["add", "zhao", "--role", "analyst", "--stores", "all"]), "no terminal"),
+    ] {
+        assert!(wrong.code.is_some_and(|code| code > 0) && wrong.err.contains(why), "{why}: {}", wrong.err);
+    }
+    let short = folder.path().join("short");
+    fs::write(&short, "secret").expect("a file");
+    let weak = people(&data, &["password", "li-na", "--password-file", short.to_str().expect("a path")]);
+    assert!(weak.code == Some(1) && weak.err.contains("10 to 200 characters"), "{}", weak.err);
+    assert_eq!(people(&data, &["disable", "li-na"]).out, "li-na is kept out\n");
+    let list = people(&data, &["list"]).out;
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines, [vec!["li-na", "analyst", "sh-001,sh-002", "disabled"], vec!["wang", "administrator", "all"]]);
+    // Nowhere is the password itself.
+    for entry in fs::read_dir(&data).expect("the folder") {
+        let bytes = fs::read(entry.expect("an entry").path()).unwrap_or_default();
+        assert!(!bytes.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes()));
+    }
+}

@@ -1,0 +1,173 @@
+//! Whether the numbers are true, and what is not known is said so.
+
+use crate::{
+    Side,
+    house::{House, row},
+    stores::{MINUTE_MS, Store, about, ago, id},
+};
+use skinlink::{
+    domain::{ClockState, FeedbackId, VisitId},
+    hq::office::people::Role,
+    sync::payload::{self, kind},
+};
+
+/// A store whose line breaks while it records goes on recording; one that was never heard of but by a word is not called well.
+pub async fn a_store_that_goes_away_and_comes_back_is_shown_with_what_is_known_of_it(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let cookie = house.log_in("fleet").await;
+    assert!(house.get("/", &cookie).await.text.contains("没有可看的门店"));
+    let mut store = house.opens("sh-001");
+    let lone = Store::named("sh-002");
+    house.take(&[lone.hello(0)]);
+    let first = store.measures(ago(2_000));
+    house.take(&[first, store.hello(5)]);
+    let page = house
+        .until("/", &cookie, "five are told of", |text| {
+            text.contains("data-store=\"sh-001\"")
+                && row(text, "sh-001").contains("待补传 △ 4")
+                && row(text, "sh-001").contains("时钟 慢 ≤ ")
+        })
+        .await;
+    let here = row(&page, "sh-001");
+    assert!(here.contains("● 在线 自 ") && here.contains("磁盘可用 66 % 20.0 GiB"), "{here}");
+    assert!(here.contains("设备 2/2") && here.contains("告警 · 死信 0 · 0") && here.contains("版本 0.1.0"), "{here}");
+    assert!(here.contains("时钟 慢 ≤") && here.contains("已同步"), "{here}");
+    let unknown = row(&page, "sh-002");
+    assert!(unknown.contains("状态 未知 从未报到"), "{unknown}");
+    assert!(
+        ["磁盘可用 未知", "设备 未知", "时钟 未知", "在线率 7 天 未知"].iter().all(|word| unknown.contains(word)),
+        "{unknown}"
+    );
+
+    // Its line breaks; a record comes that leaves a hole, and one that nobody can read.
+    store.told = 3;
+    let (beyond, odd) = (store.measures(ago(1_000)), store.babble());
+    house.take(&[beyond, odd, store.says("offline"), store.about(&about(false, 1_024))]);
+    let page = house.until("/", &cookie, "it is away", |text| row(text, "sh-001").contains("○ 离线")).await;
+    let away = row(&page, "sh-001");
+    assert!(away.contains("缺口 △ 2"), "{away}");
+    assert!(away.contains("待补传 △ ≥ 4 已齐至"), "what it recorded since is known there alone: {away}");
+    assert!(
+        away.contains("磁盘可用 ▲ 3 % 1.0 GiB · 离线前")
+            && away.contains("设备 △ 1/2 离线前")
+            && away.contains("▲ 0 · 1"),
+        "{away}"
+    );
+    let own = house.get("/stores/sh-001", &cookie).await.text;
+    assert!(own.contains("未知（门店离线）") && own.contains("死信") && !own.contains("最近到店"), "{own}");
+    // What needs somebody stands first.
+    assert!(page.find("data-store=\"sh-001\"") < page.find("data-store=\"sh-002\""));
+
+    store.told = 1;
+    let missing: Vec<_> = (0..2).map(|_| store.measures(ago(500))).collect();
+    house.take(&missing);
+    house.take(&[store.says("online"), store.about(&about(true, 20_480))]);
+    let page = house.until("/", &cookie, "it is back", |text| row(text, "sh-001").contains("● 在线")).await;
+    assert!(row(&page, "sh-001").contains("缺口 0"), "{}", row(&page, "sh-001"));
+    house.end().await;
+}
+
+/// Ninety-seven records come at once, two after ten minutes, one of a gateway that does not know the time.
+pub async fn records_are_held_against_the_promise_of_five_minutes(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let (mut store, mut fast) = (house.opens("sh-001"), house.opens("sh-002"));
+    let now = ago(0);
+    let mut arrived: Vec<_> = (0..97).map(|_| store.measures(ago(3_000))).collect();
+    arrived.extend((0..2).map(|_| store.measures(ago(10 * MINUTE_MS))));
+    let unset = payload::Clock { boot: "b".into(), monotonicns: "1".into(), wall_ms: now.unix_ms() };
+    arrived.push(store.tell_by(kind::CLOCK, "boot", &unset, (ago(400 * MINUTE_MS), ClockState::Unset)));
+    // Its clock is three minutes ahead.
+    arrived.push(fast.measures(ago(-3 * MINUTE_MS)));
+    house.take_at(&arrived, now);
+    // Three days ago all was late.
+    let then = ago(3 * 24 * 60 * MINUTE_MS);
+    let late: Vec<_> = (0..3).map(|_| store.measures(ago(3 * 24 * 60 * MINUTE_MS + 30 * MINUTE_MS))).collect();
+    house.take_at(&late, then);
+    let cookie = house.log_in("fleet").await;
+    let page = house.until("/", &cookie, "all days are counted", |text| !text.contains("统计中")).await;
+    let (here, ahead) = (row(&page, "sh-001"), row(&page, "sh-002"));
+    // 97 of 99 whose time is known; of the week 97 of 102.
+    assert!(here.contains("五分钟内到达 △ 97.9 % 7 天 95.0 %"), "{here}");
+    assert!(here.contains("时钟 慢 ≤ 3 秒"), "{here}");
+    assert!(ahead.contains("时钟 ▲ 快 ≥ 3 分钟") || ahead.contains("时钟 ▲ 快 ≥ 179 秒"), "{ahead}");
+    // Whole hours are kept for whoever asks next, and counted once.
+    let kept = "SELECT CAST(coalesce(sum(records), 0) AS BIGINT) FROM delays WHERE hour_ms < ";
+    let kept = format!("{kept}{}", now.unix_ms() - 2 * 24 * 60 * MINUTE_MS);
+    assert_eq!(house.engine().query(&kept, &[]).expect("rows")[0].get::<u64>(0).expect("a sum"), 3);
+    house.end().await;
+}
+
+/// Three customers said something: this morning, yesterday, and last week.
+pub async fn what_customers_said_runs_out_after_a_day_and_after_three(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let mut store = house.opens("sh-001");
+    let seen = id(VisitId::from_bits);
+    let hour = 60 * MINUTE_MS;
+    let ids: Vec<String> = (0..3).map(|_| id(FeedbackId::from_bits)).collect();
+    let said = |feedback: &str, state: &str| payload::Feedback {
+        feedback: feedback.into(),
+        visit: seen.clone(),
+        customer: id(skinlink::domain::CustomerId::from_bits),
+        state: state.into(),
+        stars: None,
+        topic: "call".into(),
+        words: "请打电话给我".into(),
+        staff: String::new(),
+    };
+    let told = [
+        store.tell(kind::FEEDBACK, &seen, &said(&ids[0], "given"), ago(2 * hour)),
+        store.tell(kind::FEEDBACK, &seen, &said(&ids[1], "given"), ago(30 * hour)),
+        store.tell(kind::FEEDBACK, &seen, &said(&ids[2], "given"), ago(80 * hour)),
+        store.tell(kind::FEEDBACK, &seen, &said(&ids[2], "answered"), ago(70 * hour)),
+    ];
+    house.take(&told);
+    house.keep();
+    let cookie = house.log_in("fleet").await;
+    let page = house.until("/", &cookie, "all three are open", |text| row(text, "sh-001").contains("反馈 ▲ 3")).await;
+    assert!(row(&page, "sh-001").contains("反馈 ▲ 3 超时 2"), "{}", row(&page, "sh-001"));
+    let own = house.get("/stores/sh-001", &cookie).await.text;
+    assert!(
+        own.contains("请回电") && own.contains("已答复，待解决") && !own.contains("打电话给我"),
+        "words are the store's: {own}"
+    );
+    let answers = [
+        store.tell(kind::FEEDBACK, &seen, &said(&ids[1], "answered"), ago(0)),
+        store.tell(kind::FEEDBACK, &seen, &said(&ids[2], "solved"), ago(0)),
+    ];
+    house.take(&answers);
+    house.keep();
+    let page = house.until("/", &cookie, "one is solved", |text| row(text, "sh-001").contains("反馈 2")).await;
+    assert!(row(&page, "sh-001").contains("反馈 2 最迟 "), "{}", row(&page, "sh-001"));
+    house.end().await;
+}
+
+/// A store was away for twelve minutes while somebody watched; of an hour before nobody knows, since no receiver was there.
+pub async fn only_time_that_was_watched_counts_as_online_or_away(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let store = house.opens("sh-001");
+    house.engine().execute("DELETE FROM presence", &[]).expect("it begins anew");
+    house.engine().execute("UPDATE gateways SET status = NULL", &[]).expect("it begins anew");
+    let at = |minutes: i64| ago(minutes * MINUTE_MS);
+    for (minutes, status) in [(180, "online"), (110, "offline"), (70, "online"), (30, "offline"), (18, "online")] {
+        house.take_at(&[store.says(status)], at(minutes));
+        // Said again by a broker that comes back: no news.
+        house.take_at(&[store.says(status)], at(minutes - 1));
+    }
+    for (from, to) in [(180, 120), (60, 0)] {
+        for second in (0..(from - to) * 60).step_by(50) {
+            let due = house.database.downlink_due(ago(from * MINUTE_MS - second * 1_000)).expect("nothing is due");
+            assert!(due.is_empty());
+        }
+    }
+    let cookie = house.log_in("fleet").await;
+    let page = house.get("/", &cookie).await.text;
+    let here = row(&page, "sh-001");
+    // Twelve of a hundred and eighteen minutes: a watch ends with the last word on it.
+    assert!(here.contains("在线率 7 天 △ 89.8") && here.contains("观测 1 小时"), "{here}");
+    assert!(here.contains("● 在线 自 "), "{here}");
+    house.end().await;
+}

@@ -1,0 +1,58 @@
+//! Headquarters' own people: how they log in, what they may see, what is written down of it, and whether the pages say how the
+//! chain is. Both databases, a real mosquitto where the whole program runs, a real browser for what is looked at.
+
+#[path = "../web/browser/driver.rs"]
+#[expect(dead_code, reason = "shared with the stores' own pages")]
+mod driver;
+#[path = "../support/headquarters.rs"]
+#[expect(dead_code, reason = "shared with the stories of the wire")]
+mod headquarters;
+#[path = "../support/postgres.rs"]
+#[expect(dead_code, reason = "shared with the stories of the databases")]
+mod postgres;
+
+mod commands;
+mod figures;
+mod house;
+mod log_in;
+mod looks;
+mod metrics;
+mod pages;
+mod program;
+mod stores;
+
+/// Which database stands behind headquarters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Side {
+    Sqlite,
+    Postgres,
+}
+
+/// Every story is told on both sides of the database's trait.
+macro_rules! on_both_sides {
+    ($($room:ident: $($story:ident),* $(,)?;)*) => {
+        mod sqlite { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Sqlite).await; })*)* }
+        mod postgresql { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Postgres).await; })*)* }
+    };
+}
+
+on_both_sides!(
+    log_in:
+        whoever_logs_in_gets_a_session_that_ends_with_the_log_out,
+        a_wrong_password_is_slowed_down_and_a_stranger_cannot_tell_who_exists,
+        a_session_ends_unused_after_half_a_day_and_with_a_new_password,
+        a_foreign_page_can_neither_log_anybody_in_nor_out;
+    looks:
+        each_role_sees_its_own_pages_and_each_person_their_own_stores,
+        every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_changed,
+        a_visit_is_shown_as_it_stands_after_its_corrections;
+    figures:
+        a_store_that_goes_away_and_comes_back_is_shown_with_what_is_known_of_it,
+        records_are_held_against_the_promise_of_five_minutes,
+        what_customers_said_runs_out_after_a_day_and_after_three,
+        only_time_that_was_watched_counts_as_online_or_away;
+    metrics:
+        prometheus_reads_the_same_figures_with_its_token_alone;
+    program:
+        a_whole_headquarters_shows_stores_that_come_over_the_broker;
+);
