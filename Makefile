@@ -108,9 +108,9 @@ repeatability: setup
 renderer: setup
 	target/venv/bin/python -m unittest discover -q -s models/build
 
-# About half an hour on two idle cores. The training library lives in an environment of its own, which nothing else needs.
-PATCHES ?= 1600
-STEPS ?= 3000
+# About an hour on two idle cores. The training library lives in an environment of its own, which nothing else needs.
+PATCHES ?= 8000
+STEPS ?= 14000
 models: setup
 	[ -x target/train-venv/bin/python ] || { python3 -m venv target/train-venv && target/train-venv/bin/pip install -q -r models/build/requirements-train.txt; }
 	target/venv/bin/python models/build/build_pores.py
