@@ -130,6 +130,8 @@ impl House {
     pub fn opens(&mut self, name: &str) -> Store {
         let store = Store::named(name);
         self.take(&[store.says("online"), store.hello(0), store.about(&crate::stores::about(true, 20_480))]);
+        // A receiver that makes facts is one that is connected.
+        self.keep();
         store
     }
 

@@ -304,7 +304,9 @@ pub fn find(
 ) -> Result<Option<(Message, bool)>, HqError> {
     let Some(message) = row(engine, id)? else { return Ok(None) };
     let (standing, customer) = standing(engine, settings, &message, now)?;
-    let stands = message.state == "taken" && message.until > now && matches!(standing, Standing::Stands(_));
+    // What was sent, given up or taken back is not to be sent.
+    let open = matches!(message.state.as_str(), "waiting" | "taken");
+    let stands = open && matches!(standing, Standing::Stands(_));
     Ok(Some((Message { customer, ..message }, stands)))
 }
 
