@@ -28,6 +28,8 @@ const OTHER_DAYS: i32 = 10;
 const AWAY_DAYS: i32 = 90;
 /// By the salon's clocks; nobody is written to at night.
 const HOUR: u32 = 10;
+/// From when until when a late word may still go out.
+const WAKING: [u32; 2] = [9, 21];
 /// Closed days in a row after which no open one is looked for: a list that closes the salon for good is a mistake.
 const LONGEST_CLOSED: usize = 366;
 
@@ -73,6 +75,19 @@ impl Calendar {
     pub fn open_from(&self, day: Day) -> Day {
         let closed = |day: &Day| self.holidays.binary_search(day).is_ok();
         (0..).take(LONGEST_CLOSED).map(|n| day.plus(n)).find(|day| !closed(day)).unwrap_or(day)
+    }
+
+    /// `None` where a machine may write to somebody at this moment; else when it may: by day, when the salon is open.
+    #[must_use]
+    pub fn waking_from(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = self.zone.day(now);
+        let [from, until] = WAKING.map(|hour| self.zone.at(today, hour, 0));
+        let open = self.open_from(today);
+        if open > today || now >= until {
+            let day = if open > today { open } else { self.open_from(today.plus(1)) };
+            return Some(self.zone.at(day, WAKING[0], 0));
+        }
+        (now < from).then_some(from)
     }
 }
 
@@ -143,6 +158,21 @@ pub fn oldest(now: Timestamp, calendar: &Calendar) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_is_written_to_at_night_or_on_a_closed_day() {
+        let calendar = calendar("CST-8", &["2026-12-01"]);
+        let from = |text: &str| {
+            let now: Timestamp = text.parse().expect("a time");
+            calendar.waking_from(now).map(|at| at.to_string()[..16].to_owned())
+        };
+        assert_eq!(from("2026-11-29T01:00:00.000Z"), None, "nine in the morning");
+        assert_eq!(from("2026-11-29T12:59:59.999Z"), None);
+        assert_eq!(from("2026-11-29T00:59:59.999Z").unwrap(), "2026-11-29T01:00");
+        assert_eq!(from("2026-11-29T13:00:00.000Z").unwrap(), "2026-11-30T01:00", "nine in the evening");
+        assert_eq!(from("2026-11-30T13:00:00.000Z").unwrap(), "2026-12-02T01:00", "tomorrow is closed");
+        assert_eq!(from("2026-12-01T05:00:00.000Z").unwrap(), "2026-12-02T01:00");
+    }
 
     fn calendar(rule: &str, holidays: &[&str]) -> Calendar {
         let days = holidays.iter().map(|day| day.parse().expect("a day")).collect();

@@ -12,6 +12,7 @@ use super::{
         Addressed,
         engine::{Engine, Row, first, only, values},
     },
+    records,
     reports::Found,
 };
 use crate::{
@@ -50,6 +51,9 @@ pub(super) fn keep(engine: &mut dyn Engine, found: &Found, said: &Said, now: Tim
             &id, store, gateway, report, visit, customer, topic.as_str(), stars.map(u32::from), words, now.unix_ms()
         ],
     )?;
+    if *topic == Topic::Withdraw {
+        records::said(engine, store, customer)?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use super::{
     HqError,
-    database::engine::{Engine, values},
+    database::engine::{Engine, only, values},
 };
 use crate::domain::Timestamp;
 use std::collections::HashMap;
@@ -42,6 +42,14 @@ pub(super) fn watch(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqErr
         forget(engine, now_ms - KEPT_MS)?;
     }
     Ok(())
+}
+
+/// When a receiver was last known to be connected to the broker, milliseconds since 1970.
+///
+/// # Errors
+/// The database's.
+pub(super) fn last_watched(engine: &mut dyn Engine) -> Result<Option<i64>, HqError> {
+    only(engine, "SELECT max(to_ms) FROM watches", &[])
 }
 
 /// Of each gateway the last word stays, however old.

@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    chain::{Chain, Store, care, customer, later, visit},
+    chain::{Chain, Store, care_by_day, customer, later, visit},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn take(chain: &Chain, key: &str) -> Vec<Value> {
 /// customer unsubscribes before it is taken, and a fourth agreed to a text that allows nothing. What was answered for does not
 /// come again, not even when all tables are made anew; no message holds a name.
 pub async fn a_message_is_taken_answered_for_and_offered_once(side: Side) {
-    let settings = care("");
+    let settings = care_by_day();
     let (mut chain, mut store) = (Chain::with_care(side, Some(settings.clone())).await, Store::named("sh-001"));
     let (key, stranger) =
         (chain.key(&[Scope::MessagesTake], &["sh-001"]), chain.key(&[Scope::MessagesTake], &["sh-002"]));
@@ -139,7 +139,7 @@ fn states(engine: &mut dyn Engine) -> std::collections::BTreeSet<(String, String
 /// A message that the integration gives up is dead: `care list` says why and what to do, `care again` sends it on its way, and it is
 /// handed out under the same id. Of a store that was not heard for a day nothing is handed out, since it may know of a no.
 pub async fn a_dead_message_is_seen_and_sent_again(side: Side) {
-    let settings = care("");
+    let settings = care_by_day();
     let (mut chain, mut store) = (Chain::with_care(side, Some(settings.clone())).await, Store::named("sh-001"));
     let key = chain.key(&[Scope::MessagesTake], &["all"]);
     let (one, _) = came(&mut chain, &mut store, 4);

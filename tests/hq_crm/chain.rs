@@ -315,11 +315,28 @@ pub fn later(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(clock::now().wall.unix_ms() + ms)
 }
 
+/// A zone in which it is noon or a little later by now: nobody is written to at night.
+pub fn noon_zone() -> String {
+    let hour = clock::now().wall.unix_ms().div_euclid(3_600_000).rem_euclid(24);
+    // Their signs are the other way about.
+    let west = hour - 12;
+    if west > 0 { format!("Etc/GMT+{west}") } else { format!("Etc/GMT-{}", -west) }
+}
+
 /// Messages of care by a text that allows them, in Shanghai.
-pub fn care(more: &str) -> CareSettings {
+pub fn care() -> CareSettings {
+    care_in("Asia/Shanghai")
+}
+
+/// The same by day.
+pub fn care_by_day() -> CareSettings {
+    care_in(&noon_zone())
+}
+
+fn care_in(zone: &str) -> CareSettings {
     let text = format!(
-        "time_zone = \"Asia/Shanghai\"\n[[consent]]\ntext_versions = [\"wechat-1\"]\nkinds = [\"care\", \"skin\", \"away\"]\n\
-         channels = [\"wechat\"]\n{more}"
+        "time_zone = \"{zone}\"\n[[consent]]\ntext_versions = [\"wechat-1\"]\nkinds = [\"care\", \"skin\", \"away\"]\n\
+         channels = [\"wechat\"]\n"
     );
     toml::from_str::<RawCare>(&text).expect("sound").resolve().expect("settings")
 }

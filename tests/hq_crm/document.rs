@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    chain::{Chain, Store, care, customer, id, later, scan, visit},
+    chain::{Chain, Store, care_by_day, customer, id, later, scan, visit},
 };
 use reqwest::Method;
 use serde_json::json;
@@ -23,7 +23,7 @@ use tokio::process::Command;
 /// A tool makes up calls from the document, with a key for everything: whatever it sends brings no fault of ours (5xx), and no answer
 /// that the document does not describe. Seeded; `SKINLINK_SCHEMATHESIS=200` for a long one.
 pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side) {
-    let (mut chain, mut store) = (Chain::with_care(side, Some(care(""))).await, Store::named("sh-001"));
+    let (mut chain, mut store) = (Chain::with_care(side, Some(care_by_day())).await, Store::named("sh-001"));
     let (one, ann, before) = (visit(), customer(), scan());
     store.clock = later(-3 * 3_600_000);
     let told = [
@@ -37,7 +37,7 @@ pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side)
     chain.take(&told);
     chain.keep();
     let mut engine = chain.place.open().expect("opens");
-    let offered = offers::turn(&mut *engine, &care(""), clock::now().wall).expect("a turn");
+    let offered = offers::turn(&mut *engine, &care_by_day(), clock::now().wall).expect("a turn");
     assert_eq!(offered.offered, 1, "something to be taken");
     let message = offers::id_of("sh-001", &one, Kind::Care);
     let key = chain.key(Scope::ALL, &["all"]);
@@ -82,7 +82,7 @@ pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side)
 /// Nothing is served that is not described, and nothing described that is not served.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_call_is_served_and_every_served_one_is_described() {
-    let chain = Chain::with_care(Side::Sqlite, Some(care(""))).await;
+    let chain = Chain::with_care(Side::Sqlite, Some(care_by_day())).await;
     let key = chain.key(Scope::ALL, &["all"]);
     for call in CALLS {
         let named = ["{visit}", "{customer}", "{message}"];

@@ -118,7 +118,7 @@ pub async fn a_month_of_visits_brings_every_message_once_and_none_without_consen
     let seed = given.unwrap_or_else(|| fastrand::u64(..));
     eprintln!("SKINLINK_SEED={seed}");
     let mut dice = fastrand::Rng::with_seed(seed);
-    let settings = care("");
+    let settings = care();
     let (mut chain, mut store) = (Chain::with_care(side, None).await, Store::named("sh-001"));
     let guests = guests(&mut dice);
     store.clock = Timestamp::from_unix_ms(START);

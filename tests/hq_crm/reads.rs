@@ -7,9 +7,19 @@ use crate::{
 use serde_json::Value;
 use skinlink::{
     clock,
-    domain::Timestamp,
-    hq::{crm::keys::Scope, database::Database, records, shelf::Shelves},
-    sync::payload::{self, kind},
+    desk::{Heard, Said},
+    domain::{FeedbackId, Timestamp, feedback::Topic},
+    hq::{
+        crm::keys::Scope,
+        database::Database,
+        records,
+        reports::{self, Found},
+        shelf::Shelves,
+    },
+    sync::{
+        payload::{self, kind},
+        sheet::Sheet,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -246,8 +256,9 @@ pub async fn whoever_withdrew_or_was_erased_is_told_as_gone(side: Side) {
     let (path, words) = (format!("/stores/sh-001/visits/{one}"), format!("/stores/sh-001/customers/{ann}/consents"));
     assert_eq!(chain.get(&path, &key).await.refusal(), (404, "no-such-visit"));
     assert_eq!(chain.get(&words, &key).await.ok()["consents"][0]["stands"], false);
-    let (again, _) = read_on(&chain, &key, String::new(), 100).await;
-    assert!(again.iter().any(|line| line["visit"] == one.as_str() && line.get("content").is_none()), "{again:?}");
+    let (again, since) = read_on(&chain, &key, since, 100).await;
+    assert_eq!(names(&again), [one.as_str()], "a program that reads on hears of it");
+    assert!(again[0].get("content").is_none(), "{again:?}");
 
     chain.database.erase("sh-001", &bea, clock::now().wall).expect("erased");
     let (gone, _) = read_on(&chain, &key, since, 100).await;
@@ -256,14 +267,20 @@ pub async fn whoever_withdrew_or_was_erased_is_told_as_gone(side: Side) {
     chain.end().await;
 }
 
-/// What the desk writes down when a customer withdraws on a report's page.
+/// What the desk does when a customer withdraws on a report's page.
 pub fn withdrew(chain: &Chain, customer: &str, visit: &str, at: Timestamp) {
     let mut engine = chain.place.open().expect("opens");
-    engine
-        .execute(
-            "INSERT INTO feedback_inbox(feedback, store, gateway, report, visit, customer, topic, stars, words, given_ms, due_ms)
-             VALUES (?1, 'sh-001', 'sh-001-g1', 'r', ?2, ?3, 'withdraw', NULL, '', ?4, ?4)",
-            &[crate::chain::visit().as_str().into(), visit.into(), customer.into(), at.unix_ms().into()],
-        )
-        .expect("written");
+    let found = Found {
+        store: "sh-001".to_owned(),
+        gateway: "sh-001-g1".to_owned(),
+        report: "r".to_owned(),
+        visit: visit.to_owned(),
+        customer: customer.to_owned(),
+        expires: later(1_000_000),
+        sheet: Sheet::default(),
+    };
+    let said =
+        Said { id: clock::mint(FeedbackId::from_bits), topic: Topic::Withdraw, stars: None, words: String::new() };
+    let heard = reports::say(&mut *engine, &found, &[said], at).expect("written");
+    assert!(matches!(heard, Heard::Kept));
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    chain::{self, Chain, Store, customer, later, visit},
+    chain::{self, Chain, Store, customer, later, noon_zone, visit},
     headquarters::{Headquarters, LIMIT},
 };
 use axum::{
@@ -116,13 +116,14 @@ fn run(headquarters: &Headquarters, place: &Place, folder: &Path, door: SocketAd
     };
     let text = format!(
         "broker = \"127.0.0.1:{}\"\nname = \"hq-1\"\nca = \"{}\"\ncertificate = \"{}\"\nkey = \"{}\"\ndata = \"{}\"\ndatabase = \"{database}\"\n\
-         [care]\ntime_zone = \"Asia/Shanghai\"\nlanguage = \"zh-Hant\"\n[[care.consent]]\ntext_versions = [\"wechat-1\"]\n\
+         [care]\ntime_zone = \"{}\"\nlanguage = \"zh-Hant\"\n[[care.consent]]\ntext_versions = [\"wechat-1\"]\n\
          kinds = [\"care\"]\nchannels = [\"wechat\"]\n[care.webhook]\nurl = \"http://{door}/care\"\nsecret_file = \"care.secret\"\nprivate = true\n",
         config.port,
         config.tls.ca.display(),
         config.tls.certificate.display(),
         config.tls.key.display(),
         folder.display(),
+        noon_zone(),
     );
     let file = folder.join("hq.toml");
     std::fs::write(&file, text).expect("writable");

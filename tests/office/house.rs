@@ -113,7 +113,10 @@ impl House {
     }
 
     pub fn take(&mut self, arrived: &[Arrived]) {
-        self.take_at(arrived, clock::now().wall);
+        let now = clock::now().wall;
+        self.take_at(arrived, now);
+        // As one that is connected to the broker, which is noted.
+        drop(self.database.downlink_due(now).expect("what is due"));
     }
 
     /// As a receiver takes it, at that time.
@@ -129,7 +132,8 @@ impl House {
     /// A store that is there.
     pub fn opens(&mut self, name: &str) -> Store {
         let store = Store::named(name);
-        self.take(&[store.says("online"), store.hello(0), store.about(&crate::stores::about(true, 20_480))]);
+        let told = [store.says("online"), store.hello(0), store.about(&crate::stores::about(true, 20_480))];
+        self.take_at(&told, clock::now().wall);
         store
     }
 

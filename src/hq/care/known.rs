@@ -23,6 +23,9 @@ use std::collections::BTreeSet;
 /// A store that was not heard for so long may have been told something that is not known here.
 const SILENT_MS: i64 = 24 * 3_600_000;
 
+/// And for so long, it was replaced by another.
+const RETIRED_MS: i64 = 60 * SILENT_MS;
+
 /// Whose visit it is, with all that matters.
 #[derive(Debug)]
 pub struct Known {
@@ -106,9 +109,29 @@ impl Known {
     }
 }
 
+/// Whether every gateway of the store was heard lately and all that it spoke of is in the tables: a store that comes back after weeks is
+/// heard before its customers' words are. One that is silent for longer than [`RETIRED_MS`] is taken for replaced, if another speaks.
 fn is_heard(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<bool, HqError> {
-    let sql = "SELECT 1 FROM gateways WHERE store = ?1 AND last_heard_ms >= ?2";
-    Ok(first(engine, sql, values![store, now.unix_ms() - SILENT_MS])?.is_some())
+    let rows = engine.query(
+        "SELECT g.last_heard_ms,
+             CASE WHEN s.gateway IS NOT NULL AND coalesce(p.upto, 0) < s.announced THEN 1
+                  WHEN coalesce(p.upto, 0) < coalesce(s.last_seq, 0) THEN 1 ELSE 0 END
+         FROM gateways g LEFT JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch
+         LEFT JOIN projected p ON p.gateway = g.gateway AND p.epoch = g.epoch WHERE g.store = ?1",
+        values![store],
+    )?;
+    let mut speaks = false;
+    for row in &rows {
+        let (heard, behind): (i64, bool) = (row.get(0)?, row.get(1)?);
+        if heard < now.unix_ms() - RETIRED_MS {
+            continue;
+        }
+        if behind || heard < now.unix_ms() - SILENT_MS {
+            return Ok(false);
+        }
+        speaks = true;
+    }
+    Ok(speaks)
 }
 
 fn person(engine: &mut dyn Engine, store: &str, ids: &BTreeSet<String>, since: Timestamp) -> Result<Person, HqError> {

@@ -8,8 +8,10 @@ use crate::{
         config::CareSettings,
         crm::keys::Stores,
         database::engine::{Engine, Row, first, only, transaction, values},
+        records,
     },
     seal,
+    sync::topic::is_name,
 };
 use openssl::sha::sha256;
 use std::collections::BTreeSet;
@@ -19,15 +21,15 @@ const CHANGES: u32 = 500;
 const LOOKS: u32 = 100;
 
 /// Handed out or failed so often, it is given to a person: with the pauses below that is more than a day.
-pub const MOST_TRIES: u32 = 30;
+pub const MOST_TRIES: u32 = 36;
 
 /// The first pause after a failure, doubled each time up to the longest.
 const FIRST_PAUSE_MS: i64 = 5_000;
-const DOUBLINGS: u32 = 9;
+const DOUBLINGS: u32 = 10;
 const LONGEST_PAUSE_MS: i64 = 3_600_000;
 
-/// While a store is silent its messages wait.
-const UNKNOWN_MS: i64 = 600_000;
+/// While a store is silent, or not all that it told can be read yet, its messages wait.
+const UNKNOWN_MS: i64 = 120_000;
 
 /// Rows looked through for one handing out.
 const LOOKED_AT: u32 = 1_000;
@@ -137,6 +139,10 @@ pub fn turn(engine: &mut dyn Engine, settings: &CareSettings, now: Timestamp) ->
 /// Offers what is due of one visit; how much that was.
 fn look(engine: &mut dyn Engine, settings: &CareSettings, of: (&str, &str), now: Timestamp) -> Result<u64, HqError> {
     let ((store, visit), calendar) = (of, &settings.place(of.0).calendar);
+    if !records::are_whole(engine, store)? {
+        // Half of what is known decides nothing.
+        return look_again_at(engine, of, Timestamp::from_unix_ms(now.unix_ms() + UNKNOWN_MS)).map(|()| 0);
+    }
     let Some(known) = Known::of(engine, of, now, calendar)? else {
         engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?;
         return Ok(0);
@@ -158,13 +164,17 @@ fn look(engine: &mut dyn Engine, settings: &CareSettings, of: (&str, &str), now:
         done.extend(row.get::<String>(0)?.parse::<Kind>());
     }
     match known.person.look_again(visit, &done, now, calendar) {
-        Some(next) => engine.execute(
-            "UPDATE care_watch SET look_ms = ?3 WHERE store = ?1 AND visit = ?2",
-            values![store, visit, next.unix_ms()],
-        )?,
-        None => engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?,
-    };
+        Some(next) => look_again_at(engine, of, next)?,
+        None => {
+            engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?;
+        }
+    }
     Ok(offered)
+}
+
+fn look_again_at(engine: &mut dyn Engine, (store, visit): (&str, &str), at: Timestamp) -> Result<(), HqError> {
+    let sql = "UPDATE care_watch SET look_ms = ?3 WHERE store = ?1 AND visit = ?2";
+    engine.execute(sql, values![store, visit, at.unix_ms()]).map(drop)
 }
 
 /// Hands out what waits, and what was taken and never answered for, for so long. What its customer does not agree to any more, or
@@ -184,18 +194,23 @@ pub fn take(
     if first(engine, waits, values![now.unix_ms()])?.is_none() {
         return Ok(Vec::new());
     }
-    let one = match stores {
-        Stores::These(names) if names.len() == 1 => names.first().map_or("", String::as_str),
-        _ => "",
+    // Of other stores nothing is looked through: there may be any number.
+    let of_stores = match stores {
+        Stores::All => String::new(),
+        Stores::These(names) => {
+            let names: Vec<String> =
+                names.iter().filter(|name| is_name(name)).map(|name| format!("'{name}'")).collect();
+            format!("AND store IN ({})", names.join(", "))
+        }
     };
     transaction(engine, |engine| {
         lock(engine)?;
         let rows = engine.query(
             &format!(
                 "SELECT {COLUMNS} FROM care_messages WHERE state IN ('waiting', 'taken') AND until_ms <= ?1
-                 AND (?3 = '' OR store = ?3) ORDER BY until_ms, message LIMIT ?2"
+                 {of_stores} ORDER BY until_ms, message LIMIT ?2"
             ),
-            values![now.unix_ms(), LOOKED_AT, one],
+            values![now.unix_ms(), LOOKED_AT],
         )?;
         let mut taken = Vec::new();
         for row in &rows {
@@ -223,40 +238,53 @@ fn hand_out(
         set(engine, id, "dead", "taken again and again, and nobody said what became of it", now)?;
         return Ok(None);
     }
+    let calendar = &settings.place(&message.store).calendar;
+    if let Some(later) = calendar.waking_from(now) {
+        let sql = "UPDATE care_messages SET state = 'waiting', until_ms = ?2 WHERE message = ?1";
+        engine.execute(sql, values![id, later.unix_ms()])?;
+        return Ok(None);
+    }
     match standing(engine, settings, &message, now)? {
-        Standing::Stands(channels) => {
+        (Standing::Stands(channels), customer) => {
             let lease = hex::encode(&seal::random_key().as_ref()[..16]);
             let until = Timestamp::from_unix_ms(now.unix_ms() + lease_ms);
             engine.execute(
-                "UPDATE care_messages SET state = 'taken', lease = ?2, until_ms = ?3, tries = tries + 1, channels = ?4, changed_ms = ?5
+                "UPDATE care_messages SET state = 'taken', lease = ?2, until_ms = ?3, tries = tries + 1, channels = ?4, changed_ms = ?5,
+                     customer = ?6
                  WHERE message = ?1",
-                values![id, &lease, until.unix_ms(), &channels.join(" "), now.unix_ms()],
+                values![id, &lease, until.unix_ms(), &channels.join(" "), now.unix_ms(), &customer],
             )?;
             let state = "taken".to_owned();
-            Ok(Some(Message { tries: tries + 1, state, channels, lease, until, ..message }))
+            Ok(Some(Message { customer, tries: tries + 1, state, channels, lease, until, ..message }))
         }
-        Standing::Unknown => {
+        (Standing::Unknown, _) => {
             let sql = "UPDATE care_messages SET until_ms = ?2 WHERE message = ?1";
             engine.execute(sql, values![id, now.unix_ms() + UNKNOWN_MS])?;
             Ok(None)
         }
-        Standing::NotAgreed => {
+        (Standing::NotAgreed, _) => {
             set(engine, id, "withdrawn", "the customer does not agree to it any more", now).map(|()| None)
         }
-        Standing::NotDue => set(engine, id, "lapsed", "it makes no sense any more", now).map(|()| None),
+        (Standing::NotDue, _) => set(engine, id, "lapsed", "it makes no sense any more", now).map(|()| None),
     }
 }
 
+/// How a message stands, and whose the visit is now: it may have been moved to somebody else since it was offered.
 fn standing(
     engine: &mut dyn Engine,
     settings: &CareSettings,
     message: &Message,
     now: Timestamp,
-) -> Result<Standing, HqError> {
-    let Message { store, visit, kind, .. } = message;
+) -> Result<(Standing, String), HqError> {
+    let Message { store, visit, kind, customer, .. } = message;
+    if !records::are_whole(engine, store)? {
+        return Ok((Standing::Unknown, customer.clone()));
+    }
     let calendar = &settings.place(store).calendar;
-    let known = Known::of(engine, (store, visit), now, calendar)?;
-    Ok(known.map_or(Standing::NotDue, |known| known.standing((visit, *kind), now, settings, calendar)))
+    let Some(known) = Known::of(engine, (store, visit), now, calendar)? else {
+        return Ok((Standing::NotDue, customer.clone()));
+    };
+    Ok((known.standing((visit, *kind), now, settings, calendar), known.customer))
 }
 
 fn set(engine: &mut dyn Engine, id: &str, state: &str, reason: &str, now: Timestamp) -> Result<(), HqError> {
@@ -275,8 +303,11 @@ pub fn find(
     now: Timestamp,
 ) -> Result<Option<(Message, bool)>, HqError> {
     let Some(message) = row(engine, id)? else { return Ok(None) };
-    let stands = matches!(standing(engine, settings, &message, now)?, Standing::Stands(_));
-    Ok(Some((message, stands)))
+    let (standing, customer) = standing(engine, settings, &message, now)?;
+    // What was sent, given up or taken back is not to be sent.
+    let open = matches!(message.state.as_str(), "waiting" | "taken");
+    let stands = open && matches!(standing, Standing::Stands(_));
+    Ok(Some((Message { customer, ..message }, stands)))
 }
 
 fn row(engine: &mut dyn Engine, id: &str) -> Result<Option<Message>, HqError> {
@@ -347,12 +378,28 @@ pub fn forget(
     person: &BTreeSet<String>,
     visits: &BTreeSet<String>,
 ) -> Result<(), HqError> {
-    for customer in person {
-        engine.execute("DELETE FROM care_messages WHERE store = ?1 AND customer = ?2", values![store, customer])?;
-    }
+    // Whoever is about to offer has offered, or finds nothing any more.
+    lock(engine)?;
     for visit in visits {
         engine.execute("DELETE FROM care_messages WHERE store = ?1 AND visit = ?2", values![store, visit])?;
         engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?;
     }
+    // A visit that was moved to somebody else keeps what was sent about it; their name goes from it.
+    for customer in person {
+        let sql = "UPDATE care_messages SET customer = '' WHERE store = ?1 AND customer = ?2";
+        engine.execute(sql, values![store, customer])?;
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_may_be_away_for_more_than_a_day() {
+        let all: i64 = (1..MOST_TRIES).map(pause_ms).sum();
+        assert!(all > 24 * 3_600_000, "{all} ms");
+        assert_eq!((1..MOST_TRIES).map(pause_ms).max(), Some(LONGEST_PAUSE_MS));
+    }
 }

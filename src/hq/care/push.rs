@@ -51,7 +51,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<(), HqError> {
     let client = client(webhook)?;
-    tracing::info!(url = %webhook.url, "messages of care are pushed");
+    tracing::info!(host = webhook.url.host_str().unwrap_or_default(), "messages of care are pushed");
     loop {
         let (asked, now) = (Arc::clone(&settings), clock::now().wall);
         let taken =
@@ -62,6 +62,10 @@ pub async fn run(
                 for message in messages {
                     if stop.is_cancelled() {
                         return Ok(());
+                    }
+                    // Those before it took long: whoever takes it next asks anew whether it stands.
+                    if message.until.unix_ms() - clock::now().wall.unix_ms() < POST.as_millis() as i64 {
+                        break;
                     }
                     push(&database, &settings, (&client, webhook), message).await;
                 }

@@ -23,6 +23,9 @@ use tokio::time::Instant;
 /// sends, counting it takes a twentieth of one core at the most.
 const SELDOM: u32 = 20;
 
+/// Nobody has been connected to the broker for so long: what it last said of the gateways is no news any more.
+const BLIND_MS: i64 = 90_000;
+
 /// Days over which the time online is reckoned.
 pub const ONLINE_DAYS: i64 = 7;
 
@@ -115,6 +118,16 @@ pub struct Board {
     pub waiting: Vec<Waiting>,
     /// Whether records of all the days that are shown are counted already.
     pub counted: bool,
+    /// When a receiver was last known to be connected to the broker; `None`: never.
+    pub watched_ms: Option<i64>,
+}
+
+impl Board {
+    /// Whether headquarters hears nothing now, so that nobody knows who is online.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.watched_ms.is_none_or(|at| self.at_ms - at > BLIND_MS)
+    }
 }
 
 /// Reads boards, one after the other.
@@ -160,12 +173,21 @@ impl Reader {
             self.again = Some(Instant::now() + begun.elapsed() * SELDOM);
         }
         self.clocks.read(engine)?;
-        let mut board =
-            Board { at_ms: now_ms, stores: BTreeMap::new(), waiting: waits::list(engine)?, counted: self.counted };
+        let mut board = Board {
+            at_ms: now_ms,
+            stores: BTreeMap::new(),
+            waiting: waits::list(engine)?,
+            counted: self.counted,
+            watched_ms: presence::last_watched(engine)?,
+        };
+        let blind = board.is_blind();
         let counts = Counts::read(engine)?;
         for row in engine.query(GATEWAYS, &[])? {
             let (store, mut known) = Gateway::from_row(&row)?;
             counts.put(&mut known);
+            if blind {
+                (known.online, known.since_ms) = (None, None);
+            }
             known.delays = self.delays.get(&known.gateway).copied().unwrap_or_default();
             known.online_week = self.online.get(&known.gateway).copied();
             let at = board.stores.entry(store.clone()).or_insert_with(|| {

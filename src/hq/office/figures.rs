@@ -125,7 +125,7 @@ fn seen<'a>(board: &'a Board, reach: &'a Reach) -> impl Iterator<Item = &'a Stor
 #[must_use]
 pub fn row(shell: &Shell, store: &Store, board: &Board) -> Row {
     let now = Timestamp::from_unix_ms(board.at_ms);
-    let mut cells = vec![status(shell, store, now), backlog(shell, store), holes(shell, store)];
+    let mut cells = vec![status(shell, store, board, now), backlog(shell, store), holes(shell, store)];
     cells.push(in_time(shell, store, board.counted));
     cells.extend([availability(shell, store), disk(shell, store), clock(shell, store), devices(shell, store)]);
     cells.extend([alarms(shell, store), feedback(shell, store, now), version(shell, store)]);
@@ -137,8 +137,16 @@ fn cell(label: &'static str, text: impl Into<String>, more: impl Into<String>, c
     Cell { label, text: text.into(), more: more.into(), class }
 }
 
-fn status(shell: &Shell, store: &Store, now: Timestamp) -> Cell {
+fn status(shell: &Shell, store: &Store, board: &Board, now: Timestamp) -> Cell {
     let label = shell.lang.pick("状态", "Status");
+    if board.is_blind() {
+        return cell(
+            label,
+            unknown(shell),
+            shell.t("总部没有连上消息服务器", "headquarters is not connected to the broker"),
+            Class::Warn,
+        );
+    }
     let away = store.gateways.iter().filter(|gateway| gateway.online == Some(false)).collect::<Vec<_>>();
     let since = |gateway: &Gateway| gateway.since_ms.map(Timestamp::from_unix_ms);
     if let Some(first) = away.iter().min_by_key(|gateway| gateway.since_ms) {

@@ -82,10 +82,11 @@ const FEEDBACK_LATE: &str = "skinlink_hq_feedback_late";
 /// Of headquarters.
 const WAITING: &str = "skinlink_hq_waiting_for_shelf";
 const READ: &str = "skinlink_hq_board_read_seconds";
+const WATCHED: &str = "skinlink_hq_watched_seconds";
 
 /// The names of all metrics.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    METRICS.iter().map(|metric| metric.name).chain([FEEDBACK_OPEN, FEEDBACK_LATE, WAITING, READ])
+    METRICS.iter().map(|metric| metric.name).chain([FEEDBACK_OPEN, FEEDBACK_LATE, WAITING, READ, WATCHED])
 }
 
 fn seconds(ms: i64) -> f64 {
@@ -133,6 +134,10 @@ fn text(board: &Board) -> String {
     let _ = writeln!(out, "{WAITING} {}", board.waiting.len());
     head(&mut out, READ, "When these figures were read, seconds since 1970.");
     let _ = writeln!(out, "{READ} {}", seconds(board.at_ms));
+    head(&mut out, WATCHED, "When a receiver was last known to be connected to the broker, seconds since 1970.");
+    if let Some(at) = board.watched_ms {
+        let _ = writeln!(out, "{WATCHED} {}", seconds(at));
+    }
     out
 }
 

@@ -130,6 +130,11 @@ pub fn add(
             "{name:?} is no name to log in with; write a-z, 0-9 and -, such as li-na"
         )));
     }
+    if role.sees_audit() && *reach != Reach::All {
+        return Err(HqError::People(format!(
+            "{role} reads the audit, which is of all stores; give --stores all, or another role"
+        )));
+    }
     password::acceptable(name, secret).map_err(HqError::People)?;
     let kept = password::hash(secret);
     transaction(engine, |engine| {

@@ -1,16 +1,21 @@
 //! Which visits changed, in an order that holds: each visit stands under the number of its last change, and numbers are drawn
 //! while nobody else makes facts. Who has read up to a number has everything below it, however many receivers commit.
 //!
-//! A visit changes when something is told, moved, struck out, joined or taken out that shows on it. Facts that are only made again
+//! A visit changes when something is told, moved, struck out, joined or taken out that shows on it, and when its customer says a yes or a no
+//! to what may be shown of it. Facts that are only made again
 //! change nothing, but for a visit that had no number yet.
 
 use super::{
     facts::Fact,
-    tables::{ALIASES, MOVED, VOIDED},
+    tables::{ALIASES, CONSENTS, FEEDBACK, MOVED, VOIDED},
 };
-use crate::hq::{
-    HqError,
-    database::engine::{Engine, Value, first, values},
+use crate::{
+    domain::feedback::Topic,
+    hq::{
+        HqError,
+        database::engine::{Engine, Value, first, values},
+        erasure,
+    },
 };
 use std::collections::BTreeSet;
 
@@ -37,6 +42,10 @@ pub(super) fn note(engine: &mut dyn Engine, facts: &[Fact], again: bool) -> Resu
             for column in ["alias", "customer"] {
                 visits.extend(of_customer(engine, store, fact.text(column).unwrap_or_default())?);
             }
+        } else if fact.table.name == CONSENTS.name
+            || (fact.table.name == FEEDBACK.name && fact.text("topic") == Some(Topic::Withdraw.as_str()))
+        {
+            visits.extend(of_person(engine, store, fact.text("customer").unwrap_or_default())?);
         } else if fact.table.name == VOIDED.name || fact.table.name == MOVED.name {
             visits.extend(named_by(engine, store, fact.text("id").unwrap_or_default())?);
         }
@@ -48,6 +57,23 @@ pub(super) fn note(engine: &mut dyn Engine, facts: &[Fact], again: bool) -> Resu
 /// Numbers visits of which something was taken out.
 pub(super) fn touch(engine: &mut dyn Engine, visits: &Visits) -> Result<(), HqError> {
     number(engine, visits, false)
+}
+
+/// Over all their cards.
+fn of_person(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Visits, HqError> {
+    let mut visits = Visits::new();
+    for id in erasure::person(engine, store, customer)? {
+        visits.extend(of_customer(engine, store, &id)?);
+    }
+    Ok(visits)
+}
+
+/// Numbers the visits of somebody of whom less, or more, may be shown from now on. To be called in a transaction; nobody makes facts until
+/// its end.
+pub(super) fn touch_person(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<(), HqError> {
+    engine.keep_records(true)?;
+    let visits = of_person(engine, store, customer)?;
+    touch(engine, &visits)
 }
 
 fn of_customer(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<Visits, HqError> {

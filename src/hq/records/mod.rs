@@ -356,6 +356,14 @@ pub(super) fn forget(engine: &mut dyn Engine, n: u64) -> Result<(), HqError> {
     changes::touch(engine, &visits)
 }
 
+/// Somebody said on a page of ours what may be shown of them: whoever reads on by number is to hear of their visits.
+///
+/// # Errors
+/// The database's.
+pub(super) fn said(engine: &mut dyn Engine, store: &str, customer: &str) -> Result<(), HqError> {
+    changes::touch_person(engine, store, customer)
+}
+
 /// Has the facts of an event made that was passed over until now. To be called in a transaction that holds the lock on the
 /// records: a turn under way would write how far it came over this.
 ///
