@@ -2,9 +2,9 @@
 //! to an integration that has the names and the wording. A message carries ids, its kind, when it was due, the store and its
 //! language; never a name or a number, since headquarters has none.
 //!
-//! [`due`] says what is due, by the store's own rule. [`offers`] keeps each message under an id that visit and kind give it, once for
+//! `due` says what is due, by the store's own rule. [`offers`] keeps each message under an id that visit and kind give it, once for
 //! ever: facts may be made again and receivers may be many. It is handed out by a lease, taken through the API or pushed to a webhook
-//! ([`push`]); one whose outcome nobody said is handed out again under the same id. So it is at least once on the wire, and once by
+//! (`push`); one whose outcome nobody said is handed out again under the same id. So it is at least once on the wire, and once by
 //! its id.
 //!
 //! At every handing out the consent must stand and the message still make sense. There are no birthdays: headquarters is never told
