@@ -2,6 +2,7 @@
 //! before an answer. Whoever opens connections and says nothing, or a byte now and then, holds a few places for a while and
 //! keeps nobody else out.
 
+pub mod assets;
 pub mod tls;
 
 use axum::{

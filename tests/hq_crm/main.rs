@@ -1,6 +1,9 @@
 //! Programs of the CRM at headquarters' door: what they read, what they write, and what they are told when they may not. Told on
 //! both databases, over real HTTP.
 
+#[macro_use]
+#[path = "../support/both_databases.rs"]
+mod both_databases;
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 #[path = "../support/batches.rs"]
 mod batches;
@@ -31,22 +34,10 @@ mod reads;
 mod webhook;
 mod writes;
 
-/// Which database stands behind headquarters.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Side {
-    Sqlite,
-    Postgres,
-}
-
-/// Every story is told on both sides of the database's trait.
-macro_rules! on_both_sides {
-    ($($room:ident: $($story:ident),* $(,)?;)*) => {
-        mod sqlite { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Sqlite).await; })*)* }
-        mod postgresql { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Postgres).await; })*)* }
-    };
-}
+use both_databases::Side;
 
 on_both_sides!(
+    #[tokio::test(flavor = "multi_thread")]
     keys:
         a_key_opens_what_it_is_for_until_it_is_withdrawn,
         who_tries_keys_is_held_back_and_others_are_not;

@@ -1,6 +1,9 @@
 //! A customer's report under its link: in the store and, under the same token, at headquarters; what the customer says there
 //! goes down to the store. With a real store, a real mosquitto, and both databases behind headquarters.
 
+#[macro_use]
+#[path = "../support/both_databases.rs"]
+mod both_databases;
 #[path = "../support/gateway.rs"]
 #[expect(dead_code, reason = "shared with the stories of the wire")]
 mod gateway;
@@ -24,22 +27,10 @@ mod pairs;
 mod sheet;
 mod words;
 
-/// Which database stands behind headquarters.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Side {
-    Sqlite,
-    Postgres,
-}
-
-/// Every story is told on both sides of the database's trait.
-macro_rules! on_both_sides {
-    ($($room:ident: $($story:ident),* $(,)?;)*) => {
-        mod sqlite { $($(#[tokio::test] async fn $story() { crate::$room::$story(crate::Side::Sqlite).await; })*)* }
-        mod postgresql { $($(#[tokio::test] async fn $story() { crate::$room::$story(crate::Side::Postgres).await; })*)* }
-    };
-}
+use both_databases::Side;
 
 on_both_sides!(
+    #[tokio::test]
     agenda:
         what_the_crm_books_stands_in_the_stores_day;
     links:

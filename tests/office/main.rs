@@ -1,6 +1,9 @@
 //! Headquarters' own people: how they log in, what they may see, what is written down of it, and whether the pages say how the
 //! chain is. Both databases, a real mosquitto where the whole program runs, a real browser for what is looked at.
 
+#[macro_use]
+#[path = "../support/both_databases.rs"]
+mod both_databases;
 #[path = "../web/browser/driver.rs"]
 #[expect(dead_code, reason = "shared with the stores' own pages")]
 mod driver;
@@ -21,22 +24,10 @@ mod pages;
 mod program;
 mod stores;
 
-/// Which database stands behind headquarters.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Side {
-    Sqlite,
-    Postgres,
-}
-
-/// Every story is told on both sides of the database's trait.
-macro_rules! on_both_sides {
-    ($($room:ident: $($story:ident),* $(,)?;)*) => {
-        mod sqlite { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Sqlite).await; })*)* }
-        mod postgresql { $($(#[tokio::test(flavor = "multi_thread")] async fn $story() { crate::$room::$story(crate::Side::Postgres).await; })*)* }
-    };
-}
+use both_databases::Side;
 
 on_both_sides!(
+    #[tokio::test(flavor = "multi_thread")]
     log_in:
         whoever_logs_in_gets_a_session_that_ends_with_the_log_out,
         a_wrong_password_is_slowed_down_and_a_stranger_cannot_tell_who_exists,
