@@ -158,10 +158,14 @@ fn every_kind_of_reply_has_a_vector() {
             Reply::Upload { .. } => "upload",
             Reply::Feedback { .. } => "feedback",
             Reply::Agenda { .. } => "agenda",
+            Reply::Staff { .. } => "staff",
+            Reply::Order { .. } => "order",
+            Reply::Wanted { .. } => "wanted",
+            Reply::Slice { .. } => "slice",
             Reply::Alarm { .. } => "alarm",
         })
         .collect();
-    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
 }
 
 #[test]

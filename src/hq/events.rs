@@ -9,7 +9,9 @@ use crate::{
     clock,
     domain::{Epoch, EventId},
     sync::{
+        downlink::Downlink,
         envelope::{Batch, Event, TYPE_PREFIX},
+        package::{Holding, is_digest},
         payload,
         reply::{Hello, MAX_PAST, MAX_REFUSED, PastEpoch, Reply, SeqRange},
         topic::Address,
@@ -42,7 +44,7 @@ pub(super) fn read_batch(payload: &[u8]) -> Result<Batch, String> {
 /// Reads a hello, and holds its numbers to what a batch may say.
 pub(super) fn read_hello(payload: &[u8]) -> Result<Hello, String> {
     let hello: Hello = serde_json::from_slice(payload).map_err(|fault| format!("unreadable hello: {fault}"))?;
-    let Hello { epoch, last_seq, oldest_kept, version: _, refused, past, agenda } = &hello;
+    let Hello { epoch, last_seq, oldest_kept, version: _, refused, past, agenda, downlink } = &hello;
     let many = past.len() > MAX_PAST || refused.len() > MAX_REFUSED;
     if many || past.iter().any(|past| past.moved.len() > MAX_MOVED) {
         return Err(format!(
@@ -56,7 +58,34 @@ pub(super) fn read_hello(payload: &[u8]) -> Result<Hello, String> {
     if let Some(held) = agenda.as_ref().filter(|held| held.version > MAX_SEQ || held.book.len() > 64) {
         return Err(format!("hello speaks of change {} of an agenda; they end at {MAX_SEQ}", held.version));
     }
+    downlink.as_ref().map_or(Ok(()), believable_downlink)?;
     Ok(hello)
+}
+
+/// Slots of a gateway, each with what is used, held, left and refused.
+const MAX_HOLDINGS: usize = 128;
+
+fn believable_downlink(said: &Downlink) -> Result<(), String> {
+    let Downlink { staff, wanted, packages, fetch } = said;
+    if let Some(held) =
+        [staff, wanted].into_iter().flatten().find(|held| held.version > MAX_SEQ || held.book.len() > 64)
+    {
+        return Err(format!("hello speaks of change {} of the downlink; they end at {MAX_SEQ}", held.version));
+    }
+    if packages.len() > MAX_HOLDINGS {
+        return Err(format!("hello names more than {MAX_HOLDINGS} packages"));
+    }
+    let beyond = |count: Option<u64>| count.is_some_and(|count| count > MAX_SEQ);
+    let strange = |holding: &&Holding| {
+        holding.version > MAX_SEQ || beyond(holding.measured) || beyond(holding.failed) || holding.reason.len() > 2_000
+    };
+    if let Some(holding) = packages.iter().find(strange) {
+        return Err(format!("hello says of {} more than can be", holding.slot));
+    }
+    match fetch {
+        Some(fetch) if !is_digest(&fetch.sha256) => Err("hello asks for a package under no digest".to_owned()),
+        _ => Ok(()),
+    }
 }
 
 fn believable(epoch: &str, last_seq: u64, oldest_kept: u64, ranges: &[SeqRange]) -> Result<(), String> {

@@ -5,6 +5,7 @@ use super::{
     MAX_PUBLISH, agenda,
     envelope::{Batch, Event, TYPE_PREFIX},
     image_lane::Offer,
+    package,
     payload::{self, kind},
     reply::{Hello, Reply},
     sheet::Report,
@@ -14,9 +15,9 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Grows with the wire: the second number with a new kind or field, the first with a new topic root.
-pub const VERSION: &str = "1.4.0";
+pub const VERSION: &str = "1.5.0";
 
-/// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, `agenda` (the file that a CRM hands over), and the data of each event type (`reading.v1`).
+/// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, `agenda` (the file that a CRM hands over), `package` (its header), and the data of each event type (`reading.v1`).
 #[must_use]
 pub fn schemas() -> Vec<(String, Value)> {
     let mut all = vec![
@@ -26,6 +27,7 @@ pub fn schemas() -> Vec<(String, Value)> {
         ("reply".to_owned(), schema::<Reply>()),
         ("offer".to_owned(), schema::<Offer>()),
         ("agenda".to_owned(), schema::<agenda::File>()),
+        ("package".to_owned(), schema::<package::Header>()),
     ];
     all.extend(kind::ALL.iter().map(|kind| ((*kind).to_owned(), data(kind))));
     all

@@ -1,6 +1,10 @@
 //! What both sides say about progress: the gateway's hello, HQ's replies.
 
-use super::agenda::{Entry, Held};
+use super::{
+    agenda::{Entry, Held},
+    downlink::{Colleague, Downlink, Order},
+    package::{Wish, Withdrawn},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +14,7 @@ pub type SeqRange = (u64, u64);
 /// Up, on every connect: how far this database goes.
 ///
 /// Fields after `version` are younger than the others: who does not say them is taken to have nothing to say.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Hello {
     pub epoch: String,
@@ -31,6 +35,9 @@ pub struct Hello {
     /// How far it holds the agenda that HQ has for its store; absent as long as HQ has told of none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agenda: Option<Held>,
+    /// What else it holds of what HQ has told; absent as long as HQ has told of none of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downlink: Option<Downlink>,
 }
 
 /// Most earlier epochs that a hello names.
@@ -121,6 +128,18 @@ pub enum Reply {
     /// holds less than `since` of that book, or another book, passes it over and says hello. Only to a gateway whose
     /// self-description names `agenda` among its `downlinks`.
     Agenda { book: String, since: u64, upto: u64, appointments: Vec<Entry> },
+    /// Who works in the gateway's store, whole: whoever HQ told of before and does not name any more works there no more;
+    /// whom the store itself has entered is not touched. Only to a gateway that names `staff` among its `downlinks`.
+    Staff { book: String, version: u64, people: Vec<Colleague> },
+    /// To be done once, before `until` (RFC 3339); said again until an `answer.v1` with this id has come up. Only to a gateway that
+    /// names `orders` among its `downlinks`.
+    Order { order: String, until: String, what: Order },
+    /// Which packages this gateway shall use, and which it may not use any more, whole: of a slot that is not named nothing is
+    /// said. The gateway fetches what it lacks, slice by slice, by its hello, and tells there what became of it. Only to a
+    /// gateway that names `packages` among its `downlinks`.
+    Wanted { book: String, version: u64, packages: Vec<Wish>, withdrawn: Vec<Withdrawn> },
+    /// One slice of the package of this digest, [`super::package::SLICE`] bytes but for the last one, as base64.
+    Slice { sha256: String, index: u32, data: String },
     /// Something a person must look at. `held`: HQ has the event of this id at that place, so what came there was not
     /// stored; the gateway begins a new epoch and tells again from there on.
     Alarm {

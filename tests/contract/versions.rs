@@ -91,7 +91,8 @@ fn a_headquarters_of_version_1_understands_whatever_this_gateway_says() {
     let past = PastEpoch { epoch: gateway.epoch.to_string(), last_seq: 9, oldest_kept: 2, moved: vec![(3, 4)] };
     for (refused, past) in [(vec![], vec![]), (vec![(2, 3)], vec![past])] {
         let epoch = gateway.epoch.to_string();
-        let hello = Hello { epoch, last_seq: 9, oldest_kept: 1, version: "2".into(), refused, past, agenda: None };
+        let hello =
+            Hello { epoch, last_seq: 9, oldest_kept: 1, version: "2".into(), refused, past, ..Hello::default() };
         understood::<v1::Hello>("a hello", &serde_json::to_vec(&hello).expect("plain data"));
     }
     for role in [Role::Report, Role::Derivative, Role::Original] {
@@ -125,6 +126,10 @@ fn the_words_of_version_1_are_the_frozen_ones() {
                 // Of version 1.3, and only to a headquarters that has told of an agenda.
                 assert!(serde_json::from_slice::<v1::Hello>(&text).is_err(), "{name}");
             }
+            Some("hello") if name == "hello-downlink" => {
+                // Of version 1.5, and only to a headquarters that has told of something of it.
+                assert!(serde_json::from_slice::<v1::Hello>(&text).is_err(), "{name}");
+            }
             Some("hello") => drop(understood::<v1::Hello>(&name, &text)),
             Some("offer") => drop(understood::<v1::Offer>(&name, &text)),
             Some("reply") if name == "reply-upload" => {
@@ -137,6 +142,12 @@ fn the_words_of_version_1_are_the_frozen_ones() {
             }
             Some("reply") if name == "reply-agenda" => {
                 // Of version 1.3, and only for a gateway that has said that it knows it.
+                assert!(serde_json::from_slice::<v1::Reply>(&text).is_err(), "{name}");
+            }
+            Some("reply")
+                if ["wanted", "slice", "staff", "order"].contains(&name.split('-').nth(1).unwrap_or_default()) =>
+            {
+                // Of version 1.5, and only for a gateway that has said that it knows them.
                 assert!(serde_json::from_slice::<v1::Reply>(&text).is_err(), "{name}");
             }
             Some("reply") => drop(understood::<v1::Reply>(&name, &text)),

@@ -128,7 +128,7 @@ impl Hand {
 
 pub fn hello(epoch: &Epoch, last_seq: u64, oldest_kept: u64) -> Hello {
     let (refused, past) = (Vec::new(), Vec::new());
-    Hello { epoch: epoch.to_string(), last_seq, oldest_kept, version: "test".into(), refused, past, agenda: None }
+    Hello { epoch: epoch.to_string(), last_seq, oldest_kept, version: "test".into(), refused, past, ..Hello::default() }
 }
 
 /// Publishes to HQ only once it listens.

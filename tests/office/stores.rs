@@ -52,7 +52,7 @@ impl Store {
             version: "0.1.0".into(),
             refused: Vec::new(),
             past: Vec::new(),
-            agenda: None,
+            ..Hello::default()
         };
         self.arrived(Lane::Hello, serde_json::to_vec(&hello).expect("plain data"))
     }

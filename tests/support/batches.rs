@@ -60,7 +60,7 @@ impl Gateway {
     /// A word on how far this database goes.
     pub fn says(&self, last_seq: u64, oldest_kept: u64, past: Vec<PastEpoch>) -> Hello {
         let (epoch, refused) = (self.epoch.to_string(), Vec::new());
-        Hello { epoch, last_seq, oldest_kept, version: "test".into(), refused, past, agenda: None }
+        Hello { epoch, last_seq, oldest_kept, version: "test".into(), refused, past, ..Hello::default() }
     }
 
     pub fn hello(&self, last_seq: u64, oldest_kept: u64, past: Vec<PastEpoch>) -> Arrived {

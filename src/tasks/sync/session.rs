@@ -222,6 +222,7 @@ impl Session<'_> {
             refused: self.store.refused_ranges().await?,
             past: self.store.past_epochs(round).await?,
             agenda: self.store.agenda_held().await?,
+            downlink: None,
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))

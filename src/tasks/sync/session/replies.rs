@@ -77,6 +77,8 @@ impl Session<'_> {
                 self.tell_agenda = self.tell_agenda.or(Some(Instant::now() + GATHER_PARTS));
                 Ok(())
             }
+            // Said only to a gateway that names them among its downlinks.
+            Reply::Staff { .. } | Reply::Order { .. } | Reply::Wanted { .. } | Reply::Slice { .. } => Ok(()),
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
                 self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
