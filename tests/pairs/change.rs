@@ -3,16 +3,14 @@
 
 use crate::{
     bench::{Bench, house_metrics, judged, manifest, model},
+    kept::{self, Item, Kept},
     scenes::{self, PEOPLE, Person, Variant},
     shots::{Anchors, shoot},
     table::{self, Share, trials},
 };
 use skinlink::{
-    analysis::{
-        compare::Drawn,
-        retake::{HANDHELD, Manner, RIG},
-    },
-    domain::comparison::{Refusal, Verdict},
+    analysis::retake::{HANDHELD, Manner, RIG},
+    domain::comparison::Verdict,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,26 +29,23 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, drawn: &Drawn) {
-        let is = |verdict: Verdict| drawn.items.iter().any(|item| item.verdict == verdict);
+    fn add(&mut self, items: &[Item]) {
+        let is = |verdict: Verdict| items.iter().any(|item| item.verdict == verdict);
         self.visits.add(is(Verdict::Improved) || is(Verdict::Worsened));
         // Colours are refused without a card in view, which these scenes do not have: another campaign's matter.
-        let of_pores = drawn.items.iter().filter(|item| item.refusal != Some(Refusal::NoColourReference));
-        for item in of_pores {
+        for item in items.iter().filter(|item| !item.is_without_colour) {
             self.refused.add(item.verdict == Verdict::NotComparable);
             if item.verdict != Verdict::NotComparable {
-                let metric = item.metric.to_string();
+                let metric = item.metric.clone();
                 self.improved.entry(metric.clone()).or_default().add(item.verdict == Verdict::Improved);
                 self.worsened.entry(metric).or_default().add(item.verdict == Verdict::Worsened);
             }
         }
-        let metrics: BTreeSet<String> = drawn.items.iter().map(|item| item.metric.to_string()).collect();
+        let metrics: BTreeSet<&str> = items.iter().map(|item| item.metric.as_str()).collect();
         for metric in metrics {
-            let any = |verdict: Verdict| {
-                drawn.items.iter().any(|item| item.metric.as_str() == metric && item.verdict == verdict)
-            };
-            self.improved_anywhere.entry(metric.clone()).or_default().add(any(Verdict::Improved));
-            self.worsened_anywhere.entry(metric.clone()).or_default().add(any(Verdict::Worsened));
+            let any = |verdict: Verdict| items.iter().any(|item| item.metric == metric && item.verdict == verdict);
+            self.improved_anywhere.entry(metric.to_owned()).or_default().add(any(Verdict::Improved));
+            self.worsened_anywhere.entry(metric.to_owned()).or_default().add(any(Verdict::Worsened));
         }
     }
 
@@ -87,18 +82,23 @@ fn visits(people: &[Person], manner: Manner, variant: Variant, backwards: bool, 
     let people: Vec<&Person> =
         people.iter().filter(|person| person.scenes.iter().all(|scene| scene.has(variant))).collect();
     let mut tally = Tally::default();
+    let way = if backwards { "-backwards" } else { "" };
+    let mut kept = Kept::open(format!("{}-{variant:?}{way}-{seed}", manner.name), count, table::is_long());
     for (at, person) in people.iter().enumerate() {
-        let mut bench = Bench::new(&person.regions, &model());
+        let mut bench = None;
         for visit in (0..count).filter(|visit| *visit as usize % people.len() == at) {
-            let mut random = fastrand::Rng::with_seed(seed ^ (u64::from(visit) << 20));
-            let mut measures = Vec::new();
-            for scene in &person.scenes {
-                let mut take = |variant| shoot(scene, variant, manner, 0.0, Anchors::Tapped, &mut random);
-                let (is, changed) = (take(Variant::AsIs), take(variant));
-                let (before, after) = if backwards { (&changed, &is) } else { (&is, &changed) };
-                measures.extend(bench.pair(scene.view.view, before, after));
-            }
-            tally.add(&judged(&manifest, &metrics, &measures));
+            tally.add(&kept.or_measure(visit, || {
+                let bench = bench.get_or_insert_with(|| Bench::new(&person.regions, &model()));
+                let mut random = fastrand::Rng::with_seed(seed ^ (u64::from(visit) << 20));
+                let mut measures = Vec::new();
+                for scene in &person.scenes {
+                    let mut take = |variant| shoot(scene, variant, manner, 0.0, Anchors::Tapped, &mut random);
+                    let (is, changed) = (take(Variant::AsIs), take(variant));
+                    let (before, after) = if backwards { (&changed, &is) } else { (&is, &changed) };
+                    measures.extend(bench.pair(scene.view.view, before, after));
+                }
+                kept::items(&judged(&manifest, &metrics, &measures))
+            }));
         }
     }
     let way = if backwards { ", backwards in time" } else { "" };
