@@ -43,6 +43,7 @@ on_both_sides!(
         who_tries_keys_is_held_back_and_others_are_not;
     reads:
         a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_none_twice,
+        whoever_read_beyond_a_backup_is_told_so_however_late_it_asks,
         corrections_come_up_again_and_facts_made_again_do_not,
         a_visit_is_read_with_its_verdicts_and_error_bars,
         whoever_withdrew_or_was_erased_is_told_as_gone;

@@ -123,6 +123,48 @@ fn patiently<T>(mut work: impl FnMut() -> Result<T, skinlink::hq::HqError>) -> T
     }
 }
 
+/// Headquarters breaks and is brought back from last night's backup, and nobody tells the database so. A program that had read on until
+/// noon asks again in the evening, when as many numbers have been drawn anew: what was drawn in between it would never read. It is told
+/// that its cursor is of a time that is gone, reads anew, and has everything; one that had stopped before the backup reads on.
+pub async fn whoever_read_beyond_a_backup_is_told_so_however_late_it_asks(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead], &["all"]);
+    let ann = customer();
+    let mut tell = |chain: &mut Chain, many: usize| {
+        let visits: Vec<String> = (0..many).map(|_| visit()).collect();
+        let told: Vec<_> = visits.iter().map(|one| store.visit(one, &ann, 1, "open")).collect();
+        chain.take(&told);
+        chain.keep();
+        visits
+    };
+    let morning = tell(&mut chain, 5);
+    let (_, early) = read_on(&chain, &key, String::new(), 100).await;
+    let (middle, _) = read_on(&chain, &key, String::new(), 3).await;
+    let first = chain.get("/visits?limit=3", &key).await.ok();
+    let within = first["next"].as_str().expect("a text").to_owned();
+    assert_eq!((morning.len(), middle.len()), (5, 5));
+    let backup = chain.backup();
+    tell(&mut chain, 4);
+    let (_, noon) = read_on(&chain, &key, early.clone(), 100).await;
+    chain.end().await;
+
+    let mut chain = backup.go_on().await;
+    let refused = chain.get(&format!("/visits?since={noon}"), &key).await;
+    assert_eq!(refused.refusal(), (410, "read-anew"), "numbers have not come so far");
+    let anew = tell(&mut chain, 6);
+    let (lines, evening) = read_on(&chain, &key, early, 100).await;
+    assert_eq!(names(&lines).into_iter().collect::<BTreeSet<_>>(), anew.iter().cloned().collect());
+    assert_eq!(read_on(&chain, &key, within, 100).await.0.len(), 8, "a cursor within a handful of before holds");
+    let refused = chain.get(&format!("/visits?since={noon}"), &key).await;
+    assert_eq!(refused.refusal(), (410, "read-anew"), "numbers have passed it by, under another mark");
+    assert!(refused.body["detail"].as_str().expect("a sentence").contains("erase what does not come up again"));
+    let (all, _) = read_on(&chain, &key, String::new(), 4).await;
+    let wanted: BTreeSet<String> = morning.into_iter().chain(anew).collect();
+    assert_eq!(names(&all).into_iter().collect::<BTreeSet<_>>(), wanted);
+    assert!(read_on(&chain, &key, evening, 100).await.0.is_empty());
+    chain.end().await;
+}
+
 /// A visit is struck out, a scan moved to another visit, two cards joined: each visit on which that shows comes up again. When the
 /// tables are made anew nothing does, since nothing changed.
 pub async fn corrections_come_up_again_and_facts_made_again_do_not(side: Side) {

@@ -100,7 +100,7 @@ pub async fn list(State(crm): Shared, Extension(key): Extension<Arc<Key>>, uri: 
         if !records::are_whole(engine, "")? {
             return Err(HqError::Remaking);
         }
-        if cursor::is_ours(engine, since)? { changed(engine, since, &stores, limit).map(Some) } else { Ok(None) }
+        if cursor::is_ours(engine, since)? { changed(engine, since.change, &stores, limit).map(Some) } else { Ok(None) }
     });
     found.await?.map(Json).ok_or_else(cursor::foreign)
 }
@@ -127,7 +127,7 @@ fn changed(engine: &mut dyn Engine, since: u64, stores: &Stores, limit: u32) -> 
         }
     }
     let full = rows.len() as u32 == if one.is_empty() { LOOKED_AT } else { limit };
-    Ok(Changed { visits, next: cursor::written(last), more: looked < rows.len() || full })
+    Ok(Changed { visits, next: cursor::written(engine, last)?, more: looked < rows.len() || full })
 }
 
 /// The visit as it stands, if it may be known; whose consent to share numbers does not stand is not told.

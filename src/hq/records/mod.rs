@@ -4,7 +4,7 @@
 //!
 //! Facts follow an epoch's contiguous prefix: what lies beyond a hole waits until the hole is filled.
 
-mod changes;
+pub(super) mod changes;
 mod facts;
 pub mod schema_page;
 pub mod tables;

@@ -1,0 +1,10 @@
+-- Schema 12: the numbers of changed visits tell one life of this database from another.
+
+-- A word drawn by lot with every handful of numbers, kept under the last of them: a cursor that names it was given by this database, and
+-- not by what went on from the backup that it was brought back from. Fewer than events, whose rows stay as well.
+-- 0: numbers of before this schema.
+CREATE TABLE change_marks (
+    upto INTEGER NOT NULL PRIMARY KEY,
+    mark INTEGER NOT NULL
+) STRICT;
+INSERT INTO change_marks(upto, mark) SELECT change, 0 FROM last_change WHERE change > 0;
