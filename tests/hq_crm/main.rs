@@ -44,9 +44,11 @@ on_both_sides!(
     reads:
         a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_none_twice,
         whoever_read_beyond_a_backup_is_told_so_however_late_it_asks,
+        a_cursor_of_before_there_were_marks_holds_after_the_update,
         corrections_come_up_again_and_facts_made_again_do_not,
         a_visit_is_read_with_its_verdicts_and_error_bars,
-        whoever_withdrew_or_was_erased_is_told_as_gone;
+        whoever_withdrew_or_was_erased_is_told_as_gone,
+        of_whoever_never_agreed_no_program_hears_a_thing;
     writes:
         appointments_are_taken_whole_or_not_at_all,
         a_store_is_told_of_its_own_customers_of_the_next_seven_days;

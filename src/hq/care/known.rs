@@ -64,7 +64,7 @@ impl Known {
         let Some(row) = first(engine, whose, values![store, visit])? else { return Ok(None) };
         let customer: String = row.get(0)?;
         let words = Words::of(engine, store, &customer)?;
-        let shares = words.yes_to(engine, Purpose::ShareNumbers)?.is_some();
+        let shares = words.share_numbers(engine)?;
         let text_version = words.yes_to(engine, Purpose::DeliverReport)?.filter(|_| shares);
         let since = follow_up::oldest(now, calendar);
         let person = person(engine, store, words.person(), since)?;

@@ -42,9 +42,8 @@ pub(super) fn note(engine: &mut dyn Engine, facts: &[Fact], again: bool) -> Resu
             scans.insert((store.to_owned(), scan.to_owned()));
         }
         if fact.table.name == ALIASES.name {
-            for column in ["alias", "customer"] {
-                visits.extend(of_customer(engine, store, fact.text(column).unwrap_or_default())?);
-            }
+            // All their cards: by what one of them agreed to, the visits of the others may be told, or may not be any more.
+            visits.extend(of_person(engine, store, fact.text("customer").unwrap_or_default())?);
         } else if fact.table.name == CONSENTS.name
             || (fact.table.name == FEEDBACK.name && fact.text("topic") == Some(Topic::Withdraw.as_str()))
         {
