@@ -1,12 +1,17 @@
-//! What is shown of a store's visits and of one visit. No names: headquarters has none.
+//! What is shown of a store's visits and of one visit. No names: headquarters has none. Nothing is shown of a visit whose customer does not
+//! agree to share numbers, a yes by silence being none, and nothing at all while facts are made again: what ended a consent may not be
+//! there yet.
 
 use crate::{
-    domain::{Timestamp, comparison::Baseline},
+    domain::{Timestamp, comparison::Baseline, consent::Purpose},
     hq::{
         HqError,
         database::engine::{Engine, Row, first, values},
+        records,
+        standing_words::Words,
     },
 };
+use std::collections::HashMap;
 
 /// Visits of a store that are listed, and how far back.
 const LISTED: i64 = 40;
@@ -71,32 +76,48 @@ pub struct Shown {
     pub captures: Vec<Capture>,
 }
 
-/// The newest visits of a store.
+/// The newest visits of a store; `None` while its facts are made again.
 ///
 /// # Errors
 /// The database's.
-pub fn of_store(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<Vec<Visit>, HqError> {
+pub fn of_store(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<Option<Vec<Visit>>, HqError> {
+    if !records::are_whole(engine, store)? {
+        return Ok(None);
+    }
     let rows = engine.query(
         "SELECT visit, max(at_ms) FROM visit_facts WHERE store = ?1 AND at_ms > ?2 GROUP BY visit ORDER BY 2 DESC, 1 LIMIT ?3",
         values![store, now.unix_ms() - BACK_MS, LISTED],
     )?;
-    let mut visits = Vec::with_capacity(rows.len());
+    let (mut visits, mut agree) = (Vec::with_capacity(rows.len()), HashMap::new());
     for row in &rows {
-        visits.extend(one(engine, store, &row.get::<String>(0)?)?);
+        let Some((visit, customer)) = one(engine, store, &row.get::<String>(0)?)? else { continue };
+        let agrees = match agree.get(&customer) {
+            Some(agrees) => *agrees,
+            None => {
+                let agrees = Words::of(engine, store, &customer)?.share_numbers(engine)?;
+                agree.insert(customer, agrees);
+                agrees
+            }
+        };
+        if agrees {
+            visits.push(visit);
+        }
     }
-    Ok(visits)
+    Ok(Some(visits))
 }
 
-fn one(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<Visit>, HqError> {
+/// A visit as it stands, and whose it is now.
+fn one(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<(Visit, String)>, HqError> {
     let row = first(
         engine,
-        "SELECT v.visit, v.station, v.beautician, v.state, f.at_ms, v.voided
+        "SELECT v.visit, v.station, v.beautician, v.state, f.at_ms, v.voided, v.customer
          FROM visits v JOIN visit_facts f ON f.n = v.n WHERE v.visit = ?1 AND v.store = ?2",
         values![visit, store],
     )?;
     let read = |row: Row| {
         let (visit, station, beautician, state) = (row.get(0)?, text(&row, 1)?, text(&row, 2)?, text(&row, 3)?);
-        Ok(Visit { visit, station, beautician, state, changed_ms: row.get(4)?, voided: row.get(5)? })
+        let visit = Visit { visit, station, beautician, state, changed_ms: row.get(4)?, voided: row.get(5)? };
+        Ok((visit, text(&row, 6)?))
     };
     row.map(read).transpose()
 }
@@ -110,14 +131,22 @@ const SCANS: &str =
     "(SELECT scan FROM scan_facts WHERE visit = ?1 UNION SELECT scan FROM reading_facts WHERE visit = ?1
     UNION SELECT scan FROM capture_facts WHERE visit = ?1 UNION SELECT id FROM moved_facts WHERE visit = ?1)";
 
-/// One visit of this store, `None` where it has none of that id.
+/// One visit of this store, `None` where it has none of that id that may be shown.
 ///
 /// # Errors
-/// The database's.
+/// [`HqError::Remaking`] while facts of the store are made again; the database's.
 pub fn show(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<Shown>, HqError> {
-    let Some(found) = one(engine, store, visit)? else { return Ok(None) };
+    if !records::are_whole(engine, store)? {
+        return Err(HqError::Remaking);
+    }
+    let Some((found, customer)) = one(engine, store, visit)? else { return Ok(None) };
+    let words = Words::of(engine, store, &customer)?;
+    if !words.share_numbers(engine)? {
+        return Ok(None);
+    }
     let (readings, compared) = (readings(engine, store, visit)?, compared(engine, store, visit)?);
-    let captures = captures(engine, store, visit)?;
+    let photographs = words.yes_to(engine, Purpose::SharePhotographs)?.is_some();
+    let captures = if photographs { captures(engine, store, visit)? } else { Vec::new() };
     Ok(Some(Shown { visit: found, readings, compared, captures }))
 }
 
