@@ -42,6 +42,7 @@ on_both_sides!(
         a_store_that_goes_away_and_comes_back_is_shown_with_what_is_known_of_it,
         records_are_held_against_the_promise_of_five_minutes,
         what_customers_said_runs_out_after_a_day_and_after_three,
+        words_that_no_store_has_taken_run_out_as_well,
         only_time_that_was_watched_counts_as_online_or_away;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;

@@ -217,7 +217,9 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         topic: names::topic(&shell, &open.topic),
         given: at(open.given_ms),
         due: at(open.due_ms()),
-        state: if open.answered {
+        state: if open.on_its_way {
+            shell.lang.pick("门店还没有收到", "the store has not got it yet")
+        } else if open.answered {
             shell.lang.pick("已答复，待解决", "answered, to be solved")
         } else {
             shell.lang.pick("待答复", "to be answered")
