@@ -5,6 +5,7 @@ use crate::{
     house::{House, plain, row},
     stores::{ANN, MINUTE_MS, Store, about, ago, id},
 };
+use std::time::Duration;
 use skinlink::{
     clock,
     desk::{Heard, Said},
@@ -18,6 +19,7 @@ use skinlink::{
         sheet::Sheet,
     },
 };
+use tokio::time::{Instant, timeout};
 
 /// A store whose line breaks while it records goes on recording; one that was never heard of but by a word is not called well.
 pub async fn a_store_that_goes_away_and_comes_back_is_shown_with_what_is_known_of_it(side: Side) {
@@ -203,6 +205,35 @@ pub async fn words_that_no_store_has_taken_run_out_as_well(side: Side) {
     house.until("/", &cookie, "times of before were mapped", |text| row(text, "sh-001").contains("反馈 ▲ 2 超时 2")).await;
     house.database.erase("sh-001", &bea, clock::now().wall).expect("erased");
     house.until("/", &cookie, "one went with its customer", |text| row(text, "sh-001").contains("反馈 ▲ 1 超时 1")).await;
+    house.end().await;
+}
+
+/// A busy store has news ten times a second, and somebody's browser shows its page: that is drawn again at once, and then every five seconds,
+/// with all that came in between; not each time.
+pub async fn a_busy_stores_page_is_read_again_now_and_then(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let mut store = house.opens("sh-001");
+    let cookie = house.log_in("fleet").await;
+    let mut news = house.listen("/stores/sh-001/live?seen=of-before", &cookie).await;
+    let (begun, mut heard, mut told) = (Instant::now(), Vec::new(), 0);
+    let mut text = String::new();
+    while begun.elapsed() < Duration::from_secs(12) {
+        let record = store.measures(ago(0));
+        house.take(&[record]);
+        told += 1;
+        if let Ok(chunk) = timeout(Duration::from_millis(100), news.chunk()).await {
+            text += &String::from_utf8_lossy(&chunk.expect("the line holds").expect("it goes on"));
+            while let Some(at) = text.find("event: changed") {
+                text.replace_range(..at + "event: changed".len(), "");
+                heard.push(begun.elapsed());
+            }
+        }
+    }
+    println!("{told} changes, read again after {heard:?}");
+    assert!(told >= 20 && (2..=4).contains(&heard.len()), "{told} changes, {heard:?}");
+    assert!(heard[0] < Duration::from_secs(4), "the first at once: {heard:?}");
+    assert!(heard.windows(2).all(|two| two[1] - two[0] > Duration::from_secs(4)), "{heard:?}");
     house.end().await;
 }
 

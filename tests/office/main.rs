@@ -43,6 +43,7 @@ on_both_sides!(
         records_are_held_against_the_promise_of_five_minutes,
         what_customers_said_runs_out_after_a_day_and_after_three,
         words_that_no_store_has_taken_run_out_as_well,
+        a_busy_stores_page_is_read_again_now_and_then,
         only_time_that_was_watched_counts_as_online_or_away;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;

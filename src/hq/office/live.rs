@@ -19,7 +19,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(500);
@@ -29,6 +29,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How often a stream asks whether its session has run out.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
+
+/// A page of one store reads itself again, with its visits, at most once in so long: a store in which things happen tells of something every
+/// second. What changed meanwhile is told then.
+const STORE_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -107,13 +111,18 @@ pub async fn store(
     Query(Seen { seen }): Query<Seen>,
     headers: HeaderMap,
 ) -> News {
-    told(office, headers, seen, move |office, shown| {
+    told(office, headers, (seen, None::<Instant>), move |office, (shown, told)| {
         let of = reach.has(&store).then(|| store.clone());
         async move {
-            let Ok(board) = office.watch.board().await else { return (shown, None) };
+            if told.is_some_and(|told| told.elapsed() < STORE_AGAIN) {
+                return ((shown, told), None);
+            }
+            let Ok(board) = office.watch.board().await else { return ((shown, told), None) };
             let mark = of.and_then(|of| Some(board.stores.get(&of)?.mark())).unwrap_or_default();
-            let news = (shown != mark).then(|| Event::default().event("changed").data("{}"));
-            (mark, news)
+            if shown == mark {
+                return ((shown, told), None);
+            }
+            ((mark, Some(Instant::now())), Some(Event::default().event("changed").data("{}")))
         }
     })
 }
