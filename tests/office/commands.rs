@@ -60,9 +60,15 @@ fn people_are_let_in_listed_and_kept_out_on_the_command_line() {
     let weak = people(&data, &["password", "li-na", "--password-file", short.to_str().expect("a path")]);
     assert!(weak.code == Some(1) && weak.err.contains("10 to 200 characters"), "{}", weak.err);
     assert_eq!(people(&data, &["disable", "li-na"]).out, "li-na is kept out\n");
+    let verified = people(&data, &["verify"]);
+    assert_eq!((verified.code, verified.out.as_str()), (Some(0), "3 rows; the chain is whole\n"), "{}", verified.err);
     let list = people(&data, &["list"]).out;
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines, [vec!["li-na", "analyst", "sh-001,sh-002", "disabled"], vec!["wang", "administrator", "all"]]);
+    let mut engine = Place::in_folder(&data).open().expect("the database");
+    engine.execute("UPDATE people_audit SET about = 'zhao analyst all' WHERE n = 2", &[]).expect("changed");
+    let broken = people(&data, &["verify"]);
+    assert!(broken.code == Some(1) && broken.err.contains("breaks at row 2") && broken.err.contains("backup"), "{}", broken.err);
     // Nowhere is the password itself.
     for entry in fs::read_dir(&data).expect("the folder") {
         let bytes = fs::read(entry.expect("an entry").path()).unwrap_or_default();

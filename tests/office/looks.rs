@@ -8,7 +8,10 @@ use crate::{
 use reqwest::StatusCode;
 use skinlink::{
     domain::{CaptureId, ComparisonId, ScanId, VisitId},
-    hq::office::{audit, people::Role},
+    hq::{
+        database::engine::Engine,
+        office::{audit, people::Role, sessions},
+    },
     sync::{
         image_lane::{Offer, Role as PictureRole, SLICE, slices},
         payload::{self, kind},
@@ -142,7 +145,7 @@ pub async fn every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_cha
     house.try_in("li-na", "a wrong password").await;
     let officer = house.log_in("dpo").await;
     let page = plain(&house.get("/audit", &officer).await.text);
-    assert!(page.contains("校验链完整"), "{page}");
+    assert!(page.contains("校验链完整") && page.contains("skinlink-hq people verify"), "{page}");
     assert_eq!(page.matches(&format!("li-na 查看到店记录 sh-001 {}", seen.visit)).count(), 2, "{page}");
     assert!(page.contains("li-na 登录被拒 127.0.0.1") && page.contains("dpo 登录 127.0.0.1"), "{page}");
     // Whoever reads it stands in it, too.
@@ -159,6 +162,55 @@ pub async fn every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_cha
     assert!(audit::verify(&mut *engine).expect("an answer").is_ok_and(|now| now > rows));
     engine.execute("DELETE FROM people_audit WHERE n = (SELECT max(n) FROM people_audit)", &[]).expect("cut off");
     assert!(audit::verify(&mut *engine).expect("an answer").is_err());
+    house.end().await;
+}
+
+/// An audit of years is not read from its first row whenever somebody looks at it: it is followed on from where it was whole last, and so are
+/// the rows that are shown. What was changed before shows to the command, and on the page of those rows.
+pub async fn an_audit_is_followed_from_where_it_was_whole_last(side: Side) {
+    let house = House::new(side).await;
+    house.add("dpo", Role::Protection, "all");
+    let mut engine = house.engine();
+    for n in 0..150 {
+        sessions::looked(&mut *engine, "li-na", "visit seen", &format!("sh-001 v-{n}"), ago(0)).expect("noted");
+    }
+    let officer = house.log_in("dpo").await;
+    let whole = |text: &str| text.contains("校验链完整");
+    assert!(whole(&house.get("/audit", &officer).await.text));
+    let mark = |engine: &mut dyn Engine| {
+        let sql = "SELECT verified_n, n FROM people_audit_end";
+        let row = &engine.query(sql, &[]).expect("rows")[0];
+        (row.get::<u64>(0).expect("a number"), row.get::<u64>(1).expect("a number"))
+    };
+    let (verified, rows) = mark(&mut *engine);
+    assert!(verified == rows && rows > 150, "{verified} of {rows}");
+
+    // An old row, of before the mark, that the first page does not show: nobody reads it to show that page.
+    let change = |engine: &mut dyn Engine, n: u64, who: &str| {
+        let sql = "UPDATE people_audit SET who = ?2 WHERE n = ?1";
+        assert_eq!(engine.execute(sql, &[n.into(), who.into()]).expect("changed"), 1);
+    };
+    change(&mut *engine, 9, "somebody");
+    assert!(whole(&house.get("/audit", &officer).await.text));
+    assert!(house.get("/audit?before=40", &officer).await.text.contains("在第 9 条断开"), "where it is shown, it shows");
+    assert_eq!(audit::verify(&mut *engine).expect("an answer"), Err(9), "the command finds it");
+    change(&mut *engine, 9, "li-na");
+    assert!(audit::verify(&mut *engine).expect("an answer").is_ok());
+
+    // What came since the mark is followed each time, and a break moves no mark.
+    sessions::looked(&mut *engine, "li-na", "visit seen", "sh-001 v-150", ago(0)).expect("noted");
+    let (verified, rows) = mark(&mut *engine);
+    assert!(verified < rows);
+    change(&mut *engine, rows, "somebody");
+    assert!(house.get("/audit", &officer).await.text.contains(&format!("在第 {rows} 条断开")));
+    assert_eq!(mark(&mut *engine).0, verified);
+    change(&mut *engine, rows, "li-na");
+    assert!(whole(&house.get("/audit", &officer).await.text));
+    // Nor does it help to change the row of the mark, or to cut everything off behind it.
+    let (verified, _) = mark(&mut *engine);
+    engine.execute("UPDATE people_audit SET hash = ?2 WHERE n = ?1", &[verified.into(), [7_u8; 32].as_slice().into()])
+        .expect("changed");
+    assert!(house.get("/audit", &officer).await.text.contains(&format!("在第 {verified} 条断开")));
     house.end().await;
 }
 

@@ -1,7 +1,10 @@
 //! `skinlink-hq people`: who may log in. Passwords come from a file or from the keys, never from the command line, where every
 //! user of the machine could read them.
 
-use super::people::{self, Reach, Role};
+use super::{
+    audit,
+    people::{self, Reach, Role},
+};
 use crate::{
     clock,
     hq::{HqError, database::Place},
@@ -41,6 +44,8 @@ pub enum What {
     },
     /// Keep someone out from now on
     Disable { name: String },
+    /// Follow the whole audit, row by row: whether anything in it was changed or taken out
+    Verify,
 }
 
 impl What {
@@ -69,6 +74,16 @@ impl What {
                 people::disable(&mut *place.open()?, &name, now)?;
                 let _ = writeln!(out, "{name} is kept out");
             }
+            Self::Verify => match audit::verify(&mut *place.open()?)? {
+                Ok(rows) => {
+                    let _ = writeln!(out, "{rows} rows; the chain is whole");
+                }
+                Err(row) => {
+                    return Err(HqError::People(format!(
+                        "the audit breaks at row {row}: it was changed or taken out; hold people_audit against a backup from before"
+                    )));
+                }
+            },
         }
         Ok(())
     }

@@ -11,3 +11,7 @@ INSERT INTO change_marks(upto, mark) SELECT change, 0 FROM last_change WHERE cha
 
 -- Whether its customer had ever agreed to share numbers: those of others were never told to programs, so that none is told to erase them.
 ALTER TABLE erased_visits ADD COLUMN shared BIGINT NOT NULL DEFAULT 1;
+
+-- Up to which row the chain of the audit was found whole, and that row's hash: from there it is followed on.
+ALTER TABLE people_audit_end ADD COLUMN verified_n BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE people_audit_end ADD COLUMN verified_hash BYTEA;
