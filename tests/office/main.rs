@@ -31,6 +31,7 @@ on_both_sides!(
     log_in:
         whoever_logs_in_gets_a_session_that_ends_with_the_log_out,
         a_wrong_password_is_slowed_down_and_a_stranger_cannot_tell_who_exists,
+        whoever_tries_a_name_all_day_keeps_its_owner_out_of_no_browser_of_hers,
         a_session_ends_unused_after_half_a_day_and_with_a_new_password,
         a_foreign_page_can_neither_log_anybody_in_nor_out;
     looks:

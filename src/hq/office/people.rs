@@ -1,6 +1,9 @@
 //! Headquarters' own people: who may log in, as what, and which stores they see. Managed on the command line.
 
-use super::{audit, password};
+use super::{
+    audit, password,
+    tries::{self, Key},
+};
 use crate::{
     domain::{Timestamp, word::words},
     hq::{
@@ -167,6 +170,8 @@ pub fn set_password(engine: &mut dyn Engine, name: &str, secret: &str, now: Time
     password::acceptable(name, secret).map_err(HqError::People)?;
     let kept = password::hash(secret);
     change(engine, name, ("password set", now), |engine| {
+        // Whoever could not get in for what others tried begins anew.
+        tries::forget(engine, Key::Name(name))?;
         engine.execute("UPDATE people SET password = ?2, active = 1 WHERE name = ?1", values![name, &kept])
     })
 }
