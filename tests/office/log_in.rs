@@ -235,6 +235,15 @@ pub async fn a_session_ends_unused_after_half_a_day_and_with_a_new_password(side
     people::disable(&mut *house.engine(), "li-na", came).expect("she has left");
     let left = sessions::log_in(&mut *house.engine(), ("li-na", "other plain words here"), desk, came);
     assert_eq!(left.expect("an answer"), Tried::Wrong);
+    // A new password lets nobody in who is kept out; being let in again does.
+    let again = Caller::at([10, 0, 0, 2].into());
+    let out = people::set_password(&mut *house.engine(), "li-na", "third plain words here", came).expect("a new password");
+    let tried = || sessions::log_in(&mut *house.engine(), ("li-na", "third plain words here"), again, came);
+    assert_eq!((out, tried().expect("an answer")), (true, Tried::Wrong));
+    people::enable(&mut *house.engine(), "li-na", came).expect("she is back");
+    assert!(matches!(tried(), Ok(Tried::In { .. })));
+    let reach = people::set_role(&mut *house.engine(), "li-na", (Role::Operator, None), came).expect("another task");
+    assert_eq!(reach, people::Reach::All);
     house.end().await;
 }
 

@@ -100,6 +100,8 @@ fn deed(shell: &Shell, what: String) -> String {
         "audit seen" => shell.t("查看审计", "audit seen"),
         "person added" => shell.t("新增人员", "person added"),
         "person disabled" => shell.t("停用人员", "person disabled"),
+        "person enabled" => shell.t("恢复人员", "person enabled"),
+        "role set" => shell.t("更改角色", "role set"),
         "password set" => shell.t("重设密码", "password set"),
         _ => return what,
     }
