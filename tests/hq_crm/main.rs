@@ -56,11 +56,13 @@ on_both_sides!(
         thirty_lines_of_python_read_a_stores_visit_and_book_an_appointment;
     care:
         a_message_is_taken_answered_for_and_offered_once,
+        who_has_not_agreed_is_looked_at_when_they_say_another_word,
         a_dead_message_is_seen_and_sent_again;
     month:
         a_month_of_visits_brings_every_message_once_and_none_without_consent;
     webhook:
-        outages_and_a_receiver_killed_between_sending_and_noting_lose_nothing;
+        outages_and_a_receiver_killed_between_sending_and_noting_lose_nothing,
+        a_dead_receiver_is_asked_now_and_then_and_not_by_every_message;
     document:
         no_made_up_call_brings_a_fault_or_an_undescribed_answer;
 );

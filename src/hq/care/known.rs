@@ -104,6 +104,12 @@ impl Known {
         if is_due { Standing::Stands(channels) } else { Standing::NotDue }
     }
 
+    /// Whether anything may be written to them at all, by whatever text the chain names. Where not, nothing of theirs need be looked at until
+    /// they say another word: that changes their visits, which come up by it.
+    pub const fn agrees(&self) -> bool {
+        self.text_version.is_some() && !self.person.hushed
+    }
+
     fn channels(&self, kind: Kind, settings: &CareSettings) -> Vec<String> {
         self.text_version.as_ref().map_or_else(Vec::new, |version| settings.channels(kind, version))
     }
