@@ -91,7 +91,8 @@ impl Words {
     /// Whether the person ever agreed to share numbers, also if they have withdrawn since.
     pub fn ever_shared(&self, engine: &mut dyn Engine) -> Result<bool, HqError> {
         for customer in &self.person {
-            let sql = "SELECT 1 FROM consent_facts WHERE customer = ?1 AND purpose = ?2 AND store = ?3 AND given = 1 LIMIT 1";
+            let sql =
+                "SELECT 1 FROM consent_facts WHERE customer = ?1 AND purpose = ?2 AND store = ?3 AND given = 1 LIMIT 1";
             if first(engine, sql, values![customer, Purpose::ShareNumbers.as_str(), &self.store])?.is_some() {
                 return Ok(true);
             }

@@ -86,7 +86,11 @@ fn people_are_let_in_listed_and_kept_out_on_the_command_line() {
     let mut engine = Place::in_folder(&data).open().expect("the database");
     engine.execute("UPDATE people_audit SET about = 'zhao analyst all' WHERE n = 2", &[]).expect("changed");
     let broken = people(&data, &["verify"]);
-    assert!(broken.code == Some(1) && broken.err.contains("breaks at row 2") && broken.err.contains("backup"), "{}", broken.err);
+    assert!(
+        broken.code == Some(1) && broken.err.contains("breaks at row 2") && broken.err.contains("backup"),
+        "{}",
+        broken.err
+    );
     // Nowhere is the password itself.
     for entry in fs::read_dir(&data).expect("the folder") {
         let bytes = fs::read(entry.expect("an entry").path()).unwrap_or_default();

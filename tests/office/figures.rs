@@ -5,7 +5,6 @@ use crate::{
     house::{House, plain, row},
     stores::{ANN, MINUTE_MS, Store, about, ago, id},
 };
-use std::time::Duration;
 use skinlink::{
     clock,
     desk::{Heard, Said},
@@ -19,6 +18,7 @@ use skinlink::{
         sheet::Sheet,
     },
 };
+use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// A store whose line breaks while it records goes on recording; one that was never heard of but by a word is not called well.
@@ -201,10 +201,17 @@ pub async fn words_that_no_store_has_taken_run_out_as_well(side: Side) {
     let page = house.until("/", &cookie, "it is answered", |text| row(text, "sh-001").contains("反馈 2 最迟")).await;
     assert!(!row(&page, "sh-001").contains("超时"), "{page}");
     // Its newest event stays; what is known of others changes below it.
-    house.engine().execute("UPDATE feedback_facts SET at_ms = at_ms - 200000000 WHERE state = 'given'", &[]).expect("mapped");
-    house.until("/", &cookie, "times of before were mapped", |text| row(text, "sh-001").contains("反馈 ▲ 2 超时 2")).await;
+    house
+        .engine()
+        .execute("UPDATE feedback_facts SET at_ms = at_ms - 200000000 WHERE state = 'given'", &[])
+        .expect("mapped");
+    house
+        .until("/", &cookie, "times of before were mapped", |text| row(text, "sh-001").contains("反馈 ▲ 2 超时 2"))
+        .await;
     house.database.erase("sh-001", &bea, clock::now().wall).expect("erased");
-    house.until("/", &cookie, "one went with its customer", |text| row(text, "sh-001").contains("反馈 ▲ 1 超时 1")).await;
+    house
+        .until("/", &cookie, "one went with its customer", |text| row(text, "sh-001").contains("反馈 ▲ 1 超时 1"))
+        .await;
     house.end().await;
 }
 
@@ -216,6 +223,11 @@ pub async fn a_busy_stores_page_is_read_again_now_and_then(side: Side) {
     let mut store = house.opens("sh-001");
     let cookie = house.log_in("fleet").await;
     let mut news = house.listen("/stores/sh-001/live?seen=of-before", &cookie).await;
+    for stream in [&news, &house.listen("/live", &cookie).await] {
+        let headers = stream.headers();
+        assert_eq!(headers["content-type"], "text/event-stream");
+        assert_eq!(headers["x-accel-buffering"], "no", "a proxy that gathers answers would hold the news back");
+    }
     let (begun, mut heard, mut told) = (Instant::now(), Vec::new(), 0);
     let mut text = String::new();
     while begun.elapsed() < Duration::from_secs(12) {

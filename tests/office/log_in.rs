@@ -150,7 +150,11 @@ pub async fn whoever_tries_a_name_all_day_keeps_its_owner_out_of_no_browser_of_h
         statuses.push(house.post("/login", &newer, &form("not her password")).await.status.as_u16());
     }
     assert_eq!(statuses, [422, 422, 422, 422, 422, 429], "whoever has her browser has no more tries");
-    assert_eq!(house.post("/login", &hers, &form(PASSWORD)).await.status, StatusCode::SEE_OTHER, "the other one is free");
+    assert_eq!(
+        house.post("/login", &hers, &form(PASSWORD)).await.status,
+        StatusCode::SEE_OTHER,
+        "the other one is free"
+    );
     people::set_password(&mut *engine, "li-na", "other plain words here", clock::now().wall).expect("a new password");
     assert_eq!(house.try_in("li-na", "other plain words here").await.status, StatusCode::SEE_OTHER, "all begins anew");
     for n in 0..20 {
@@ -228,16 +232,14 @@ pub async fn a_session_ends_unused_after_half_a_day_and_with_a_new_password(side
     assert!(whose(fresh, true, after(0)));
     people::set_password(&mut *house.engine(), "li-na", "other plain words here", came).expect("a new password");
     assert!(!whose(fresh, true, after(0)));
-    assert!(matches!(
-        sessions::log_in(&mut *house.engine(), ("li-na", PASSWORD), desk, came),
-        Ok(Tried::Wrong)
-    ));
+    assert!(matches!(sessions::log_in(&mut *house.engine(), ("li-na", PASSWORD), desk, came), Ok(Tried::Wrong)));
     people::disable(&mut *house.engine(), "li-na", came).expect("she has left");
     let left = sessions::log_in(&mut *house.engine(), ("li-na", "other plain words here"), desk, came);
     assert_eq!(left.expect("an answer"), Tried::Wrong);
     // A new password lets nobody in who is kept out; being let in again does.
     let again = Caller::at([10, 0, 0, 2].into());
-    let out = people::set_password(&mut *house.engine(), "li-na", "third plain words here", came).expect("a new password");
+    let out =
+        people::set_password(&mut *house.engine(), "li-na", "third plain words here", came).expect("a new password");
     let tried = || sessions::log_in(&mut *house.engine(), ("li-na", "third plain words here"), again, came);
     assert_eq!((out, tried().expect("an answer")), (true, Tried::Wrong));
     people::enable(&mut *house.engine(), "li-na", came).expect("she is back");

@@ -192,7 +192,10 @@ pub async fn an_audit_is_followed_from_where_it_was_whole_last(side: Side) {
     };
     change(&mut *engine, 9, "somebody");
     assert!(whole(&house.get("/audit", &officer).await.text));
-    assert!(house.get("/audit?before=40", &officer).await.text.contains("在第 9 条断开"), "where it is shown, it shows");
+    assert!(
+        house.get("/audit?before=40", &officer).await.text.contains("在第 9 条断开"),
+        "where it is shown, it shows"
+    );
     assert_eq!(audit::verify(&mut *engine).expect("an answer"), Err(9), "the command finds it");
     change(&mut *engine, 9, "li-na");
     assert!(audit::verify(&mut *engine).expect("an answer").is_ok());
@@ -208,7 +211,8 @@ pub async fn an_audit_is_followed_from_where_it_was_whole_last(side: Side) {
     assert!(whole(&house.get("/audit", &officer).await.text));
     // Nor does it help to change the row of the mark, or to cut everything off behind it.
     let (verified, _) = mark(&mut *engine);
-    engine.execute("UPDATE people_audit SET hash = ?2 WHERE n = ?1", &[verified.into(), [7_u8; 32].as_slice().into()])
+    engine
+        .execute("UPDATE people_audit SET hash = ?2 WHERE n = ?1", &[verified.into(), [7_u8; 32].as_slice().into()])
         .expect("changed");
     assert!(house.get("/audit", &officer).await.text.contains(&format!("在第 {verified} 条断开")));
     house.end().await;
@@ -222,7 +226,8 @@ pub async fn a_visit_of_whoever_does_not_agree_is_neither_listed_nor_shown(side:
     let mut store = house.opens("sh-001");
     let seen = visited(&mut house, &mut store);
     let (silent, now) = (id(VisitId::from_bits), ago(0));
-    let nobody = payload::Visit { customer: id(skinlink::domain::CustomerId::from_bits), ..visit(&silent, 1, "closed") };
+    let nobody =
+        payload::Visit { customer: id(skinlink::domain::CustomerId::from_bits), ..visit(&silent, 1, "closed") };
     let told = [
         store.tell(kind::VISIT, &silent, &nobody, now),
         store.tell(kind::CAPTURE, &seen.visit, &photograph(&id(CaptureId::from_bits), &seen), now),

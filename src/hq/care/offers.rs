@@ -374,7 +374,8 @@ pub fn answer(
 pub fn give_back(engine: &mut dyn Engine, (id, lease): (&str, &str), now: Timestamp) -> Result<(), HqError> {
     transaction(engine, |engine| {
         lock(engine)?;
-        let sql = "UPDATE care_messages SET state = 'waiting', lease = '', until_ms = ?3, tries = tries - 1, changed_ms = ?3
+        let sql =
+            "UPDATE care_messages SET state = 'waiting', lease = '', until_ms = ?3, tries = tries - 1, changed_ms = ?3
              WHERE message = ?1 AND lease = ?2 AND state = 'taken'";
         engine.execute(sql, values![id, lease, now.unix_ms()]).map(drop)
     })

@@ -101,7 +101,11 @@ pub async fn run(
                     if push(&database, &settings, (&client, webhook), message).await {
                         in_vain = in_vain.saturating_add(1);
                         wait = away_for(in_vain);
-                        tracing::warn!(times = in_vain, ?wait, "the receiver of messages of care takes none; it is left alone");
+                        tracing::warn!(
+                            times = in_vain,
+                            ?wait,
+                            "the receiver of messages of care takes none; it is left alone"
+                        );
                     } else if std::mem::take(&mut in_vain) > 0 {
                         tracing::info!("the receiver of messages of care is there again");
                     }
@@ -265,7 +269,9 @@ mod tests {
         let pauses: Vec<u64> = (1..12).map(|times| away_for(times).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(away_for(u32::MAX), LONGEST_AWAY);
-        assert!(is_of_one_message(422) && !is_of_one_message(503) && !is_of_one_message(401) && !is_of_one_message(404));
+        assert!(
+            is_of_one_message(422) && !is_of_one_message(503) && !is_of_one_message(401) && !is_of_one_message(404)
+        );
     }
 
     /// The example that the convention publishes.

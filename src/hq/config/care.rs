@@ -275,7 +275,8 @@ mod tests {
         for n in 0..7 {
             assert_eq!(settings.place("tw-001").calendar.open_from(first.plus(n)), after);
         }
-        for (wrong, why) in [("2027-02-11..2027-02-05", "is before"), ("2027-01-01..2027-12-31", "longer than 62 days")] {
+        for (wrong, why) in [("2027-02-11..2027-02-05", "is before"), ("2027-01-01..2027-12-31", "longer than 62 days")]
+        {
             let refused = read(&format!("time_zone = \"UTC\"\nholidays = [\"{wrong}\"]"), "").unwrap_err();
             assert!(refused.contains("care.holidays") && refused.contains(why), "{refused}");
         }

@@ -22,7 +22,8 @@ pub struct Cursor {
 /// [`Problem`] for what we never gave.
 pub fn read(text: Option<&str>) -> Result<Cursor, Problem> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Cursor::default()) };
-    let parts = text.strip_prefix('c').map(|rest| rest.split_once('-').map_or((rest, None), |(n, mark)| (n, Some(mark))));
+    let parts =
+        text.strip_prefix('c').map(|rest| rest.split_once('-').map_or((rest, None), |(n, mark)| (n, Some(mark))));
     let cursor = parts.and_then(|(number, mark)| {
         let mark = mark.map_or(Ok(0), |mark| i64::from_str_radix(mark, 16)).ok().filter(|mark| *mark >= 0)?;
         // Beyond 63 bits nothing is ever drawn.
@@ -68,7 +69,8 @@ mod tests {
         assert_eq!(read(None).ok(), Some(Cursor::default()));
         assert_eq!(read(Some("c12")).ok(), Some(Cursor { change: 12, mark: 0 }));
         assert_eq!(read(Some("c12-7fffffffffffffff")).ok(), Some(Cursor { change: 12, mark: i64::MAX }));
-        for wrong in ["c", "12", "c-1", "c1-", "c1-x", "c1--1", "c1-ffffffffffffffff", "c9223372036854775808", "c1-1-1"] {
+        for wrong in ["c", "12", "c-1", "c1-", "c1-x", "c1--1", "c1-ffffffffffffffff", "c9223372036854775808", "c1-1-1"]
+        {
             assert!(read(Some(wrong)).is_err(), "{wrong}");
         }
     }

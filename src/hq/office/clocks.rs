@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn the_second_clock_runs_once_it_was_answered() {
-        let mut open = Open { feedback: "f".into(), topic: "call".into(), given_ms: 0, answered: false, on_its_way: false };
+        let mut open =
+            Open { feedback: "f".into(), topic: "call".into(), given_ms: 0, answered: false, on_its_way: false };
         let day_and_a_half = Timestamp::from_unix_ms(36 * 3_600_000);
         assert!(open.is_late(day_and_a_half));
         open.answered = true;

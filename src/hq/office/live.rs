@@ -12,7 +12,7 @@ use askama::Template as _;
 use axum::{
     Extension,
     extract::{Path, Query, State},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderName, HeaderValue},
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{StreamExt as _, stream};
@@ -37,7 +37,13 @@ const STORE_AGAIN: Duration = Duration::from_secs(5);
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
-type News = Sse<axum::response::sse::KeepAliveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+type Events = Sse<axum::response::sse::KeepAliveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+
+/// nginx and others behind whom we may be gather an answer before they pass it on, unless it says this.
+const UNBUFFERED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+type News = ([(HeaderName, HeaderValue); 1], Events);
 
 /// What a page shows already.
 #[derive(Default)]
@@ -152,7 +158,7 @@ where
     // The last word: the page looks for itself where it stands.
     let last = stream::once(std::future::ready(Ok(Event::default().event("out").data("{}"))));
     let all: stream::BoxStream<'static, Result<Event, Infallible>> = all.chain(last).boxed();
-    Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    ([UNBUFFERED], Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 async fn turned_out(office: Arc<Office>, headers: HeaderMap) {
