@@ -1,10 +1,7 @@
 //! `[calendar]`: by which clocks the salon's days begin and end, and on which it is closed.
 
 use super::{raw, typed::Reader};
-use crate::domain::Day;
-
-/// A holiday longer than this is a slip of the pen.
-const LONGEST: i32 = 62;
+use crate::domain::day::{self, Day};
 
 /// The salon's days.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +22,7 @@ pub(super) fn calendar(typed: raw::Calendar, reader: &mut Reader<'_>) -> Calenda
     });
     let mut holidays: Vec<Day> = Vec::new();
     for item in typed.holidays.iter().flat_map(|at| &at.value) {
-        match days(&item.value) {
+        match day::holiday(&item.value) {
             Ok(days) => {
                 if let Some(twice) = days.iter().find(|day| holidays.contains(day)) {
                     reader.complain_at(item, format!("{twice} stands twice"));
@@ -44,22 +41,6 @@ fn is_zone_name(name: &str) -> bool {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
     };
     name.len() <= 60 && name.split('/').all(plain)
-}
-
-/// `2026-10-01`, or `2026-10-01..2026-10-07` with both its ends.
-fn days(text: &str) -> Result<Vec<Day>, String> {
-    let day = |text: &str| text.trim().parse::<Day>().map_err(|e| e.to_string());
-    let (first, last) = match text.split_once("..") {
-        Some((first, last)) => (day(first)?, day(last)?),
-        None => (day(text)?, day(text)?),
-    };
-    match last.days() - first.days() {
-        ..0 => Err(format!("{last} is before {first}")),
-        0..LONGEST => Ok((first.days()..=last.days()).map(Day::from_days).collect()),
-        _ => Err(format!(
-            "{first} to {last} is longer than {LONGEST} days; a salon that closes for good has no follow-ups"
-        )),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,9 @@ use std::{fmt, str::FromStr};
 
 const DAY_MS: i64 = 86_400_000;
 
+/// A holiday longer than this is a slip of the pen.
+const LONGEST: i32 = 62;
+
 /// A day of the (proleptic Gregorian) calendar, shown as `2026-12-04`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i32);
@@ -83,6 +86,25 @@ impl FromStr for Day {
         let midnight = midnight.and_then(|text| format!("{text}T00:00:00.000Z").parse::<Timestamp>().ok());
         let days = midnight.and_then(|at| i32::try_from(at.unix_ms().div_euclid(DAY_MS)).ok());
         days.map(Self).ok_or_else(|| NotADay(text.to_owned()))
+    }
+}
+
+/// `2026-10-01`, or `2026-10-01..2026-10-07` with both its ends.
+///
+/// # Errors
+/// A sentence for what is no day, or no span that can be meant.
+pub fn holiday(text: &str) -> Result<Vec<Day>, String> {
+    let day = |text: &str| text.trim().parse::<Day>().map_err(|e| e.to_string());
+    let (first, last) = match text.split_once("..") {
+        Some((first, last)) => (day(first)?, day(last)?),
+        None => (day(text)?, day(text)?),
+    };
+    match last.days() - first.days() {
+        ..0 => Err(format!("{last} is before {first}")),
+        0..LONGEST => Ok((first.days()..=last.days()).map(Day::from_days).collect()),
+        _ => Err(format!(
+            "{first} to {last} is longer than {LONGEST} days; a salon that closes for good has no follow-ups"
+        )),
     }
 }
 

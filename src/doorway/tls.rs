@@ -1,14 +1,14 @@
 //! A [`Door`] that speaks TLS. Handshakes run beside one another and hold nobody up; the certificate can be exchanged while it
 //! serves.
+//!
+//! Each handshake has a place of the door's, so that there are as many at once as the door has places, and of one address as many as it may
+//! have. A smaller number of their own would be held by fewer strangers: two of forty-eight places each once kept everybody out.
 
 use super::{Door, Held};
 use axum::serve::Listener;
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 use tokio_native_tls::{TlsAcceptor, TlsStream};
-
-/// Handshakes under way at once; whoever opens more connections waits.
-const HANDSHAKES: usize = 64;
 
 /// A slow line manages within it; whoever says nothing is hung up on.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl Listener for Secured {
                         return ready;
                     }
                 }
-                (stream, address) = self.door.accept(), if self.handshakes.len() < HANDSHAKES => {
+                (stream, address) = self.door.accept() => {
                     let acceptor = Arc::clone(&self.acceptor.borrow());
                     self.handshakes.spawn(async move {
                         let stream = timeout(HANDSHAKE, acceptor.accept(stream)).await.ok()?.ok()?;

@@ -14,6 +14,7 @@ use super::{
         self,
         tables::{ALIASES, CONSENTS, FEEDBACK, MOVED, REPORTS, VOIDED},
     },
+    standing_words,
 };
 use crate::{
     domain::Timestamp,
@@ -54,8 +55,10 @@ pub(super) fn erase(engine: &mut dyn Engine, store: &str, customer: &str, now: T
     let told = told(engine, store, &person, &visits)?;
     let pictures = pictures(engine, store, &visits, &told.captures)?;
     for visit in &visits {
-        let sql = "INSERT INTO erased_visits(store, visit) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-        engine.execute(sql, values![store, visit])?;
+        // What is beyond a hole was told to nobody.
+        let shared = standing_words::was_shared(engine, store, visit)?.unwrap_or(false);
+        let sql = "INSERT INTO erased_visits(store, visit, shared) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+        engine.execute(sql, values![store, visit, shared])?;
     }
     let ids: Vec<&String> = person.iter().chain(&visits).collect();
     let events = redact(engine, &told.events)? + beyond(engine, store, &ids)? + letters(engine, store, &ids)?;

@@ -3,7 +3,7 @@
 
 use super::{
     HqError,
-    database::engine::{Engine, values},
+    database::engine::{Engine, first, values},
     erasure,
 };
 use crate::domain::{
@@ -83,6 +83,23 @@ impl Words {
         Ok(true)
     }
 
+    /// Whether a yes to sharing numbers stands. A yes by silence is none: ids and states of everybody's visits are told to headquarters.
+    pub fn share_numbers(&self, engine: &mut dyn Engine) -> Result<bool, HqError> {
+        Ok(self.yes_to(engine, Purpose::ShareNumbers)?.is_some())
+    }
+
+    /// Whether the person ever agreed to share numbers, also if they have withdrawn since.
+    pub fn ever_shared(&self, engine: &mut dyn Engine) -> Result<bool, HqError> {
+        for customer in &self.person {
+            let sql =
+                "SELECT 1 FROM consent_facts WHERE customer = ?1 AND purpose = ?2 AND store = ?3 AND given = 1 LIMIT 1";
+            if first(engine, sql, values![customer, Purpose::ShareNumbers.as_str(), &self.store])?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The version of the text that the person said yes to, where that yes still stands.
     pub fn yes_to(&self, engine: &mut dyn Engine, purpose: Purpose) -> Result<Option<String>, HqError> {
         let last = self.last(engine, purpose)?;
@@ -115,4 +132,20 @@ impl Words {
         }
         Ok(last)
     }
+}
+
+/// Whether a visit was ever of somebody who agreed to share numbers: then it may have been told, and whoever was told hears when it may
+/// not be known any longer. `None` where nothing says whose it is or was.
+pub(super) fn was_shared(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<bool>, HqError> {
+    let customers = engine.query(
+        "SELECT customer FROM visit_facts WHERE store = ?1 AND visit = ?2 AND customer IS NOT NULL
+         UNION SELECT customer FROM moved_facts WHERE store = ?1 AND id = ?2 AND customer IS NOT NULL",
+        values![store, visit],
+    )?;
+    for row in &customers {
+        if Words::of(engine, store, &row.get::<String>(0)?)?.ever_shared(engine)? {
+            return Ok(Some(true));
+        }
+    }
+    Ok((!customers.is_empty()).then_some(false))
 }

@@ -136,6 +136,55 @@ fn states(engine: &mut dyn Engine) -> std::collections::BTreeSet<(String, String
     rows.iter().map(|row| (row.get(0).expect("a text"), row.get(1).expect("a text"))).collect()
 }
 
+/// Of whoever never agreed, or wants no messages, nothing is looked at again and again until it would make no sense any more; a word of theirs
+/// is enough, and the message goes out all the same, also by a card that was joined to theirs.
+pub async fn who_has_not_agreed_is_looked_at_when_they_say_another_word(side: Side) {
+    let settings = care_by_day();
+    let (mut chain, mut store) = (Chain::with_care(side, Some(settings.clone())).await, Store::named("sh-001"));
+    let ([one, two, three], [ann, bea, cleo]) = ([(); 3].map(|()| visit()), [(); 3].map(|()| customer()));
+    store.clock = later(-3 * 3_600_000);
+    let told = [
+        store.visit(&one, &ann, 1, "closed"),
+        store.consent_to("wechat-1", &bea, "share_numbers", true),
+        store.consent_to("wechat-1", &bea, "deliver_report", false),
+        store.visit(&two, &bea, 1, "closed"),
+        store.visit(&three, &cleo, 1, "closed"),
+    ];
+    chain.take(&told);
+    chain.keep();
+    let now = clock::now().wall;
+    assert_eq!(turn(&chain, &settings, now), 0);
+    let mut engine = chain.place.open().expect("opens");
+    let mut watched = || -> u64 {
+        engine.query("SELECT count(*) FROM care_watch", &[]).expect("answers")[0].get(0).expect("a number")
+    };
+    assert_eq!(watched(), 0, "nobody is looked at again by the hour");
+    store.clock = later(-3_600_000);
+    let told = [
+        store.consent_to("wechat-1", &ann, "share_numbers", true),
+        store.consent_to("wechat-1", &ann, "deliver_report", true),
+        store.consent_to("wechat-1", &bea, "deliver_report", true),
+    ];
+    chain.take(&told);
+    chain.keep();
+    assert_eq!(turn(&chain, &settings, now), 2, "a late yes is in time");
+    // Cleo turns out to be Ann: what Ann agreed to holds for the visit on the other card, of which she came again since.
+    let joined = payload::Alias { customer: ann.clone(), alias: cleo, staff: "b-07".into() };
+    let told = [store.says(kind::ALIAS, &ann, &joined)];
+    chain.take(&told);
+    chain.keep();
+    turn(&chain, &settings, now);
+    assert!(watched() >= 3, "all three are waited for now");
+    let told = [store.feedback(&one, &ann, "unsubscribe")];
+    chain.take(&told);
+    chain.keep();
+    turn(&chain, &settings, now);
+    let left = chain.place.open().expect("opens").query("SELECT visit FROM care_watch", &[]).expect("answers");
+    let left: Vec<String> = left.iter().map(|row| row.get(0).expect("a text")).collect();
+    assert!(!left.contains(&one) && left.contains(&two), "whoever wants no messages is left alone: {left:?}");
+    chain.end().await;
+}
+
 /// A message that the integration gives up is dead: `care list` says why and what to do, `care again` sends it on its way, and it is
 /// handed out under the same id. Of a store that was not heard for a day nothing is handed out, since it may know of a no.
 pub async fn a_dead_message_is_seen_and_sent_again(side: Side) {

@@ -22,7 +22,7 @@ use skinlink::{
         topic::{Address, Lane},
     },
 };
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, process::Command, time::Duration};
 use tempfile::TempDir;
 use tokio::{net::TcpStream, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,19 @@ pub struct Chain {
     pub door: SocketAddr,
     stop: CancellationToken,
     serving: JoinHandle<()>,
+}
+
+/// What a backup holds.
+pub struct Backup {
+    place: Place,
+    folder: TempDir,
+}
+
+impl Backup {
+    /// Headquarters goes on from it.
+    pub async fn go_on(self) -> Chain {
+        Chain::at(self.place, self.folder, None).await
+    }
 }
 
 /// An answer: its status, its kind, its JSON.
@@ -73,6 +86,35 @@ impl Chain {
             Side::Sqlite => Place::in_folder(folder.path()),
             Side::Postgres => postgres::database(),
         };
+        Self::at(place, folder, care).await
+    }
+
+    /// The whole database as it is at this moment.
+    pub fn backup(&self) -> Backup {
+        let folder = tempfile::tempdir().expect("a folder");
+        // By the chain's key the other one opens what the first has sealed.
+        std::fs::copy(self.folder.path().join("chain.key"), folder.path().join("chain.key")).expect("it is copied");
+        let place = match &self.place {
+            Place::Sqlite(_) => {
+                let copy = Place::in_folder(folder.path());
+                let Place::Sqlite(file) = &copy else { unreachable!("a file in a folder") };
+                let sql = format!("VACUUM INTO '{}'", file.display());
+                self.place.open().expect("opens").execute(&sql, &[]).expect("it is copied");
+                copy
+            }
+            postgres @ Place::Postgres(_) => {
+                let fresh = postgres::database();
+                let bin = postgres::programs().display();
+                let copy = format!("{bin}/pg_dump '{postgres}' | {bin}/psql -q -v ON_ERROR_STOP=1 '{fresh}'");
+                let copied = Command::new("sh").args(["-c", &copy]).output().expect("a shell runs");
+                assert!(copied.status.success() && copied.stderr.is_empty(), "{copied:?}");
+                fresh
+            }
+        };
+        Backup { place, folder }
+    }
+
+    async fn at(place: Place, folder: TempDir, care: Option<CareSettings>) -> Self {
         let database = Database::at(&place, folder.path(), 1 << 20).expect("the database opens");
         let door = free();
         let settings = CrmSettings { listen: door, tls: None, behind_proxy: false };
@@ -286,6 +328,11 @@ impl Store {
 
     pub fn consent(&mut self, customer: &str, purpose: &str, given: bool) -> Arrived {
         self.consent_to("2026-11", customer, purpose, given)
+    }
+
+    /// A customer shares the numbers with headquarters.
+    pub fn agrees(&mut self, customer: &str) -> Arrived {
+        self.consent(customer, "share_numbers", true)
     }
 
     /// To a text of this version.

@@ -42,7 +42,12 @@ fn all(engine: &mut dyn Engine, sql: &str) -> Vec<String> {
 pub async fn a_key_opens_what_it_is_for_until_it_is_withdrawn(side: Side) {
     let (mut chain, mut store, mut other) = (Chain::new(side).await, Store::named("sh-001"), Store::named("sh-002"));
     let (one, two) = (visit(), visit());
-    let told = [store.visit(&one, "c-1", 1, "open"), other.visit(&two, "c-2", 1, "open")];
+    let told = [
+        store.agrees("c-1"),
+        other.agrees("c-2"),
+        store.visit(&one, "c-1", 1, "open"),
+        other.visit(&two, "c-2", 1, "open"),
+    ];
     chain.take(&told);
     chain.keep();
     let add = ["keys", "add", "--name", "crm", "--scope", "visits:read", "--store", "sh-001"];

@@ -43,9 +43,12 @@ on_both_sides!(
         who_tries_keys_is_held_back_and_others_are_not;
     reads:
         a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_none_twice,
+        whoever_read_beyond_a_backup_is_told_so_however_late_it_asks,
+        a_cursor_of_before_there_were_marks_holds_after_the_update,
         corrections_come_up_again_and_facts_made_again_do_not,
         a_visit_is_read_with_its_verdicts_and_error_bars,
-        whoever_withdrew_or_was_erased_is_told_as_gone;
+        whoever_withdrew_or_was_erased_is_told_as_gone,
+        of_whoever_never_agreed_no_program_hears_a_thing;
     writes:
         appointments_are_taken_whole_or_not_at_all,
         a_store_is_told_of_its_own_customers_of_the_next_seven_days;
@@ -53,11 +56,13 @@ on_both_sides!(
         thirty_lines_of_python_read_a_stores_visit_and_book_an_appointment;
     care:
         a_message_is_taken_answered_for_and_offered_once,
+        who_has_not_agreed_is_looked_at_when_they_say_another_word,
         a_dead_message_is_seen_and_sent_again;
     month:
         a_month_of_visits_brings_every_message_once_and_none_without_consent;
     webhook:
-        outages_and_a_receiver_killed_between_sending_and_noting_lose_nothing;
+        outages_and_a_receiver_killed_between_sending_and_noting_lose_nothing,
+        a_dead_receiver_is_asked_now_and_then_and_not_by_every_message;
     document:
         no_made_up_call_brings_a_fault_or_an_undescribed_answer;
 );

@@ -50,19 +50,12 @@ pub async fn a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_n
     let chain = Chain::new(side).await;
     let key = chain.key(&[Scope::VisitsRead], &["all"]);
     let mut stores = ["sh-001", "sh-002", "sh-003"].map(Store::named);
-    let mut told = Vec::new();
+    let (mut told, mut wanted) = (Vec::new(), BTreeSet::new());
     for _ in 0..300 {
-        let store = &mut stores[dice.usize(..3)];
-        told.push(store.visit(&visit(), &customer(), 1, "open"));
+        let (store, ann, one) = (&mut stores[dice.usize(..3)], customer(), visit());
+        told.extend([store.agrees(&ann), store.visit(&one, &ann, 1, "open")]);
+        wanted.insert(one);
     }
-    let wanted: BTreeSet<String> = {
-        let mut all = Vec::new();
-        for one in &told {
-            let batch: Value = serde_json::from_slice(&one.payload).expect("our own");
-            all.push(batch["events"][0]["subject"].as_str().expect("a text").to_owned());
-        }
-        all.into_iter().collect()
-    };
     // Each receiver gets every word, in pieces of any length: what comes twice counts once.
     let (place, folder) = (chain.place.clone(), chain.folder.path().to_owned());
     let receivers: Vec<_> = [1, 2]
@@ -123,6 +116,89 @@ fn patiently<T>(mut work: impl FnMut() -> Result<T, skinlink::hq::HqError>) -> T
     }
 }
 
+/// Headquarters breaks and is brought back from last night's backup, and nobody tells the database so. A program that had read on until
+/// noon asks again in the evening, when as many numbers have been drawn anew: what was drawn in between it would never read. It is told
+/// that its cursor is of a time that is gone, reads anew, and has everything; one that had stopped before the backup reads on.
+pub async fn whoever_read_beyond_a_backup_is_told_so_however_late_it_asks(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead], &["all"]);
+    let ann = customer();
+    let agreed = [store.agrees(&ann)];
+    chain.take(&agreed);
+    let mut come = |many: usize| {
+        let visits: Vec<String> = (0..many).map(|_| visit()).collect();
+        let told: Vec<_> = visits.iter().map(|one| store.visit(one, &ann, 1, "open")).collect();
+        (visits, told)
+    };
+    let (morning, told) = come(5);
+    chain.take(&told);
+    chain.keep();
+    let (_, early) = read_on(&chain, &key, String::new(), 100).await;
+    let (middle, _) = read_on(&chain, &key, String::new(), 3).await;
+    let first = chain.get("/visits?limit=3", &key).await.ok();
+    let within = first["next"].as_str().expect("a text").to_owned();
+    assert_eq!((morning.len(), middle.len()), (5, 5));
+    let backup = chain.backup();
+    let (mut anew, again) = come(4);
+    chain.take(&again);
+    chain.keep();
+    let (_, noon) = read_on(&chain, &key, early.clone(), 100).await;
+    chain.end().await;
+
+    let mut chain = backup.go_on().await;
+    let refused = chain.get(&format!("/visits?since={noon}"), &key).await;
+    assert_eq!(refused.refusal(), (410, "read-anew"), "numbers have not come so far");
+    // The store is asked for what is missing, and goes on.
+    let (more, told) = come(6);
+    anew.extend(more);
+    for told in told.chunks(4).chain([&again[..]]) {
+        chain.take(told);
+        chain.keep();
+    }
+    let (lines, evening) = read_on(&chain, &key, early, 100).await;
+    assert_eq!(names(&lines).into_iter().collect::<BTreeSet<_>>(), anew.iter().cloned().collect());
+    assert_eq!(read_on(&chain, &key, within, 100).await.0.len(), 12, "a cursor within a handful of before holds");
+    let refused = chain.get(&format!("/visits?since={noon}"), &key).await;
+    assert_eq!(refused.refusal(), (410, "read-anew"), "numbers have passed it by, under another mark");
+    assert!(refused.body["detail"].as_str().expect("a sentence").contains("erase what does not come up again"));
+    let (all, _) = read_on(&chain, &key, String::new(), 4).await;
+    let wanted: BTreeSet<String> = morning.into_iter().chain(anew).collect();
+    assert_eq!(names(&all).into_iter().collect::<BTreeSet<_>>(), wanted);
+    assert!(read_on(&chain, &key, evening, 100).await.0.is_empty());
+    chain.end().await;
+}
+
+/// Headquarters is updated from a version whose cursors named a number alone. A program goes on with the one that it has; one that nobody can
+/// have got by then is refused, also when numbers have come so far.
+pub async fn a_cursor_of_before_there_were_marks_holds_after_the_update(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead], &["all"]);
+    let ann = customer();
+    let mut told = vec![store.agrees(&ann)];
+    told.extend((0..5).map(|_| store.visit(&visit(), &ann, 1, "open")));
+    chain.take(&told);
+    chain.keep();
+    let mut engine = chain.place.open().expect("opens");
+    // As the update finds it: numbers, and no mark of any.
+    engine.execute("DELETE FROM change_marks", &[]).expect("written");
+    let updated = "INSERT INTO change_marks(upto, mark) SELECT change, 0 FROM last_change";
+    engine.execute(updated, &[]).expect("written");
+    let last = "SELECT change FROM last_change";
+    let last: u64 = engine.query(last, &[]).expect("answers")[0].get(0).expect("a number");
+    let old = chain.get(&format!("/visits?since=c{}", last - 1), &key).await.ok();
+    assert_eq!((old["visits"].as_array().map(Vec::len), &old["next"]), (Some(1), &format!("c{last}").into()));
+    let told: Vec<_> = (0..3).map(|_| store.visit(&visit(), &ann, 1, "open")).collect();
+    chain.take(&told);
+    chain.keep();
+    let (lines, next) = read_on(&chain, &key, format!("c{last}"), 2).await;
+    assert!(lines.len() == 3 && next.contains('-'), "{next}: {lines:?}");
+    for strange in [format!("c{}", last + 1), format!("c{last}-1f"), format!("c{}-1f", last + 1)] {
+        let refused = chain.get(&format!("/visits?since={strange}"), &key).await;
+        assert_eq!(refused.refusal(), (410, "read-anew"), "{strange}");
+    }
+    chain.end().await;
+}
+
 /// A visit is struck out, a scan moved to another visit, two cards joined: each visit on which that shows comes up again. When the
 /// tables are made anew nothing does, since nothing changed.
 pub async fn corrections_come_up_again_and_facts_made_again_do_not(side: Side) {
@@ -132,6 +208,8 @@ pub async fn corrections_come_up_again_and_facts_made_again_do_not(side: Side) {
     let [ann, bea] = [(); 2].map(|()| customer());
     let before = scan();
     let told = [
+        store.agrees(&ann),
+        store.agrees(&bea),
         store.visit(&one, &ann, 1, "open"),
         store.visit(&two, &bea, 1, "open"),
         store.visit(&three, &bea, 1, "open"),
@@ -244,7 +322,8 @@ pub async fn whoever_withdrew_or_was_erased_is_told_as_gone(side: Side) {
     let key = chain.key(&[Scope::VisitsRead, Scope::ConsentsRead], &["all"]);
     let ([one, two], [ann, bea]) = ([(); 2].map(|()| visit()), [(); 2].map(|()| customer()));
     let told = [
-        store.consent(&ann, "share_numbers", true),
+        store.agrees(&ann),
+        store.agrees(&bea),
         store.visit(&one, &ann, 1, "closed"),
         store.visit(&two, &bea, 1, "closed"),
     ];
@@ -264,6 +343,67 @@ pub async fn whoever_withdrew_or_was_erased_is_told_as_gone(side: Side) {
     let (gone, _) = read_on(&chain, &key, since, 100).await;
     assert_eq!(names(&gone), [two.as_str()]);
     assert!(gone[0].get("content").is_none(), "{gone:?}");
+    chain.end().await;
+}
+
+/// The store tells of everybody's visits that they were, since headquarters must know that to make sense of the rest. One customer agrees to
+/// share her numbers, one says no, one says nothing at all, one was asked nothing before she is erased: a program hears of the first
+/// alone, and of no id of the others; of the one whose visit was moved to somebody who shares nothing, that it must go; and of the
+/// silent one as soon as she agrees.
+pub async fn of_whoever_never_agreed_no_program_hears_a_thing(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::VisitsRead, Scope::ConsentsRead], &["all"]);
+    let [ann, bea, cleo, dora] = [(); 4].map(|()| customer());
+    let [one, two, three, four, moved] = [(); 5].map(|()| visit());
+    let told = [
+        store.agrees(&ann),
+        store.consent(&bea, "share_numbers", false),
+        store.consent(&bea, "deliver_report", true),
+        store.visit(&one, &ann, 1, "open"),
+        store.visit(&two, &bea, 1, "open"),
+        store.visit(&three, &cleo, 1, "open"),
+        store.visit(&four, &dora, 1, "open"),
+        store.visit(&moved, &ann, 1, "open"),
+        store.feedback(&three, &cleo, "call"),
+    ];
+    chain.take(&told);
+    chain.keep();
+    let (lines, since) = read_on(&chain, &key, String::new(), 2).await;
+    assert_eq!(names(&lines).into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([one.clone(), moved.clone()]));
+    assert!(lines.iter().all(|line| line["content"]["customer"] == ann.as_str()), "{lines:?}");
+    for visit in [&two, &three, &four] {
+        let answer = chain.get(&format!("/stores/sh-001/visits/{visit}"), &key).await;
+        assert_eq!(answer.refusal(), (404, "no-such-visit"));
+    }
+    for customer in [&bea, &cleo, &dora] {
+        let answer = chain.get(&format!("/stores/sh-001/customers/{customer}/consents"), &key).await;
+        assert_eq!(answer.refusal(), (404, "no-such-customer"), "not even that she said no");
+    }
+
+    chain.database.erase("sh-001", &dora, clock::now().wall).expect("erased");
+    let reassigned = payload::Reassigned {
+        what: "visit".into(),
+        id: moved.clone(),
+        customer: Some(bea.clone()),
+        visit: None,
+        phase: None,
+        staff: "b-07".into(),
+        reason: "another customer".into(),
+    };
+    let told = [store.says(kind::REASSIGNED, &moved, &reassigned), store.visit(&two, &bea, 2, "closed")];
+    chain.take(&told);
+    chain.keep();
+    let (lines, since) = read_on(&chain, &key, since, 100).await;
+    assert_eq!(names(&lines), [moved.as_str()], "what was told before must go; the erased one nobody has");
+    assert!(lines[0].get("content").is_none(), "{lines:?}");
+
+    let told = [store.agrees(&cleo)];
+    chain.take(&told);
+    chain.keep();
+    let (lines, _) = read_on(&chain, &key, since, 100).await;
+    assert_eq!((names(&lines), &lines[0]["content"]["customer"]), (vec![three], &cleo.as_str().into()));
+    let said = chain.get(&format!("/stores/sh-001/customers/{cleo}/consents"), &key).await.ok();
+    assert_eq!(said["consents"][0]["stands"], true);
     chain.end().await;
 }
 

@@ -132,6 +132,45 @@ fn run(headquarters: &Headquarters, place: &Place, folder: &Path, door: SocketAd
     command.spawn().expect("the program starts")
 }
 
+/// Twelve guests left three hours ago, and the receiver answers 503 for eight seconds: it is asked four times or five, each pause longer than the
+/// one before, and not by each of twelve messages every few seconds. Then it has all of them.
+pub async fn a_dead_receiver_is_asked_now_and_then_and_not_by_every_message(side: Side) {
+    let headquarters = Headquarters::without_receiver().await;
+    let (mut chain, mut store) = (Chain::with_care(side, None).await, Store::named("sh-001"));
+    store.clock = later(-3 * 3_600_000);
+    let mut words = Vec::new();
+    for _ in 0..12 {
+        let ann = customer();
+        words.push(store.consent_to("wechat-1", &ann, "share_numbers", true));
+        words.push(store.consent_to("wechat-1", &ann, "deliver_report", true));
+        words.push(store.visit(&visit(), &ann, 1, "closed"));
+    }
+    chain.take(&words);
+    chain.keep();
+    let mut receiver = Receiver { got: Shared::default(), door: chain::free(), serving: None };
+    receiver.open().await;
+    receiver.look(|got| got.refuse = u32::MAX);
+    let mut program = run(&headquarters, &chain.place, chain.folder.path(), receiver.door);
+    receiver.until("it was asked", |got| got.refused > 0).await;
+    sleep(Duration::from_secs(8)).await;
+    let refused = receiver.look(|got| got.refused);
+    println!("{side:?}: in eight seconds without a receiver it was asked {refused} times for 12 messages");
+    assert!((3..=5).contains(&refused), "{refused} posts: 12 messages with pauses of their own would be 24");
+    let tries: u64 = {
+        let sql = "SELECT CAST(sum(tries) AS BIGINT) FROM care_messages";
+        chain.place.open().expect("opens").query(sql, &[]).expect("answers")[0].get(0).expect("a number")
+    };
+    assert!(tries <= u64::from(refused) + 1, "what was not posted was not tried: {tries}");
+    receiver.look(|got| got.refuse = 0);
+    receiver.until("every message is there", |got| got.posts.len() == 12).await;
+    receiver.look(|got| assert!(got.posts.values().all(|bodies| bodies.len() == 1), "each once"));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(program.id().expect("it runs")).expect("a process id"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("a signal");
+    assert!(program.wait().await.expect("its status").success(), "asked politely it ends in peace");
+    receiver.close();
+    chain.end().await;
+}
+
 /// Twelve guests left three hours ago. The receiver answers 503 at first; then it is gone for a while; then it ends headquarters with a
 /// message in its hands, before it has said that it has it. Each message comes at least once, the one of the killed program again
 /// under its id; by ids each is there exactly once, signed, and without a name.

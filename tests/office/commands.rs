@@ -60,9 +60,37 @@ fn people_are_let_in_listed_and_kept_out_on_the_command_line() {
     let weak = people(&data, &["password", "li-na", "--password-file", short.to_str().expect("a path")]);
     assert!(weak.code == Some(1) && weak.err.contains("10 to 200 characters"), "{}", weak.err);
     assert_eq!(people(&data, &["disable", "li-na"]).out, "li-na is kept out\n");
+    // Who forgot the password of somebody who left does not let them in again by it.
+    let set = people(&data, &["password", "li-na", "--password-file", file]);
+    assert!(set.code == Some(0) && set.out.contains("kept out still: skinlink-hq people enable li-na"), "{}", set.out);
+    assert!(people(&data, &["list"]).out.lines().any(|line| line.starts_with("li-na ") && line.ends_with("disabled")));
+    assert_eq!(people(&data, &["enable", "li-na"]).out, "li-na may log in again\n");
+    assert!(!people(&data, &["list"]).out.contains("disabled"));
+    let set = people(&data, &["password", "li-na", "--password-file", file]);
+    assert_eq!(set.out, "li-na: the new password holds\n");
+    // She has another task, at the same stores; the audit is of all of them.
+    let role = |arguments: &[&str]| people(&data, &[&["role", "li-na"], arguments].concat());
+    assert_eq!(role(&["--role", "operator"]).out, "li-na is operator now, stores: sh-001,sh-002\n");
+    let few = role(&["--role", "protection"]);
+    assert!(few.code == Some(1) && few.err.contains("give --stores all"), "{}", few.err);
+    assert_eq!(role(&["--role", "protection", "--stores", "all"]).out, "li-na is protection now, stores: all\n");
+    assert_eq!(role(&["--role", "analyst", "--stores", "sh-002,sh-001"]).code, Some(0));
+    assert!(people(&data, &["role", "nobody", "--role", "analyst"]).err.contains("nobody is called nobody"));
+    assert!(people(&data, &["enable", "nobody"]).err.contains("nobody is called nobody"));
+    people(&data, &["disable", "li-na"]);
+    let verified = people(&data, &["verify"]);
+    assert_eq!((verified.code, verified.out.as_str()), (Some(0), "10 rows; the chain is whole\n"), "{}", verified.err);
     let list = people(&data, &["list"]).out;
     let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(lines, [vec!["li-na", "analyst", "sh-001,sh-002", "disabled"], vec!["wang", "administrator", "all"]]);
+    let mut engine = Place::in_folder(&data).open().expect("the database");
+    engine.execute("UPDATE people_audit SET about = 'zhao analyst all' WHERE n = 2", &[]).expect("changed");
+    let broken = people(&data, &["verify"]);
+    assert!(
+        broken.code == Some(1) && broken.err.contains("breaks at row 2") && broken.err.contains("backup"),
+        "{}",
+        broken.err
+    );
     // Nowhere is the password itself.
     for entry in fs::read_dir(&data).expect("the folder") {
         let bytes = fs::read(entry.expect("an entry").path()).unwrap_or_default();

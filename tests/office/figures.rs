@@ -2,14 +2,24 @@
 
 use crate::{
     Side,
-    house::{House, row},
-    stores::{MINUTE_MS, Store, about, ago, id},
+    house::{House, plain, row},
+    stores::{ANN, MINUTE_MS, Store, about, ago, id},
 };
 use skinlink::{
-    domain::{ClockState, FeedbackId, VisitId},
-    hq::office::people::Role,
-    sync::payload::{self, kind},
+    clock,
+    desk::{Heard, Said},
+    domain::{ClockState, FeedbackId, VisitId, feedback::Topic},
+    hq::{
+        office::people::Role,
+        reports::{self, Found},
+    },
+    sync::{
+        payload::{self, kind},
+        sheet::Sheet,
+    },
 };
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// A store whose line breaks while it records goes on recording; one that was never heard of but by a word is not called well.
 pub async fn a_store_that_goes_away_and_comes_back_is_shown_with_what_is_known_of_it(side: Side) {
@@ -141,6 +151,101 @@ pub async fn what_customers_said_runs_out_after_a_day_and_after_three(side: Side
     house.keep();
     let page = house.until("/", &cookie, "one is solved", |text| row(text, "sh-001").contains("反馈 2")).await;
     assert!(row(&page, "sh-001").contains("反馈 2 最迟 "), "{}", row(&page, "sh-001"));
+    house.end().await;
+}
+
+/// A customer asks for a call on her report's page while her store is away; two days later nobody has called. The store comes back and takes
+/// the word, which is one all the same. Another word, of before, is made late, and a third goes with its customer: the page follows.
+pub async fn words_that_no_store_has_taken_run_out_as_well(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let mut store = house.opens("sh-001");
+    let (visit, hour) = (id(VisitId::from_bits), 60 * MINUTE_MS);
+    let word = clock::mint(FeedbackId::from_bits);
+    let found = Found {
+        store: "sh-001".into(),
+        gateway: store.address.gateway.clone(),
+        report: "r".into(),
+        visit: visit.clone(),
+        customer: ANN.into(),
+        expires: ago(-hour),
+        sheet: Sheet::default(),
+    };
+    let said = Said { id: word, topic: Topic::Call, stars: None, words: "请打电话给我".into() };
+    let heard = reports::say(&mut *house.engine(), &found, &[said], ago(50 * hour)).expect("written");
+    assert!(matches!(heard, Heard::Kept));
+    let cookie = house.log_in("fleet").await;
+    let page = house.until("/", &cookie, "it is late", |text| row(text, "sh-001").contains("反馈 ▲ 1 超时 1")).await;
+    assert!(plain(&page).contains("条反馈超时"), "{page}");
+    let own = house.get("/stores/sh-001", &cookie).await.text;
+    assert!(own.contains("门店还没有收到") && !own.contains("打电话给我"), "{own}");
+
+    let told = |feedback: &str, customer: &str, state: &str| payload::Feedback {
+        feedback: feedback.into(),
+        visit: visit.clone(),
+        customer: customer.into(),
+        state: state.into(),
+        stars: None,
+        topic: "call".into(),
+        words: String::new(),
+        staff: String::new(),
+    };
+    let bea = id(skinlink::domain::CustomerId::from_bits);
+    let taken = [
+        store.tell(kind::FEEDBACK, &visit, &told(&word.to_string(), ANN, "given"), ago(50 * hour)),
+        store.tell(kind::FEEDBACK, &visit, &told(&word.to_string(), ANN, "answered"), ago(hour)),
+        store.tell(kind::FEEDBACK, &visit, &told(&id(FeedbackId::from_bits), &bea, "given"), ago(hour)),
+    ];
+    house.take(&taken);
+    house.keep();
+    let page = house.until("/", &cookie, "it is answered", |text| row(text, "sh-001").contains("反馈 2 最迟")).await;
+    assert!(!row(&page, "sh-001").contains("超时"), "{page}");
+    // Its newest event stays; what is known of others changes below it.
+    house
+        .engine()
+        .execute("UPDATE feedback_facts SET at_ms = at_ms - 200000000 WHERE state = 'given'", &[])
+        .expect("mapped");
+    house
+        .until("/", &cookie, "times of before were mapped", |text| row(text, "sh-001").contains("反馈 ▲ 2 超时 2"))
+        .await;
+    house.database.erase("sh-001", &bea, clock::now().wall).expect("erased");
+    house
+        .until("/", &cookie, "one went with its customer", |text| row(text, "sh-001").contains("反馈 ▲ 1 超时 1"))
+        .await;
+    house.end().await;
+}
+
+/// A busy store has news ten times a second, and somebody's browser shows its page: that is drawn again at once, and then every five seconds,
+/// with all that came in between; not each time.
+pub async fn a_busy_stores_page_is_read_again_now_and_then(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    let mut store = house.opens("sh-001");
+    let cookie = house.log_in("fleet").await;
+    let mut news = house.listen("/stores/sh-001/live?seen=of-before", &cookie).await;
+    for stream in [&news, &house.listen("/live", &cookie).await] {
+        let headers = stream.headers();
+        assert_eq!(headers["content-type"], "text/event-stream");
+        assert_eq!(headers["x-accel-buffering"], "no", "a proxy that gathers answers would hold the news back");
+    }
+    let (begun, mut heard, mut told) = (Instant::now(), Vec::new(), 0);
+    let mut text = String::new();
+    while begun.elapsed() < Duration::from_secs(12) {
+        let record = store.measures(ago(0));
+        house.take(&[record]);
+        told += 1;
+        if let Ok(chunk) = timeout(Duration::from_millis(100), news.chunk()).await {
+            text += &String::from_utf8_lossy(&chunk.expect("the line holds").expect("it goes on"));
+            while let Some(at) = text.find("event: changed") {
+                text.replace_range(..at + "event: changed".len(), "");
+                heard.push(begun.elapsed());
+            }
+        }
+    }
+    println!("{told} changes, read again after {heard:?}");
+    assert!(told >= 20 && (2..=4).contains(&heard.len()), "{told} changes, {heard:?}");
+    assert!(heard[0] < Duration::from_secs(4), "the first at once: {heard:?}");
+    assert!(heard.windows(2).all(|two| two[1] - two[0] > Duration::from_secs(4)), "{heard:?}");
     house.end().await;
 }
 

@@ -142,6 +142,12 @@ impl House {
         answer(asked.header("accept-language", "zh-CN")).await
     }
 
+    /// A stream of news, as it begins.
+    pub async fn listen(&self, path: &str, cookie: &str) -> reqwest::Response {
+        let asked = self.client.get(format!("{}{path}", self.base())).header("cookie", cookie);
+        asked.send().await.expect("an answer")
+    }
+
     pub async fn metrics(&self, token: &str) -> Answer {
         answer(self.client.get(format!("{}/metrics", self.base())).bearer_auth(token)).await
     }

@@ -2,17 +2,25 @@
 
 use crate::{
     Side,
-    house::{House, PASSWORD},
+    house::{House, PASSWORD, settings, until_served},
 };
 use reqwest::StatusCode;
 use skinlink::{
+    adapters::pki::{Authority, Use, Validity},
     clock,
     domain::Timestamp,
-    hq::office::{
-        people::{self, Role},
-        sessions::{self, Tried},
+    hq::{
+        database::{Database, Place},
+        office::{
+            self,
+            people::{self, Role},
+            sessions::{self, Caller, Tried},
+        },
     },
 };
+use std::time::Duration;
+use tokio::{net::TcpSocket, time::Instant};
+use tokio_util::sync::CancellationToken;
 
 /// Li Na of headquarters opens the page at nine, is asked who she is, works, and goes home.
 pub async fn whoever_logs_in_gets_a_session_that_ends_with_the_log_out(side: Side) {
@@ -88,11 +96,109 @@ pub async fn a_wrong_password_is_slowed_down_and_a_stranger_cannot_tell_who_exis
     assert_eq!(held, 1, "one word for two that were held back: whoever tries on does not fill the audit");
     // Five seconds later the right one is taken.
     let later = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + 6_000);
-    let tried = sessions::log_in(&mut *engine, ("li-na", PASSWORD), [127, 0, 0, 1].into(), later).expect("an answer");
+    let here = Caller::at([127, 0, 0, 1].into());
+    let tried = sessions::log_in(&mut *engine, ("li-na", PASSWORD), here, later).expect("an answer");
     assert!(matches!(tried, Tried::In { .. }), "{tried:?}");
-    let tried = sessions::log_in(&mut *engine, ("nobody", "x"), [127, 0, 0, 1].into(), later).expect("an answer");
+    let tried = sessions::log_in(&mut *engine, ("nobody", "x"), here, later).expect("an answer");
     assert_eq!(tried, Tried::Wrong);
     house.end().await;
+}
+
+/// A stranger tries Li Na's name all day, so that nobody gets in under it. She does, in the browser in which she logged in yesterday; and her
+/// colleague at the next desk does, at whose address she tried from another browser. That browser has no more tries than a stranger,
+/// and a cookie that was made up, or given for another name or an older password, is none.
+pub async fn whoever_tries_a_name_all_day_keeps_its_owner_out_of_no_browser_of_hers(side: Side) {
+    let house = House::new(side).await;
+    house.add("li-na", Role::Analyst, "all");
+    house.add("wang", Role::Operator, "all");
+    let known = |answer: &crate::house::Answer| {
+        let mut lines = answer.headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        let line = lines.find(|line| line.starts_with("skinlink-office-known=")).expect("given with a log-in");
+        assert!(["HttpOnly", "SameSite=Strict", "Path=/login;"].iter().all(|word| line.contains(word)), "{line}");
+        line.split(';').next().unwrap_or_default().to_owned()
+    };
+    let hers = known(&house.try_in("li-na", PASSWORD).await);
+    let wangs = known(&house.try_in("wang", PASSWORD).await);
+
+    let mut engine = house.engine();
+    let stranger = |n: u8| Caller::at([203, 0, 113, n].into());
+    let mut held = 0;
+    for n in 0..40 {
+        let tried = sessions::log_in(&mut *engine, ("li-na", "guess upon guess"), stranger(n), clock::now().wall);
+        held += u32::from(matches!(tried.expect("an answer"), Tried::Wait { .. }));
+    }
+    assert!(held >= 30, "{held}: the name is slowed down, from whatever address");
+
+    let form = |password: &'static str| [("name", "li-na"), ("password", password), ("next", "/")];
+    let forged = format!("{}0", &hers[..hers.len() - 1]);
+    let forged = if forged == hers { format!("{}1", &hers[..hers.len() - 1]) } else { forged };
+    for strange in ["", wangs.as_str(), forged.as_str(), "skinlink-office-known=x.y"] {
+        for _ in 0..8 {
+            let answer = house.post("/login", strange, &form(PASSWORD)).await;
+            assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{strange}");
+        }
+    }
+    // Thirty-two tries at a name that is held are none of this address.
+    assert_eq!(house.try_in("wang", PASSWORD).await.status, StatusCode::SEE_OTHER);
+    let came = house.post("/login", &hers, &form(PASSWORD)).await;
+    assert_eq!(came.status, StatusCode::SEE_OTHER, "{}", came.text);
+    let newer = known(&came);
+    assert_ne!(newer, hers);
+
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(house.post("/login", &newer, &form("not her password")).await.status.as_u16());
+    }
+    assert_eq!(statuses, [422, 422, 422, 422, 422, 429], "whoever has her browser has no more tries");
+    assert_eq!(
+        house.post("/login", &hers, &form(PASSWORD)).await.status,
+        StatusCode::SEE_OTHER,
+        "the other one is free"
+    );
+    people::set_password(&mut *engine, "li-na", "other plain words here", clock::now().wall).expect("a new password");
+    assert_eq!(house.try_in("li-na", "other plain words here").await.status, StatusCode::SEE_OTHER, "all begins anew");
+    for n in 0..20 {
+        let tried = sessions::log_in(&mut *engine, ("li-na", "guess upon guess"), stranger(n), clock::now().wall);
+        tried.expect("an answer");
+    }
+    let old = house.post("/login", &hers, &form("other plain words here")).await;
+    assert_eq!(old.status, StatusCode::TOO_MANY_REQUESTS, "given for the old password");
+    house.end().await;
+}
+
+/// Two strangers open as many connections as one address may have, and say nothing: once they held all handshakes there could be. Somebody
+/// who comes then has the page at once, over TLS.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_strangers_who_say_nothing_keep_nobody_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Place::in_folder(folder.path());
+    drop(Database::at(&place, folder.path(), 1 << 20).expect("the database opens"));
+    let validity = Validity::days(clock::now().wall, 2);
+    let authority = Authority::new("chain", validity).expect("an authority");
+    let leaf = authority.issue(folder.path(), "office", Use::Server(&["127.0.0.1"]), validity).expect("a leaf");
+    let mut settings = settings(folder.path());
+    settings.tls = Some((leaf.certificate.clone(), leaf.key.clone()));
+    let (at, stop) = (settings.listen, CancellationToken::new());
+    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
+    let served = tokio::spawn(office::serve(place, settings, stop.clone()));
+    until_served(at).await;
+    let mut held = Vec::new();
+    for stranger in 2..4_u8 {
+        for _ in 0..48 {
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.bind(([127, 0, 0, stranger], 0).into()).expect("an address of this machine");
+            held.push(socket.connect(at).await.expect("connected"));
+        }
+    }
+    let trusted = reqwest::Certificate::from_pem(&std::fs::read(&leaf.ca).expect("written")).expect("PEM");
+    let client = reqwest::Client::builder().no_proxy().add_root_certificate(trusted).build().expect("a client");
+    let begun = Instant::now();
+    let asked = client.get(format!("https://{at}/login")).timeout(Duration::from_secs(8));
+    let page = asked.send().await.expect("an answer, though strangers are there");
+    println!("{} silent connections; the page came after {:?}", held.len(), begun.elapsed());
+    assert_eq!(page.status(), StatusCode::OK);
+    stop.cancel();
+    served.await.expect("no panic").expect("it ends in peace");
 }
 
 /// A browser that is left open over lunch is logged out; so is one that was used all day; so is everybody whose password was
@@ -108,8 +214,9 @@ pub async fn a_session_ends_unused_after_half_a_day_and_with_a_new_password(side
         hex::decode_to_slice(token, &mut bytes).expect("a token");
         openssl::sha::sha256(&bytes)
     };
-    let session = || match sessions::log_in(&mut *house.engine(), ("li-na", PASSWORD), [10, 0, 0, 1].into(), came) {
-        Ok(Tried::In { token }) => digest(&token),
+    let desk = Caller::at([10, 0, 0, 1].into());
+    let session = || match sessions::log_in(&mut *house.engine(), ("li-na", PASSWORD), desk, came) {
+        Ok(Tried::In { token, .. }) => digest(&token),
         other => panic!("{other:?}"),
     };
     let (lunch, worked, open) = (session(), session(), session());
@@ -125,13 +232,20 @@ pub async fn a_session_ends_unused_after_half_a_day_and_with_a_new_password(side
     assert!(whose(fresh, true, after(0)));
     people::set_password(&mut *house.engine(), "li-na", "other plain words here", came).expect("a new password");
     assert!(!whose(fresh, true, after(0)));
-    assert!(matches!(
-        sessions::log_in(&mut *house.engine(), ("li-na", PASSWORD), [10, 0, 0, 1].into(), came),
-        Ok(Tried::Wrong)
-    ));
+    assert!(matches!(sessions::log_in(&mut *house.engine(), ("li-na", PASSWORD), desk, came), Ok(Tried::Wrong)));
     people::disable(&mut *house.engine(), "li-na", came).expect("she has left");
-    let left = sessions::log_in(&mut *house.engine(), ("li-na", "other plain words here"), [10, 0, 0, 1].into(), came);
+    let left = sessions::log_in(&mut *house.engine(), ("li-na", "other plain words here"), desk, came);
     assert_eq!(left.expect("an answer"), Tried::Wrong);
+    // A new password lets nobody in who is kept out; being let in again does.
+    let again = Caller::at([10, 0, 0, 2].into());
+    let out =
+        people::set_password(&mut *house.engine(), "li-na", "third plain words here", came).expect("a new password");
+    let tried = || sessions::log_in(&mut *house.engine(), ("li-na", "third plain words here"), again, came);
+    assert_eq!((out, tried().expect("an answer")), (true, Tried::Wrong));
+    people::enable(&mut *house.engine(), "li-na", came).expect("she is back");
+    assert!(matches!(tried(), Ok(Tried::In { .. })));
+    let reach = people::set_role(&mut *house.engine(), "li-na", (Role::Operator, None), came).expect("another task");
+    assert_eq!(reach, people::Reach::All);
     house.end().await;
 }
 

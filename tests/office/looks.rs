@@ -3,12 +3,15 @@
 use crate::{
     Side,
     house::{House, plain},
-    stores::{Store, ago, id, reading, visit},
+    stores::{ANN, Store, ago, id, reading, visit},
 };
 use reqwest::StatusCode;
 use skinlink::{
     domain::{CaptureId, ComparisonId, ScanId, VisitId},
-    hq::office::{audit, people::Role},
+    hq::{
+        database::engine::Engine,
+        office::{audit, people::Role, sessions},
+    },
     sync::{
         image_lane::{Offer, Role as PictureRole, SLICE, slices},
         payload::{self, kind},
@@ -27,7 +30,11 @@ fn visited(house: &mut House, store: &mut Store) -> Seen {
     let [before, after] = [id(ScanId::from_bits), id(ScanId::from_bits)];
     let seen = Seen { visit: id(VisitId::from_bits), before, after };
     let now = ago(0);
-    let mut told = vec![store.tell(kind::VISIT, &seen.visit, &visit(&seen.visit, 1, "open"), now)];
+    let mut told = vec![
+        store.hears(ANN, "share_numbers", true),
+        store.hears(ANN, "share_photographs", true),
+        store.tell(kind::VISIT, &seen.visit, &visit(&seen.visit, 1, "open"), now),
+    ];
     for (scan, phase, value) in [(&seen.before, "before", "35.0"), (&seen.after, "after", "58.5")] {
         let of = payload::Scan {
             scan: scan.clone(),
@@ -138,7 +145,7 @@ pub async fn every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_cha
     house.try_in("li-na", "a wrong password").await;
     let officer = house.log_in("dpo").await;
     let page = plain(&house.get("/audit", &officer).await.text);
-    assert!(page.contains("校验链完整"), "{page}");
+    assert!(page.contains("校验链完整") && page.contains("skinlink-hq people verify"), "{page}");
     assert_eq!(page.matches(&format!("li-na 查看到店记录 sh-001 {}", seen.visit)).count(), 2, "{page}");
     assert!(page.contains("li-na 登录被拒 127.0.0.1") && page.contains("dpo 登录 127.0.0.1"), "{page}");
     // Whoever reads it stands in it, too.
@@ -156,6 +163,126 @@ pub async fn every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_cha
     engine.execute("DELETE FROM people_audit WHERE n = (SELECT max(n) FROM people_audit)", &[]).expect("cut off");
     assert!(audit::verify(&mut *engine).expect("an answer").is_err());
     house.end().await;
+}
+
+/// An audit of years is not read from its first row whenever somebody looks at it: it is followed on from where it was whole last, and so are
+/// the rows that are shown. What was changed before shows to the command, and on the page of those rows.
+pub async fn an_audit_is_followed_from_where_it_was_whole_last(side: Side) {
+    let house = House::new(side).await;
+    house.add("dpo", Role::Protection, "all");
+    let mut engine = house.engine();
+    for n in 0..150 {
+        sessions::looked(&mut *engine, "li-na", "visit seen", &format!("sh-001 v-{n}"), ago(0)).expect("noted");
+    }
+    let officer = house.log_in("dpo").await;
+    let whole = |text: &str| text.contains("校验链完整");
+    assert!(whole(&house.get("/audit", &officer).await.text));
+    let mark = |engine: &mut dyn Engine| {
+        let sql = "SELECT verified_n, n FROM people_audit_end";
+        let row = &engine.query(sql, &[]).expect("rows")[0];
+        (row.get::<u64>(0).expect("a number"), row.get::<u64>(1).expect("a number"))
+    };
+    let (verified, rows) = mark(&mut *engine);
+    assert!(verified == rows && rows > 150, "{verified} of {rows}");
+
+    // An old row, of before the mark, that the first page does not show: nobody reads it to show that page.
+    let change = |engine: &mut dyn Engine, n: u64, who: &str| {
+        let sql = "UPDATE people_audit SET who = ?2 WHERE n = ?1";
+        assert_eq!(engine.execute(sql, &[n.into(), who.into()]).expect("changed"), 1);
+    };
+    change(&mut *engine, 9, "somebody");
+    assert!(whole(&house.get("/audit", &officer).await.text));
+    assert!(
+        house.get("/audit?before=40", &officer).await.text.contains("在第 9 条断开"),
+        "where it is shown, it shows"
+    );
+    assert_eq!(audit::verify(&mut *engine).expect("an answer"), Err(9), "the command finds it");
+    change(&mut *engine, 9, "li-na");
+    assert!(audit::verify(&mut *engine).expect("an answer").is_ok());
+
+    // What came since the mark is followed each time, and a break moves no mark.
+    sessions::looked(&mut *engine, "li-na", "visit seen", "sh-001 v-150", ago(0)).expect("noted");
+    let (verified, rows) = mark(&mut *engine);
+    assert!(verified < rows);
+    change(&mut *engine, rows, "somebody");
+    assert!(house.get("/audit", &officer).await.text.contains(&format!("在第 {rows} 条断开")));
+    assert_eq!(mark(&mut *engine).0, verified);
+    change(&mut *engine, rows, "li-na");
+    assert!(whole(&house.get("/audit", &officer).await.text));
+    // Nor does it help to change the row of the mark, or to cut everything off behind it.
+    let (verified, _) = mark(&mut *engine);
+    engine
+        .execute("UPDATE people_audit SET hash = ?2 WHERE n = ?1", &[verified.into(), [7_u8; 32].as_slice().into()])
+        .expect("changed");
+    assert!(house.get("/audit", &officer).await.text.contains(&format!("在第 {verified} 条断开")));
+    house.end().await;
+}
+
+/// Ann agreed and her visit is shown. She takes the photographs back, and they are not shown; then the numbers, and nothing is. Of a customer
+/// who said nothing there is neither a line nor a page. While facts are made again nobody knows who agrees, and that is said.
+pub async fn a_visit_of_whoever_does_not_agree_is_neither_listed_nor_shown(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("li-na", Role::Analyst, "all");
+    let mut store = house.opens("sh-001");
+    let seen = visited(&mut house, &mut store);
+    let (silent, now) = (id(VisitId::from_bits), ago(0));
+    let nobody =
+        payload::Visit { customer: id(skinlink::domain::CustomerId::from_bits), ..visit(&silent, 1, "closed") };
+    let told = [
+        store.tell(kind::VISIT, &silent, &nobody, now),
+        store.tell(kind::CAPTURE, &seen.visit, &photograph(&id(CaptureId::from_bits), &seen), now),
+    ];
+    house.take(&told);
+    house.keep();
+    let cookie = house.log_in("li-na").await;
+    let path = |visit: &str| format!("/stores/sh-001/visits/{visit}");
+    let listed = house.get("/stores/sh-001", &cookie).await.text;
+    assert!(listed.contains(&seen.visit) && !listed.contains(&silent), "{listed}");
+    assert_eq!(house.get(&path(&silent), &cookie).await.status, StatusCode::NOT_FOUND);
+    let page = plain(&house.get(&path(&seen.visit), &cookie).await.text);
+    assert!(page.contains("35.0 %") && page.contains("护理前 正面 white"), "{page}");
+    let told = [store.hears(ANN, "share_photographs", false)];
+    house.take(&told);
+    house.keep();
+    let page = plain(&house.get(&path(&seen.visit), &cookie).await.text);
+    assert!(page.contains("35.0 %") && page.contains("总部没有这次到店的照片"), "{page}");
+
+    let looks = "SELECT count(*) FROM people_audit WHERE what = 'visit seen'";
+    let looked = |house: &House| house.engine().query(looks, &[]).expect("rows")[0].get::<u64>(0).expect("a count");
+    assert_eq!(looked(&house), 2, "what was not shown was not seen");
+    let again = "INSERT INTO remaking(gateway, epoch, upto) SELECT gateway, epoch, 1000 FROM gateways";
+    house.engine().execute(again, &[]).expect("facts are made again");
+    let told = [store.hears(ANN, "share_numbers", false)];
+    house.take(&told);
+    house.keep();
+    let answer = house.get(&path(&seen.visit), &cookie).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "60"));
+    assert!(answer.text.contains("正在重新整理") && !answer.text.contains("35.0"), "{}", answer.text);
+    let listed = house.get("/stores/sh-001", &cookie).await;
+    assert!(listed.status == StatusCode::OK && listed.text.contains("正在重新整理"), "{}", listed.text);
+    assert!(!listed.text.contains(&seen.visit));
+    house.engine().execute("DELETE FROM remaking", &[]).expect("they are there again");
+    assert_eq!(house.get(&path(&seen.visit), &cookie).await.status, StatusCode::NOT_FOUND);
+    assert!(!house.get("/stores/sh-001", &cookie).await.text.contains(&seen.visit));
+    assert_eq!(looked(&house), 2);
+    house.end().await;
+}
+
+fn photograph(capture: &str, seen: &Seen) -> payload::Capture {
+    payload::Capture {
+        capture: capture.into(),
+        visit: seen.visit.clone(),
+        scan: seen.before.clone(),
+        phase: "before".into(),
+        view: "front".into(),
+        light: "white".into(),
+        format: "jpeg".into(),
+        width: 3_000,
+        height: 4_000,
+        bytes: 70_000,
+        sha256: "00".repeat(32),
+        complaints: Vec::new(),
+    }
 }
 
 /// A scan was recorded in the wrong visit and moved; the page shows it where it belongs, and no photograph that headquarters
@@ -190,20 +317,7 @@ pub async fn a_visit_is_shown_as_it_stands_after_its_corrections(side: Side) {
         reason: "wrong chair".into(),
     };
     let capture = id(CaptureId::from_bits);
-    let taken = payload::Capture {
-        capture: capture.clone(),
-        visit: seen.visit.clone(),
-        scan: seen.before.clone(),
-        phase: "before".into(),
-        view: "front".into(),
-        light: "white".into(),
-        format: "jpeg".into(),
-        width: 3_000,
-        height: 4_000,
-        bytes: 70_000,
-        sha256: "00".repeat(32),
-        complaints: Vec::new(),
-    };
+    let taken = photograph(&capture, &seen);
     let now = ago(0);
     let told = [
         store.tell(kind::VISIT, &other, &visit(&other, 1, "closed"), now),

@@ -31,16 +31,21 @@ on_both_sides!(
     log_in:
         whoever_logs_in_gets_a_session_that_ends_with_the_log_out,
         a_wrong_password_is_slowed_down_and_a_stranger_cannot_tell_who_exists,
+        whoever_tries_a_name_all_day_keeps_its_owner_out_of_no_browser_of_hers,
         a_session_ends_unused_after_half_a_day_and_with_a_new_password,
         a_foreign_page_can_neither_log_anybody_in_nor_out;
     looks:
         each_role_sees_its_own_pages_and_each_person_their_own_stores,
         every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_changed,
-        a_visit_is_shown_as_it_stands_after_its_corrections;
+        an_audit_is_followed_from_where_it_was_whole_last,
+        a_visit_is_shown_as_it_stands_after_its_corrections,
+        a_visit_of_whoever_does_not_agree_is_neither_listed_nor_shown;
     figures:
         a_store_that_goes_away_and_comes_back_is_shown_with_what_is_known_of_it,
         records_are_held_against_the_promise_of_five_minutes,
         what_customers_said_runs_out_after_a_day_and_after_three,
+        words_that_no_store_has_taken_run_out_as_well,
+        a_busy_stores_page_is_read_again_now_and_then,
         only_time_that_was_watched_counts_as_online_or_away;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;

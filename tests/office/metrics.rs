@@ -2,12 +2,13 @@
 
 use crate::{
     Side,
-    house::{House, TOKEN, root},
+    house::{House, LIMIT, TOKEN, root},
     stores::{Store, ago},
 };
 use reqwest::StatusCode;
 use skinlink::hq::office::metrics;
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
+use tokio::time::{Instant, sleep};
 
 /// A Prometheus that shows the token gets a sample of what is known and none of what is not; anybody else finds nothing there.
 pub async fn prometheus_reads_the_same_figures_with_its_token_alone(side: Side) {
@@ -20,7 +21,18 @@ pub async fn prometheus_reads_the_same_figures_with_its_token_alone(side: Side) 
         let refused = house.metrics(wrong).await;
         assert_eq!((refused.status, refused.text.as_str()), (StatusCode::NOT_FOUND, ""), "{wrong}");
     }
-    let told = house.metrics(TOKEN).await;
+    // What is counted has no sample before the hours of a week were looked through.
+    let limit = Instant::now() + LIMIT;
+    let told = loop {
+        let told = house.metrics(TOKEN).await;
+        let counted = told.text.lines().any(|line| line == "skinlink_hq_counted 1");
+        let sampled = told.text.contains("skinlink_hq_in_time_ratio_today{");
+        if counted && sampled {
+            break told;
+        }
+        assert!(!sampled && Instant::now() < limit, "{}", told.text);
+        sleep(Duration::from_millis(100)).await;
+    };
     assert_eq!(told.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     let says = |line: &str| told.text.lines().any(|one| one == line);
     assert!(says("skinlink_hq_gateway_online{store=\"sh-001\",gateway=\"sh-001-g1\"} 1"), "{}", told.text);

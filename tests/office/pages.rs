@@ -4,7 +4,7 @@ use crate::{
     Side,
     driver::{Browser, DESKTOP, PHONE, TABLET, Window},
     house::{House, PASSWORD},
-    stores::{MINUTE_MS, Store, about, ago, id, reading, visit},
+    stores::{ANN, MINUTE_MS, Store, about, ago, id, reading, visit},
 };
 use fantoccini::wd::TimeoutConfiguration;
 use skinlink::{
@@ -54,6 +54,7 @@ fn chain(house: &mut House) -> (Vec<Store>, String) {
         if at % 3 == 0 {
             seen = id(VisitId::from_bits);
             let scans = [id(ScanId::from_bits), id(ScanId::from_bits)];
+            arrived.push(store.hears(ANN, "share_numbers", true));
             arrived.push(store.tell(kind::VISIT, &seen, &visit(&seen, 1, "closed"), ago(20 * MINUTE_MS)));
             for (scan, phase, value) in [(&scans[0], "before", "35.0"), (&scans[1], "after", "58.5")] {
                 let of = payload::Scan {

@@ -14,6 +14,9 @@ use skinlink::{
 
 pub const MINUTE_MS: i64 = 60_000;
 
+/// Whose visits these are, unless said otherwise.
+pub const ANN: &str = "01a10000-0000-7000-8000-0000000000a1";
+
 /// One store with one gateway.
 pub struct Store {
     pub address: Address,
@@ -82,6 +85,20 @@ impl Store {
         self.send(vec![serde_json::value::to_raw_value(&event).expect("plain data")])
     }
 
+    /// A word of a customer on one purpose.
+    pub fn hears(&mut self, customer: &str, purpose: &str, given: bool) -> Arrived {
+        let said = payload::Consent {
+            consent: id(skinlink::domain::ConsentId::from_bits),
+            customer: customer.into(),
+            purpose: purpose.into(),
+            given,
+            text_version: "2026-11-28".into(),
+            channel: "station".into(),
+            staff: "b-07".into(),
+        };
+        self.tell(kind::CONSENT, customer, &said, ago(0))
+    }
+
     /// Something no receiver takes.
     pub fn babble(&mut self) -> Arrived {
         self.told += 1;
@@ -124,7 +141,7 @@ pub fn device() -> payload::Device {
 pub fn visit(visit: &str, version: u64, state: &str) -> payload::Visit {
     payload::Visit {
         visit: visit.into(),
-        customer: id(skinlink::domain::CustomerId::from_bits),
+        customer: ANN.into(),
         station: "chair-1".into(),
         beautician: "b-07".into(),
         state: state.into(),

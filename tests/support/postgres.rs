@@ -148,7 +148,7 @@ pub fn until_they_wait(engine: &mut dyn Engine, others: i64, over: impl Fn() -> 
 }
 
 /// Where the server's programs lie: the newest version that is installed.
-fn programs() -> &'static Path {
+pub fn programs() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
         let versions = fs::read_dir("/usr/lib/postgresql").expect("PostgreSQL is installed (scripts/setup.sh)");

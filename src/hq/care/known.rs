@@ -64,7 +64,7 @@ impl Known {
         let Some(row) = first(engine, whose, values![store, visit])? else { return Ok(None) };
         let customer: String = row.get(0)?;
         let words = Words::of(engine, store, &customer)?;
-        let shares = words.yes_to(engine, Purpose::ShareNumbers)?.is_some();
+        let shares = words.share_numbers(engine)?;
         let text_version = words.yes_to(engine, Purpose::DeliverReport)?.filter(|_| shares);
         let since = follow_up::oldest(now, calendar);
         let person = person(engine, store, words.person(), since)?;
@@ -102,6 +102,12 @@ impl Known {
         }
         let is_due = self.person.due(visit, now, calendar).iter().any(|one| one.kind == kind);
         if is_due { Standing::Stands(channels) } else { Standing::NotDue }
+    }
+
+    /// Whether anything may be written to them at all, by whatever text the chain names. Where not, nothing of theirs need be looked at until
+    /// they say another word: that changes their visits, which come up by it.
+    pub const fn agrees(&self) -> bool {
+        self.text_version.is_some() && !self.person.hushed
     }
 
     fn channels(&self, kind: Kind, settings: &CareSettings) -> Vec<String> {

@@ -147,6 +147,10 @@ fn look(engine: &mut dyn Engine, settings: &CareSettings, of: (&str, &str), now:
         engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?;
         return Ok(0);
     };
+    if !known.agrees() {
+        engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?;
+        return Ok(0);
+    }
     let mut offered = 0;
     for (one, channels) in known.offers(visit, now, settings, calendar) {
         offered += engine.execute(
@@ -360,6 +364,20 @@ pub fn answer(
             }
         };
         Ok(Some(state.to_owned()))
+    })
+}
+
+/// Gives a message back that was taken and not sent, as if it had not been taken. Nothing where another has it since.
+///
+/// # Errors
+/// The database's.
+pub fn give_back(engine: &mut dyn Engine, (id, lease): (&str, &str), now: Timestamp) -> Result<(), HqError> {
+    transaction(engine, |engine| {
+        lock(engine)?;
+        let sql =
+            "UPDATE care_messages SET state = 'waiting', lease = '', until_ms = ?3, tries = tries - 1, changed_ms = ?3
+             WHERE message = ?1 AND lease = ?2 AND state = 'taken'";
+        engine.execute(sql, values![id, lease, now.unix_ms()]).map(drop)
     })
 }
 

@@ -2,6 +2,9 @@
 //! that it has it (2xx). A process that ends in between leaves the lease to run out: then it is posted again under the same id, by
 //! which a receiver knows that it has it.
 //!
+//! A receiver that is away, or takes nothing at all, is left alone as a whole, longer and longer, and asked by one message at a time: a
+//! thousand messages do not each knock on its door. What is wrong with one message alone makes that one wait.
+//!
 //! Signed as the Standard Webhooks convention says, for which there are libraries: HMAC-SHA256 over id, time and body.
 
 use super::{
@@ -40,6 +43,27 @@ const LEASE_MS: i64 = 45_000;
 /// Where nothing waits.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// The first pause after a receiver took nothing, doubled each time up to the longest.
+const FIRST_AWAY: Duration = Duration::from_secs(1);
+const LONGEST_AWAY: Duration = Duration::from_secs(300);
+
+/// What became of a post.
+struct Posted {
+    outcome: Outcome,
+    /// Nothing else would have been taken either.
+    away: bool,
+}
+
+/// For how long a receiver is left alone that took nothing so many times in a row.
+fn away_for(times: u32) -> Duration {
+    FIRST_AWAY.saturating_mul(1 << times.saturating_sub(1).min(16)).min(LONGEST_AWAY)
+}
+
+/// What is wrong with what was sent, and not with where it was sent to.
+const fn is_of_one_message(status: u16) -> bool {
+    matches!(status, 400 | 409 | 413 | 422)
+}
+
 /// Pushes until `stop`.
 ///
 /// # Errors
@@ -52,24 +76,41 @@ pub async fn run(
 ) -> Result<(), HqError> {
     let client = client(webhook)?;
     tracing::info!(host = webhook.url.host_str().unwrap_or_default(), "messages of care are pushed");
+    let mut in_vain = 0_u32;
     loop {
         let (asked, now) = (Arc::clone(&settings), clock::now().wall);
-        let taken =
-            database.ask(move |engine| offers::take(engine, &asked, &Stores::All, (AT_ONCE, LEASE_MS), now)).await;
+        // A receiver that took nothing the last time is asked by one.
+        let many = if in_vain > 0 { 1 } else { AT_ONCE };
+        let taken = database.ask(move |engine| offers::take(engine, &asked, &Stores::All, (many, LEASE_MS), now)).await;
         let wait = match taken {
             Ok(messages) if messages.is_empty() => PAUSE,
             Ok(messages) => {
+                let mut wait = Duration::ZERO;
                 for message in messages {
                     if stop.is_cancelled() {
                         return Ok(());
+                    }
+                    if !wait.is_zero() {
+                        give_back(&database, message).await;
+                        continue;
                     }
                     // Those before it took long: whoever takes it next asks anew whether it stands.
                     if message.until.unix_ms() - clock::now().wall.unix_ms() < POST.as_millis() as i64 {
                         break;
                     }
-                    push(&database, &settings, (&client, webhook), message).await;
+                    if push(&database, &settings, (&client, webhook), message).await {
+                        in_vain = in_vain.saturating_add(1);
+                        wait = away_for(in_vain);
+                        tracing::warn!(
+                            times = in_vain,
+                            ?wait,
+                            "the receiver of messages of care takes none; it is left alone"
+                        );
+                    } else if std::mem::take(&mut in_vain) > 0 {
+                        tracing::info!("the receiver of messages of care is there again");
+                    }
                 }
-                Duration::ZERO
+                wait
             }
             Err(Unasked::Busy) => REST,
             Err(Unasked::Fault(fault)) => {
@@ -111,8 +152,17 @@ impl Resolve for PublicAlone {
     }
 }
 
-async fn push(database: &Connections, settings: &CareSettings, to: (&Client, &Webhook), message: Message) {
-    let outcome = post(settings, to, &message).await;
+async fn give_back(database: &Connections, message: Message) {
+    let now = clock::now().wall;
+    let given = database.ask(move |engine| offers::give_back(engine, (&message.id, &message.lease), now)).await;
+    if let Err(Unasked::Fault(fault)) = given {
+        tracing::warn!(%fault, "a message that was not sent is not given back; it comes again when its lease has run out");
+    }
+}
+
+/// Whether the receiver takes nothing at all now.
+async fn push(database: &Connections, settings: &CareSettings, to: (&Client, &Webhook), message: Message) -> bool {
+    let Posted { outcome, away } = post(settings, to, &message).await;
     if let Outcome::Failed(reason) = &outcome {
         tracing::warn!(message = message.id, reason, tries = message.tries, "a message of care was not taken");
     }
@@ -121,9 +171,10 @@ async fn push(database: &Connections, settings: &CareSettings, to: (&Client, &We
     if let Err(Unasked::Fault(fault)) = noted {
         tracing::warn!(%fault, "what became of a message is not noted; it is pushed again under its id");
     }
+    away
 }
 
-async fn post(settings: &CareSettings, (client, webhook): (&Client, &Webhook), message: &Message) -> Outcome {
+async fn post(settings: &CareSettings, (client, webhook): (&Client, &Webhook), message: &Message) -> Posted {
     let body = body(settings, message);
     let seconds = clock::now().wall.unix_ms() / 1_000;
     let posted = client
@@ -135,13 +186,19 @@ async fn post(settings: &CareSettings, (client, webhook): (&Client, &Webhook), m
         .body(body)
         .send()
         .await;
-    match posted {
-        Ok(answer) if answer.status().is_success() => Outcome::Done,
+    let (outcome, away) = match posted {
+        Ok(answer) if answer.status().is_success() => (Outcome::Done, false),
         // It says itself that it never wants this again.
-        Ok(answer) if answer.status().as_u16() == 410 => Outcome::Dead("the receiver says 410 Gone".to_owned()),
-        Ok(answer) => Outcome::Failed(format!("the receiver says {}", answer.status())),
-        Err(fault) => Outcome::Failed(said(&fault)),
-    }
+        Ok(answer) if answer.status().as_u16() == 410 => {
+            (Outcome::Dead("the receiver says 410 Gone".to_owned()), false)
+        }
+        Ok(answer) => {
+            let away = !is_of_one_message(answer.status().as_u16());
+            (Outcome::Failed(format!("the receiver says {}", answer.status())), away)
+        }
+        Err(fault) => (Outcome::Failed(said(&fault)), true),
+    };
+    Posted { outcome, away }
 }
 
 /// The fault with its causes; the address of a webhook may hold a secret.
@@ -181,6 +238,41 @@ fn signature(secret: &[u8], id: &str, seconds: i64, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reqwest::Url;
+    use std::net::TcpListener;
+    use zeroize::Zeroizing;
+
+    fn webhook(url: &str, private: bool) -> Webhook {
+        Webhook { url: url.parse::<Url>().unwrap(), secret: Zeroizing::new(vec![7; 32]), authority: None, private }
+    }
+
+    /// A name that leads to this machine, where a door stands open that only we may knock at: it is not knocked at, unless the operator
+    /// says that it is meant.
+    #[tokio::test]
+    async fn a_name_that_leads_into_a_network_of_our_own_is_not_followed() {
+        let door = TcpListener::bind("127.0.0.1:0").unwrap();
+        door.set_nonblocking(true).unwrap();
+        let url = format!("https://localhost:{}/care", door.local_addr().unwrap().port());
+        let refused = client(&webhook(&url, false)).unwrap().get(&url).send().await.unwrap_err();
+        let reason = said(&refused);
+        assert!(reason.contains("no public address") && reason.contains("care.webhook.private = true"), "{reason}");
+        assert_eq!(door.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "nobody came");
+
+        let meant = client(&webhook(&url, true)).unwrap();
+        let asked = tokio::time::timeout(Duration::from_millis(500), meant.get(&url).send()).await;
+        assert!(asked.is_err() || asked.is_ok_and(|answer| answer.is_err()), "nobody speaks TLS there");
+        assert!(door.accept().is_ok(), "it was knocked at");
+    }
+
+    #[test]
+    fn a_receiver_that_takes_nothing_is_left_alone_longer_and_longer() {
+        let pauses: Vec<u64> = (1..12).map(|times| away_for(times).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        assert_eq!(away_for(u32::MAX), LONGEST_AWAY);
+        assert!(
+            is_of_one_message(422) && !is_of_one_message(503) && !is_of_one_message(401) && !is_of_one_message(404)
+        );
+    }
 
     /// The example that the convention publishes.
     #[test]

@@ -3,7 +3,7 @@
 use crate::{
     adapters::zones,
     domain::{
-        Zone,
+        Zone, day,
         follow_up::{Calendar, Kind},
     },
     sync::topic::is_name,
@@ -175,8 +175,8 @@ impl RawPlace {
         let name = time_zone.ok_or_else(|| format!("missing: {place}.time_zone, such as \"Asia/Shanghai\""))?;
         let zone: Zone = zones::named(&name).map_err(|fault| format!("{place}.time_zone: {fault}"))?;
         let days = holidays.unwrap_or_default();
-        let days = days.iter().map(|day| day.parse().map_err(|fault| format!("{place}.holidays: {fault}")));
-        let calendar = Calendar::new(zone, days.collect::<Result<_, _>>()?);
+        let days = days.iter().map(|days| day::holiday(days).map_err(|fault| format!("{place}.holidays: {fault}")));
+        let calendar = Calendar::new(zone, days.collect::<Result<Vec<_>, _>>()?.concat());
         let language = language.unwrap_or_else(|| LANGUAGES[0].to_owned());
         if !LANGUAGES.contains(&language.as_str()) {
             return Err(format!("{place}.language: {language:?} is none of {}", LANGUAGES.join(", ")));
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_text_allows_what_it_names_and_a_store_may_have_its_own_days() {
-        let own = "[stores.tw-001]\nlanguage = \"zh-Hant\"\nholidays = [\"2026-10-10\"]";
+        let own = "[stores.tw-001]\nlanguage = \"zh-Hant\"\nholidays = [\"2026-10-10\", \"2027-02-05..2027-02-11\"]";
         let settings = read("time_zone = \"Asia/Shanghai\"", own).unwrap();
         assert_eq!(settings.channels(Kind::Care, "2026-11"), ["sms", "wechat"]);
         assert!(settings.channels(Kind::Away, "2026-11").is_empty() && settings.channels(Kind::Care, "1").is_empty());
@@ -269,6 +269,17 @@ mod tests {
         let day: crate::domain::Day = "2026-10-10".parse().unwrap();
         assert_eq!(settings.place("tw-001").calendar.open_from(day), day.plus(1));
         assert_eq!(settings.place("sh-001").calendar.open_from(day), day);
+        // A week at New Year, in the words of the gateway's own calendar.
+        let (first, after): (crate::domain::Day, crate::domain::Day) =
+            ("2027-02-05".parse().unwrap(), "2027-02-12".parse().unwrap());
+        for n in 0..7 {
+            assert_eq!(settings.place("tw-001").calendar.open_from(first.plus(n)), after);
+        }
+        for (wrong, why) in [("2027-02-11..2027-02-05", "is before"), ("2027-01-01..2027-12-31", "longer than 62 days")]
+        {
+            let refused = read(&format!("time_zone = \"UTC\"\nholidays = [\"{wrong}\"]"), "").unwrap_err();
+            assert!(refused.contains("care.holidays") && refused.contains(why), "{refused}");
+        }
     }
 
     #[test]

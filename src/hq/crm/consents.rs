@@ -1,5 +1,6 @@
 //! `GET /stores/{store}/customers/{customer}/consents`: the last word on each purpose, and whether a yes stands now. A withdrawal on
-//! the page of a report counts from the moment it was said here, before the store has taken it.
+//! the page of a report counts from the moment it was said here, before the store has taken it. Of who never agreed to share numbers
+//! nothing is told, not even a no: to programs there is no such customer.
 
 use super::{
     Problem, Shared, id,
@@ -60,6 +61,9 @@ fn consents(engine: &mut dyn Engine, store: String, customer: &str) -> Result<Op
         return Err(HqError::Remaking);
     }
     let words = Words::of(engine, &store, customer)?;
+    if !words.ever_shared(engine)? {
+        return Ok(None);
+    }
     let mut consents = Vec::new();
     for purpose in Purpose::ALL {
         let Some(last) = words.last(engine, *purpose)? else { continue };

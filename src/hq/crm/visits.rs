@@ -6,12 +6,12 @@ use super::{
     keys::{Key, Scope, Stores},
 };
 use crate::{
-    domain::{Timestamp, consent::Purpose},
+    domain::Timestamp,
     hq::{
         HqError,
         database::engine::{Engine, Row, first, values},
         records,
-        standing_words::Words,
+        standing_words::{Words, was_shared},
     },
 };
 use axum::{
@@ -100,7 +100,7 @@ pub async fn list(State(crm): Shared, Extension(key): Extension<Arc<Key>>, uri: 
         if !records::are_whole(engine, "")? {
             return Err(HqError::Remaking);
         }
-        if cursor::is_ours(engine, since)? { changed(engine, since, &stores, limit).map(Some) } else { Ok(None) }
+        if cursor::is_ours(engine, since)? { changed(engine, since.change, &stores, limit).map(Some) } else { Ok(None) }
     });
     found.await?.map(Json).ok_or_else(cursor::foreign)
 }
@@ -123,14 +123,27 @@ fn changed(engine: &mut dyn Engine, since: u64, stores: &Stores, limit: u32) -> 
         (last, looked) = (row.get(2)?, looked + 1);
         if stores.hold(&store) {
             let content = content(engine, &store, &visit)?;
-            visits.push(Line { store, visit, content });
+            // Of who never agreed to share numbers nothing was told that could be erased, and nothing is told now.
+            if content.is_some() || may_be_known(engine, &store, &visit)? {
+                visits.push(Line { store, visit, content });
+            }
         }
     }
     let full = rows.len() as u32 == if one.is_empty() { LOOKED_AT } else { limit };
-    Ok(Changed { visits, next: cursor::written(last), more: looked < rows.len() || full })
+    Ok(Changed { visits, next: cursor::written(engine, last)?, more: looked < rows.len() || full })
 }
 
-/// The visit as it stands, if it may be known; whose consent to share numbers does not stand is not told.
+/// Whether programs may hold something of a visit that is not told any longer.
+fn may_be_known(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<bool, HqError> {
+    let erased = "SELECT shared FROM erased_visits WHERE store = ?1 AND visit = ?2";
+    if let Some(row) = first(engine, erased, values![store, visit])? {
+        return row.get(0);
+    }
+    // One of which everything was redacted is as good as erased.
+    Ok(was_shared(engine, store, visit)?.unwrap_or(true))
+}
+
+/// The visit as it stands, if it may be known: no program is told anything of whose yes to sharing numbers does not stand.
 pub(super) fn content(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<Content>, HqError> {
     let row = first(
         engine,
@@ -141,7 +154,7 @@ pub(super) fn content(engine: &mut dyn Engine, store: &str, visit: &str) -> Resu
     let Some(row) = row else { return Ok(None) };
     let content = Content::from_row(&row)?;
     let words = Words::of(engine, store, &content.customer)?;
-    Ok(words.agree(engine, &[Purpose::ShareNumbers])?.then_some(content))
+    Ok(words.share_numbers(engine)?.then_some(content))
 }
 
 impl Content {

@@ -6,7 +6,7 @@ use crate::{
     domain::Timestamp,
     hq::{
         HqError,
-        database::engine::{Engine, first, values},
+        database::engine::{Engine, Row, first, values},
     },
 };
 use openssl::sha::Sha256;
@@ -16,6 +16,9 @@ pub const COMMAND: &str = "command line";
 
 /// Rows read at once while the chain is followed.
 const PAGE: i64 = 1_000;
+
+/// Rows that are followed while somebody waits for the page: some seconds at most.
+const AT_ONCE: u64 = 20_000;
 
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,23 +71,105 @@ pub fn newest(engine: &mut dyn Engine, before: Option<u64>, limit: u32) -> Resul
         "SELECT n, at_ms, who, what, about FROM people_audit WHERE n < ?1 ORDER BY n DESC LIMIT ?2",
         values![before, limit],
     )?;
-    let entry = |row: &crate::hq::database::engine::Row| {
+    let entry = |row: &Row| {
         let at = Timestamp::from_unix_ms(row.get(1)?);
         Ok(Entry { n: row.get(0)?, at, who: row.get(2)?, what: row.get(3)?, about: row.get(4)? })
     };
     rows.iter().map(entry).collect()
 }
 
-/// Follows the whole chain: how many rows there are, or the first place where it breaks.
+/// How far the chain is known to be whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole {
+    pub rows: u64,
+    /// Less than `rows` only where more came than is followed at once.
+    pub verified: u64,
+}
+
+/// The chain's end, and where it was whole last.
+struct End {
+    n: u64,
+    hash: Vec<u8>,
+    verified: (u64, Vec<u8>),
+}
+
+impl End {
+    fn read(engine: &mut dyn Engine) -> Result<Option<Self>, HqError> {
+        let row = first(engine, "SELECT n, hash, verified_n, verified_hash FROM people_audit_end", &[])?;
+        let read = |row: Row| {
+            let hash: Option<Vec<u8>> = row.get(3)?;
+            Ok(Self { n: row.get(0)?, hash: row.get(1)?, verified: (row.get(2)?, hash.unwrap_or_else(nothing)) })
+        };
+        row.map(read).transpose()
+    }
+}
+
+/// The hash before the first row.
+fn nothing() -> Vec<u8> {
+    vec![0; 32]
+}
+
+/// Follows the whole chain: how many rows there are, or the first place where it breaks. Takes a second for some ten thousand rows.
 ///
 /// # Errors
 /// The database's.
 pub fn verify(engine: &mut dyn Engine) -> Result<Result<u64, u64>, HqError> {
     // Read first: rows that are added meanwhile lie beyond it.
-    let end = first(engine, "SELECT n, hash FROM people_audit_end", &[])?;
-    let Some(end) = end else { return Ok(Err(0)) };
-    let (last, end): (u64, Vec<u8>) = (end.get(0)?, end.get(1)?);
-    let (mut before, mut expected) = (vec![0_u8; 32], 1_u64);
+    let Some(End { n: last, hash: end, .. }) = End::read(engine)? else { return Ok(Err(0)) };
+    let hash = match follow(engine, (0, nothing()), last)? {
+        Ok(hash) if hash == end => hash,
+        Ok(_) => return Ok(Err(last)),
+        Err(row) => return Ok(Err(row)),
+    };
+    verified(engine, last, &hash)?;
+    Ok(Ok(last))
+}
+
+/// Follows the chain on from where it was whole last, and the rows that are about to be shown, the first and the last of them; for
+/// whoever looks at it often. What was changed in between shows to [`verify`] alone.
+///
+/// # Errors
+/// The database's.
+pub fn verify_on(engine: &mut dyn Engine, shown: Option<(u64, u64)>) -> Result<Result<Whole, u64>, HqError> {
+    let Some(End { n: last, hash: end, verified: (mark, marked) }) = End::read(engine)? else { return Ok(Err(0)) };
+    if mark > 0 && hash_of(engine, mark)?.as_ref() != Some(&marked) {
+        return Ok(Err(mark));
+    }
+    if let Some((from, to)) = shown.filter(|(from, _)| *from <= mark) {
+        let before = if from <= 1 { Some(nothing()) } else { hash_of(engine, from - 1)? };
+        let Some(before) = before else { return Ok(Err(from - 1)) };
+        if let Err(row) = follow(engine, (from - 1, before), to.min(mark))? {
+            return Ok(Err(row));
+        }
+    }
+    let upto = last.min(mark + AT_ONCE);
+    match follow(engine, (mark, marked), upto)? {
+        Ok(hash) if upto == last && hash != end => Ok(Err(last)),
+        Ok(hash) => {
+            verified(engine, upto, &hash)?;
+            Ok(Ok(Whole { rows: last, verified: upto }))
+        }
+        Err(row) => Ok(Err(row)),
+    }
+}
+
+fn hash_of(engine: &mut dyn Engine, n: u64) -> Result<Option<Vec<u8>>, HqError> {
+    first(engine, "SELECT hash FROM people_audit WHERE n = ?1", values![n])?.map(|row| row.get(0)).transpose()
+}
+
+/// Others may have come further meanwhile.
+fn verified(engine: &mut dyn Engine, n: u64, hash: &[u8]) -> Result<(), HqError> {
+    let sql = "UPDATE people_audit_end SET verified_n = ?1, verified_hash = ?2 WHERE verified_n < ?1";
+    engine.execute(sql, values![n, hash]).map(drop)
+}
+
+/// From a row with this hash to another: that one's hash, or the first place where the chain breaks.
+fn follow(
+    engine: &mut dyn Engine,
+    (from, mut before): (u64, Vec<u8>),
+    last: u64,
+) -> Result<Result<Vec<u8>, u64>, HqError> {
+    let mut expected = from + 1;
     while expected <= last {
         let rows = engine.query(
             "SELECT n, at_ms, who, what, about, hash FROM people_audit WHERE n >= ?1 AND n <= ?2 ORDER BY n LIMIT ?3",
@@ -103,5 +188,5 @@ pub fn verify(engine: &mut dyn Engine) -> Result<Result<u64, u64>, HqError> {
             (before, expected) = (hash, expected + 1);
         }
     }
-    Ok(if before == end { Ok(last) } else { Err(last) })
+    Ok(Ok(before))
 }

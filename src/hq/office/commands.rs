@@ -1,7 +1,10 @@
 //! `skinlink-hq people`: who may log in. Passwords come from a file or from the keys, never from the command line, where every
 //! user of the machine could read them.
 
-use super::people::{self, Reach, Role};
+use super::{
+    audit,
+    people::{self, Reach, Role},
+};
 use crate::{
     clock,
     hq::{HqError, database::Place},
@@ -32,15 +35,29 @@ pub enum What {
     },
     /// Show everybody
     List,
-    /// Set a new password; whoever was logged in with the old one is not any more
+    /// Set a new password; whoever was logged in with the old one is not any more, who is kept out stays so
     Password {
         name: String,
         /// File whose first line is the password; without it, it is asked for
         #[arg(long, value_name = "FILE")]
         password_file: Option<PathBuf>,
     },
+    /// Give someone another role, and other stores where they are named; whoever is logged in logs in again
+    Role {
+        name: String,
+        /// analyst, operator, protection or administrator
+        #[arg(long)]
+        role: Role,
+        /// Stores they see: all, or sh-001,sh-002; without it, those they saw
+        #[arg(long)]
+        stores: Option<Reach>,
+    },
     /// Keep someone out from now on
     Disable { name: String },
+    /// Let someone in again who was kept out, with the password they had
+    Enable { name: String },
+    /// Follow the whole audit, row by row: whether anything in it was changed or taken out
+    Verify,
 }
 
 impl What {
@@ -62,13 +79,32 @@ impl What {
             }
             Self::Password { name, password_file } => {
                 let secret = secret(password_file.as_deref())?;
-                people::set_password(&mut *place.open()?, &name, &secret, now)?;
-                let _ = writeln!(out, "{name}: the new password holds");
+                let out_still = people::set_password(&mut *place.open()?, &name, &secret, now)?;
+                let still = format!("; {name} is kept out still: skinlink-hq people enable {name} lets them in");
+                let _ = writeln!(out, "{name}: the new password holds{}", if out_still { still.as_str() } else { "" });
+            }
+            Self::Role { name, role, stores } => {
+                let stores = people::set_role(&mut *place.open()?, &name, (role, stores), now)?;
+                let _ = writeln!(out, "{name} is {role} now, stores: {stores}");
+            }
+            Self::Enable { name } => {
+                people::enable(&mut *place.open()?, &name, now)?;
+                let _ = writeln!(out, "{name} may log in again");
             }
             Self::Disable { name } => {
                 people::disable(&mut *place.open()?, &name, now)?;
                 let _ = writeln!(out, "{name} is kept out");
             }
+            Self::Verify => match audit::verify(&mut *place.open()?)? {
+                Ok(rows) => {
+                    let _ = writeln!(out, "{rows} rows; the chain is whole");
+                }
+                Err(row) => {
+                    return Err(HqError::People(format!(
+                        "the audit breaks at row {row}: it was changed or taken out; hold people_audit against a backup from before"
+                    )));
+                }
+            },
         }
         Ok(())
     }

@@ -14,6 +14,12 @@ use axum::{
 
 pub const COOKIE: &str = "skinlink-office";
 
+/// That somebody has logged in in this browser before; see [`super::tries`].
+pub const KNOWN: &str = "skinlink-office-known";
+
+/// Half a year.
+const KNOWN_S: i64 = 180 * 86_400;
+
 /// A page that reads itself again says so: no sign that somebody is there.
 const BY_ITSELF: HeaderName = HeaderName::from_static("x-skinlink-by-itself");
 
@@ -95,6 +101,13 @@ pub fn set(office: &Office, token: &str) -> HeaderValue {
     let age = if token.is_empty() { 0 } else { sessions::LONGEST_MS / 1_000 };
     let secure = if office.secure { "; Secure" } else { "" };
     let text = format!("{COOKIE}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
+    HeaderValue::from_str(&text).expect("digits and plain words")
+}
+
+/// The cookie by which a browser is known again at the log-in, and nowhere else.
+pub fn remember(office: &Office, known: &str) -> HeaderValue {
+    let secure = if office.secure { "; Secure" } else { "" };
+    let text = format!("{KNOWN}={known}; Path=/login; Max-Age={KNOWN_S}; HttpOnly; SameSite=Strict{secure}");
     HeaderValue::from_str(&text).expect("digits and plain words")
 }
 

@@ -205,14 +205,19 @@ fn in_time(shell: &Shell, store: &Store, counted: bool) -> Cell {
     }
     let text = today.in_time().map_or_else(|| "—".to_owned(), |part| percent(part, 1));
     let more = week.in_time().map_or_else(
-        || shell.t("7 天内无记录", "no record in 7 d").to_owned(),
+        || if counted { shell.t("7 天内无记录", "no record in 7 d").to_owned() } else { still(shell) },
         |part| {
-            let still = if counted { "" } else { shell.t("（统计中）", " (counting)") };
+            let still = if counted { String::new() } else { still(shell) };
             format!("{}{}{still}", shell.t("7 天 ", "7 d "), percent(part, 1))
         },
     );
     let late = [today, week].into_iter().filter_map(Share::in_time).any(|part| part < IN_TIME);
     cell(label, text, more, if late { Class::Warn } else { Class::Plain })
+}
+
+/// Beside what is not all counted yet: a part of it may look better or worse than the whole.
+fn still(shell: &Shell) -> String {
+    shell.t("（统计中）", " (counting)").to_owned()
 }
 
 fn availability(shell: &Shell, store: &Store) -> Cell {
@@ -360,7 +365,12 @@ pub fn head(shell: &Shell, board: &Board, reach: &Reach) -> Vec<Figure> {
         Figure {
             count: part(today),
             title: shell.lang.pick("今天五分钟内到达", "here within 5 min today"),
-            more: format!("{}{}", shell.t("7 天 ", "7 d "), part(week)),
+            more: format!(
+                "{}{}{}",
+                shell.t("7 天 ", "7 d "),
+                part(week),
+                if board.counted { String::new() } else { still(shell) }
+            ),
             class: or(today.in_time().is_some_and(|part| part < IN_TIME), Class::Warn),
         },
         Figure {
@@ -386,7 +396,35 @@ pub fn head(shell: &Shell, board: &Board, reach: &Reach) -> Vec<Figure> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::{delays::Delays, shell::tests::shell},
+        *,
+    };
+
+    /// After an update the hours of a week are counted anew, newest first. Until that is done a part stands for none of the whole: at the
+    /// head of the page as in the rows.
+    #[test]
+    fn what_is_still_counted_says_so_at_the_head_and_in_the_rows() {
+        let share = Share { records: 4, in_time: 4, untimed: 0, fastest_ms: None };
+        let delays = Delays { today: share, week: share, fastest_ms: None };
+        let store = |delays| Store {
+            store: "sh-001".into(),
+            gateways: vec![Gateway { delays, ..Gateway::default() }],
+            open: Vec::new(),
+        };
+        let shell = shell();
+        for delays in [delays, Delays::default()] {
+            for counted in [false, true] {
+                let board =
+                    Board { counted, stores: [("sh-001".to_owned(), store(delays))].into(), ..Board::default() };
+                let head = &head(&shell, &board, &Reach::All)[1].more;
+                let row = &rows(&shell, &board, &Reach::All)[0].cells[3].more;
+                for said in [head, row] {
+                    assert_eq!(said.contains("统计中"), !counted, "{said}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_share_is_never_shown_better_than_it_is() {

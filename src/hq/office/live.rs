@@ -12,14 +12,14 @@ use askama::Template as _;
 use axum::{
     Extension,
     extract::{Path, Query, State},
-    http::HeaderMap,
+    http::{HeaderMap, HeaderName, HeaderValue},
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(500);
@@ -30,10 +30,20 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often a stream asks whether its session has run out.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
+/// A page of one store reads itself again, with its visits, at most once in so long: a store in which things happen tells of something every
+/// second. What changed meanwhile is told then.
+const STORE_AGAIN: Duration = Duration::from_secs(5);
+
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
-type News = Sse<axum::response::sse::KeepAliveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+type Events = Sse<axum::response::sse::KeepAliveStream<stream::BoxStream<'static, Result<Event, Infallible>>>>;
+
+/// nginx and others behind whom we may be gather an answer before they pass it on, unless it says this.
+const UNBUFFERED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+type News = ([(HeaderName, HeaderValue); 1], Events);
 
 /// What a page shows already.
 #[derive(Default)]
@@ -107,13 +117,18 @@ pub async fn store(
     Query(Seen { seen }): Query<Seen>,
     headers: HeaderMap,
 ) -> News {
-    told(office, headers, seen, move |office, shown| {
+    told(office, headers, (seen, None::<Instant>), move |office, (shown, told)| {
         let of = reach.has(&store).then(|| store.clone());
         async move {
-            let Ok(board) = office.watch.board().await else { return (shown, None) };
+            if told.is_some_and(|told| told.elapsed() < STORE_AGAIN) {
+                return ((shown, told), None);
+            }
+            let Ok(board) = office.watch.board().await else { return ((shown, told), None) };
             let mark = of.and_then(|of| Some(board.stores.get(&of)?.mark())).unwrap_or_default();
-            let news = (shown != mark).then(|| Event::default().event("changed").data("{}"));
-            (mark, news)
+            if shown == mark {
+                return ((shown, told), None);
+            }
+            ((mark, Some(Instant::now())), Some(Event::default().event("changed").data("{}")))
         }
     })
 }
@@ -143,7 +158,7 @@ where
     // The last word: the page looks for itself where it stands.
     let last = stream::once(std::future::ready(Ok(Event::default().event("out").data("{}"))));
     let all: stream::BoxStream<'static, Result<Event, Infallible>> = all.chain(last).boxed();
-    Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    ([UNBUFFERED], Sse::new(all).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
 async fn turned_out(office: Arc<Office>, headers: HeaderMap) {

@@ -17,11 +17,17 @@ use std::fmt::Write as _;
 struct Metric {
     name: &'static str,
     help: &'static str,
+    /// Has no sample while records of the last days are still being counted: a part would be taken for the whole.
+    counted: bool,
     of: fn(&Gateway) -> Option<f64>,
 }
 
 const fn metric(name: &'static str, help: &'static str, of: fn(&Gateway) -> Option<f64>) -> Metric {
-    Metric { name, help, of }
+    Metric { name, help, counted: false, of }
+}
+
+const fn counted(name: &'static str, help: &'static str, of: fn(&Gateway) -> Option<f64>) -> Metric {
+    Metric { name, help, counted: true, of }
 }
 
 /// Every gauge is of one gateway, labelled `store` and `gateway`.
@@ -53,11 +59,11 @@ const METRICS: &[Metric] = &[
     metric("skinlink_hq_lost_records", "Records that nobody holds any more.", |one| Some(one.lost as f64)),
     metric("skinlink_hq_dead_letters", "Records that were refused.", |one| Some(one.refused as f64)),
     metric("skinlink_hq_alarms", "Alarms that nobody has taken out.", |one| Some(one.alarms as f64)),
-    metric("skinlink_hq_records_today", "Records that came today.", |one| Some(one.delays.today.records as f64)),
-    metric("skinlink_hq_in_time_ratio_today", "Part of today's records that were here within 5 minutes.", |one| {
+    counted("skinlink_hq_records_today", "Records that came today.", |one| Some(one.delays.today.records as f64)),
+    counted("skinlink_hq_in_time_ratio_today", "Part of today's records that were here within 5 minutes.", |one| {
         one.delays.today.in_time()
     }),
-    metric("skinlink_hq_in_time_ratio_7d", "Part of 7 days' records that were here within 5 minutes.", |one| {
+    counted("skinlink_hq_in_time_ratio_7d", "Part of 7 days' records that were here within 5 minutes.", |one| {
         one.delays.week.in_time()
     }),
     metric(
@@ -83,10 +89,11 @@ const FEEDBACK_LATE: &str = "skinlink_hq_feedback_late";
 const WAITING: &str = "skinlink_hq_waiting_for_shelf";
 const READ: &str = "skinlink_hq_board_read_seconds";
 const WATCHED: &str = "skinlink_hq_watched_seconds";
+const COUNTED: &str = "skinlink_hq_counted";
 
 /// The names of all metrics.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    METRICS.iter().map(|metric| metric.name).chain([FEEDBACK_OPEN, FEEDBACK_LATE, WAITING, READ, WATCHED])
+    METRICS.iter().map(|metric| metric.name).chain([FEEDBACK_OPEN, FEEDBACK_LATE, WAITING, READ, WATCHED, COUNTED])
 }
 
 fn seconds(ms: i64) -> f64 {
@@ -111,9 +118,9 @@ pub(super) async fn page(State(office): Shared, headers: HeaderMap) -> Response 
 fn text(board: &Board) -> String {
     let mut out = String::new();
     let gateways = || board.stores.values().flat_map(|store| store.gateways.iter().map(move |one| (&store.store, one)));
-    for Metric { name, help, of } in METRICS {
+    for Metric { name, help, counted, of } in METRICS {
         head(&mut out, name, help);
-        for (store, one) in gateways() {
+        for (store, one) in gateways().filter(|_| board.counted || !counted) {
             if let Some(value) = of(one) {
                 // Both are names of topics: nothing in them needs a mark.
                 let _ = writeln!(out, "{name}{{store=\"{store}\",gateway=\"{}\"}} {value}", one.gateway);
@@ -138,9 +145,39 @@ fn text(board: &Board) -> String {
     if let Some(at) = board.watched_ms {
         let _ = writeln!(out, "{WATCHED} {}", seconds(at));
     }
+    head(&mut out, COUNTED, "1 where the records of all 7 days are counted; until then what is counted has no sample.");
+    let _ = writeln!(out, "{COUNTED} {}", u8::from(board.counted));
     out
 }
 
 fn head(out: &mut String, name: &str, help: &str) {
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hq::office::{
+        board::Store,
+        delays::{Delays, Share},
+    };
+
+    /// After an update the hours of a week are counted anew, some at a time; an alert on a part of them would be none on the chain.
+    #[test]
+    fn what_is_not_counted_yet_has_no_sample() {
+        let share = Share { records: 4, in_time: 1, untimed: 0, fastest_ms: None };
+        let gateway = Gateway {
+            gateway: "g".into(),
+            delays: Delays { today: share, week: share, fastest_ms: None },
+            ..Gateway::default()
+        };
+        let store = Store { store: "s".into(), gateways: vec![gateway], open: Vec::new() };
+        let board = Board { stores: [("s".to_owned(), store)].into(), ..Board::default() };
+        let (part, whole) = (text(&board), text(&Board { counted: true, ..board }));
+        for name in ["skinlink_hq_records_today", "skinlink_hq_in_time_ratio_today", "skinlink_hq_in_time_ratio_7d"] {
+            assert!(!part.contains(&format!("{name}{{")) && whole.contains(&format!("{name}{{")), "{name}");
+        }
+        assert!(part.contains("\nskinlink_hq_counted 0\n") && whole.contains("\nskinlink_hq_counted 1\n"), "{part}");
+        assert!(part.contains("skinlink_hq_alarms{"), "the others go on");
+    }
 }

@@ -1,7 +1,8 @@
-//! Passwords and tokens: argon2id for what people remember, 128 random bits for what browsers keep.
+//! Passwords and tokens: argon2id for what people remember, 128 random bits for what browsers keep, and by what a browser shows that
+//! somebody has logged in in it before.
 
 use argon2::{Argon2, PasswordHash, PasswordHasher as _, PasswordVerifier as _, password_hash::SaltString};
-use openssl::{rand::rand_bytes, sha::sha256};
+use openssl::{hash::MessageDigest, memcmp, pkey::PKey, rand::rand_bytes, sha::sha256, sign::Signer};
 use std::sync::LazyLock;
 
 /// Characters of a password at least and at most: length is what guessing costs.
@@ -68,9 +69,49 @@ pub fn digest(token: &str) -> Option<[u8; 32]> {
     hex::decode_to_slice(token, &mut bytes).ok().map(|()| sha256(&bytes))
 }
 
+/// What a browser keeps in which somebody has logged in: a number, and what proves that we gave it for this name and this password. It opens
+/// nothing. Nothing is kept of it: with a new password it is worth nothing any more.
+#[must_use]
+pub fn known(name: &str, kept: &str) -> String {
+    let number = hex::encode(drawn());
+    let proof = proof(name, kept, &number);
+    format!("{number}.{proof}")
+}
+
+/// The number of a browser that was given one for this name and password.
+#[must_use]
+pub fn is_known<'a>(shown: &'a str, name: &str, kept: &str) -> Option<&'a str> {
+    let (number, shown) = shown.split_once('.')?;
+    let proof = proof(name, kept, number);
+    (shown.len() == proof.len() && memcmp::eq(shown.as_bytes(), proof.as_bytes())).then_some(number)
+}
+
+fn proof(name: &str, kept: &str, number: &str) -> String {
+    let signed = PKey::hmac(kept.as_bytes()).and_then(|key| {
+        let mut signer = Signer::new(MessageDigest::sha256(), &key)?;
+        signer.update(format!("{name}\n{number}").as_bytes())?;
+        signer.sign_to_vec()
+    });
+    hex::encode(signed.expect("a key of any bytes signs"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_is_known_for_one_name_and_one_password() {
+        let shown = known("li-na", "a hash");
+        let number = is_known(&shown, "li-na", "a hash").unwrap();
+        assert_eq!(number.len(), 32);
+        assert!(is_known(&shown, "wang", "a hash").is_none() && is_known(&shown, "li-na", "another hash").is_none());
+        for at in 0..shown.len() {
+            let mut forged = shown.clone().into_bytes();
+            forged[at] ^= 1;
+            assert!(is_known(&String::from_utf8_lossy(&forged), "li-na", "a hash").is_none(), "{at}");
+            assert!(is_known(&shown[..at], "li-na", "a hash").is_none(), "{at}");
+        }
+    }
 
     #[test]
     fn a_password_is_right_for_its_own_hash_alone() {

@@ -1,6 +1,9 @@
 //! Headquarters' own people: who may log in, as what, and which stores they see. Managed on the command line.
 
-use super::{audit, password};
+use super::{
+    audit, password,
+    tries::{self, Key},
+};
 use crate::{
     domain::{Timestamp, word::words},
     hq::{
@@ -130,11 +133,7 @@ pub fn add(
             "{name:?} is no name to log in with; write a-z, 0-9 and -, such as li-na"
         )));
     }
-    if role.sees_audit() && *reach != Reach::All {
-        return Err(HqError::People(format!(
-            "{role} reads the audit, which is of all stores; give --stores all, or another role"
-        )));
-    }
+    may_see(role, reach)?;
     password::acceptable(name, secret).map_err(HqError::People)?;
     let kept = password::hash(secret);
     transaction(engine, |engine| {
@@ -150,6 +149,15 @@ pub fn add(
     })
 }
 
+fn may_see(role: Role, reach: &Reach) -> Result<(), HqError> {
+    if role.sees_audit() && *reach != Reach::All {
+        return Err(HqError::People(format!(
+            "{role} reads the audit, which is of all stores; give --stores all, or another role"
+        )));
+    }
+    Ok(())
+}
+
 /// Everybody, by name.
 ///
 /// # Errors
@@ -159,15 +167,52 @@ pub fn list(engine: &mut dyn Engine) -> Result<Vec<Person>, HqError> {
     rows.iter().map(Person::from_row).collect()
 }
 
-/// A new password; whoever was logged in with the old one is not any more, and who was disabled may log in again.
+/// A new password; whoever was logged in with the old one is not any more. Who is kept out stays so: whether they are is given.
 ///
 /// # Errors
 /// [`HqError::People`]; the database's.
-pub fn set_password(engine: &mut dyn Engine, name: &str, secret: &str, now: Timestamp) -> Result<(), HqError> {
+pub fn set_password(engine: &mut dyn Engine, name: &str, secret: &str, now: Timestamp) -> Result<bool, HqError> {
     password::acceptable(name, secret).map_err(HqError::People)?;
     let kept = password::hash(secret);
     change(engine, name, ("password set", now), |engine| {
-        engine.execute("UPDATE people SET password = ?2, active = 1 WHERE name = ?1", values![name, &kept])
+        // Whoever could not get in for what others tried begins anew.
+        tries::forget(engine, Key::Name(name))?;
+        engine.execute("UPDATE people SET password = ?2 WHERE name = ?1", values![name, &kept])
+    })?;
+    Ok(find(engine, name)?.is_none())
+}
+
+/// What someone does from now on, and which stores they see; those stay where none are named.
+///
+/// # Errors
+/// [`HqError::People`] for nobody, or for the audit together with some stores; the database's.
+pub fn set_role(
+    engine: &mut dyn Engine,
+    name: &str,
+    (role, reach): (Role, Option<Reach>),
+    now: Timestamp,
+) -> Result<Reach, HqError> {
+    transaction(engine, |engine| {
+        // Locked first: two who change the same person do so one after the other.
+        let sql = "UPDATE people SET role = role WHERE name = ?1 RETURNING stores";
+        let row = first(engine, sql, values![name])?.ok_or_else(|| nobody(name))?;
+        let reach = reach.map_or_else(|| row.get::<String>(0).map(|stores| Reach::read(&stores)), Ok)?;
+        may_see(role, &reach)?;
+        let sql = "UPDATE people SET role = ?2, stores = ?3 WHERE name = ?1";
+        engine.execute(sql, values![name, role.as_str(), &reach.kept()])?;
+        engine.execute("DELETE FROM people_sessions WHERE name = ?1", values![name])?;
+        audit::note(engine, audit::COMMAND, "role set", &format!("{name} {role} {reach}"), now)?;
+        Ok(reach)
+    })
+}
+
+/// Lets someone in again who was kept out, with the password they had.
+///
+/// # Errors
+/// [`HqError::People`]; the database's.
+pub fn enable(engine: &mut dyn Engine, name: &str, now: Timestamp) -> Result<(), HqError> {
+    change(engine, name, ("person enabled", now), |engine| {
+        engine.execute("UPDATE people SET active = 1 WHERE name = ?1", values![name])
     })
 }
 
@@ -189,11 +234,15 @@ fn change(
 ) -> Result<(), HqError> {
     transaction(engine, |engine| {
         if work(engine)? == 0 {
-            return Err(HqError::People(format!("nobody is called {name}; skinlink-hq people list shows everybody")));
+            return Err(nobody(name));
         }
         engine.execute("DELETE FROM people_sessions WHERE name = ?1", values![name])?;
         audit::note(engine, audit::COMMAND, what, name, now)
     })
+}
+
+fn nobody(name: &str) -> HqError {
+    HqError::People(format!("nobody is called {name}; skinlink-hq people list shows everybody"))
 }
 
 /// Someone who may log in, with what is kept of the password.

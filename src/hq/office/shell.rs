@@ -155,3 +155,25 @@ pub fn page(shell: &Shell, template: &impl Template) -> Response {
     }
     answer
 }
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// A page in Chinese, by Shanghai's clocks, of nobody.
+    pub fn shell() -> Shell {
+        let tongue = Tongue::ALL[0];
+        Shell {
+            lang: tongue.lang(),
+            tongue,
+            assets: String::new(),
+            person: None,
+            path: "/".to_owned(),
+            next: None,
+            q: String::new(),
+            before: None,
+            chosen: false,
+            utc_offset_min: 480,
+        }
+    }
+}

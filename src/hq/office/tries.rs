@@ -1,5 +1,9 @@
 //! How wrong passwords are slowed down: by the name that is tried, known or not, and by the address that tries. A try is counted
 //! before it is looked at, so that sending many at once gains nothing; all receivers count together, in the database.
+//!
+//! Whoever slows down a name could keep its owner out by trying it all day. So a browser in which that person has logged in before is
+//! counted by itself ([`Key::Browser`]): what strangers try, at the name or from the same address, does not slow it down, and it has no
+//! more tries than a stranger. And whoever is told to wait since somebody else tried a name has tried nothing from their own address.
 
 use crate::{
     domain::Timestamp,
@@ -25,6 +29,8 @@ const FORGOTTEN_MS: i64 = 60 * 60_000;
 pub enum Key<'a> {
     Name(&'a str),
     Address(std::net::IpAddr),
+    /// A browser in which the person has logged in before, by the number that it shows.
+    Browser(&'a str),
 }
 
 impl Key<'_> {
@@ -32,12 +38,13 @@ impl Key<'_> {
         match self {
             Self::Name(name) => format!("name {name}"),
             Self::Address(address) => format!("address {}", crate::doorway::neighbourhood(address)),
+            Self::Browser(number) => format!("browser {number}"),
         }
     }
 
     const fn pause_ms(self, failures: u32) -> i64 {
         let free = match self {
-            Self::Name(_) => FREE_OF_A_NAME,
+            Self::Name(_) | Self::Browser(_) => FREE_OF_A_NAME,
             Self::Address(_) => FREE_OF_AN_ADDRESS,
         };
         match failures.checked_sub(free + 1) {
@@ -86,17 +93,25 @@ pub(super) fn take(engine: &mut dyn Engine, key: Key<'_>, now: Timestamp) -> Res
     Ok(None)
 }
 
-/// The try was right: the name begins anew, and the address, which others may share, gets this one back.
+/// Takes back a try that was counted, of what others may share: it was right, or nothing was looked at.
 ///
 /// # Errors
 /// The database's.
-pub(super) fn was_right(engine: &mut dyn Engine, name: Key<'_>, address: Key<'_>) -> Result<(), HqError> {
-    engine.execute(
-        "UPDATE people_tries SET failures = failures - 1, until_ms = 0 WHERE what = ?1 AND failures > 0",
-        values![&address.kept()],
-    )?;
-    // In the order in which they are taken, or two who log in at once would wait for each other.
-    engine.execute("DELETE FROM people_tries WHERE what = ?1", values![&name.kept()]).map(drop)
+pub(super) fn give_back(engine: &mut dyn Engine, key: Key<'_>) -> Result<(), HqError> {
+    engine
+        .execute(
+            "UPDATE people_tries SET failures = failures - 1, until_ms = 0 WHERE what = ?1 AND failures > 0",
+            values![&key.kept()],
+        )
+        .map(drop)
+}
+
+/// Begins anew.
+///
+/// # Errors
+/// The database's.
+pub(super) fn forget(engine: &mut dyn Engine, key: Key<'_>) -> Result<(), HqError> {
+    engine.execute("DELETE FROM people_tries WHERE what = ?1", values![&key.kept()]).map(drop)
 }
 
 #[cfg(test)]

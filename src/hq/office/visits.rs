@@ -1,16 +1,27 @@
-//! What is shown of a store's visits and of one visit. No names: headquarters has none.
+//! What is shown of a store's visits and of one visit. No names: headquarters has none. Nothing is shown of a visit whose customer does not
+//! agree to share numbers, a yes by silence being none, and nothing at all while facts are made again: what ended a consent may not be
+//! there yet.
 
 use crate::{
-    domain::{Timestamp, comparison::Baseline},
+    domain::{Timestamp, comparison::Baseline, consent::Purpose},
     hq::{
         HqError,
         database::engine::{Engine, Row, first, values},
+        records,
+        standing_words::Words,
     },
 };
+use std::collections::{HashMap, HashSet};
 
 /// Visits of a store that are listed, and how far back.
-const LISTED: i64 = 40;
+const LISTED: usize = 40;
 const BACK_MS: i64 = 30 * 86_400_000;
+
+/// Changes of visits looked through for them: a visit has some ten. Whoever changes one again and again has fewer listed.
+const LOOKED_AT: i64 = 2_000;
+
+/// Visits whose consents are asked about for them: where most share nothing, fewer are listed.
+const ASKED_ABOUT: usize = 4 * LISTED;
 
 /// A visit in its newest version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,32 +82,55 @@ pub struct Shown {
     pub captures: Vec<Capture>,
 }
 
-/// The newest visits of a store.
+/// By the index over store and time: of other stores nothing is read.
+const NEWEST: &str = "SELECT visit FROM visit_facts WHERE store = ?1 AND at_ms > ?2 ORDER BY at_ms DESC LIMIT ?3";
+
+/// The newest visits of a store; `None` while its facts are made again.
 ///
 /// # Errors
 /// The database's.
-pub fn of_store(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<Vec<Visit>, HqError> {
-    let rows = engine.query(
-        "SELECT visit, max(at_ms) FROM visit_facts WHERE store = ?1 AND at_ms > ?2 GROUP BY visit ORDER BY 2 DESC, 1 LIMIT ?3",
-        values![store, now.unix_ms() - BACK_MS, LISTED],
-    )?;
-    let mut visits = Vec::with_capacity(rows.len());
-    for row in &rows {
-        visits.extend(one(engine, store, &row.get::<String>(0)?)?);
+pub fn of_store(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<Option<Vec<Visit>>, HqError> {
+    if !records::are_whole(engine, store)? {
+        return Ok(None);
     }
-    Ok(visits)
+    let rows = engine.query(NEWEST, values![store, now.unix_ms() - BACK_MS, LOOKED_AT])?;
+    let (mut visits, mut seen, mut agree) = (Vec::new(), HashSet::new(), HashMap::new());
+    for row in &rows {
+        if visits.len() == LISTED || seen.len() == ASKED_ABOUT {
+            break;
+        }
+        let visit: String = row.get(0)?;
+        if !seen.insert(visit.clone()) {
+            continue;
+        }
+        let Some((visit, customer)) = one(engine, store, &visit)? else { continue };
+        let agrees = match agree.get(&customer) {
+            Some(agrees) => *agrees,
+            None => {
+                let agrees = Words::of(engine, store, &customer)?.share_numbers(engine)?;
+                agree.insert(customer, agrees);
+                agrees
+            }
+        };
+        if agrees {
+            visits.push(visit);
+        }
+    }
+    Ok(Some(visits))
 }
 
-fn one(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<Visit>, HqError> {
+/// A visit as it stands, and whose it is now.
+fn one(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<(Visit, String)>, HqError> {
     let row = first(
         engine,
-        "SELECT v.visit, v.station, v.beautician, v.state, f.at_ms, v.voided
+        "SELECT v.visit, v.station, v.beautician, v.state, f.at_ms, v.voided, v.customer
          FROM visits v JOIN visit_facts f ON f.n = v.n WHERE v.visit = ?1 AND v.store = ?2",
         values![visit, store],
     )?;
     let read = |row: Row| {
         let (visit, station, beautician, state) = (row.get(0)?, text(&row, 1)?, text(&row, 2)?, text(&row, 3)?);
-        Ok(Visit { visit, station, beautician, state, changed_ms: row.get(4)?, voided: row.get(5)? })
+        let visit = Visit { visit, station, beautician, state, changed_ms: row.get(4)?, voided: row.get(5)? };
+        Ok((visit, text(&row, 6)?))
     };
     row.map(read).transpose()
 }
@@ -110,14 +144,22 @@ const SCANS: &str =
     "(SELECT scan FROM scan_facts WHERE visit = ?1 UNION SELECT scan FROM reading_facts WHERE visit = ?1
     UNION SELECT scan FROM capture_facts WHERE visit = ?1 UNION SELECT id FROM moved_facts WHERE visit = ?1)";
 
-/// One visit of this store, `None` where it has none of that id.
+/// One visit of this store, `None` where it has none of that id that may be shown.
 ///
 /// # Errors
-/// The database's.
+/// [`HqError::Remaking`] while facts of the store are made again; the database's.
 pub fn show(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<Shown>, HqError> {
-    let Some(found) = one(engine, store, visit)? else { return Ok(None) };
+    if !records::are_whole(engine, store)? {
+        return Err(HqError::Remaking);
+    }
+    let Some((found, customer)) = one(engine, store, visit)? else { return Ok(None) };
+    let words = Words::of(engine, store, &customer)?;
+    if !words.share_numbers(engine)? {
+        return Ok(None);
+    }
     let (readings, compared) = (readings(engine, store, visit)?, compared(engine, store, visit)?);
-    let captures = captures(engine, store, visit)?;
+    let photographs = words.yes_to(engine, Purpose::SharePhotographs)?.is_some();
+    let captures = if photographs { captures(engine, store, visit)? } else { Vec::new() };
     Ok(Some(Shown { visit: found, readings, compared, captures }))
 }
 
@@ -185,4 +227,23 @@ fn captures(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Vec<Cap
         }
     }
     Ok(captures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hq::database::{Database, Place};
+
+    /// Thirty days of two hundred stores are a hundred times what one page shows.
+    #[test]
+    fn a_stores_page_reads_what_is_the_stores() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::in_folder(folder.path());
+        drop(Database::at(&place, folder.path(), 1 << 20).unwrap());
+        let plan = format!("EXPLAIN QUERY PLAN {NEWEST}");
+        let plan = place.open().unwrap().query(&plan, values!["sh-001", 0_i64, LOOKED_AT]).unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get(3).unwrap()).collect();
+        let wanted = "SEARCH visit_facts USING INDEX visit_facts_by_store_at_ms (store=? AND at_ms>?)";
+        assert_eq!(steps, [wanted], "no other index, and nothing is sorted");
+    }
 }

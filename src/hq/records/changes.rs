@@ -1,6 +1,9 @@
 //! Which visits changed, in an order that holds: each visit stands under the number of its last change, and numbers are drawn
 //! while nobody else makes facts. Who has read up to a number has everything below it, however many receivers commit.
 //!
+//! With each handful of numbers a mark is drawn by lot. A database that was brought back from a backup draws the same numbers again, under
+//! other marks: so whoever has read up to a number of before is known, without anybody having told the database that it was restored.
+//!
 //! A visit changes when something is told, moved, struck out, joined or taken out that shows on it, and when its customer says a yes or a no
 //! to what may be shown of it. Facts that are only made again
 //! change nothing, but for a visit that had no number yet.
@@ -39,9 +42,8 @@ pub(super) fn note(engine: &mut dyn Engine, facts: &[Fact], again: bool) -> Resu
             scans.insert((store.to_owned(), scan.to_owned()));
         }
         if fact.table.name == ALIASES.name {
-            for column in ["alias", "customer"] {
-                visits.extend(of_customer(engine, store, fact.text(column).unwrap_or_default())?);
-            }
+            // All their cards: by what one of them agreed to, the visits of the others may be told, or may not be any more.
+            visits.extend(of_person(engine, store, fact.text("customer").unwrap_or_default())?);
         } else if fact.table.name == CONSENTS.name
             || (fact.table.name == FEEDBACK.name && fact.text("topic") == Some(Topic::Withdraw.as_str()))
         {
@@ -150,11 +152,32 @@ fn number(engine: &mut dyn Engine, visits: &Visits, again: bool) -> Result<(), H
     Ok(())
 }
 
-/// Draws so many numbers; the one before them. What was here before numbers were drawn gets the first ones.
+/// Draws so many numbers, with their mark; the number before them. What was here before numbers were drawn gets the first ones.
 fn drawn(engine: &mut dyn Engine, many: u64) -> Result<u64, HqError> {
+    let last = last_of(engine, many)?;
+    engine.execute("INSERT INTO change_marks(upto, mark) VALUES (?1, ?2)", values![last, lot()])?;
+    Ok(last - many)
+}
+
+/// Never 0, which stands for numbers of before there were marks.
+fn lot() -> i64 {
+    fastrand::i64(1..=i64::MAX)
+}
+
+/// The mark of the handful in which a number was drawn here; `None` for one that never was.
+///
+/// # Errors
+/// The database's.
+pub(in crate::hq) fn mark(engine: &mut dyn Engine, change: u64) -> Result<Option<i64>, HqError> {
+    let sql = "SELECT mark FROM change_marks WHERE upto >= ?1 ORDER BY upto LIMIT 1";
+    first(engine, sql, values![change])?.map(|row| row.get(0)).transpose()
+}
+
+/// The last of so many new numbers.
+fn last_of(engine: &mut dyn Engine, many: u64) -> Result<u64, HqError> {
     let sql = "UPDATE last_change SET change = change + ?1 RETURNING change";
     if let Some(row) = first(engine, sql, values![many])? {
-        return Ok(row.get::<u64>(0)? - many);
+        return row.get(0);
     }
     engine.execute(
         "INSERT INTO visit_changes(store, visit, change)
@@ -165,6 +188,5 @@ fn drawn(engine: &mut dyn Engine, many: u64) -> Result<u64, HqError> {
         "INSERT INTO last_change(one, change) SELECT 1, coalesce(max(change), 0) + ?1 FROM visit_changes",
         values![many],
     )?;
-    let row = first(engine, "SELECT change FROM last_change", &[])?.ok_or(HqError::Stopped)?;
-    Ok(row.get::<u64>(0)? - many)
+    first(engine, "SELECT change FROM last_change", &[])?.ok_or(HqError::Stopped)?.get(0)
 }

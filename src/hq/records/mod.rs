@@ -4,7 +4,7 @@
 //!
 //! Facts follow an epoch's contiguous prefix: what lies beyond a hole waits until the hole is filled.
 
-mod changes;
+pub(super) mod changes;
 mod facts;
 pub mod schema_page;
 pub mod tables;
@@ -30,7 +30,10 @@ use tables::{ALL, CLOCKS, ERASED, REPORTS, STEPS};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
-pub const VERSION: i64 = 6;
+pub const VERSION: i64 = 7;
+
+/// Tables and views of this version and later ones hold the same facts: only indexes came, and nothing is made again.
+const SAME_SINCE: i64 = 6;
 
 /// Events of one turn while messages come: some 20 ms, so that nobody waits long for an acknowledgement.
 pub const PAGE: usize = 500;
@@ -50,7 +53,7 @@ pub fn are_prepared(engine: &mut dyn Engine) -> Result<bool, HqError> {
     Ok(made >= VERSION)
 }
 
-/// Makes the tables and views, or makes them anew where an older program made them. To be called in the transaction that
+/// Makes the tables and views, or makes them anew where an older program made them that read events in another way. To be called in the transaction that
 /// brings the schema up to date.
 ///
 /// # Errors
@@ -59,6 +62,12 @@ pub fn prepare(engine: &mut dyn Engine) -> Result<(), HqError> {
     let made: i64 = only(engine, "SELECT coalesce(max(version), 0) FROM records_version", &[])?;
     if made >= VERSION {
         return Ok(());
+    }
+    if made >= SAME_SINCE {
+        for statement in ALL.iter().flat_map(|table| table.indexed()) {
+            engine.execute(&statement, &[])?;
+        }
+        return note_version(engine);
     }
     let rights = engine.grants()?;
     if made > 0 {
@@ -84,9 +93,12 @@ pub fn prepare(engine: &mut dyn Engine) -> Result<(), HqError> {
         engine.execute(statement, &[])?;
     }
     begin_anew(engine)?;
+    note_version(engine)
+}
+
+fn note_version(engine: &mut dyn Engine) -> Result<(), HqError> {
     engine.execute("DELETE FROM records_version", &[])?;
-    engine.execute("INSERT INTO records_version(version) VALUES (?1)", values![VERSION])?;
-    Ok(())
+    engine.execute("INSERT INTO records_version(version) VALUES (?1)", values![VERSION]).map(drop)
 }
 
 /// Facts are to be made of all events again. How far they went before is kept: until they are there again nothing may be shown that

@@ -47,7 +47,7 @@ pub const VISITS: Table = Table {
         ("version", Int),
         ("steps", Text),
     ],
-    indexes: &[&["visit", "version"], &["customer"], &["at_ms"]],
+    indexes: &[&["visit", "version"], &["customer"], &["at_ms"], &["store", "at_ms"]],
 };
 
 pub const SCANS: Table = Table {
@@ -326,6 +326,15 @@ impl Table {
         COMMON.iter().chain(self.columns)
     }
 
+    /// Statements that make its indexes, those that there are already left as they are.
+    pub fn indexed(&self) -> impl Iterator<Item = String> {
+        let name = self.name;
+        self.indexes.iter().map(move |columns| {
+            let (together, list) = (columns.join("_"), columns.join(", "));
+            format!("CREATE INDEX IF NOT EXISTS {name}_by_{together} ON {name} ({list})")
+        })
+    }
+
     /// Statements that make it, in the SQL of both sides.
     #[must_use]
     pub fn schema(&self) -> Vec<String> {
@@ -339,10 +348,7 @@ impl Table {
             .collect();
         let name = self.name;
         let mut statements = vec![format!("CREATE TABLE {name} ({}, PRIMARY KEY (n, item))", columns.join(", "))];
-        for columns in self.indexes {
-            let (together, list) = (columns.join("_"), columns.join(", "));
-            statements.push(format!("CREATE INDEX {name}_by_{together} ON {name} ({list})"));
-        }
+        statements.extend(self.indexed());
         statements.push(format!("CREATE INDEX {name}_unset ON {name} (gateway, boot) WHERE clock = 'unset'"));
         statements
     }

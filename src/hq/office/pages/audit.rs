@@ -5,7 +5,7 @@ use crate::{
     clock,
     hq::office::{
         Shared,
-        audit::{self, Entry},
+        audit::{self, Entry, Whole},
         people::Person,
         sessions,
         shell::{self, Shell},
@@ -52,14 +52,23 @@ pub async fn page(
     let before = shell.before;
     let asked = office.books.ask(move |engine| {
         sessions::looked(engine, &person.name, LOOKED, "", clock::now().wall)?;
-        Ok((audit::newest(engine, before, ROWS)?, audit::verify(engine)?))
+        let entries = audit::newest(engine, before, ROWS)?;
+        let shown = entries.last().zip(entries.first()).map(|(from, to)| (from.n, to.n));
+        Ok((entries, audit::verify_on(engine, shown)?))
     });
     or_away(&headers, asked.await.map(|(entries, verified)| drawn(&shell, entries, verified)))
 }
 
-fn drawn(shell: &Shell, entries: Vec<Entry>, verified: Result<u64, u64>) -> Response {
+fn drawn(shell: &Shell, entries: Vec<Entry>, verified: Result<Whole, u64>) -> Response {
     let (whole, verdict) = match verified {
-        Ok(rows) => (
+        Ok(Whole { rows, verified }) if verified < rows => (
+            true,
+            shell.lang.sentence(
+                &format!("共 {rows} 条，已校验到第 {verified} 条。"),
+                &format!("{rows} rows, verified up to row {verified}."),
+            ),
+        ),
+        Ok(Whole { rows, .. }) => (
             true,
             shell.lang.sentence(&format!("共 {rows} 条，校验链完整。"), &format!("{rows} rows; the chain is whole.")),
         ),
@@ -91,6 +100,8 @@ fn deed(shell: &Shell, what: String) -> String {
         "audit seen" => shell.t("查看审计", "audit seen"),
         "person added" => shell.t("新增人员", "person added"),
         "person disabled" => shell.t("停用人员", "person disabled"),
+        "person enabled" => shell.t("恢复人员", "person enabled"),
+        "role set" => shell.t("更改角色", "role set"),
         "password set" => shell.t("重设密码", "password set"),
         _ => return what,
     }

@@ -7,7 +7,7 @@ use crate::{
     domain::Timestamp,
     hq::office::{
         Shared, door,
-        sessions::{self, Tried},
+        sessions::{self, Caller, Tried},
         shell::{self, Shell},
     },
 };
@@ -55,16 +55,22 @@ fn drawn(login: &Login, status: StatusCode) -> Response {
 /// `POST /login`
 pub async fn log_in(State(office): Shared, shell: Shell, headers: HeaderMap, request: Request) -> Response {
     let from = desk::peer(&request, office.behind_proxy);
+    let known = door::cookie(&headers, door::KNOWN).map(str::to_owned);
     let Ok(Form(Said { name, password, next })) = Form::from_request(request, &()).await else {
         return StatusCode::BAD_REQUEST.into_response();
     };
     let now = clock::now().wall;
-    let tried = office.books.ask(move |engine| sessions::log_in(engine, (name.trim(), &password), from, now)).await;
+    let tried = office.books.ask(move |engine| {
+        let caller = Caller { from, known: known.as_deref() };
+        sessions::log_in(engine, (name.trim(), &password), caller, now)
+    });
+    let tried = tried.await;
     let next = if door::stays(&next) { next } else { "/".to_owned() };
     let answer = tried.map(|tried| match tried {
-        Tried::In { token } => {
+        Tried::In { token, known } => {
             let mut answer = Redirect::to(&next).into_response();
             answer.headers_mut().insert(header::SET_COOKIE, door::set(&office, &token));
+            answer.headers_mut().append(header::SET_COOKIE, door::remember(&office, &known));
             answer
         }
         Tried::Wrong => {

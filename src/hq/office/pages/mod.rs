@@ -13,7 +13,7 @@ use super::{
 use crate::desk;
 use askama::Template;
 use axum::{
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -35,6 +35,19 @@ fn missing(shell: Shell) -> Response {
     let problem = Problem { shell, sentence };
     let mut answer = shell::page(&problem.shell, &problem);
     *answer.status_mut() = StatusCode::NOT_FOUND;
+    answer
+}
+
+/// While facts are made again nobody knows what may be shown.
+fn remaking(shell: Shell) -> Response {
+    let sentence = shell.lang.pick(
+        "这家门店的记录正在重新整理，整理好之前不显示到店。请稍后再看。",
+        "The records of this store are being made again; until then no visit is shown. Look again in a minute.",
+    );
+    let problem = Problem { shell, sentence };
+    let mut answer = shell::page(&problem.shell, &problem);
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     answer
 }
 

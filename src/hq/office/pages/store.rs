@@ -47,6 +47,8 @@ struct Page {
     letters: Vec<Alarm>,
     open: Vec<Clock>,
     visits: Option<Vec<Listed>>,
+    /// Facts of the store are made again: nobody knows now which visits may be listed.
+    remaking: bool,
     at: String,
 }
 
@@ -104,6 +106,7 @@ struct Asked {
     alarms: Vec<(i64, String, i64)>,
     letters: Vec<(i64, String, i64)>,
     visits: Option<Vec<Visit>>,
+    remaking: bool,
 }
 
 struct Told {
@@ -120,11 +123,13 @@ impl Asked {
     fn ask(engine: &mut dyn Engine, store: &str, sees_visits: bool) -> Result<Self, HqError> {
         let now = clock::now().wall;
         let visits = sees_visits.then(|| visits::of_store(engine, store, now)).transpose()?;
+        let remaking = visits == Some(None);
         Ok(Self {
             streams: streams(engine, store)?,
             alarms: alarms(engine, store)?,
             letters: letters(engine, store)?,
-            visits,
+            visits: visits.map(Option::unwrap_or_default),
+            remaking,
         })
     }
 }
@@ -197,7 +202,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
     let now = Timestamp::from_unix_ms(board.at_ms);
     let at = |ms: i64| shell.time(Timestamp::from_unix_ms(ms));
     let alarm = |(ms, reason, times): (i64, String, i64)| Alarm { at: at(ms), reason, times };
-    let Asked { streams, alarms, letters, visits } = asked;
+    let Asked { streams, alarms, letters, visits, remaking } = asked;
     let (devices, devices_known) = machines(&shell, known);
     let streams = streams.into_iter().map(|told| Stream {
         epoch: told.epoch.get(told.epoch.len().saturating_sub(6)..).unwrap_or_default().to_owned(),
@@ -212,7 +217,9 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         topic: names::topic(&shell, &open.topic),
         given: at(open.given_ms),
         due: at(open.due_ms()),
-        state: if open.answered {
+        state: if open.on_its_way {
+            shell.lang.pick("门店还没有收到", "the store has not got it yet")
+        } else if open.answered {
             shell.lang.pick("已答复，待解决", "answered, to be solved")
         } else {
             shell.lang.pick("待答复", "to be answered")
@@ -237,6 +244,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         letters: letters.into_iter().map(alarm).collect(),
         open: open.collect(),
         visits: visits.map(|visits| visits.into_iter().map(listed).collect()),
+        remaking,
         at: shell.moment(now),
         shell: shell.clone(),
     };

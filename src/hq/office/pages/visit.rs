@@ -1,16 +1,19 @@
 //! One visit: its readings, what came of comparing them, its photographs by where their pictures stand. Whoever looks stands in
 //! the audit before anything is shown.
 
-use super::{missing, or_away};
+use super::{missing, or_away, remaking};
 use crate::{
     clock,
     domain::Timestamp,
-    hq::office::{
-        Shared, names,
-        people::Person,
-        sessions,
-        shell::{self, Shell},
-        visits::{self, Shown},
+    hq::{
+        HqError,
+        office::{
+            Shared, names,
+            people::Person,
+            sessions,
+            shell::{self, Shell},
+            visits::{self, Shown},
+        },
     },
 };
 use askama::Template;
@@ -76,6 +79,15 @@ struct Photograph {
     pictures: Vec<(String, &'static str, &'static str)>,
 }
 
+/// What there is to show.
+enum Found {
+    Visit(Box<Shown>),
+    /// None of this id, or none that may be shown.
+    Nothing,
+    /// Nobody knows now.
+    Remaking,
+}
+
 /// `GET /stores/{store}/visits/{visit}`
 pub async fn page(
     State(office): Shared,
@@ -89,15 +101,21 @@ pub async fn page(
     }
     let of = store.clone();
     let found = office.books.ask(move |engine| {
-        let Some(shown) = visits::show(engine, &of, &visit)? else { return Ok(None) };
+        let shown = match visits::show(engine, &of, &visit) {
+            Ok(Some(shown)) => shown,
+            Ok(None) => return Ok(Found::Nothing),
+            Err(HqError::Remaking) => return Ok(Found::Remaking),
+            Err(fault) => return Err(fault),
+        };
         sessions::looked(engine, &person.name, LOOKED, &format!("{of} {visit}"), clock::now().wall)?;
-        Ok(Some(shown))
+        Ok(Found::Visit(Box::new(shown)))
     });
     or_away(
         &headers,
         found.await.map(|found| match found {
-            Some(shown) => drawn(&shell, store, shown),
-            None => missing(shell),
+            Found::Visit(shown) => drawn(&shell, store, *shown),
+            Found::Nothing => missing(shell),
+            Found::Remaking => remaking(shell),
         }),
     )
 }
