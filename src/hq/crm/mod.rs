@@ -103,6 +103,9 @@ fn router(place: Place, care: Option<CareSettings>, behind_proxy: bool) -> Route
         .route("/crm/v1/stores/{store}/visits/{visit}", get(visit::one))
         .route("/crm/v1/stores/{store}/customers/{customer}/consents", get(consents::of_customer))
         .route("/crm/v1/stores/{store}/appointments", put(appointments::write).layer(DefaultBodyLimit::max(MOST)))
+        .route("/crm/v1/stores/{store}/staff", put(staff::write).get(staff::read))
+        .route("/crm/v1/stores/{store}/orders", post(orders::give).get(orders::list))
+        .route("/crm/v1/orders/{order}", get(orders::one))
         .route("/crm/v1/messages/take", post(messages::take))
         .route("/crm/v1/messages/{message}", get(messages::one))
         .route("/crm/v1/messages/{message}/done", post(messages::done))
@@ -156,6 +159,11 @@ async fn key(crm: &Crm, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
 }
 
 impl Key {
+    /// Who gave an order or wrote a list, as it stands in the audit.
+    fn giver(&self) -> String {
+        format!("key {}", self.name)
+    }
+
     /// Whether the key is for this.
     ///
     /// # Errors

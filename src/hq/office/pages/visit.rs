@@ -1,7 +1,7 @@
 //! One visit: its readings, what came of comparing them, its photographs by where their pictures stand. Whoever looks stands in
 //! the audit before anything is shown.
 
-use super::{missing, or_away};
+use super::{missing, or_away, orders};
 use crate::{
     clock,
     domain::Timestamp,
@@ -38,6 +38,8 @@ struct Page {
     readings: Vec<Line>,
     compared: Vec<Group>,
     captures: Vec<Photograph>,
+    /// Whose it is and the key of the form, for whoever may have them erased.
+    erase: Option<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -91,18 +93,19 @@ pub async fn page(
     let found = office.books.ask(move |engine| {
         let Some(shown) = visits::show(engine, &of, &visit)? else { return Ok(None) };
         sessions::looked(engine, &person.name, LOOKED, &format!("{of} {visit}"), clock::now().wall)?;
-        Ok(Some(shown))
+        let whose = if person.role.has_erased() { visits::customer_of(engine, &of, &visit)? } else { None };
+        Ok(Some((shown, whose)))
     });
     or_away(
         &headers,
         found.await.map(|found| match found {
-            Some(shown) => drawn(&shell, store, shown),
+            Some((shown, whose)) => drawn(&shell, store, shown, whose),
             None => missing(shell),
         }),
     )
 }
 
-fn drawn(shell: &Shell, store: String, shown: Shown) -> Response {
+fn drawn(shell: &Shell, store: String, shown: Shown, whose: Option<String>) -> Response {
     let Shown { visit, readings, compared, captures } = shown;
     let mut groups: Vec<Group> = Vec::new();
     for one in compared {
@@ -167,6 +170,7 @@ fn drawn(shell: &Shell, store: String, shown: Shown) -> Response {
         readings: readings.into_iter().map(line).collect(),
         compared: groups,
         captures: captures.into_iter().map(photograph).collect(),
+        erase: whose.map(|customer| (customer, orders::key())),
         shell: shell.clone(),
     };
     shell::page(shell, &page)
