@@ -158,7 +158,10 @@ impl Store {
                 all.captures.extend(gone.captures);
                 Ok::<_, StoreError>(all)
             })?;
-            if let Some(order) = order {
+            // Said twice at once, it is answered by whoever was quicker.
+            if let Some(order) = order
+                && !orders::is_answered(tx, order.id)?
+            {
                 orders::answer(tx, order, Outcome::Done, String::new())?;
             }
             Ok(gone)

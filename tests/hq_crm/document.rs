@@ -85,7 +85,7 @@ async fn every_described_call_is_served_and_every_served_one_is_described() {
     let chain = Chain::with_care(Side::Sqlite, Some(care_by_day())).await;
     let key = chain.key(Scope::ALL, &["all"]);
     for call in CALLS {
-        let named = ["{visit}", "{customer}", "{message}"];
+        let named = ["{visit}", "{customer}", "{message}", "{order}"];
         let path = named
             .iter()
             .fold(call.path.replace("{store}", "sh-001"), |path, name| path.replace(name, &id(VisitId::from_bits)));

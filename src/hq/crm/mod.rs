@@ -1,8 +1,8 @@
 //! What programs of the CRM call: visits as they stand and what changed since, who agreed to what, appointments on their way to the
-//! stores, messages of care. JSON over HTTP under `/crm/v1`, for whoever has a [key](keys); described by [`openapi`].
+//! stores, who works there, what they are to do once, messages of care. JSON over HTTP under `/crm/v1`, for whoever has a [key](keys); described by [`openapi`].
 //!
-//! A key opens what its scopes and its list of stores say, and nothing else. Names and phone numbers are in no answer, since
-//! headquarters has none.
+//! A key opens what its scopes and its list of stores say, and nothing else. Customers' names and phone numbers are in no
+//! answer, since headquarters has none.
 
 mod appointments;
 mod consents;
@@ -10,7 +10,9 @@ mod cursor;
 pub mod keys;
 mod messages;
 pub mod openapi;
+mod orders;
 mod problem;
+mod staff;
 mod visit;
 mod visits;
 

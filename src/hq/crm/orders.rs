@@ -145,7 +145,9 @@ pub async fn give(
         None => Timestamp::from_unix_ms(now.unix_ms() + USUAL_MS),
         Some(Ok(until)) => until,
         Some(Err(_)) => {
-            return Err(Problem::malformed("until: is no time such as 2026-12-01T06:30:00.000Z, in UTC with milliseconds"));
+            return Err(Problem::malformed(
+                "until: is no time such as 2026-12-01T06:30:00.000Z, in UTC with milliseconds",
+            ));
         }
     };
     let new = New { store, giver: key.giver(), key: wish.key, what: wish.what, until };

@@ -85,7 +85,8 @@ pub async fn read(
 
 fn answer(store: String, found: Option<Desired>) -> Result<Json<Wanted>, Problem> {
     let Some(Desired { people, version, gateways }) = found else {
-        let unknown = format!("no gateway of store {store} was ever heard; check the name, or wait until the store is set up");
+        let unknown =
+            format!("no gateway of store {store} was ever heard; check the name, or wait until the store is set up");
         return Err(Problem::not_found("no-such-store", unknown));
     };
     let holds = |Reached { gateway, understands, held, kept }: Reached| Holds {
