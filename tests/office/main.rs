@@ -20,6 +20,7 @@ mod house;
 mod log_in;
 mod looks;
 mod metrics;
+mod orders;
 mod pages;
 mod program;
 mod stores;
@@ -42,6 +43,9 @@ on_both_sides!(
         records_are_held_against_the_promise_of_five_minutes,
         what_customers_said_runs_out_after_a_day_and_after_three,
         only_time_that_was_watched_counts_as_online_or_away;
+    orders:
+        a_customer_is_erased_by_whoever_looks_after_data_protection,
+        a_gateway_is_checked_by_whoever_keeps_it_running;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;
     program:
