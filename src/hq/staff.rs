@@ -91,6 +91,9 @@ pub fn put(
         }
         let sql = "UPDATE staff_books SET version = ?2, changed_ms = ?3 WHERE store = ?1";
         engine.execute(sql, values![store, version + 1, now.unix_ms()])?;
+        // Told at once, however long the last try was ago.
+        let sql = "UPDATE staff_told SET due_ms = 0, tries = 0 WHERE gateway IN (SELECT gateway FROM gateways WHERE store = ?1)";
+        engine.execute(sql, values![store])?;
         audit::note(engine, giver, "staff written", &format!("{store} {} people", wanted.len()), now)?;
         Ok((true, version + 1))
     })

@@ -162,7 +162,7 @@ impl Daemon {
         let (tls, root) = (house.headquarters.certificate(&address().gateway), Path::new(env!("CARGO_MANIFEST_DIR")));
         let shown = |path: &Path| format!("{:?}", path.display().to_string());
         let text = format!(
-            "[store]\nid = \"sh-001\"\ngateway = \"sh-001-g1\"\ndata = {data}\nkey_file = {key_file}\nmin_free_mib = 1\n\
+            "[store]\nid = \"sh-001\"\ngateway = \"sh-001-g1\"\ndata = {data}\nkey_file = {key_file}\nmin_free_mib = 16\n\
              [[station]]\nid = \"chair-1\"\nlabel = {{ zh = \"一号护理位\", en = \"Chair 1\" }}\n\
              [mqtt]\nenabled = true\nhost = \"127.0.0.1\"\nport = {port}\nca = {ca}\ncertificate = {certificate}\nkey = {key}\n\
              [web]\nlisten = \"{listen}\"\n[sync]\nresend_after_s = 3\n\

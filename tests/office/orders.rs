@@ -131,7 +131,12 @@ pub async fn a_gateway_is_checked_by_whoever_keeps_it_running(side: Side) {
     answers(&mut house, &mut store, &order.order, Outcome::Done, FOUND);
     let says = |page: &str| page.contains("已完成");
     let page = plain(&house.until("/stores/sh-001", &cookie, "the answer is shown", says).await);
-    assert!(page.contains("有问题 disk 12 MiB free → free some space 全部项目 (3)"), "{page}");
+    assert!(
+        page.contains(
+            "有问题 disk 12 MiB free → free some space 请留意 certificate valid for 20 days → renew it 全部项目 (3)"
+        ),
+        "{page}"
+    );
     let list = [Colleague { id: "b-07".into(), name: "林晓".into(), role: Duty::Beautician }];
     staff::put(&mut *house.engine(), ("sh-001", "key crm"), &list, clock::now().wall).expect("written");
     let page = plain(&house.get("/stores/sh-001", &cookie).await.text);

@@ -226,7 +226,8 @@ impl Told {
         let Answer { gateway, outcome, words, at } = answer;
         let rows = serde_json::from_str::<Vec<Value>>(&words).ok().filter(|_| checked && outcome == Outcome::Done);
         let all: Vec<Found> = rows.iter().flatten().map(|row| Found::of(shell, row)).collect();
-        let found = all.iter().filter(|row| row.class != "good").cloned().collect();
+        let mut found: Vec<Found> = all.iter().filter(|row| row.class != "good").cloned().collect();
+        found.sort_by_key(|row| row.class != "bad");
         Self { gateway, at: shell.time(at), words: if rows.is_some() { String::new() } else { words }, found, all }
     }
 }
