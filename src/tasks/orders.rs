@@ -173,7 +173,70 @@ const fn word(order: &Order) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::BootId;
+    use crate::{
+        clock,
+        domain::{BootId, EventId},
+        store::store_for_test,
+        sync::payload::Answer,
+        tasks::live::live,
+    };
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+        time::Duration,
+    };
+
+    /// A look at the machine takes its time, and headquarters says the order again meanwhile: one look, one answer. What is no id is
+    /// refused, and nothing waits for what this version cannot read.
+    #[tokio::test]
+    async fn an_order_that_takes_its_time_is_done_once_however_often_it_is_said() {
+        let (_folder, store) = store_for_test();
+        let looks = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&looks);
+        let checker = Checker::new(move || {
+            let counted = Arc::clone(&counted);
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                counted.fetch_add(1, Ordering::Relaxed);
+                Ok("[]".to_owned())
+            })
+        });
+        let (live, ring) = live("run");
+        let (handle, doer) = orders(store.clone(), live, Vec::new(), checker);
+        let stop = CancellationToken::new();
+        let id = || clock::mint(OrderId::from_bits);
+        let until = Timestamp::from_unix_ms(clock::now().wall.unix_ms() + 86_400_000);
+        let (check, wrong) = (id(), id());
+        assert!(Said::read("7", &until.to_string(), Order::Check {}).is_err());
+        for _ in 0..20 {
+            handle.take(Said { order: check, until, what: Order::Check {} });
+        }
+        handle.take(Said { order: wrong, until, what: Order::Erase { customer: "Zhang".to_owned() } });
+        let answered = async {
+            while !store.order_is_answered(wrong).await.unwrap() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            stop.cancel();
+        };
+        let ended = async { tokio::join!(doer.run(stop.clone()), answered).0 };
+        let ended = tokio::select! {
+            ended = tokio::time::timeout(Duration::from_secs(30), ended) => ended.expect("answered in time"),
+            () = ring.run() => panic!("the news end before the orders"),
+        };
+        assert!(ended.is_ok());
+        let told = store.unacknowledged(0, 100, usize::MAX).await.unwrap();
+        let data = |body: &str| {
+            let event: crate::sync::envelope::Event = serde_json::from_str(body).unwrap();
+            assert!(event.id.parse::<EventId>().is_ok());
+            serde_json::from_str::<Answer>(event.data.get()).unwrap()
+        };
+        let answers: Vec<Answer> = told.iter().map(|(_, body)| data(body)).collect();
+        let outcomes: Vec<Outcome> = answers.iter().map(|answer| answer.outcome).collect();
+        assert_eq!((outcomes, looks.load(Ordering::Relaxed)), (vec![Outcome::Done, Outcome::Refused], 1));
+        assert!(answers[1].words.contains("no id of a customer"), "{answers:?}");
+    }
 
     #[test]
     fn only_a_clock_that_others_set_says_that_it_is_too_late() {
