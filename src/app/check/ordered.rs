@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::to_value(&usual).unwrap());
         let row = |n: usize| {
             let found = format!("{n} {}", "\"霜\\".repeat(900));
-            if n % 9 == 0 { Row::fault("device", found, "look") } else { Row::good("device", found) }
+            if n.is_multiple_of(9) { Row::fault("device", found, "look") } else { Row::good("device", found) }
         };
         let fitted = fitted((0..80).map(row).collect());
         assert!(serde_json::to_string(&fitted).unwrap().len() <= MOST);

@@ -138,7 +138,7 @@ pub async fn erase(
     let asked = office.books.ask(move |engine| {
         let Some(customer) = visits::customer_of(engine, &store, &visit)? else { return Ok(false) };
         let what = Order::Erase { customer };
-        give(engine, New { store, giver: person.name, key, what, until: later(now, ERASE_MS) }, now)
+        give(engine, &New { store, giver: person.name, key, what, until: later(now, ERASE_MS) }, now)
     });
     let done = asked.await.map(|known| if known { Redirect::to("/erasures").into_response() } else { missing(shell) });
     or_away(&headers, done)
@@ -159,7 +159,7 @@ pub async fn check(
     let (now, back) = (clock::now().wall, format!("/stores/{store}#checks"));
     let asked = office.books.ask(move |engine| {
         let new = New { store, giver: person.name, key, what: Order::Check {}, until: later(now, CHECK_MS) };
-        give(engine, new, now)
+        give(engine, &new, now)
     });
     let done = asked.await.map(|known| if known { Redirect::to(&back).into_response() } else { missing(shell) });
     or_away(&headers, done)
@@ -170,11 +170,11 @@ fn later(now: Timestamp, ms: i64) -> Timestamp {
 }
 
 /// Whether it stands; what our own forms do not send is refused like a page that is not there.
-fn give(engine: &mut dyn Engine, new: New, now: Timestamp) -> Result<bool, HqError> {
+fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<bool, HqError> {
     if new.check(now).is_err() {
         return Ok(false);
     }
-    match orders::give(engine, &new, now) {
+    match orders::give(engine, new, now) {
         Ok(_) => Ok(true),
         Err(HqError::NoStore { .. }) => Ok(false),
         Err(fault) => Err(fault),
