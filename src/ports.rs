@@ -235,3 +235,26 @@ impl fmt::Debug for Parcel {
         f.debug_struct("Parcel").field("bytes", &self.bytes.len()).finish_non_exhaustive()
     }
 }
+
+type Looking = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
+
+/// Looks at everything the gateway needs, as `skinlink check` does, per call: what was found as JSON, fit for one event, or why nobody
+/// could look. Dropping the future gives it up.
+#[derive(Clone)]
+pub struct Checker(Arc<dyn Fn() -> Looking + Send + Sync>);
+
+impl Checker {
+    pub fn new(look: impl Fn() -> Looking + Send + Sync + 'static) -> Self {
+        Self(Arc::new(look))
+    }
+
+    pub fn look(&self) -> Looking {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Checker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checker")
+    }
+}

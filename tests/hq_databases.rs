@@ -77,6 +77,8 @@ mod late;
 mod lives;
 #[path = "hq_databases/meanwhile.rs"]
 mod meanwhile;
+#[path = "hq_databases/orders.rs"]
+mod orders;
 #[path = "hq_databases/unseen.rs"]
 mod unseen;
 

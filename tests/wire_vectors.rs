@@ -95,6 +95,7 @@ fn every_event_type_has_a_frozen_vector() {
             kind::CLOCK => frozen::<payload::Clock>(&name, data),
             kind::REDACTED => frozen::<payload::Redacted>(&name, data),
             kind::ERASED => frozen::<payload::Erased>(&name, data),
+            kind::ANSWER => frozen::<payload::Answer>(&name, data),
             other => panic!("{other} is in kind::ALL but not here"),
         }
         let other = kind::ALL.iter().find(|other| *other != short).expect("there are two");
@@ -113,6 +114,7 @@ fn what_a_type_has_gained_is_frozen_too() {
         match short {
             kind::REPORT => frozen::<Report>(name, event.data.get()),
             kind::SHEET => frozen::<payload::ServiceSheet>(name, event.data.get()),
+            kind::ANSWER => frozen::<payload::Answer>(name, event.data.get()),
             other => panic!("{name}: no test reads what {other} has gained"),
         }
     }

@@ -5,6 +5,7 @@ use crate::{
     clock,
     config::Config,
     store::{Backlog, Store},
+    sync::{agenda, downlink},
     tasks::device::DeviceState,
 };
 use nix::sys::statvfs::statvfs;
@@ -38,7 +39,7 @@ pub fn text(config: &Config, devices: &[Watched], health: &Value) -> String {
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": devices.iter().map(device).collect::<Vec<_>>(),
         "uploads": [crate::sync::upload::PUT],
-        "downlinks": [crate::sync::agenda::AGENDA],
+        "downlinks": [agenda::AGENDA, downlink::STAFF, downlink::ORDERS],
         "health": health,
     });
     about.to_string()
@@ -63,6 +64,8 @@ async fn health(data: &Path, store: &Store) -> Value {
         "clock": now.clock.as_str(),
         "waiting": backlog.map(|backlog| if oldest.is_some() { backlog.events } else { 0 }),
         "oldest_waiting": oldest.map(|at| at.to_string()),
+        // Numbers, as they stand in every record: who stays against the list of the staff.
+        "staff_kept": store.staff_kept().await.unwrap_or_default(),
     })
 }
 

@@ -37,7 +37,7 @@ use crate::{
     },
 };
 use anyhow::Context;
-use std::{collections::BTreeMap, pin::Pin, sync::Arc};
+use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
 use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc, watch},
@@ -80,11 +80,11 @@ fn only_heard(device: &config::Device, spec: &Arc<Spec>) -> anyhow::Result<Optio
     Ok(Some(ble::Overheard { address: address.clone(), key, spec: Arc::clone(spec) }))
 }
 
-/// Builds everything `config` asks for and starts its tasks; they end when `stop` is cancelled.
+/// Builds everything `config`, read from `file`, asks for and starts its tasks; they end when `stop` is cancelled.
 ///
 /// # Errors
 /// The first part that cannot be built, with what to do; nothing was changed then but the store's own files.
-pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<App> {
+pub async fn build(config: Config, file: &Path, stop: &CancellationToken) -> anyhow::Result<App> {
     // The port first: a second daemon on the same data is refused before it touches anything.
     let listener = TcpListener::bind(config.web.listen).await.with_context(|| {
         format!("cannot serve the pages on {}; is the gateway running already, or change web.listen", config.web.listen)
@@ -108,7 +108,15 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
     let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged, air };
     let mut watched = Vec::new();
     let stations = house.stations(&store, &live, &mut watched, &mut tasks, stop)?;
-    let sync_status = headquarters::start(&config, &store, (watched, &live), &mut tasks, stop);
+    let admissions = watch::Sender::new(0);
+    let concerned = headquarters::House {
+        file,
+        devices: watched,
+        live: &live,
+        stations: &stations,
+        admissions: admissions.clone(),
+    };
+    let sync_status = headquarters::start(&config, &store, concerned, &mut tasks, stop);
     let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
     let judges = Judges {
         metrics: Arc::clone(&metrics),
@@ -129,7 +137,7 @@ pub async fn build(config: Config, stop: &CancellationToken) -> anyhow::Result<A
         log_ins: Arc::new(tokio::sync::Semaphore::new(1)),
         enrolments: Arc::new(tokio::sync::Semaphore::new(1)),
         mirrors: web::mirror::Mirrors::default(),
-        admissions: watch::Sender::new(0),
+        admissions,
         machine: Some(super::machine::issue(&config.store.data)?),
         folders: folders(&config),
         trust: lan.as_ref().map(|lan| Arc::new(lan.trust.clone())),

@@ -1,5 +1,6 @@
 //! `skinlink check`: looks at everything a gateway needs before it runs, without changing anything; a table with remedies.
 
+pub(super) mod ordered;
 mod store;
 
 use super::{
@@ -23,7 +24,7 @@ use crate::{
     protocol::nearest,
     tasks::analysis::{ModelTrial, Recipe, Tried},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
@@ -37,7 +38,7 @@ use std::{
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How one thing stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Good,
@@ -47,7 +48,7 @@ pub enum State {
 }
 
 /// One row: what was looked at, how it stands, what to do.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     pub what: String,
     pub state: State,

@@ -2,6 +2,7 @@
 
 use super::{
     about::{self, Watched},
+    check::ordered::checker,
     supervisor::Tasks,
 };
 use crate::{
@@ -15,21 +16,35 @@ use crate::{
     sync::topic::Lane,
     tasks::{
         live::Live,
-        sync::{self, Connection, SyncSettings, SyncStatus},
+        orders::orders,
+        station::StationHandle,
+        sync::{self, Connection, Errands, SyncSettings, SyncStatus},
     },
     web::Headquarters,
 };
+use std::path::Path;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// Messages of HQ held while the sync task writes; HQ says one per batch.
 const ARRIVED: usize = 256;
 
+/// What HQ's words concern in the house.
+pub struct House<'a> {
+    /// Of the configuration that the gateway runs by.
+    pub file: &'a Path,
+    pub devices: Vec<Watched>,
+    pub live: &'a Live,
+    pub stations: &'a [StationHandle],
+    /// Moves when somebody may have been let in or turned out.
+    pub admissions: watch::Sender<u64>,
+}
+
 /// Starts the way to HQ, if there is one; the receiver tells the pages how it is.
 pub fn start(
     config: &Config,
     store: &Store,
-    (devices, live): (Vec<Watched>, &Live),
+    house: House<'_>,
     tasks: &mut Tasks,
     stop: &CancellationToken,
 ) -> watch::Receiver<Headquarters> {
@@ -37,6 +52,7 @@ pub fn start(
     if !config.mqtt.enabled {
         return seen;
     }
+    let House { file, devices, live, stations, admissions } = house;
     let (address, mqtt) = (&config.store.address, &config.mqtt);
     let connector = mqtt::connector(MqttSettings {
         host: mqtt.host.clone(),
@@ -57,6 +73,10 @@ pub fn start(
             Ok(())
         }
     });
+    let (handle, doer) = orders(store.clone(), live.clone(), stations.to_vec(), checker(file.to_owned()));
+    let stopped = stop.clone();
+    tasks.start("orders", async move { Ok(doer.run(stopped).await?) });
+    let errands = Errands { orders: handle, admissions };
     let settings = SyncSettings {
         address: address.clone(),
         sync: config.sync.clone(),
@@ -64,6 +84,7 @@ pub fn start(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uploader: Some(upload::uploader()),
         live: Some(live.clone()),
+        errands: Some(errands),
     };
     let (status, mut watched) = watch::channel(SyncStatus::default());
     let (store, stop) = (store.clone(), stop.clone());

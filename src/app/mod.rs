@@ -101,7 +101,7 @@ async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
     let config = catalogue::config(&file.config)?;
     let signals = Signals::install()?;
     let stop = CancellationToken::new();
-    let build::App { tasks, store } = build::build(config, &stop).await?;
+    let build::App { tasks, store } = build::build(config, &file.config, &stop).await?;
     let outcome = tasks.run(&stop, signals).await;
     if !store.close(CLOSING).await {
         tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");

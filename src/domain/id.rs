@@ -105,6 +105,8 @@ ids! {
     ReportId,
     /// One thing a customer said.
     FeedbackId,
+    /// One thing that HQ wants done.
+    OrderId,
     /// One thing HQ is told.
     EventId,
     /// One life of a database; new with each new or restored database, so that `(gateway, epoch, seq)` is unique for ever.

@@ -36,8 +36,8 @@ pub mod zone;
 
 pub use day::Day;
 pub use id::{
-    AppointmentId, BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, ReadingId,
-    RepeatId, ReportId, ScanId, ScoreId, VisitId,
+    AppointmentId, BootId, CaptureId, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId, OrderId,
+    ReadingId, RepeatId, ReportId, ScanId, ScoreId, VisitId,
 };
 pub use quantity::Quantity;
 pub use region::Region;

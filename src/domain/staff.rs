@@ -28,6 +28,9 @@ impl fmt::Debug for Person {
 /// What stands in the place of an id where nobody was logged in and nobody said who worked.
 pub const STATION: &str = "station";
 pub const MACHINE: &str = "machine";
+/// What was done because headquarters said so, and what the gateway did by itself.
+pub const HQ: &str = "hq";
+pub const GATEWAY: &str = "gateway";
 
 /// Wrong PINs in a row that cost nothing but another try.
 pub const FREE_TRIES: u32 = 4;

@@ -10,7 +10,7 @@ use super::{
     dead_letters,
     events::{self, ReadRow},
     images::{self, Rules, Whole},
-    inbox, presence, records, standing,
+    inbox, orders, presence, records, staff, standing,
 };
 use crate::{
     domain::Timestamp,
@@ -296,6 +296,8 @@ impl<'a> Intake<'a> {
         }
         inbox::heard(engine, gateway)?;
         agenda::heard(engine, from, hello.agenda.as_ref())?;
+        staff::heard(engine, from, hello.downlink.as_ref().and_then(|held| held.staff.as_ref()))?;
+        orders::heard(engine, gateway)?;
         answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;
         answers.push(standing::standing(engine, gateway, hello.epoch.clone(), announced)?);

@@ -174,6 +174,10 @@ fn said(event: &Stored, short: &str) -> Option<String> {
             let payload::Erased { customer, .. } = event.data().ok()?;
             format!("customer {customer}")
         }
+        kind::ANSWER => {
+            let payload::Answer { order, outcome, .. } = event.data().ok()?;
+            format!("order {order} {}", outcome.as_str())
+        }
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 
 use crate::domain::{
     AppointmentId, BootId, CaptureId, ClockState, ComparisonId, ConsentId, CustomerId, Epoch, EventId, FeedbackId,
-    Quantity, ReadingId, Region, RepeatId, ReportId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
+    OrderId, Quantity, ReadingId, Region, RepeatId, ReportId, ScanId, ScoreId, Stamp, Timestamp, VisitId,
     appointment::{AppointmentState, Origin},
     capture::{ColourReference, Format, Light, PointSource, View},
     comparison::{Baseline, Refusal, Verdict},
@@ -46,6 +46,7 @@ ids!(
     Epoch,
     EventId,
     FeedbackId,
+    OrderId,
     ReadingId,
     RepeatId,
     ReportId,

@@ -62,7 +62,13 @@ pub(super) fn upsert(tx: &Tx<'_>, customer: &Customer, who: &str) -> Result<(), 
     audit::note(tx, who, "customer.saved", Some(*id), "")
 }
 
-fn join(tx: &Tx<'_>, customer: CustomerId, alias: CustomerId, seen: Option<u64>, who: &str) -> Result<(), StoreError> {
+pub(super) fn join(
+    tx: &Tx<'_>,
+    customer: CustomerId,
+    alias: CustomerId,
+    seen: Option<u64>,
+    who: &str,
+) -> Result<(), StoreError> {
     let ids = person(tx, customer)?;
     if ids.is_empty() {
         return Err(StoreError::NotFound { what: "customer", id: customer.to_string() });

@@ -7,6 +7,7 @@
 use super::{
     Store, aside, audit, customers,
     error::StoreError,
+    orders::{self, Ordered},
     outbox::{self, About, Gate},
     pictures::blocking,
     sharing,
@@ -17,7 +18,10 @@ use crate::{
     clock,
     domain::{CaptureId, CustomerId, Timestamp},
     faults,
-    sync::payload::{self, kind},
+    sync::{
+        downlink::Outcome,
+        payload::{self, kind},
+    },
 };
 use rusqlite::Connection;
 
@@ -118,6 +122,17 @@ impl Store {
         staff: String,
         reason: String,
     ) -> Result<Receipt, StoreError> {
+        self.erase(customer, staff, reason, None).await
+    }
+
+    /// The same; where an order asks for it, its answer is told with the erasure.
+    pub(super) async fn erase(
+        &self,
+        customer: CustomerId,
+        staff: String,
+        reason: String,
+        order: Option<Ordered>,
+    ) -> Result<Receipt, StoreError> {
         let asked = self.read(move |conn| {
             let person = customers::person(conn, customer)?;
             let captures =
@@ -137,12 +152,19 @@ impl Store {
         let ids = customers.clone();
         faults::point("store.erasure.key_destroyed");
         let gone = self.write(move |tx| {
-            ids.iter().try_fold(Gone::default(), |mut all, id| {
+            let gone = ids.iter().try_fold(Gone::default(), |mut all, id| {
                 let gone = erase_rows(tx, *id, &staff, &reason)?;
                 all.visits += gone.visits;
                 all.captures.extend(gone.captures);
-                Ok(all)
-            })
+                Ok::<_, StoreError>(all)
+            })?;
+            // Said twice at once, it is answered by whoever was quicker.
+            if let Some(order) = order
+                && !orders::is_answered(tx, order.id)?
+            {
+                orders::answer(tx, order, Outcome::Done, String::new())?;
+            }
+            Ok(gone)
         });
         let Gone { visits, captures } = gone.await?;
         faults::point("store.erasure.committed");

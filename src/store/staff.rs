@@ -1,7 +1,7 @@
 //! The staff, their PINs (as argon2id digests, made elsewhere) and their sessions.
 
 use super::{
-    Store, audit,
+    Store, audit, colleagues,
     error::{StoreError, found},
     writer::Tx,
 };
@@ -19,7 +19,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Person> {
 #[derive(Debug, Clone)]
 pub struct Account {
     pub person: Person,
-    /// PHC form.
+    /// PHC form; empty where none is set yet: then nobody gets in.
     pub pin: String,
     /// Nobody gets in before, whatever the PIN.
     pub locked_until: Timestamp,
@@ -32,8 +32,9 @@ pub struct LoggedIn {
     pub seen: Timestamp,
 }
 
+/// Managers who can let others in: one without a PIN cannot.
 fn managers(conn: &Connection) -> Result<u64, StoreError> {
-    let sql = "SELECT count(*) FROM staff WHERE active = 1 AND role = ?1";
+    let sql = "SELECT count(*) FROM staff WHERE active = 1 AND role = ?1 AND pin <> ''";
     Ok(conn.query_row(sql, [Role::Manager], |row| row.get(0))?)
 }
 
@@ -48,18 +49,24 @@ fn add(tx: &Tx<'_>, person: &Person, pin: &str, who: &str) -> Result<(), StoreEr
         params![id, name, role, pin],
     )?;
     keep_a_manager(tx)?;
-    audit::note(tx, who, "staff.added", None, id)
+    audit::note(tx, who, "staff.added", None, id)?;
+    colleagues::let_go(tx)
 }
 
 fn change(tx: &Tx<'_>, person: &Person, pin: Option<&str>, who: &str) -> Result<(), StoreError> {
     let Person { id, name, role } = person;
+    colleagues::require_ours(tx, person)?;
     let sql = "UPDATE staff SET name = ?2, role = ?3 WHERE id = ?1 AND active = 1";
     if tx.execute(sql, params![id, name, role])? == 0 {
         return Err(StoreError::NotFound { what: "person", id: id.clone() });
     }
-    keep_a_manager(tx)?;
     audit::note(tx, who, "staff.saved", None, id)?;
-    pin.map_or(Ok(()), |pin| set_pin(tx, id, pin, who))
+    if let Some(pin) = pin {
+        set_pin(tx, id, pin, who)?;
+    }
+    // Afterwards: it may be this PIN that makes a manager whom headquarters named one who can log in.
+    keep_a_manager(tx)?;
+    colleagues::let_go(tx)
 }
 
 fn set_pin(tx: &Tx<'_>, id: &str, pin: &str, who: &str) -> Result<(), StoreError> {
@@ -69,7 +76,8 @@ fn set_pin(tx: &Tx<'_>, id: &str, pin: &str, who: &str) -> Result<(), StoreError
     }
     // Whoever knew the old PIN is out.
     tx.execute("DELETE FROM sessions WHERE staff = ?1", [id])?;
-    audit::note(tx, who, "staff.pin_set", None, id)
+    audit::note(tx, who, "staff.pin_set", None, id)?;
+    colleagues::let_go(tx)
 }
 
 /// How customers call whoever is recorded as `id`: by name; where nobody has logged in yet, by what was typed at the station; also
@@ -90,9 +98,11 @@ fn keep_a_manager(tx: &Tx<'_>) -> Result<(), StoreError> {
 }
 
 impl Store {
-    /// Whether anybody may log in at all. Until then the pages are open to this machine alone.
+    /// Whether anybody may log in at all. Until then the pages are open to this machine alone; also where headquarters has named
+    /// people of whom none has a PIN yet.
     pub async fn has_staff(&self) -> Result<bool, StoreError> {
-        self.read(|conn| Ok(conn.query_row("SELECT EXISTS (SELECT 1 FROM staff)", [], |row| row.get(0))?)).await
+        let sql = "SELECT EXISTS (SELECT 1 FROM staff WHERE active = 1 AND pin <> '')";
+        self.read(|conn| Ok(conn.query_row(sql, [], |row| row.get(0))?)).await
     }
 
     /// Who works here now, in the order of their coming.

@@ -2,7 +2,7 @@
 //! from the types themselves; `docs/contracts/` holds what this writes, and a test fails where it differs.
 
 use super::{
-    MAX_PUBLISH, agenda,
+    MAX_PUBLISH, agenda, downlink,
     envelope::{Batch, Event, TYPE_PREFIX},
     image_lane::Offer,
     package,
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 /// Grows with the wire: the second number with a new kind or field, the first with a new topic root.
 pub const VERSION: &str = "1.5.0";
 
-/// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, `agenda` (the file that a CRM hands over), `package` (its header), and the data of each event type (`reading.v1`).
+/// Schemas by name: `event`, `batch`, `hello`, `reply`, `offer`, `agenda` (the file that a CRM hands over), `staff` (the same of who works in a store), `package` (its header), and the data of each event type (`reading.v1`).
 #[must_use]
 pub fn schemas() -> Vec<(String, Value)> {
     let mut all = vec![
@@ -27,6 +27,7 @@ pub fn schemas() -> Vec<(String, Value)> {
         ("reply".to_owned(), schema::<Reply>()),
         ("offer".to_owned(), schema::<Offer>()),
         ("agenda".to_owned(), schema::<agenda::File>()),
+        ("staff".to_owned(), schema::<downlink::Staff>()),
         ("package".to_owned(), schema::<package::Header>()),
     ];
     all.extend(kind::ALL.iter().map(|kind| ((*kind).to_owned(), data(kind))));
@@ -53,6 +54,7 @@ fn data(kind: &str) -> Value {
         kind::CLOCK => schema::<payload::Clock>(),
         kind::REDACTED => schema::<payload::Redacted>(),
         kind::ERASED => schema::<payload::Erased>(),
+        kind::ANSWER => schema::<payload::Answer>(),
         // A kind without a type of its own may say anything.
         _ => json!(true),
     }

@@ -1,7 +1,10 @@
 //! What an event says, by type. One struct per type and version; a published version is never changed, only followed by
 //! the next. Numbers with a precision travel as text (`"35.0"`), so that 2.0 stays 2.0.
 
-use super::sheet::{MOST, Report};
+use super::{
+    downlink::Outcome,
+    sheet::{MOST, Report},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
@@ -26,6 +29,7 @@ pub mod kind {
     pub const CLOCK: &str = "clock.v1";
     pub const REDACTED: &str = "redacted.v1";
     pub const ERASED: &str = "erased.v1";
+    pub const ANSWER: &str = "answer.v1";
     pub const ALL: &[&str] = &[
         VISIT,
         CONSENT,
@@ -44,6 +48,7 @@ pub mod kind {
         CLOCK,
         REDACTED,
         ERASED,
+        ANSWER,
     ];
 }
 
@@ -383,6 +388,17 @@ pub struct Erased {
     pub reason: String,
 }
 
+/// What became of an order of headquarters: told once, under the order's id, together with what was done. Nothing personal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    pub order: String,
+    pub outcome: Outcome,
+    /// Why not; of a check what it found, as JSON
+    #[serde(skip_serializing_if = "String::is_empty", default)]
+    pub words: String,
+}
+
 /// Holds the payload of a known type to its shape. A type this program does not know passes: it comes from a newer gateway
 /// and is kept for a newer receiver.
 ///
@@ -410,6 +426,7 @@ pub fn check(kind: &str, data: &RawValue) -> Result<(), String> {
         kind::CLOCK => shape::<Clock>(data),
         kind::REDACTED => shape::<Redacted>(data),
         kind::ERASED => shape::<Erased>(data),
+        kind::ANSWER => shape::<Answer>(data),
         _ => Ok(()),
     }
 }

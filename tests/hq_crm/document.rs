@@ -43,11 +43,14 @@ pub async fn no_made_up_call_brings_a_fault_or_an_undescribed_answer(side: Side)
     let key = chain.key(Scope::ALL, &["all"]);
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/schemathesis/bin/schemathesis");
     assert!(tool.exists(), "{} is missing; run `make setup`", tool.display());
+    let wish = json!({ "key": "1", "what": { "do": "check" } });
+    let order = chain.call(Method::POST, "/stores/sh-001/orders", &key, Some(&wish)).await.ok();
+    let order = order["order"].as_str().expect("an id");
     // Names that there are, so that more than refusals is tried.
     let known = chain.folder.path().join("schemathesis.toml");
     let names = format!(
         "[parameters]\n\"path.store\" = \"sh-001\"\n\"path.visit\" = \"{one}\"\n\"path.customer\" = \"{ann}\"\n\
-         \"path.message\" = \"{message}\"\n"
+         \"path.message\" = \"{message}\"\n\"path.order\" = \"{order}\"\n"
     );
     std::fs::write(&known, names).expect("writable");
     let examples = std::env::var("SKINLINK_SCHEMATHESIS").unwrap_or_else(|_| "8".to_owned());
@@ -85,7 +88,7 @@ async fn every_described_call_is_served_and_every_served_one_is_described() {
     let chain = Chain::with_care(Side::Sqlite, Some(care_by_day())).await;
     let key = chain.key(Scope::ALL, &["all"]);
     for call in CALLS {
-        let named = ["{visit}", "{customer}", "{message}"];
+        let named = ["{visit}", "{customer}", "{message}", "{order}"];
         let path = named
             .iter()
             .fold(call.path.replace("{store}", "sh-001"), |path, name| path.replace(name, &id(VisitId::from_bits)));

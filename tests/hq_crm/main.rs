@@ -30,6 +30,7 @@ mod document;
 mod example;
 mod keys;
 mod month;
+mod orders;
 mod reads;
 mod webhook;
 mod writes;
@@ -54,6 +55,10 @@ on_both_sides!(
         a_store_is_told_of_its_own_customers_of_the_next_seven_days;
     example:
         thirty_lines_of_python_read_a_stores_visit_and_book_an_appointment;
+    orders:
+        the_staff_of_a_store_is_written_whole_and_read_back,
+        an_order_is_given_by_whoever_may_and_read_until_it_is_answered,
+        what_the_crm_orders_is_done_by_a_daemon_and_answered;
     care:
         a_message_is_taken_answered_for_and_offered_once,
         who_has_not_agreed_is_looked_at_when_they_say_another_word,

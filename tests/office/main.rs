@@ -20,6 +20,7 @@ mod house;
 mod log_in;
 mod looks;
 mod metrics;
+mod orders;
 mod pages;
 mod program;
 mod stores;
@@ -47,6 +48,9 @@ on_both_sides!(
         words_that_no_store_has_taken_run_out_as_well,
         a_busy_stores_page_is_read_again_now_and_then,
         only_time_that_was_watched_counts_as_online_or_away;
+    orders:
+        a_customer_is_erased_by_whoever_looks_after_data_protection,
+        a_gateway_is_checked_by_whoever_keeps_it_running;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;
     program:

@@ -27,6 +27,12 @@ words! {
         AppointmentsWrite = "appointments:write",
         /// Messages of care, taken and answered for.
         MessagesTake = "messages:take",
+        /// Who works in a store.
+        Staff = "staff",
+        /// What a store is to do once, but for erasing somebody.
+        Orders = "orders",
+        /// Having somebody erased, which cannot be taken back.
+        Erase = "erase",
     }
 }
 

@@ -1,8 +1,8 @@
 //! What programs of the CRM call: visits as they stand and what changed since, who agreed to what, appointments on their way to the
-//! stores, messages of care. JSON over HTTP under `/crm/v1`, for whoever has a [key](keys); described by [`openapi`].
+//! stores, who works there, what they are to do once, messages of care. JSON over HTTP under `/crm/v1`, for whoever has a [key](keys); described by [`openapi`].
 //!
-//! A key opens what its scopes and its list of stores say, and nothing else. Names and phone numbers are in no answer, since
-//! headquarters has none.
+//! A key opens what its scopes and its list of stores say, and nothing else. Customers' names and phone numbers are in no
+//! answer, since headquarters has none.
 
 mod appointments;
 mod consents;
@@ -10,7 +10,9 @@ mod cursor;
 pub mod keys;
 mod messages;
 pub mod openapi;
+mod orders;
 mod problem;
+mod staff;
 mod visit;
 mod visits;
 
@@ -103,6 +105,9 @@ fn router(place: Place, care: Option<CareSettings>, behind_proxy: bool) -> Route
         .route("/crm/v1/stores/{store}/visits/{visit}", get(visit::one))
         .route("/crm/v1/stores/{store}/customers/{customer}/consents", get(consents::of_customer))
         .route("/crm/v1/stores/{store}/appointments", put(appointments::write).layer(DefaultBodyLimit::max(MOST)))
+        .route("/crm/v1/stores/{store}/staff", put(staff::write).get(staff::read))
+        .route("/crm/v1/stores/{store}/orders", post(orders::give).get(orders::list))
+        .route("/crm/v1/orders/{order}", get(orders::one))
         .route("/crm/v1/messages/take", post(messages::take))
         .route("/crm/v1/messages/{message}", get(messages::one))
         .route("/crm/v1/messages/{message}/done", post(messages::done))
@@ -156,6 +161,11 @@ async fn key(crm: &Crm, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
 }
 
 impl Key {
+    /// Who gave an order or wrote a list, as it stands in the audit.
+    fn giver(&self) -> String {
+        format!("key {}", self.name)
+    }
+
     /// Whether the key is for this.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! The calls as OpenAPI 3.1. What a call takes and answers is derived from the very types that read and write it; paths stand in
 //! one table, which a test holds against the router. `docs/hq-crm.md` says the same for people, with examples.
 
-use super::{Problem, ROOT, appointments, consents, messages, visit, visits};
-use crate::sync::agenda;
+use super::{Problem, ROOT, appointments, consents, messages, orders, staff, visit, visits};
+use crate::sync::{agenda, downlink};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -70,6 +70,56 @@ pub const CALLS: &[Call] = &[
         body: Some(of::<agenda::File>),
         answer: of::<appointments::Answer>,
         refusals: &[404, 413, 415, 422],
+    },
+    Call {
+        method: "put",
+        path: "/stores/{store}/staff",
+        says: "who works in a store, whole: whoever was named before and is not any more works there no more; PINs are the store's own",
+        scope: "staff",
+        query: None,
+        body: Some(of::<downlink::Staff>),
+        answer: of::<staff::Wanted>,
+        refusals: &[404, 413, 415, 422],
+    },
+    Call {
+        method: "get",
+        path: "/stores/{store}/staff",
+        says: "who is to work in a store, and how far each of its gateways holds it",
+        scope: "staff",
+        query: None,
+        body: None,
+        answer: of::<staff::Wanted>,
+        refusals: &[404],
+    },
+    Call {
+        method: "post",
+        path: "/stores/{store}/orders",
+        says: "something that a store is to do once: erase or merge customers, check its machine; given again with the same key it is one",
+        scope: "orders`, to erase `erase",
+        query: None,
+        body: Some(of::<orders::Wish>),
+        answer: of::<orders::One>,
+        refusals: &[404, 409, 413, 415, 422],
+    },
+    Call {
+        method: "get",
+        path: "/stores/{store}/orders",
+        says: "orders of a store with what became of them, the newest first",
+        scope: "orders`, for erasures `erase",
+        query: Some(of::<orders::Asked>),
+        body: None,
+        answer: of::<orders::Listed>,
+        refusals: &[404],
+    },
+    Call {
+        method: "get",
+        path: "/orders/{order}",
+        says: "an order, and what became of it",
+        scope: "orders`, for an erasure `erase",
+        query: None,
+        body: None,
+        answer: of::<orders::One>,
+        refusals: &[404],
     },
     Call {
         method: "post",
@@ -147,7 +197,7 @@ pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": { "title": "skinlink headquarters, for the CRM", "version": env!("CARGO_PKG_VERSION"),
-            "description": "Visits, consents, appointments and messages of care. docs/hq-crm.md says the same with examples. Fields \
+            "description": "Visits, consents, appointments, staff, orders and messages of care. docs/hq-crm.md says the same with examples. Fields \
                             may be added to answers: pass over those that you do not know." },
         "paths": paths,
         "components": { "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },

@@ -16,9 +16,9 @@ use super::{
     images::{self, Rules, Whole},
     inbox,
     intake::{self, Intake},
-    presence, records,
+    orders, presence, records,
     shelf::Shelves,
-    standing,
+    staff, standing,
     uploads::Uploads,
     waits,
 };
@@ -331,7 +331,7 @@ impl Database {
         }
     }
 
-    /// What is to be said to the stores now: what customers said at headquarters, and appointments. Asked for as long as the
+    /// What is to be said to the stores now: what customers said at headquarters, appointments, staff, orders. Asked for as long as the
     /// broker is there: notes that, too.
     ///
     /// # Errors
@@ -344,6 +344,8 @@ impl Database {
             }
             let mut due = inbox::due(engine, now)?;
             due.extend(agenda::due(engine, now)?);
+            due.extend(staff::due(engine, now)?);
+            due.extend(orders::due(engine, now)?);
             Ok(due)
         })?;
         if watch {

@@ -36,6 +36,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-10.sql"),
     include_str!("schema/sqlite-11.sql"),
     include_str!("schema/sqlite-12.sql"),
+    include_str!("schema/sqlite-13.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

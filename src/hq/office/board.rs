@@ -11,6 +11,7 @@ use crate::{
     hq::{
         HqError,
         database::engine::{Engine, Row},
+        orders,
         presence::{self, Online},
         waits::{self, Waiting},
     },
@@ -99,6 +100,8 @@ pub struct Store {
     pub gateways: Vec<Gateway>,
     /// Words of customers that are not solved yet.
     pub open: Vec<Open>,
+    /// How many orders it was ever given, and when the last of them changed.
+    pub orders: (i64, i64),
 }
 
 impl Store {
@@ -182,6 +185,8 @@ impl Reader {
         };
         let blind = board.is_blind();
         let counts = Counts::read(engine)?;
+        let orders: HashMap<String, (i64, i64)> =
+            orders::marks(engine)?.into_iter().map(|(store, many, at)| (store, (many, at))).collect();
         for row in engine.query(GATEWAYS, &[])? {
             let (store, mut known) = Gateway::from_row(&row)?;
             counts.put(&mut known);
@@ -192,7 +197,8 @@ impl Reader {
             known.online_week = self.online.get(&known.gateway).copied();
             let at = board.stores.entry(store.clone()).or_insert_with(|| {
                 let open = self.clocks.open.get(&store).cloned().unwrap_or_default();
-                Store { store, gateways: Vec::new(), open }
+                let orders = orders.get(&store).copied().unwrap_or_default();
+                Store { store, gateways: Vec::new(), open, orders }
             });
             at.gateways.push(known);
         }

@@ -410,7 +410,7 @@ mod tests {
         let store = |delays| Store {
             store: "sh-001".into(),
             gateways: vec![Gateway { delays, ..Gateway::default() }],
-            open: Vec::new(),
+            ..Store::default()
         };
         let shell = shell();
         for delays in [delays, Delays::default()] {

@@ -171,7 +171,7 @@ mod tests {
             delays: Delays { today: share, week: share, fastest_ms: None },
             ..Gateway::default()
         };
-        let store = Store { store: "s".into(), gateways: vec![gateway], open: Vec::new() };
+        let store = Store { store: "s".into(), gateways: vec![gateway], ..Store::default() };
         let board = Board { stores: [("s".to_owned(), store)].into(), ..Board::default() };
         let (part, whole) = (text(&board), text(&Board { counted: true, ..board }));
         for name in ["skinlink_hq_records_today", "skinlink_hq_in_time_ratio_today", "skinlink_hq_in_time_ratio_7d"] {

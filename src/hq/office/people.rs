@@ -35,6 +35,18 @@ impl Role {
         matches!(self, Self::Analyst | Self::Protection)
     }
 
+    /// Whether they may have a customer erased, and read what became of it.
+    #[must_use]
+    pub const fn has_erased(self) -> bool {
+        matches!(self, Self::Protection)
+    }
+
+    /// Whether they may have a gateway checked, and read what it found.
+    #[must_use]
+    pub const fn has_checked(self) -> bool {
+        matches!(self, Self::Operator)
+    }
+
     /// Whether the log of who did and saw what is shown to them.
     #[must_use]
     pub const fn sees_audit(self) -> bool {

@@ -139,6 +139,15 @@ fn text(row: &Row, at: usize) -> Result<String, HqError> {
     Ok(row.get::<Option<String>>(at)?.unwrap_or_default())
 }
 
+/// Whose visit it is now.
+///
+/// # Errors
+/// The database's.
+pub fn customer_of(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<String>, HqError> {
+    let row = first(engine, "SELECT customer FROM visits WHERE visit = ?1 AND store = ?2", values![visit, store])?;
+    Ok(row.map_or(Ok(None), |row| row.get::<Option<String>>(0))?.filter(|id| !id.is_empty()))
+}
+
 /// Scans that were or are of a visit: by these the views are asked, which follow what was moved.
 const SCANS: &str =
     "(SELECT scan FROM scan_facts WHERE visit = ?1 UNION SELECT scan FROM reading_facts WHERE visit = ?1

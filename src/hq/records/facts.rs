@@ -161,6 +161,7 @@ fn said(event: &Event) -> Option<Said> {
         kind::SHEET => service_sheet(read(data)?),
         kind::REPORT => vec![(&tables::REPORTS, report(&read(data)?)?)],
         kind::ERASED => vec![(&tables::ERASED, erased(read(data)?))],
+        kind::ANSWER => vec![(&tables::ANSWERS, answer(read(data)?))],
         kind::CLOCK => vec![(&tables::CLOCKS, clock(read(data)?))],
         _ => return None,
     })
@@ -320,6 +321,11 @@ fn report(said: &sheet::Report) -> Option<Vec<Cell>> {
 fn erased(said: payload::Erased) -> Vec<Cell> {
     let payload::Erased { customer, staff, reason } = said;
     [customer, staff, reason].map(Cell::Text).into()
+}
+
+fn answer(said: payload::Answer) -> Vec<Cell> {
+    let payload::Answer { order, outcome, words } = said;
+    vec![Cell::Text(order), text(outcome.as_str()), Cell::Text(words)]
 }
 
 fn clock(said: payload::Clock) -> Vec<Cell> {

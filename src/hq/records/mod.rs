@@ -19,6 +19,7 @@ use super::{
     },
     erasure,
     events::redacted,
+    orders,
     shelf::Shelves,
     waits,
 };
@@ -26,14 +27,14 @@ use crate::{domain::Timestamp, sync::topic::Address};
 use facts::{Fact, Told};
 pub(super) use facts::{LONGEST_KEY, too_long};
 use std::collections::BTreeSet;
-use tables::{ALL, CLOCKS, ERASED, REPORTS, STEPS};
+use tables::{ALL, ANSWERS, CLOCKS, ERASED, REPORTS, STEPS};
 
 /// Grows whenever tables, views or the way events are read change; then all facts are made again. A test holds it against a
 /// digest of the schema.
-pub const VERSION: i64 = 7;
+pub const VERSION: i64 = 8;
 
 /// Tables and views of this version and later ones hold the same facts: only indexes came, and nothing is made again.
-const SAME_SINCE: i64 = 6;
+const SAME_SINCE: i64 = 8;
 
 /// Events of one turn while messages come: some 20 ms, so that nobody waits long for an acknowledgement.
 pub const PAGE: usize = 500;
@@ -204,6 +205,7 @@ pub fn turn(
         map_times(engine, &facts)?;
         close(engine, &facts)?;
         erase(engine, &facts, now)?;
+        answer(engine, &facts, now)?;
         engine.execute(
             "DELETE FROM remaking WHERE EXISTS (SELECT 1 FROM projected p
                  WHERE p.gateway = remaking.gateway AND p.epoch = remaking.epoch AND p.upto >= remaking.upto)",
@@ -293,6 +295,17 @@ fn erase(engine: &mut dyn Engine, facts: &[Fact], now: Timestamp) -> Result<(), 
         Some((text("store")?, text("customer"), text("visit"), fact.n()?))
     });
     erasure::erase_late(engine, &late.collect::<Vec<_>>(), now)
+}
+
+/// Orders that the new facts answer.
+fn answer(engine: &mut dyn Engine, facts: &[Fact], now: Timestamp) -> Result<(), HqError> {
+    for fact in facts.iter().filter(|fact| fact.table.name == ANSWERS.name) {
+        let [store, gateway, order, outcome, words] =
+            ["store", "gateway", "order_id", "outcome", "words"].map(|name| fact.text(name).unwrap_or_default());
+        let at_ms = fact.int("at_ms").unwrap_or_default();
+        orders::answered(engine, &orders::Word { store, gateway, order, outcome, words, at_ms }, now)?;
+    }
+    Ok(())
 }
 
 fn fill(engine: &mut dyn Engine, facts: &[Fact]) -> Result<(), HqError> {

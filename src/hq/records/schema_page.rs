@@ -32,8 +32,10 @@ several receivers commit in another order than they draw numbers.
 person must look at, `images` which pictures are here.
 
 `agenda` holds the appointments that the CRM handed over and no visit view knows: names are in it. How it is written is in
-hq-crm.md; do not grant it to people who only query. `visit_changes` holds each visit under the number of its last change, `change_marks` the marks
-by which numbers of before a restored backup are known; `crm_keys`, `care_watch` and `care_messages` are the programs' door and the messages of care.
+hq-crm.md; do not grant it to people who only query. So it is with `staff_people`, the names of stores' staff; `staff_books`, `staff_told`, `orders`,
+`order_told` and `order_answers` say how far stores hold them, and what they were to do once. `visit_changes` holds each visit under the number of
+its last change, `change_marks` the marks by which numbers of before a restored backup are known; `crm_keys`, `care_watch` and `care_messages` are
+the programs' door and the messages of care.
 ";
 
 /// The page.

@@ -276,6 +276,13 @@ pub const ERASED: Table = Table {
     indexes: &[&["customer"]],
 };
 
+/// What gateways answered to orders.
+pub const ANSWERS: Table = Table {
+    name: "answer_facts",
+    columns: &[("order_id", Text), ("outcome", Text), ("words", Text)],
+    indexes: &[&["order_id"]],
+};
+
 pub const CLOCKS: Table = Table {
     name: "clock_facts",
     columns: &[("of_boot", Text), ("of_monotonic_ns", Int), ("wall_ms", Int)],
@@ -300,6 +307,7 @@ pub const ALL: &[&Table] = &[
     &PRODUCTS,
     &REPORTS,
     &ERASED,
+    &ANSWERS,
     &CLOCKS,
 ];
 

@@ -17,7 +17,7 @@ use crate::{
     ports::{Connector, UplinkError, Uploader},
     store::{Store, StoreError},
     sync::{backoff::Backoff, topic::Address},
-    tasks::live::Live,
+    tasks::{live::Live, orders::OrdersHandle},
 };
 use std::time::Duration;
 use tokio::{
@@ -43,6 +43,16 @@ pub struct SyncSettings {
     pub uploader: Option<Uploader>,
     /// Whom to tell that the day has changed.
     pub live: Option<Live>,
+    /// Who does what HQ says beside; `None`: `about` must not name `staff` and `orders`.
+    pub errands: Option<Errands>,
+}
+
+/// Where words of HQ go that concern others than the sync task.
+#[derive(Debug, Clone)]
+pub struct Errands {
+    pub orders: OrdersHandle,
+    /// Moves when somebody may have been let in or turned out.
+    pub admissions: watch::Sender<u64>,
 }
 
 /// How things stand with HQ; for pages and the metrics.

@@ -18,6 +18,7 @@ use crate::{
     store::{Store, StoreError},
     sync::{
         MAX_PUBLISH, batch,
+        downlink::Downlink,
         reply::{Hello, SeqRange},
         topic::Lane,
         window::Window,
@@ -76,8 +77,8 @@ struct Session<'a> {
     /// Said once on this connection, retained.
     first: VecDeque<(Lane, Vec<u8>)>,
     greeting: Greeting,
-    /// When to say how far the agenda is held now.
-    tell_agenda: Option<Instant>,
+    /// When to say how far what HQ told is held now.
+    tell_held: Option<Instant>,
     ready: Option<(Publish, Errand)>,
     errands: HashMap<u64, Errand>,
     token: u64,
@@ -109,7 +110,7 @@ pub(super) async fn run(
         first: [(Lane::Status, b"online".to_vec()), (Lane::About, about.borrow_and_update().clone().into_bytes())]
             .into(),
         greeting: Greeting::new(),
-        tell_agenda: None,
+        tell_held: None,
         ready: None,
         errands: HashMap::new(),
         token: 0,
@@ -175,7 +176,7 @@ impl Session<'_> {
             warn!("an acknowledgement is overdue; asking HQ where it stands");
             self.greet_at(now);
         }
-        if self.tell_agenda.is_some_and(|at| at <= now) && self.greeting.answered {
+        if self.tell_held.is_some_and(|at| at <= now) && self.greeting.answered {
             self.greet_at(now);
         }
         if !self.greeting.answered {
@@ -210,7 +211,7 @@ impl Session<'_> {
 
     async fn hello(&mut self) -> Result<(Publish, Errand), StoreError> {
         let round = self.greeting.says();
-        self.tell_agenda = None;
+        self.tell_held = None;
         if self.greeting.asked > 1 {
             self.status.send_modify(|status| status.connection = Connection::HqSilent);
         }
@@ -222,7 +223,7 @@ impl Session<'_> {
             refused: self.store.refused_ranges().await?,
             past: self.store.past_epochs(round).await?,
             agenda: self.store.agenda_held().await?,
-            downlink: None,
+            downlink: self.store.staff_held().await?.map(|held| Downlink { staff: Some(held), ..Downlink::default() }),
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))
@@ -309,7 +310,7 @@ impl Session<'_> {
             && self.recall.is_idle()
             && self.settings.sync.acknowledged_by == AcknowledgedBy::Hq;
         let pictures = self.pictures.wake_at().filter(|_| lane_is_free);
-        let soonest = overdue.into_iter().chain(pictures).chain(gathered).chain(self.tell_agenda).min();
+        let soonest = overdue.into_iter().chain(pictures).chain(gathered).chain(self.tell_held).min();
         soonest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
     }
 

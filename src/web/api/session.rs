@@ -54,7 +54,7 @@ pub async fn begin(
     headers: HeaderMap,
     Body(LogIn { person: id, pin }): Body<LogIn>,
 ) -> Result<Response, WebError> {
-    let id = text("person", &id, 40)?;
+    let id = text("person", &id, 60)?;
     let pin = text("pin", &pin, 20)?;
     let _one = state.log_ins.acquire().await.map_err(|_| WebError::stopping())?;
     let now = clock::now().wall;
@@ -66,6 +66,9 @@ pub async fn begin(
     let Account { person: found, pin: kept, locked_until } = account;
     if locked_until > now {
         return Err(locked(locked_until, now));
+    }
+    if kept.is_empty() {
+        return Err(no_pin());
     }
     if !pin::is_right(pin, kept).await? {
         let until = state.store.count_wrong_pin(id, now).await.map_err(|fault| refused::store(&fault))?;
@@ -129,6 +132,18 @@ fn wrong() -> WebError {
         "try again; after five wrong PINs in a row the person is locked out for a minute",
         "PIN 不对，请再试一次。",
         "That is not the PIN; try again.",
+    )
+}
+
+/// Headquarters has named the person; the store gives the PIN.
+fn no_pin() -> WebError {
+    WebError::new(
+        StatusCode::UNAUTHORIZED,
+        "no_pin",
+        "person",
+        "let the manager set a PIN on the page of the staff, or run skinlink staff pin at the machine",
+        "还没有 PIN，请店长在“员工与 PIN”里设置。",
+        "There is no PIN yet; the manager sets one under Staff and PINs.",
     )
 }
 

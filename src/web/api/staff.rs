@@ -3,6 +3,7 @@
 use super::refused;
 use crate::{
     domain::staff::{BadPin, Person, Role, acceptable_pin},
+    store::Member,
     web::{
         AppState,
         ask::{Body, parse, required},
@@ -40,8 +41,13 @@ pub struct Changed {
 
 /// `GET /staff`
 pub async fn list(State(state): State<AppState>) -> Result<Response, WebError> {
-    let people = state.store.people().await.map_err(|fault| refused::store(&fault))?;
-    let lines: Vec<Value> = people.iter().map(told).collect();
+    let members = state.store.members().await.map_err(|fault| refused::store(&fault))?;
+    let line = |member: &Member| {
+        let mut line = told(&member.person);
+        (line["from_headquarters"], line["has_pin"]) = (member.from_hq.into(), member.has_pin.into());
+        line
+    };
+    let lines: Vec<Value> = members.iter().map(line).collect();
     Ok(Json(json!({ "staff": lines })).into_response())
 }
 

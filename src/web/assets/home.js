@@ -66,7 +66,12 @@ document.addEventListener('click', async (event) => {
       form.elements.id.readOnly = true;
       form.elements.name.value = button.dataset.name;
       form.elements.role.value = button.dataset.role;
-      form.elements.pin.required = false;
+      const { fromHq } = button.dataset;
+      // Headquarters names the person: only the PIN is the store's.
+      form.elements.name.readOnly = fromHq !== undefined;
+      form.elements.role.disabled = fromHq !== undefined;
+      document.getElementById('staff-hq').hidden = fromHq === undefined;
+      form.elements.pin.required = fromHq !== undefined;
       document.getElementById('staff-what').textContent = `${document.getElementById('staff-what').dataset.change} ${edit}`;
       document.getElementById('staff-new').hidden = false;
       form.elements.pin.focus();
@@ -143,6 +148,8 @@ document.getElementById('staff-form')?.addEventListener('submit', async (event) 
   const { change } = event.target.dataset;
   if (!fields.pin) delete fields.pin;
   if (change) delete fields.id;
+  // Headquarters' affair: it may be longer than what is written here.
+  if (event.target.elements.name.readOnly) delete fields.name;
   try {
     await call('POST', change ? `/api/v1/staff/${encodeURIComponent(change)}/save` : '/api/v1/staff', { body: fields });
     toast(say('已保存', '已儲存', 'Saved'));

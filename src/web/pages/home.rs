@@ -195,7 +195,7 @@ pub async fn troubles(state: &AppState, lang: Lang) -> Result<Vec<Trouble>, WebE
         let view = station.view().await.map_err(|fault| refused::station(&fault))?;
         found.extend(hints::batteries(lang, &view.devices));
     }
-    if state.store.people().await.map_err(|fault| refused::store(&fault))?.is_empty() {
+    if !state.store.has_staff().await.map_err(|fault| refused::store(&fault))? {
         let says = lang.pick(
             "还没有人设置 PIN：这台机器前的任何人都能打开。请先登记店长。",
             "Nobody has a PIN yet: whoever stands at this machine can open it. Add the manager first.",

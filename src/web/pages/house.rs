@@ -8,6 +8,7 @@ use super::{
 use crate::{
     domain::staff::Role,
     report::Lang,
+    store::Member,
     tasks::station::DeviceView,
     web::{
         AppState,
@@ -28,6 +29,9 @@ struct Face {
     sign: String,
     role: &'static str,
     role_word: &'static str,
+    /// Headquarters has named them: name and role are its affair.
+    from_hq: bool,
+    has_pin: bool,
 }
 
 #[derive(Debug, Template)]
@@ -35,6 +39,8 @@ struct Face {
 struct LogIn {
     shell: Shell,
     people: Vec<Face>,
+    /// Headquarters has named people and none can log in: the machine's own screen is open.
+    nobody_has_a_pin: bool,
     next: String,
 }
 
@@ -43,6 +49,8 @@ struct LogIn {
 struct Staff {
     shell: Shell,
     people: Vec<Face>,
+    /// Somebody can log in.
+    staffed: bool,
     /// Number, name, since when.
     tablets: Vec<(i64, String, String)>,
     roles: Vec<(&'static str, &'static str)>,
@@ -102,13 +110,15 @@ fn role(lang: Lang, role: Role) -> &'static str {
 }
 
 async fn faces(state: &AppState, lang: Lang) -> Result<Vec<Face>, WebError> {
-    let people = state.store.people().await.map_err(|fault| refused::store(&fault))?;
-    let face = |person: crate::domain::staff::Person| Face {
+    let people = state.store.members().await.map_err(|fault| refused::store(&fault))?;
+    let face = |Member { person, from_hq, has_pin }: Member| Face {
         sign: person.name.chars().next().map_or_else(String::new, |c| c.to_uppercase().collect()),
         role: role(lang, person.role),
         role_word: person.role.as_str(),
         id: person.id,
         name: person.name,
+        from_hq,
+        has_pin,
     };
     Ok(people.into_iter().map(face).collect())
 }
@@ -118,7 +128,8 @@ pub async fn login(State(state): State<AppState>, shell: Shell) -> Response {
     match faces(&state, shell.lang).await {
         Ok(people) => {
             let next = shell.next.clone().unwrap_or_else(|| "/".to_owned());
-            let template = LogIn { shell, people, next };
+            let nobody_has_a_pin = people.iter().all(|one| !one.has_pin);
+            let template = LogIn { shell, people, nobody_has_a_pin, next };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),
@@ -201,13 +212,14 @@ fn ways(lang: Lang) -> Vec<Way> {
 pub async fn staff(State(state): State<AppState>, shell: Shell) -> Response {
     let gathered = async {
         let tablets = state.store.tablets().await.map_err(|fault| refused::store(&fault))?;
-        Ok::<_, WebError>((faces(&state, shell.lang).await?, tablets))
+        let staffed = state.store.has_staff().await.map_err(|fault| refused::store(&fault))?;
+        Ok::<_, WebError>((faces(&state, shell.lang).await?, tablets, staffed))
     };
     match gathered.await {
-        Ok((people, tablets)) => {
+        Ok((people, tablets, staffed)) => {
             let roles = Role::ALL.iter().map(|r| (r.as_str(), role(shell.lang, *r))).collect();
             let tablets = tablets.into_iter().map(|(n, name, at)| (n, name, at.to_string())).collect();
-            let template = Staff { shell, people, tablets, roles };
+            let template = Staff { shell, people, staffed, tablets, roles };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),

@@ -2,6 +2,7 @@
 
 mod booked;
 mod care;
+mod colleagues;
 mod corrections;
 mod driver;
 mod faults;

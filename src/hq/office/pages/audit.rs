@@ -102,6 +102,10 @@ fn deed(shell: &Shell, what: String) -> String {
         "person disabled" => shell.t("停用人员", "person disabled"),
         "person enabled" => shell.t("恢复人员", "person enabled"),
         "role set" => shell.t("更改角色", "role set"),
+        "erase ordered" => shell.t("下令删除顾客", "erasure ordered"),
+        "merge ordered" => shell.t("下令合并档案", "merge ordered"),
+        "check ordered" => shell.t("下令检查网关", "check ordered"),
+        "staff written" => shell.t("写入员工名单", "staff written"),
         "password set" => shell.t("重设密码", "password set"),
         _ => return what,
     }

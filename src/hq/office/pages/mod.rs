@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod chain;
 pub mod login;
+pub mod orders;
 pub mod store;
 pub mod visit;
 

@@ -1,6 +1,9 @@
 //! One store: its gateways, devices, streams, alarms, dead letters, words of customers, and its last visits.
 
-use super::{missing, or_away};
+use super::{
+    missing, or_away,
+    orders::{self, Line},
+};
 use crate::{
     clock,
     domain::Timestamp,
@@ -14,10 +17,12 @@ use crate::{
             board::{Board, Store},
             figures::{self, Row},
             names,
-            people::Person,
+            people::{Person, Role},
             shell::{self, Shell},
             visits::{self, Visit},
         },
+        orders::Kept,
+        staff::{self, Desired, Reached},
     },
 };
 use askama::Template;
@@ -49,7 +54,19 @@ struct Page {
     visits: Option<Vec<Listed>>,
     /// Facts of the store are made again: nobody knows now which visits may be listed.
     remaking: bool,
+    /// The key of the form and the last checks, for whoever may order one.
+    checks: Option<(String, Vec<Line>)>,
+    staff: Option<Roll>,
     at: String,
+}
+
+/// Headquarters' list of who works there, where it has one.
+#[derive(Debug)]
+struct Roll {
+    version: u64,
+    people: usize,
+    /// Gateway, what is said of it, class.
+    gateways: Vec<(String, String, &'static str)>,
 }
 
 #[derive(Debug)]
@@ -107,6 +124,8 @@ struct Asked {
     letters: Vec<(i64, String, i64)>,
     visits: Option<Vec<Visit>>,
     remaking: bool,
+    checks: Option<Vec<Kept>>,
+    staff: Option<Desired>,
 }
 
 struct Told {
@@ -120,16 +139,20 @@ struct Told {
 }
 
 impl Asked {
-    fn ask(engine: &mut dyn Engine, store: &str, sees_visits: bool) -> Result<Self, HqError> {
+    fn ask(engine: &mut dyn Engine, store: &str, role: Role) -> Result<Self, HqError> {
         let now = clock::now().wall;
-        let visits = sees_visits.then(|| visits::of_store(engine, store, now)).transpose()?;
+        let visits = role.sees_visits().then(|| visits::of_store(engine, store, now)).transpose()?;
         let remaking = visits == Some(None);
+        let checks = role.has_checked().then(|| orders::checks(engine, store)).transpose()?;
+        let staff = staff::desired(engine, store)?.filter(|desired| desired.version > 0);
         Ok(Self {
             streams: streams(engine, store)?,
             alarms: alarms(engine, store)?,
             letters: letters(engine, store)?,
             visits: visits.map(Option::unwrap_or_default),
             remaking,
+            checks,
+            staff,
         })
     }
 }
@@ -190,8 +213,8 @@ pub async fn page(
         if !board.stores.contains_key(&store) {
             return Ok(missing(shell));
         }
-        let (asked, sees) = (store.clone(), person.role.sees_visits());
-        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, sees)).await?;
+        let (asked, role) = (store.clone(), person.role);
+        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, role)).await?;
         Ok(drawn(shell, &board, &store, asked))
     };
     or_away(&headers, answer.await)
@@ -202,7 +225,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
     let now = Timestamp::from_unix_ms(board.at_ms);
     let at = |ms: i64| shell.time(Timestamp::from_unix_ms(ms));
     let alarm = |(ms, reason, times): (i64, String, i64)| Alarm { at: at(ms), reason, times };
-    let Asked { streams, alarms, letters, visits, remaking } = asked;
+    let Asked { streams, alarms, letters, visits, remaking, checks, staff } = asked;
     let (devices, devices_known) = machines(&shell, known);
     let streams = streams.into_iter().map(|told| Stream {
         epoch: told.epoch.get(told.epoch.len().saturating_sub(6)..).unwrap_or_default().to_owned(),
@@ -245,10 +268,30 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         open: open.collect(),
         visits: visits.map(|visits| visits.into_iter().map(listed).collect()),
         remaking,
+        checks: checks.map(|kept| (orders::key(), kept.into_iter().map(|one| Line::of(&shell, one)).collect())),
+        staff: staff.map(|desired| roll(&shell, desired)),
         at: shell.moment(now),
         shell: shell.clone(),
     };
     shell::page(&shell, &page)
+}
+
+fn roll(shell: &Shell, desired: Desired) -> Roll {
+    let Desired { people, version, gateways } = desired;
+    let line = |Reached { gateway, understands, held, kept }: Reached| {
+        let (says, class) = match held {
+            _ if !understands => (shell.t("程序太旧，看不懂名单", "its program is too old for it").to_owned(), "bad"),
+            Some(held) if held == version && kept.is_empty() => (shell.t("已生效", "holds").to_owned(), "good"),
+            Some(held) if held == version => {
+                let stays =
+                    shell.t("已生效，但最后一位有 PIN 的店长留任：", "holds, but the last manager with a PIN stays: ");
+                (format!("{stays}{}", kept.join(", ")), "warn")
+            }
+            _ => (shell.t("还没有收到", "has not got it yet").to_owned(), "warn"),
+        };
+        (gateway, says, class)
+    };
+    Roll { version, people: people.len(), gateways: gateways.into_iter().map(line).collect() }
 }
 
 fn machines(shell: &Shell, store: &Store) -> (Vec<Machine>, bool) {

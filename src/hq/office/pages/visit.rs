@@ -1,7 +1,7 @@
 //! One visit: its readings, what came of comparing them, its photographs by where their pictures stand. Whoever looks stands in
 //! the audit before anything is shown.
 
-use super::{missing, or_away, remaking};
+use super::{missing, or_away, orders, remaking};
 use crate::{
     clock,
     domain::Timestamp,
@@ -41,6 +41,8 @@ struct Page {
     readings: Vec<Line>,
     compared: Vec<Group>,
     captures: Vec<Photograph>,
+    /// Whose it is and the key of the form, for whoever may have them erased.
+    erase: Option<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -81,7 +83,8 @@ struct Photograph {
 
 /// What there is to show.
 enum Found {
-    Visit(Box<Shown>),
+    /// With whose it is, where an erasure may be ordered.
+    Visit(Box<(Shown, Option<String>)>),
     /// None of this id, or none that may be shown.
     Nothing,
     /// Nobody knows now.
@@ -108,19 +111,20 @@ pub async fn page(
             Err(fault) => return Err(fault),
         };
         sessions::looked(engine, &person.name, LOOKED, &format!("{of} {visit}"), clock::now().wall)?;
-        Ok(Found::Visit(Box::new(shown)))
+        let whose = if person.role.has_erased() { visits::customer_of(engine, &of, &visit)? } else { None };
+        Ok(Found::Visit(Box::new((shown, whose))))
     });
     or_away(
         &headers,
         found.await.map(|found| match found {
-            Found::Visit(shown) => drawn(&shell, store, *shown),
+            Found::Visit(found) => drawn(&shell, store, found.0, found.1),
             Found::Nothing => missing(shell),
             Found::Remaking => remaking(shell),
         }),
     )
 }
 
-fn drawn(shell: &Shell, store: String, shown: Shown) -> Response {
+fn drawn(shell: &Shell, store: String, shown: Shown, whose: Option<String>) -> Response {
     let Shown { visit, readings, compared, captures } = shown;
     let mut groups: Vec<Group> = Vec::new();
     for one in compared {
@@ -185,6 +189,7 @@ fn drawn(shell: &Shell, store: String, shown: Shown) -> Response {
         readings: readings.into_iter().map(line).collect(),
         compared: groups,
         captures: captures.into_iter().map(photograph).collect(),
+        erase: whose.map(|customer| (customer, orders::key())),
         shell: shell.clone(),
     };
     shell::page(shell, &page)

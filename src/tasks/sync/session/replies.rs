@@ -4,13 +4,15 @@ use super::{CROSSING, Session};
 use crate::{
     domain::{CaptureId, Epoch},
     faults,
-    store::{NewFeedback, StoreError, Taken},
+    store::{NewFeedback, StoreError, Taken, TakenStaff},
     sync::{
+        downlink::Colleague,
         reply::{ImageState, Known, Reply, SeqRange},
         window::Window,
     },
     tasks::{
         live::News,
+        orders::Said,
         sync::{confirmed, pictures::Wanted},
     },
 };
@@ -61,7 +63,7 @@ impl Session<'_> {
                 self.pictures.wanted_at(self.store, (&capture, &sha256), to, Instant::now()).await
             }
             Reply::Feedback { feedback, report: _, visit, given, topic, stars, words } => {
-                self.said(Said { feedback, visit, given, topic, stars, words }).await
+                self.said(CustomerSaid { feedback, visit, given, topic, stars, words }).await
             }
             Reply::Agenda { book, since, upto, appointments } => {
                 match self.store.take_agenda(book, (since, upto), appointments).await? {
@@ -74,11 +76,22 @@ impl Session<'_> {
                     Taken::Held | Taken::Gap => {}
                 }
                 // HQ hears from the next hello how far it is held, and tells what is missing.
-                self.tell_agenda = self.tell_agenda.or(Some(Instant::now() + GATHER_PARTS));
+                self.tell_held = self.tell_held.or(Some(Instant::now() + GATHER_PARTS));
+                Ok(())
+            }
+            Reply::Staff { book, version, people } => self.staff(book, version, people).await,
+            Reply::Order { order, until, what } => {
+                match (Said::read(&order, &until, what), &self.settings.errands) {
+                    (Ok(said), Some(errands)) => errands.orders.take(said),
+                    (Err(reason), _) => {
+                        warn!(order, reason, "HQ wants something done that this version does not understand");
+                    }
+                    (Ok(_), None) => {}
+                }
                 Ok(())
             }
             // Said only to a gateway that names them among its downlinks.
-            Reply::Staff { .. } | Reply::Order { .. } | Reply::Wanted { .. } | Reply::Slice { .. } => Ok(()),
+            Reply::Wanted { .. } | Reply::Slice { .. } => Ok(()),
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
                 self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
@@ -91,6 +104,17 @@ impl Session<'_> {
                 }
             }
         }
+    }
+
+    /// Takes the list of the staff; HQ hears from the next hello how far it is held.
+    async fn staff(&mut self, book: String, version: u64, people: Vec<Colleague>) -> Result<(), StoreError> {
+        let Some(errands) = &self.settings.errands else { return Ok(()) };
+        if self.store.take_staff(book, version, people).await? == TakenStaff::Written {
+            info!(version, "HQ told who works here");
+            errands.admissions.send_modify(|count| *count += 1);
+        }
+        self.tell_held = self.tell_held.or(Some(Instant::now() + GATHER_PARTS));
+        Ok(())
     }
 
     /// HQ has the event of a photograph and no picture: restored from a backup that lies between the two, it will never say so by
@@ -178,7 +202,7 @@ impl Session<'_> {
     }
 
     /// Records what a customer said at headquarters; the event about it says that it is here.
-    async fn said(&self, said: Said) -> Result<(), StoreError> {
+    async fn said(&self, said: CustomerSaid) -> Result<(), StoreError> {
         let new = match said.read() {
             Ok(new) => new,
             Err(reason) => {
@@ -211,7 +235,7 @@ impl Session<'_> {
 }
 
 /// Something a customer said at headquarters.
-struct Said {
+struct CustomerSaid {
     feedback: String,
     visit: String,
     given: String,
@@ -220,7 +244,7 @@ struct Said {
     words: String,
 }
 
-impl Said {
+impl CustomerSaid {
     fn read(self) -> Result<NewFeedback, String> {
         let Self { feedback, visit, given, topic, stars, words } = self;
         Ok(NewFeedback {

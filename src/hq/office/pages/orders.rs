@@ -1,0 +1,245 @@
+//! Orders of headquarters' people: whoever looks after data protection has a customer erased and reads what became of it; whoever keeps
+//! gateways running has one checked. Each stands in the audit with the order.
+
+use super::{missing, or_away};
+use crate::{
+    clock,
+    domain::{OrderId, Timestamp},
+    hq::{
+        HqError,
+        database::engine::Engine,
+        office::{
+            Shared,
+            people::Person,
+            shell::{self, Shell},
+            visits,
+        },
+        orders::{self, Answer, Kept, New, State as Stands, Which},
+    },
+    sync::downlink::{Order, Outcome},
+};
+use askama::Template;
+use axum::{
+    Extension, Form,
+    extract::{Path, State},
+    http::HeaderMap,
+    response::{IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A store may be closed for weeks; somebody asked to be forgotten.
+const ERASE_MS: i64 = 30 * 86_400_000;
+
+/// What a machine was like yesterday helps nobody.
+const CHECK_MS: i64 = 86_400_000;
+
+/// Erasures and checks that are listed.
+const LISTED: u32 = 200;
+const CHECKS: u32 = 5;
+
+/// What a form of ours sends.
+#[derive(Deserialize)]
+pub struct Wish {
+    /// Drawn with the page: the same form sent twice is one order.
+    key: String,
+    /// That it is meant.
+    #[serde(default)]
+    sure: String,
+}
+
+/// A fresh one.
+#[must_use]
+pub fn key() -> String {
+    clock::mint(OrderId::from_bits).to_string()
+}
+
+#[derive(Debug, Template)]
+#[template(path = "office/erasures.html")]
+struct Page {
+    shell: Shell,
+    lines: Vec<Line>,
+}
+
+/// One order.
+#[derive(Debug)]
+pub struct Line {
+    pub store: String,
+    pub customer: String,
+    pub at: String,
+    pub until: String,
+    pub giver: String,
+    pub state: &'static str,
+    pub class: &'static str,
+    pub answers: Vec<Told>,
+}
+
+/// One gateway's answer.
+#[derive(Debug)]
+pub struct Told {
+    pub gateway: String,
+    pub at: String,
+    /// Of an erasure: the reason, as the gateway writes it.
+    pub words: String,
+    /// Of a check: what is not good, and all of it.
+    pub found: Vec<Found>,
+    pub all: Vec<Found>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub what: String,
+    pub state: &'static str,
+    pub class: &'static str,
+    pub found: String,
+    pub remedy: String,
+}
+
+/// `GET /erasures`
+pub async fn erasures(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    headers: HeaderMap,
+    shell: Shell,
+) -> Response {
+    if !person.role.has_erased() {
+        return missing(shell);
+    }
+    let asked = office.books.ask(move |engine| {
+        let which = Which { what: Some("erase"), ..Which::default() };
+        Ok(orders::list(engine, which, LISTED)?.0)
+    });
+    or_away(
+        &headers,
+        asked.await.map(|found| {
+            let lines = found.into_iter().map(|kept| Line::of(&shell, kept)).collect();
+            let page = Page { lines, shell: shell.clone() };
+            shell::page(&shell, &page)
+        }),
+    )
+}
+
+/// `POST /stores/{store}/visits/{visit}/erase`: whose visit it is now is erased, in the store and here.
+pub async fn erase(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    Path((store, visit)): Path<(String, String)>,
+    headers: HeaderMap,
+    shell: Shell,
+    Form(Wish { key, sure }): Form<Wish>,
+) -> Response {
+    if !person.role.has_erased() || !person.reach.has(&store) {
+        return missing(shell);
+    }
+    if sure != "yes" {
+        return Redirect::to(&format!("/stores/{store}/visits/{visit}")).into_response();
+    }
+    let now = clock::now().wall;
+    let asked = office.books.ask(move |engine| {
+        let Some(customer) = visits::customer_of(engine, &store, &visit)? else { return Ok(false) };
+        let what = Order::Erase { customer };
+        give(engine, &New { store, giver: person.name, key, what, until: later(now, ERASE_MS) }, now)
+    });
+    let done = asked.await.map(|known| if known { Redirect::to("/erasures").into_response() } else { missing(shell) });
+    or_away(&headers, done)
+}
+
+/// `POST /stores/{store}/check`
+pub async fn check(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    Path(store): Path<String>,
+    headers: HeaderMap,
+    shell: Shell,
+    Form(Wish { key, sure: _ }): Form<Wish>,
+) -> Response {
+    if !person.role.has_checked() || !person.reach.has(&store) {
+        return missing(shell);
+    }
+    let (now, back) = (clock::now().wall, format!("/stores/{store}#checks"));
+    let asked = office.books.ask(move |engine| {
+        let new = New { store, giver: person.name, key, what: Order::Check {}, until: later(now, CHECK_MS) };
+        give(engine, &new, now)
+    });
+    let done = asked.await.map(|known| if known { Redirect::to(&back).into_response() } else { missing(shell) });
+    or_away(&headers, done)
+}
+
+fn later(now: Timestamp, ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(now.unix_ms() + ms)
+}
+
+/// Whether it stands; what our own forms do not send is refused like a page that is not there.
+fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<bool, HqError> {
+    if new.check(now).is_err() {
+        return Ok(false);
+    }
+    match orders::give(engine, new, now) {
+        Ok(_) => Ok(true),
+        Err(HqError::NoStore { .. }) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+/// The last checks of a store.
+///
+/// # Errors
+/// The database's.
+pub fn checks(engine: &mut dyn Engine, store: &str) -> Result<Vec<Kept>, HqError> {
+    let which = Which { store: Some(store), what: Some("check"), ..Which::default() };
+    Ok(orders::list(engine, which, CHECKS)?.0)
+}
+
+impl Line {
+    /// An order as it is shown.
+    #[must_use]
+    pub fn of(shell: &Shell, kept: Kept) -> Self {
+        let Kept { order: _, store, giver, key: _, what, given, until, state, outcome, answers } = kept;
+        let (state, class) = match (state, outcome) {
+            (Stands::Waiting, _) => (shell.lang.pick("等门店答复", "waits for the store"), "warn"),
+            (Stands::Expired, _) => {
+                (shell.lang.pick("已过期，门店没有答复", "over; the store has not answered"), "bad")
+            }
+            (Stands::Answered, Some(Outcome::Done)) => (shell.lang.pick("已完成", "done"), "good"),
+            (Stands::Answered, Some(Outcome::TooLate)) => (shell.lang.pick("到得太晚", "came too late"), "bad"),
+            (Stands::Answered, _) => (shell.lang.pick("门店没有执行", "not done in the store"), "bad"),
+        };
+        let checked = what == Order::Check {};
+        Self {
+            store,
+            customer: match what {
+                Order::Erase { customer } => customer,
+                Order::Merge { .. } | Order::Check {} => String::new(),
+            },
+            at: shell.moment(given),
+            until: shell.moment(until),
+            giver,
+            state,
+            class,
+            answers: answers.into_iter().map(|answer| Told::of(shell, answer, checked)).collect(),
+        }
+    }
+}
+
+impl Told {
+    fn of(shell: &Shell, answer: Answer, checked: bool) -> Self {
+        let Answer { gateway, outcome, words, at } = answer;
+        let rows = serde_json::from_str::<Vec<Value>>(&words).ok().filter(|_| checked && outcome == Outcome::Done);
+        let all: Vec<Found> = rows.iter().flatten().map(|row| Found::of(shell, row)).collect();
+        let mut found: Vec<Found> = all.iter().filter(|row| row.class != "good").cloned().collect();
+        found.sort_by_key(|row| row.class != "bad");
+        Self { gateway, at: shell.time(at), words: if rows.is_some() { String::new() } else { words }, found, all }
+    }
+}
+
+impl Found {
+    fn of(shell: &Shell, row: &Value) -> Self {
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let (state, class) = match row["state"].as_str() {
+            Some("good") => (shell.lang.pick("正常", "good"), "good"),
+            Some("notice") => (shell.lang.pick("请留意", "notice"), "warn"),
+            _ => (shell.lang.pick("有问题", "fault"), "bad"),
+        };
+        Self { what: text("what"), state, class, found: text("found"), remedy: text("remedy") }
+    }
+}

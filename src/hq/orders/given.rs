@@ -1,0 +1,103 @@
+//! Giving an order: once for each key of its giver, however often it is given.
+
+use super::{Kept, find, word};
+use crate::{
+    clock,
+    domain::{CustomerId, OrderId, Timestamp},
+    hq::{
+        HqError,
+        database::engine::{Engine, first, transaction, values},
+        office::audit,
+    },
+    sync::downlink::Order,
+};
+
+/// Shortest and longest time that a store is given: the line may be down for a moment, and a store may be closed for weeks.
+const SHORTEST_MS: i64 = 60_000;
+const LONGEST_MS: i64 = 90 * 86_400_000;
+
+/// An order that is to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct New {
+    pub store: String,
+    pub giver: String,
+    pub key: String,
+    pub what: Order,
+    pub until: Timestamp,
+}
+
+/// What became of giving it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Given {
+    /// It stands; also where it was given before.
+    Stands(Kept),
+    /// This key was used for another order.
+    Another(Kept),
+}
+
+impl New {
+    /// # Errors
+    /// Everything that is wrong with it, one sentence a line.
+    pub fn check(&self, now: Timestamp) -> Result<(), String> {
+        let Self { store: _, giver: _, key, what, until } = self;
+        let mut wrong = Vec::new();
+        if !(1..=60).contains(&key.chars().count()) || key.chars().any(char::is_control) {
+            wrong.push(
+                "key: give 1 to 60 characters of your own, the same whenever you give this order again".to_owned(),
+            );
+        }
+        let id = |field: &str, text: &str| {
+            let sound = text.parse::<CustomerId>().is_ok();
+            (!sound).then(|| format!("{field}: is no id of a customer; give it as it stands in visits"))
+        };
+        match what {
+            Order::Erase { customer } => wrong.extend(id("customer", customer)),
+            Order::Merge { stays, gone } => {
+                wrong.extend(id("stays", stays));
+                wrong.extend(id("gone", gone));
+                if stays == gone {
+                    wrong.push("gone: is the one that stays; name two records".to_owned());
+                }
+            }
+            Order::Check {} => {}
+        }
+        let ahead = until.unix_ms().saturating_sub(now.unix_ms());
+        if !(SHORTEST_MS..=LONGEST_MS).contains(&ahead) {
+            wrong.push("until: lies less than a minute or more than 90 days ahead; give a time between".to_owned());
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
+
+/// Gives an order, which must have been checked. It is written down in the audit with it.
+///
+/// # Errors
+/// [`HqError::NoStore`] where no gateway of that store was ever heard; the database's. Nothing was changed then.
+pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given, HqError> {
+    transaction(engine, |engine| {
+        let New { store, giver, key, what, until } = new;
+        if first(engine, "SELECT 1 FROM gateways WHERE store = ?1", values![store])?.is_none() {
+            return Err(HqError::NoStore { store: store.clone() });
+        }
+        let order = clock::mint(OrderId::from_bits).to_string();
+        let (customer, other) = match what {
+            Order::Erase { customer } => (customer.as_str(), ""),
+            Order::Merge { stays, gone } => (stays.as_str(), gone.as_str()),
+            Order::Check {} => ("", ""),
+        };
+        let made = engine.execute(
+            "INSERT INTO orders(order_id, store, giver, key, what, customer, other, given_ms, until_ms, state, changed_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'waiting', ?8) ON CONFLICT DO NOTHING",
+            values![&order, store, giver, key, word(what), customer, other, now.unix_ms(), until.unix_ms()],
+        )?;
+        if made == 1 {
+            let about = [store.as_str(), &order, customer, other].join(" ");
+            audit::note(engine, giver, &format!("{} ordered", word(what)), about.trim_end(), now)?;
+        }
+        let sql = "SELECT order_id FROM orders WHERE giver = ?1 AND store = ?2 AND key = ?3";
+        let known: String = first(engine, sql, values![giver, store, key])?.ok_or(HqError::Stopped)?.get(0)?;
+        let kept = find(engine, &known)?.ok_or(HqError::Stopped)?;
+        // Its time may have been reckoned anew by whoever gives it again.
+        Ok(if kept.what == *what { Given::Stands(kept) } else { Given::Another(kept) })
+    })
+}
