@@ -35,6 +35,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-9.sql"),
     include_str!("schema/sqlite-10.sql"),
     include_str!("schema/sqlite-11.sql"),
+    include_str!("schema/sqlite-12.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

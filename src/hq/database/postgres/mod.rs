@@ -37,6 +37,7 @@ const STEPS: &[&str] = &[
     include_str!("../schema/postgres-7.sql"),
     include_str!("../schema/postgres-8.sql"),
     include_str!("../schema/postgres-9.sql"),
+    include_str!("../schema/postgres-10.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

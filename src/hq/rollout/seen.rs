@@ -1,0 +1,157 @@
+//! How the stores of a rollout are, as far as headquarters knows.
+
+use super::{
+    chance::Count,
+    plan::{Seen, Stand, Store},
+    register::Entry,
+};
+use crate::{
+    domain::Timestamp,
+    hq::{
+        HqError,
+        database::engine::{Engine, Row, only, values},
+    },
+    sync::package,
+};
+use std::collections::BTreeMap;
+
+/// Dead letters of each store, and what its gateways have spoken of and not brought.
+pub(super) fn troubles(engine: &mut dyn Engine) -> Result<BTreeMap<String, (u64, u64)>, HqError> {
+    let rows = engine.query(
+        "SELECT g.store, CAST(sum((SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND e.refused IS NOT NULL)) AS BIGINT),
+             CAST(sum(coalesce((SELECT CASE WHEN s.announced > s.last_seq THEN s.announced ELSE s.last_seq END - s.upto
+                 FROM streams s WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0)) AS BIGINT)
+         FROM gateways g GROUP BY g.store",
+        &[],
+    )?;
+    let read = |row: &Row| Ok((row.get(0)?, (row.get(1)?, row.get::<i64>(2)?.max(0).unsigned_abs())));
+    rows.iter().map(read).collect()
+}
+
+/// What one gateway told of the package.
+struct Told {
+    store: String,
+    stand: Option<String>,
+    reason: String,
+    photographs: Count,
+    since_ms: i64,
+    away_since_ms: Option<i64>,
+}
+
+impl Told {
+    fn from_row(row: &Row) -> Result<Self, HqError> {
+        let count = |at: usize| row.get::<Option<u64>>(at).map(Option::unwrap_or_default);
+        let reason: Option<String> = row.get(2)?;
+        Ok(Self {
+            store: row.get(0)?,
+            stand: row.get(1)?,
+            reason: reason.unwrap_or_default(),
+            photographs: Count::new(count(4)?, count(3)?),
+            since_ms: row.get::<Option<i64>>(5)?.unwrap_or_default(),
+            away_since_ms: row.get(6)?,
+        })
+    }
+
+    fn stand(&self) -> Stand {
+        let since_ms = self.since_ms;
+        match self.stand.as_deref() {
+            Some("held") => Stand::Held { since_ms },
+            Some("used") => Stand::Used { since_ms },
+            Some("refused") => Stand::Refused { reason: self.reason.clone() },
+            Some("left") => Stand::Left,
+            _ => Stand::Waits,
+        }
+    }
+}
+
+/// A store is as far as the gateway of it that is least far; a refusal of one is a refusal of all.
+fn together(one: Stand, other: Stand) -> Stand {
+    let rank = |stand: &Stand| match stand {
+        Stand::Used { since_ms } => (0, *since_ms),
+        Stand::Held { since_ms } => (1, *since_ms),
+        Stand::Waits => (2, 0),
+        Stand::Left => (3, 0),
+        Stand::Refused { .. } => (4, 0),
+    };
+    if rank(&one) >= rank(&other) { one } else { other }
+}
+
+/// All that is known of a rollout and its stores. A store that came after its start is in its last ring.
+///
+/// # Errors
+/// The database's.
+pub fn read(engine: &mut dyn Engine, entry: &Entry, now: Timestamp) -> Result<Seen, HqError> {
+    let rows = engine.query(
+        "SELECT g.store, t.stand, t.reason, t.measured, t.failed, t.since_ms,
+             CASE WHEN g.status = 'online' THEN NULL
+                 ELSE (SELECT max(p.at_ms) FROM presence p WHERE p.gateway = g.gateway) END
+         FROM gateways g LEFT JOIN package_told t ON t.gateway = g.gateway AND t.slot = ?1 AND t.version = ?2
+         ORDER BY g.store, g.gateway",
+        values![&entry.slot, entry.version],
+    )?;
+    let placed = engine
+        .query("SELECT store, ring, letters, backlog FROM rollout_stores WHERE rollout = ?1", values![entry.n])?;
+    let mut places: BTreeMap<String, (u32, u64, u64)> = BTreeMap::new();
+    for row in &placed {
+        places.insert(row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?));
+    }
+    let troubles = troubles(engine)?;
+    let mut stores: BTreeMap<String, Store> = BTreeMap::new();
+    for row in &rows {
+        let told = Told::from_row(row)?;
+        let (letters, backlog) = troubles.get(&told.store).copied().unwrap_or_default();
+        let last = (entry.rings.saturating_sub(1), letters, backlog);
+        let (ring, letters_then, backlog_then) = places.get(&told.store).copied().unwrap_or(last);
+        let stand = told.stand();
+        match stores.get_mut(&told.store) {
+            Some(store) => {
+                store.stand = together(std::mem::replace(&mut store.stand, Stand::Waits), stand);
+                store.photographs = store.photographs.plus(told.photographs);
+                store.away_since_ms = store.away_since_ms.max(told.away_since_ms);
+            }
+            None => {
+                let store = Store {
+                    name: told.store.clone(),
+                    ring,
+                    stand,
+                    photographs: told.photographs,
+                    away_since_ms: told.away_since_ms,
+                    letters: letters.saturating_sub(letters_then),
+                    behind: backlog.saturating_sub(backlog_then),
+                };
+                stores.insert(told.store, store);
+            }
+        }
+    }
+    Ok(Seen {
+        now_ms: now.unix_ms(),
+        ring: entry.ring,
+        rings: entry.rings,
+        since_ms: entry.since.unix_ms(),
+        is_model: matches!(package::Slot::try_from(entry.slot.clone()), Ok(package::Slot::Model(_))),
+        before: before(engine, entry)?,
+        stores: stores.into_values().collect(),
+    })
+}
+
+/// Photographs that were measured with what was used before, and those that failed; nothing where that was what the gateways
+/// were installed with, which is not counted.
+fn before(engine: &mut dyn Engine, entry: &Entry) -> Result<Count, HqError> {
+    let sum = |engine: &mut dyn Engine, column: &str| -> Result<u64, HqError> {
+        let sql = format!(
+            "SELECT CAST(coalesce(sum({column}), 0) AS BIGINT) FROM package_told t WHERE slot = ?1 AND version < ?2
+             AND NOT EXISTS (SELECT 1 FROM withdrawn_packages w WHERE w.slot = t.slot AND w.version = t.version)"
+        );
+        only(engine, &sql, values![&entry.slot, entry.version])
+    };
+    Ok(Count::new(sum(engine, "failed")?, sum(engine, "measured")?))
+}
+
+/// Of which rollouts a store is a member, and in which ring.
+///
+/// # Errors
+/// The database's.
+pub fn member(engine: &mut dyn Engine, store: &str) -> Result<BTreeMap<u64, u32>, HqError> {
+    let rows = engine.query("SELECT rollout, ring FROM rollout_stores WHERE store = ?1", values![store])?;
+    rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+}
