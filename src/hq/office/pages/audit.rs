@@ -91,6 +91,12 @@ fn deed(shell: &Shell, what: String) -> String {
         "audit seen" => shell.t("查看审计", "audit seen"),
         "person added" => shell.t("新增人员", "person added"),
         "person disabled" => shell.t("停用人员", "person disabled"),
+        "package added" => shell.t("收入发布包", "package added"),
+        "rollout started" => shell.t("开始发布", "rollout started"),
+        "rollout paused" => shell.t("暂停发布", "rollout paused"),
+        "rollout goes on" => shell.t("继续发布", "rollout goes on"),
+        "rollout halted" => shell.t("停止发布", "rollout halted"),
+        "rollout taken back" => shell.t("撤回发布", "rollout taken back"),
         "password set" => shell.t("重设密码", "password set"),
         _ => return what,
     }

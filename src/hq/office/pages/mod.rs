@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod chain;
 pub mod login;
+pub mod rollout;
+pub mod rollouts;
 pub mod store;
 pub mod visit;
 
