@@ -237,7 +237,8 @@ impl Records {
     fn with_rollouts(self) -> Result<(Place, RolloutSettings), String> {
         let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
         let RawHqConfig { database, rollouts, .. } = file.unwrap_or_default();
-        let rollouts = rollouts.ok_or("missing: [rollouts] with chain and keys; give the receiver's file as --config")?;
+        let rollouts =
+            rollouts.ok_or("missing: [rollouts] with chain and keys; give the receiver's file as --config")?;
         Ok((self.flags.or(database).resolve()?, rollouts.resolve()?))
     }
 

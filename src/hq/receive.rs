@@ -5,11 +5,11 @@ use super::{
     HqError,
     clerk::Clerk,
     database::{Addressed, Arrived, Database, Hole, Place},
+    fetches::Fetches,
     holes::Holes,
     images::{Rules, Whole},
     records::{LONG_PAGE, PAGE, Turn},
     replies::Replies,
-    fetches::Fetches,
     shelf::Shelves,
 };
 use crate::{

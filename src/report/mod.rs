@@ -26,6 +26,7 @@ mod traditional_more;
 mod traditional_office;
 mod traditional_papers;
 mod traditional_reports;
+mod traditional_rollouts;
 mod traditional_station;
 mod traditional_words;
 pub mod treatment;

@@ -12,6 +12,7 @@ use super::{
     traditional_office::OFFICE,
     traditional_papers::PAPERS,
     traditional_reports::REPORTS,
+    traditional_rollouts::ROLLOUTS,
     traditional_station::STATION,
     traditional_words::{CHARACTERS, WORDS},
 };
@@ -31,7 +32,16 @@ pub fn of(zh: &str) -> Option<&'static str> {
 }
 
 fn tables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    WORDS.iter().chain(MORE).chain(PAPERS).chain(REPORTS).chain(STATION).chain(MANAGER).chain(MIRROR).chain(OFFICE)
+    WORDS
+        .iter()
+        .chain(MORE)
+        .chain(PAPERS)
+        .chain(REPORTS)
+        .chain(STATION)
+        .chain(MANAGER)
+        .chain(MIRROR)
+        .chain(OFFICE)
+        .chain(ROLLOUTS)
 }
 
 /// Every wording of the table, by its simplified form.

@@ -8,8 +8,8 @@ use skinlink::{
     },
     clock,
     hq::{
-        self, CrmSettings, HqConfig, OfficeSettings, ReportSettings, RolloutSettings, config::ShelfSettings, database::Place,
-        images::Rules, ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
+        self, CrmSettings, HqConfig, OfficeSettings, ReportSettings, RolloutSettings, config::ShelfSettings,
+        database::Place, images::Rules, ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
     },
     ports::Connector,
     sim::broker::{Broker, BrokerTls},

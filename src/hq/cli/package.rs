@@ -5,7 +5,8 @@ use crate::{
     clock,
     domain::Timestamp,
     hq::{
-        HqError, config::RolloutSettings,
+        HqError,
+        config::RolloutSettings,
         office::audit,
         rollout::{self, Sheet, packages},
     },
@@ -92,7 +93,13 @@ impl PackageCommand {
             Self::List { from } => match from.place() {
                 Ok(place) => ended(place.read_only().and_then(|mut engine| {
                     for one in packages::list(&mut *engine)? {
-                        println!("{:30} {:>9} bytes  signed by {}  {}", one.name(), one.bytes, one.signer, one.header.note);
+                        println!(
+                            "{:30} {:>9} bytes  signed by {}  {}",
+                            one.name(),
+                            one.bytes,
+                            one.signer,
+                            one.header.note
+                        );
                     }
                     Ok(())
                 })),
@@ -139,6 +146,12 @@ fn add(
     settings: &RolloutSettings,
 ) -> Result<(), HqError> {
     let added = packages::add(engine, bytes, settings, (audit::COMMAND, clock::now().wall))?;
-    println!("{} is here, signed by {}; skinlink-hq rollout start {} {}", added.name(), added.signer, added.slot, added.version);
+    println!(
+        "{} is here, signed by {}; skinlink-hq rollout start {} {}",
+        added.name(),
+        added.signer,
+        added.slot,
+        added.version
+    );
     Ok(())
 }

@@ -106,7 +106,15 @@ fn act(from: Records, n: u64, deed: Deed) -> ExitCode {
 
 fn list(engine: &mut dyn Engine) -> Result<(), HqError> {
     for one in rollout::list(engine)? {
-        println!("{:4}  {:30} {:9} ring {} of {}  {}", one.n, one.name(), one.state, one.ring + 1, one.rings, one.changed);
+        println!(
+            "{:4}  {:30} {:9} ring {} of {}  {}",
+            one.n,
+            one.name(),
+            one.state,
+            one.ring + 1,
+            one.rings,
+            one.changed
+        );
     }
     Ok(())
 }

@@ -31,7 +31,13 @@ pub struct Entry {
 ///
 /// # Errors
 /// The database's.
-pub(in crate::hq) fn note(engine: &mut dyn Engine, who: &str, what: &str, about: &str, now: Timestamp) -> Result<(), HqError> {
+pub(in crate::hq) fn note(
+    engine: &mut dyn Engine,
+    who: &str,
+    what: &str,
+    about: &str,
+    now: Timestamp,
+) -> Result<(), HqError> {
     // First of all, so that two receivers write one after the other.
     engine.execute("UPDATE people_audit_end SET n = n + 1", &[])?;
     let end = first(engine, "SELECT n, hash FROM people_audit_end", &[])?;

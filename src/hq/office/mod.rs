@@ -26,7 +26,12 @@ mod tries;
 mod visits;
 mod watch;
 
-use super::{HqError, config::{OfficeSettings, RolloutSettings}, database::Place, served};
+use super::{
+    HqError,
+    config::{OfficeSettings, RolloutSettings},
+    database::Place,
+    served,
+};
 use crate::doorway::{Bounds, Door, Patience};
 use axum::{
     Router, middleware,

@@ -13,12 +13,31 @@ pub enum Cause {
         reason: String,
     },
     /// They used it and were told to leave it: headquarters was restored to a time before.
-    Left { stores: Vec<String> },
+    Left {
+        stores: Vec<String>,
+    },
     /// The true share lies above `surely` with 99.9 % certainty.
-    Failing { stores: Vec<String>, failed: u64, measured: u64, surely: f64, limit: f64 },
-    Silent { stores: Vec<String>, of: u64, minutes: i64 },
-    Letters { stores: Vec<String>, of: u64 },
-    Behind { stores: Vec<String>, of: u64, events: u64 },
+    Failing {
+        stores: Vec<String>,
+        failed: u64,
+        measured: u64,
+        surely: f64,
+        limit: f64,
+    },
+    Silent {
+        stores: Vec<String>,
+        of: u64,
+        minutes: i64,
+    },
+    Letters {
+        stores: Vec<String>,
+        of: u64,
+    },
+    Behind {
+        stores: Vec<String>,
+        of: u64,
+        events: u64,
+    },
     /// Somebody said so.
     Asked,
 }

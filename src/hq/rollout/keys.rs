@@ -49,9 +49,8 @@ pub fn make(stem: &Path, passphrase: &str) -> Result<(PathBuf, PathBuf, String),
     let key = SigningKey::generate().map_err(|fault| refused(fault.to_string()))?;
     let private = key.to_pem(passphrase.as_bytes()).map_err(|fault| refused(fault.to_string()))?;
     let public = key.public_pem().map_err(|fault| refused(fault.to_string()))?;
-    let fingerprint = crate::sync::package::PublicKey::from_pem(&public)
-        .map_err(|fault| refused(fault.to_string()))?
-        .fingerprint();
+    let fingerprint =
+        crate::sync::package::PublicKey::from_pem(&public).map_err(|fault| refused(fault.to_string()))?.fingerprint();
     let of = |ending: &str| PathBuf::from(format!("{}.{ending}", stem.display()));
     write(&of("key"), &private, 0o600)?;
     if let Err(fault) = write(&of("pub"), &public, 0o644) {

@@ -86,8 +86,7 @@ pub fn add(
                 "version {version} of {slot} is here already with other contents; sign this one under a higher version"
             )));
         }
-        let newest: Option<u64> =
-            only(engine, "SELECT max(version) FROM rollouts WHERE slot = ?1", values![&slot])?;
+        let newest: Option<u64> = only(engine, "SELECT max(version) FROM rollouts WHERE slot = ?1", values![&slot])?;
         if newest.is_some_and(|newest| version <= newest) {
             return Err(refused(format!(
                 "version {} of {slot} was rolled out already; sign this one under a higher version than that",

@@ -66,7 +66,7 @@ fn gathered(from: &Path) -> Result<(Slot, Files), HqError> {
         .map_err(|_| refused(format!("{}: it is no text; save it as UTF-8", from.display())))?;
     let slot = match name.as_str() {
         "suggestions.toml" => {
-            let house = metrics::parse(include_str!("../../../config/metrics.toml"), "metrics.toml", );
+            let house = metrics::parse(include_str!("../../../config/metrics.toml"), "metrics.toml");
             let house = house.map_err(|wrong| refused(wrong.to_string()))?;
             suggestions::parse(text, &name, &house).map_err(|wrong| refused(wrong.to_string()))?;
             Slot::Suggestions
@@ -99,9 +99,10 @@ fn walk(folder: &Path, under: &str, files: &mut Files) -> Result<(), HqError> {
         let entry = entry.map_err(fault)?;
         let path: PathBuf = entry.path();
         let kind = entry.file_type().map_err(fault)?;
-        let name = entry.file_name().into_string().map_err(|_| {
-            refused(format!("{}: a name that is no text; rename it", path.display()))
-        })?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|_| refused(format!("{}: a name that is no text; rename it", path.display())))?;
         if kind.is_dir() {
             walk(&path, &format!("{under}{name}/"), files)?;
         } else if kind.is_file() {
@@ -112,7 +113,10 @@ fn walk(folder: &Path, under: &str, files: &mut Files) -> Result<(), HqError> {
             }
             files.push((format!("{under}{name}"), bytes));
         } else {
-            return Err(refused(format!("{}: neither a file nor a folder; a package holds plain files", path.display())));
+            return Err(refused(format!(
+                "{}: neither a file nor a folder; a package holds plain files",
+                path.display()
+            )));
         }
     }
     Ok(())
@@ -128,7 +132,8 @@ fn model(folder: &Path, files: &Files) -> Result<Slot, HqError> {
     let house = metrics::parse(include_str!("../../../config/metrics.toml"), "metrics.toml");
     let house = house.map_err(|fault| wrong(fault.to_string()))?;
     manifest.agrees(&house).map_err(|fault| wrong(format!("manifest.toml: {fault}")))?;
-    let file = of(&manifest.file).ok_or_else(|| wrong(format!("{} is not there, which the manifest names", manifest.file)))?;
+    let file =
+        of(&manifest.file).ok_or_else(|| wrong(format!("{} is not there, which the manifest names", manifest.file)))?;
     if hex::encode(&sha256(file)) != manifest.sha256 {
         return Err(wrong(format!("{} is not the file whose digest the manifest names", manifest.file)));
     }
@@ -156,15 +161,18 @@ pub fn show(path: &Path, keys: &[PublicKey]) -> Result<String, HqError> {
         Some((header, signer)) => (header, format!("signed by {signer}, whole")),
         None => {
             let fault = package::read(&bytes, keys).err();
-            let header = unsigned(&bytes).ok_or_else(|| {
-                refused(fault.map_or_else(|| "no package".to_owned(), |fault| fault.to_string()))
-            })?;
+            let header = unsigned(&bytes)
+                .ok_or_else(|| refused(fault.map_or_else(|| "no package".to_owned(), |fault| fault.to_string())))?;
             (header, "NOT SIGNED by any of the keys given: nobody should take it".to_owned())
         }
     };
     let Header { chain, slot, version, made, until, note, files } = &header;
     let _ = writeln!(out, "{slot} {version}, for the chain {chain}\n{signed}");
-    let _ = writeln!(out, "made {made}, may be taken {}", until.as_deref().map_or("without end".to_owned(), |until| format!("until {until}")));
+    let _ = writeln!(
+        out,
+        "made {made}, may be taken {}",
+        until.as_deref().map_or("without end".to_owned(), |until| format!("until {until}"))
+    );
     if !note.is_empty() {
         let _ = writeln!(out, "{note}");
     }

@@ -165,9 +165,7 @@ impl Seen {
     pub fn proof(&self, limits: &Limits) -> Proof {
         let of_ring = || self.stores.iter().filter(|store| store.ring == self.ring);
         let soaked = of_ring()
-            .filter(|store| {
-                matches!(store.stand, Stand::Used { since_ms } if self.now_ms - since_ms >= limits.soak_ms)
-            })
+            .filter(|store| matches!(store.stand, Stand::Used { since_ms } if self.now_ms - since_ms >= limits.soak_ms))
             .count() as u64;
         let needed = ((of_ring().count() as f64 * limits.share).ceil() as u64).max(1);
         let (photographs, limit) = (self.photographs(), self.limit(limits));

@@ -79,7 +79,9 @@ fn few_photographs_neither_halt_nor_pass_and_many_bad_ones_halt() {
 fn one_refusal_and_a_store_that_left_it_halt() {
     let mut seen = pilot(2 * HOUR, HOUR);
     seen.stores[4].stand = Stand::Refused { reason: "golden picture".into() };
-    assert!(matches!(halts(&seen), Some(Cause::Refused { stores, reason }) if stores == ["sh-004"] && reason == "golden picture"));
+    assert!(
+        matches!(halts(&seen), Some(Cause::Refused { stores, reason }) if stores == ["sh-004"] && reason == "golden picture")
+    );
     seen.stores[4].stand = Stand::Left;
     assert!(matches!(halts(&seen), Some(Cause::Left { stores }) if stores == ["sh-004"]));
 }
@@ -137,8 +139,7 @@ impl Chain {
             _ => 2,
         };
         let stores = (0..all).map(|at| store(at, ring(at), Stand::Waits)).collect();
-        let seen =
-            Seen { now_ms: 0, ring: 0, rings: 3, since_ms: 0, is_model: true, before: Count::default(), stores };
+        let seen = Seen { now_ms: 0, ring: 0, rings: 3, since_ms: 0, is_model: true, before: Count::default(), stores };
         Self { dice, seen, failing, away }
     }
 

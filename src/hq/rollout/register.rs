@@ -2,9 +2,9 @@
 
 use super::{
     cause::Cause,
-    packages,
+    packages, refused,
     rings::{self, Candidate},
-    refused, told,
+    told,
 };
 use crate::{
     domain::{Timestamp, word::words},
@@ -97,8 +97,7 @@ impl Entry {
     }
 }
 
-pub(super) const COLUMNS: &str =
-    "n, slot, version, sha256, state, ring, rings, since_ms, started_ms, changed_ms";
+pub(super) const COLUMNS: &str = "n, slot, version, sha256, state, ring, rings, since_ms, started_ms, changed_ms";
 
 /// Something that happened to a rollout.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +159,8 @@ pub fn start(
         )?;
         for (ring, stores) in (0_u32..).zip(&rings) {
             for store in stores {
-                let sql = "INSERT INTO rollout_stores(rollout, store, ring, letters, backlog) VALUES (?1, ?2, ?3, 0, 0)";
+                let sql =
+                    "INSERT INTO rollout_stores(rollout, store, ring, letters, backlog) VALUES (?1, ?2, ?3, 0, 0)";
                 engine.execute(sql, values![n, store, ring])?;
             }
         }

@@ -115,12 +115,7 @@ pub(in crate::hq) fn heard(
 /// What is written down of a gateway's packages, by slot and version.
 type Known = BTreeMap<(String, u64), (String, String, Option<u64>, Option<u64>)>;
 
-fn note_holdings(
-    engine: &mut dyn Engine,
-    gateway: &str,
-    holdings: &[Holding],
-    now: Timestamp,
-) -> Result<(), HqError> {
+fn note_holdings(engine: &mut dyn Engine, gateway: &str, holdings: &[Holding], now: Timestamp) -> Result<(), HqError> {
     let sql = "SELECT slot, version, stand, reason, measured, failed FROM package_told WHERE gateway = ?1";
     let mut known = Known::new();
     for row in &engine.query(sql, values![gateway])? {
@@ -264,11 +259,7 @@ pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<
 }
 
 /// Some slices of a package, if the store that asks shall use it.
-pub(in crate::hq) fn slices(
-    engine: &mut dyn Engine,
-    from: &Address,
-    fetch: &Fetch,
-) -> Result<Vec<Addressed>, HqError> {
+pub(in crate::hq) fn slices(engine: &mut dyn Engine, from: &Address, fetch: &Fetch) -> Result<Vec<Addressed>, HqError> {
     let Fetch { sha256, from: first } = fetch;
     if !is_digest(sha256) {
         return Ok(Vec::new());

@@ -156,12 +156,7 @@ pub async fn page(
     or_away(&headers, drawn(&office, shell, (n, person.rolls_out()), String::new()).await)
 }
 
-async fn drawn(
-    office: &Arc<Office>,
-    shell: Shell,
-    (n, may): (u64, bool),
-    sentence: String,
-) -> Result<Response, Away> {
+async fn drawn(office: &Arc<Office>, shell: Shell, (n, may): (u64, bool), sentence: String) -> Result<Response, Away> {
     let Some(asked) = office.books.ask(move |engine| Asked::ask(engine, n)).await? else { return Ok(missing(shell)) };
     let Asked { mark, entry, seen, package, happened } = asked;
     let (words, class) = state(&shell, entry.state);
@@ -265,7 +260,9 @@ fn figures(shell: &Shell, entry: &Entry, seen: &Seen, limits: &Limits) -> Vec<Fi
         figure(
             shell.lang.pick("本批已进行", "This ring has lasted"),
             hours(since),
-            shell.lang.sentence(&format!("至少 {}", hours(limits.soak_ms)), &format!("{} at least", hours(limits.soak_ms))),
+            shell
+                .lang
+                .sentence(&format!("至少 {}", hours(limits.soak_ms)), &format!("{} at least", hours(limits.soak_ms))),
             good(since >= limits.soak_ms),
         ),
     ];
