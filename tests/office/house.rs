@@ -43,6 +43,7 @@ pub struct House {
     pub database: Database,
     pub address: SocketAddr,
     pub folder: TempDir,
+    pub rollouts: RolloutSettings,
     client: reqwest::Client,
     stop: CancellationToken,
     served: JoinHandle<Result<(), HqError>>,
@@ -104,11 +105,12 @@ impl House {
         let database = Database::at(&place, folder.path(), 1 << 20).expect("the database opens");
         let settings = settings(folder.path());
         let (address, stop) = (settings.listen, CancellationToken::new());
+        let rollouts = rollouts(folder.path());
         #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-        let served = tokio::spawn(office::serve(place.clone(), settings, Some(rollouts(folder.path())), stop.clone()));
+        let served = tokio::spawn(office::serve(place.clone(), settings, Some(rollouts.clone()), stop.clone()));
         until_served(address).await;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { place, database, address, folder, client, stop, served }
+        Self { place, database, address, folder, rollouts, client, stop, served }
     }
 
     pub fn base(&self) -> String {

@@ -22,6 +22,7 @@ mod looks;
 mod metrics;
 mod pages;
 mod program;
+mod rollouts;
 mod stores;
 
 use both_databases::Side;
@@ -44,6 +45,9 @@ on_both_sides!(
         only_time_that_was_watched_counts_as_online_or_away;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;
+    rollouts:
+        whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look,
+        a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_in;
     program:
         a_whole_headquarters_shows_stores_that_come_over_the_broker;
 );
