@@ -184,7 +184,7 @@ async fn a_store_that_was_away_catches_up(chain: &mut Chain, away: &store::Handl
 /// The genuine first package, said again by whoever broke into headquarters.
 async fn an_older_package_said_again_is_refused(chain: &mut Chain) {
     let mut engine = chain.engine();
-    let mut put = |sql: &str| drop(engine.execute(sql, &[]).expect("whoever broke in may write"));
+    let mut put = |sql: &str| engine.execute(sql, &[]).expect("whoever broke in may write");
     put("UPDATE rollouts SET state = 'back' WHERE version = 4");
     put("UPDATE wanted_book SET version = version + 1");
     chain.note(format!("the genuine version {FIRST} is wished again in the database"));
@@ -197,7 +197,7 @@ async fn an_older_package_said_again_is_refused(chain: &mut Chain) {
     }
     chain.note("every store refused it, and uses what it used".to_owned());
     let mut engine = chain.engine();
-    let mut put = |sql: &str| drop(engine.execute(sql, &[]).expect("put right"));
+    let mut put = |sql: &str| engine.execute(sql, &[]).expect("put right");
     put("UPDATE rollouts SET state = 'finished' WHERE version = 4");
     put("UPDATE wanted_book SET version = version + 1");
 }

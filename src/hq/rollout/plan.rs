@@ -72,6 +72,8 @@ pub struct Store {
     pub name: String,
     /// From 0.
     pub ring: u32,
+    /// Its program knows packages; one that does not proves nothing and holds up nobody.
+    pub understands: bool,
     pub stand: Stand,
     /// Photographs measured with it, and those where that failed.
     pub photographs: Count,
@@ -163,7 +165,7 @@ impl Seen {
     /// How far the ring that was reached is proven.
     #[must_use]
     pub fn proof(&self, limits: &Limits) -> Proof {
-        let of_ring = || self.stores.iter().filter(|store| store.ring == self.ring);
+        let of_ring = || self.stores.iter().filter(|store| store.ring == self.ring && store.understands);
         let soaked = of_ring()
             .filter(|store| matches!(store.stand, Stand::Used { since_ms } if self.now_ms - since_ms >= limits.soak_ms))
             .count() as u64;

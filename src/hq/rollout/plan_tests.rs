@@ -18,7 +18,8 @@ fn limits() -> Limits {
 
 fn store(at: usize, ring: u32, stand: Stand) -> Store {
     let (photographs, away_since_ms) = (Count::default(), None);
-    Store { name: format!("sh-{at:03}"), ring, stand, photographs, away_since_ms, letters: 0, behind: 0 }
+    let (name, understands) = (format!("sh-{at:03}"), true);
+    Store { name, ring, understands, stand, photographs, away_since_ms, letters: 0, behind: 0 }
 }
 
 /// Forty stores, ten of them in the pilot ring, which use it since `since_ms`.
@@ -49,6 +50,12 @@ fn a_ring_must_be_used_long_enough_by_enough_stores_with_enough_photographs() {
     assert_eq!(next(&seen, &limits()), Step::Wait, "three may not");
     seen.stores[2].stand = Stand::Used { since_ms: 2 * HOUR };
     assert_eq!(next(&seen, &limits()), Step::Wait, "nor has the third one used it for long enough");
+    let mut older = pilot(25 * HOUR, HOUR);
+    older.is_model = false;
+    older.stores[..6].iter_mut().for_each(|store| (store.understands, store.stand) = (false, Stand::Waits));
+    assert_eq!(next(&older, &limits()), Step::Next, "an older program holds up nobody");
+    older.stores[..10].iter_mut().for_each(|store| store.understands = false);
+    assert_eq!(next(&older, &limits()), Step::Wait, "and proves nothing");
     let rules = Seen { is_model: false, ..pilot(25 * HOUR, HOUR) };
     assert_eq!(next(&rules, &limits()), Step::Next, "nothing is photographed with rules");
     let last = Seen { ring: 1, ..rules };

@@ -4,6 +4,7 @@ use super::{
     chance::Count,
     plan::{Seen, Stand, Store},
     register::Entry,
+    told,
 };
 use crate::{
     domain::Timestamp,
@@ -39,6 +40,7 @@ struct Told {
     photographs: Count,
     since_ms: i64,
     away_since_ms: Option<i64>,
+    understands: bool,
 }
 
 impl Told {
@@ -52,6 +54,7 @@ impl Told {
             photographs: Count::new(count(4)?, count(3)?),
             since_ms: row.get::<Option<i64>>(5)?.unwrap_or_default(),
             away_since_ms: row.get(6)?,
+            understands: told::understands(row.get::<Option<String>>(7)?.as_deref(), package::PACKAGES),
         })
     }
 
@@ -87,7 +90,8 @@ pub fn read(engine: &mut dyn Engine, entry: &Entry, now: Timestamp) -> Result<Se
     let rows = engine.query(
         "SELECT g.store, t.stand, t.reason, t.measured, t.failed, t.since_ms,
              CASE WHEN g.status = 'online' THEN NULL
-                 ELSE (SELECT max(p.at_ms) FROM presence p WHERE p.gateway = g.gateway) END
+                 ELSE (SELECT max(p.at_ms) FROM presence p WHERE p.gateway = g.gateway) END,
+             g.about
          FROM gateways g LEFT JOIN package_told t ON t.gateway = g.gateway AND t.slot = ?1 AND t.version = ?2
          ORDER BY g.store, g.gateway",
         values![&entry.slot, entry.version],
@@ -110,12 +114,14 @@ pub fn read(engine: &mut dyn Engine, entry: &Entry, now: Timestamp) -> Result<Se
             Some(store) => {
                 store.stand = together(std::mem::replace(&mut store.stand, Stand::Waits), stand);
                 store.photographs = store.photographs.plus(told.photographs);
+                store.understands &= told.understands;
                 store.away_since_ms = store.away_since_ms.max(told.away_since_ms);
             }
             None => {
                 let store = Store {
                     name: told.store.clone(),
                     ring,
+                    understands: told.understands,
                     stand,
                     photographs: told.photographs,
                     away_since_ms: told.away_since_ms,

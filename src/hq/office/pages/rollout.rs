@@ -298,6 +298,10 @@ fn needy(shell: &Shell, seen: &Seen) -> (Vec<Line>, usize) {
         let (state, class, reason) = match &store.stand {
             Stand::Refused { reason } => (shell.lang.pick("已拒绝", "refused"), "bad", reason.clone()),
             Stand::Left => (shell.lang.pick("已停用", "left it"), "warn", String::new()),
+            Stand::Waits if !store.understands => {
+                let words = shell.lang.pick("程序较旧，收不到", "its program is too old for it");
+                (words, "", String::new())
+            }
             Stand::Waits if store.ring <= seen.ring => {
                 let away = store.away_since_ms.map(|at| {
                     let since = shell.time(Timestamp::from_unix_ms(at));
