@@ -253,13 +253,13 @@ async fn a_rollout_is_followed_on_any_window_and_halted_before_one_s_eyes() {
     let mut house = House::new(Side::Sqlite).await;
     house.add("fleet", Role::Operator, "all");
     let stores = chain(&mut house, 60);
-    for (version, windows) in
-        [(7, [(DESKTOP, "zh"), (PHONE, "hant")]), (8, [(TABLET, "en"), (Window { dark: true, ..DESKTOP }, "en")])]
+    let dark = Window { dark: true, ..TABLET };
+    for (version, window, langs) in [(7, DESKTOP, ["zh", "hant"]), (8, PHONE, ["zh", "en"]), (9, dark, ["hant", "en"])]
     {
         add(&house, &signed(header(version), &key(&house))).expect("it is taken in");
+        let two = Browser::open_two(&house.base(), window, Path::new("/dev/null")).await;
         let mut open = Vec::new();
-        for (window, lang) in windows {
-            let browser = Browser::open_alone(&house.base(), window, Path::new("/dev/null")).await;
+        for (browser, lang) in two.into_iter().zip(langs) {
             log_in(&browser, "fleet").await;
             let dark = if window.dark { "-dark" } else { "" };
             browser.goto(&format!("/rollouts?lang={lang}")).await;

@@ -33,7 +33,7 @@ use tokio::{
 };
 
 /// Longest wait for anything that a rollout leads to.
-pub const LIMIT: Duration = Duration::from_secs(240);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 const CHAIN: &str = "qinghe";
 const PASSPHRASE: &str = "a passphrase for the drill";

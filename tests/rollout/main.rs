@@ -35,7 +35,7 @@ fn scale() -> Scale {
     if std::env::var("SKINLINK_ROLLOUT").is_ok_and(|form| form == "long") {
         return Scale { stores: 200, pilot: 10, rings: "[50, 100]", soak_s: 6.0, photographs: 200 };
     }
-    Scale { stores: 12, pilot: 4, rings: "[100]", soak_s: 1.0, photographs: 40 }
+    Scale { stores: 12, pilot: 5, rings: "[100]", soak_s: 1.0, photographs: 40 }
 }
 
 async fn drill(side: Side) {

@@ -169,7 +169,8 @@ impl Seen {
         let soaked = of_ring()
             .filter(|store| matches!(store.stand, Stand::Used { since_ms } if self.now_ms - since_ms >= limits.soak_ms))
             .count() as u64;
-        let needed = ((of_ring().count() as f64 * limits.share).ceil() as u64).max(1);
+        // Eight tenths of ten are eight, whatever the last digit of a product says.
+        let needed = ((of_ring().count() as f64 * limits.share - 1e-9).ceil() as u64).max(1);
         let (photographs, limit) = (self.photographs(), self.limit(limits));
         let photographs_needed = if self.is_model { limits.photographs } else { 0 };
         let to = photographs.at_most(PASSES);

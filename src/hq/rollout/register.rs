@@ -174,11 +174,15 @@ pub fn start(
 }
 
 fn candidates(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Candidate>, HqError> {
-    let rows = engine.query("SELECT store, last_heard_ms, about FROM gateways ORDER BY store, gateway", &[])?;
+    let rows = engine.query(
+        "SELECT store, last_heard_ms, about, CASE WHEN status = 'offline' THEN 1 ELSE 0 END FROM gateways ORDER BY store, gateway",
+        &[],
+    )?;
     let mut all: Vec<Candidate> = Vec::new();
     for row in &rows {
         let (store, heard_ms, about): (String, i64, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let ready = now.unix_ms() - heard_ms <= LATELY_MS && told::understands(about.as_deref(), PACKAGES);
+        let lately = now.unix_ms() - heard_ms <= LATELY_MS && !row.get::<bool>(3)?;
+        let ready = lately && told::understands(about.as_deref(), PACKAGES);
         match all.last_mut() {
             // A store is as ready as the gateway of it that is least so.
             Some(last) if last.store == store => last.ready &= ready,

@@ -7,7 +7,7 @@ use openssl::sha::sha256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     pub store: String,
-    /// It was heard lately and understands packages: a pilot that is closed proves nothing.
+    /// It is there, and understands packages: a pilot that is closed proves nothing.
     pub ready: bool,
 }
 
