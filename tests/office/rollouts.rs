@@ -157,6 +157,27 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
         let page = house.get("/rollouts/1", &analyst).await.text;
         assert!(page.contains(&format!("\">{state}</span>")), "{deed}: {page}");
     }
+    // A store that knows more of the book than this database: it was restored from a backup, and begins another one.
+    let wanted = |due: &[(skinlink::sync::topic::Address, Reply)]| {
+        due.iter().find_map(|(_, reply)| match reply {
+            Reply::Wanted { book, version, .. } => Some((book.clone(), *version)),
+            _ => None,
+        })
+    };
+    house.take(&[stores[9].hello(0)]);
+    let due = house.database.downlink_due(clock::now().wall).expect("what is due");
+    let (book, version) = wanted(&due).expect("it is told what is wanted");
+    for (ahead, is_other) in [(0, false), (1, true)] {
+        let mut said = says(&stores[9], Vec::new());
+        let mut hello: Hello = serde_json::from_slice(&said.payload).expect("a hello");
+        let downlink = hello.downlink.as_mut().expect("a downlink");
+        downlink.wanted = Some(Held { book: book.clone(), version: version + ahead });
+        said.payload = serde_json::to_vec(&hello).expect("plain data");
+        house.database.take(&[said], clock::now().wall).expect("taken");
+        let due = house.database.downlink_due(clock::now().wall).expect("what is due");
+        let told = wanted(&due);
+        assert_eq!(told.is_some_and(|(other, _)| other != book), is_other, "{ahead} ahead");
+    }
     // Somebody with another role takes the next one back after it has finished.
     add(&house, &signed(header(8), &key(&house))).expect("it is taken in");
     let boss = house.log_in("boss").await;

@@ -57,7 +57,6 @@ pub struct Diary {
     pub fetched: BTreeSet<String>,
     /// Why packages were refused, by version.
     pub refused: BTreeMap<u64, String>,
-    pub books: BTreeSet<String>,
 }
 
 /// What all stores of a chain share.
@@ -331,7 +330,6 @@ impl Store {
                 if changed {
                     self.begins_to_use();
                 }
-                self.diary.lock().unwrap_or_else(PoisonError::into_inner).books.insert(book.clone());
                 self.wanted = Some(Held { book, version });
                 self.wish(packages);
                 self.say_hello(out);

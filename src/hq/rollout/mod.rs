@@ -23,7 +23,7 @@ mod turn;
 pub use keys::{make as make_keys, passphrase};
 pub use packing::{Sheet, pack, show};
 pub use register::{Deed, Entry, Happened, ITSELF, State, act, happened, list, one, start};
-pub use seen::{mark, member, read as seen};
+pub use seen::{Users, mark, member, read as seen, users};
 pub use told::counts;
 pub(super) use told::{due, heard, slices};
 pub use turn::turn;

@@ -182,3 +182,21 @@ pub fn mark(engine: &mut dyn Engine) -> Result<String, HqError> {
     let figures = (0..5).map(|at| row.get::<i64>(at).map(|figure| figure.to_string()));
     Ok(figures.collect::<Result<Vec<_>, _>>()?.join("-"))
 }
+
+/// How many stores there are, and of each slot and version how many use it.
+pub type Users = (u64, BTreeMap<(String, u64), u64>);
+
+/// See [`Users`].
+///
+/// # Errors
+/// The database's.
+pub fn users(engine: &mut dyn Engine) -> Result<Users, HqError> {
+    let stores = only(engine, "SELECT count(DISTINCT store) FROM gateways", &[])?;
+    let rows = engine.query(
+        "SELECT t.slot, t.version, count(DISTINCT g.store) FROM package_told t JOIN gateways g ON g.gateway = t.gateway
+         WHERE t.stand = 'used' GROUP BY t.slot, t.version",
+        &[],
+    )?;
+    let used = rows.iter().map(|row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)));
+    Ok((stores, used.collect::<Result<_, HqError>>()?))
+}

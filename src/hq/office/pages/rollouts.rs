@@ -14,7 +14,6 @@ use crate::{
         rollout::{
             self, Entry,
             packages::{self, Package},
-            plan::{Seen, Stand},
         },
     },
 };
@@ -65,26 +64,26 @@ struct Line {
     class: &'static str,
     ring: u32,
     rings: u32,
-    used: usize,
-    stores: usize,
+    used: u64,
+    stores: u64,
     changed: String,
 }
 
 struct Asked {
     mark: String,
     fresh: Vec<Package>,
-    entries: Vec<(Entry, usize, usize)>,
+    entries: Vec<(Entry, u64, u64)>,
 }
 
 impl Asked {
     fn ask(engine: &mut dyn crate::hq::database::engine::Engine) -> Result<Self, HqError> {
         let (mark, fresh) = (rollout::mark(engine)?, packages::fresh(engine)?);
-        let mut entries = Vec::new();
-        for entry in rollout::list(engine)?.into_iter().take(LISTED) {
-            let seen: Seen = rollout::seen(engine, &entry, clock::now().wall)?;
-            let used = seen.stores.iter().filter(|store| matches!(store.stand, Stand::Used { .. })).count();
-            entries.push((entry, used, seen.stores.len()));
-        }
+        let (stores, used) = rollout::users(engine)?;
+        let of = |entry: Entry| {
+            let used = used.get(&(entry.slot.clone(), entry.version)).copied().unwrap_or_default();
+            (entry, used, stores)
+        };
+        let entries = rollout::list(engine)?.into_iter().take(LISTED).map(of).collect();
         Ok(Self { mark, fresh, entries })
     }
 }
@@ -117,7 +116,7 @@ async fn drawn(
         signer: package.signer,
         note: package.header.note,
     };
-    let line = |(entry, used, stores): (Entry, usize, usize)| {
+    let line = |(entry, used, stores): (Entry, u64, u64)| {
         let (state, class) = state(&shell, entry.state);
         Line {
             n: entry.n,
