@@ -164,7 +164,7 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
             _ => None,
         })
     };
-    house.take(&[stores[9].hello(0)]);
+    house.take_at(&[stores[9].hello(0)], clock::now().wall);
     let due = house.database.downlink_due(clock::now().wall).expect("what is due");
     let (book, version) = wanted(&due).expect("it is told what is wanted");
     for (ahead, is_other) in [(0, false), (1, true)] {
