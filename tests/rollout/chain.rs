@@ -46,6 +46,8 @@ pub struct Scale {
     pub rings: &'static str,
     pub soak_s: f64,
     pub photographs: u32,
+    /// From one event of a store to the next.
+    pub tick: Duration,
 }
 
 pub struct Chain {
@@ -116,7 +118,12 @@ impl Chain {
         for at in 0..scale.stores {
             let address = Fleet::address(at);
             let settings = fleet::settings("127.0.0.1", chain.broker.port(), &chain.certificates, &address);
-            chain.stores.push(store::open(address, mqtt::connector(settings), Arc::clone(&ways), seed ^ u64::from(at)));
+            chain.stores.push(store::open(
+                address,
+                mqtt::connector(settings),
+                Arc::clone(&ways),
+                (seed ^ u64::from(at), scale.tick),
+            ));
         }
         chain
             .until("every store was heard", |chain| {

@@ -17,6 +17,7 @@ use skinlink::{
     hq::database::engine::Value,
     sync::package::{self, Header, SLICE, SigningKey, Slot},
 };
+use std::time::Duration;
 
 /// Which database stands behind headquarters.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +35,16 @@ const LAST: u64 = 5;
 
 fn scale() -> Scale {
     if std::env::var("SKINLINK_ROLLOUT").is_ok_and(|form| form == "long") {
-        return Scale { stores: 200, pilot: 10, rings: "[50, 100]", soak_s: 6.0, photographs: 200 };
+        return Scale {
+            stores: 200,
+            pilot: 10,
+            rings: "[50, 100]",
+            soak_s: 6.0,
+            photographs: 200,
+            tick: Duration::from_secs(1),
+        };
     }
-    Scale { stores: 12, pilot: 5, rings: "[100]", soak_s: 1.0, photographs: 40 }
+    Scale { stores: 12, pilot: 5, rings: "[100]", soak_s: 1.0, photographs: 40, tick: Duration::from_millis(250) }
 }
 
 async fn drill(side: Side) {

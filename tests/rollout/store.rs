@@ -27,14 +27,11 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep},
 };
 
-/// From one look at what is to be said to the next.
-const TICK: Duration = Duration::from_millis(250);
-
 /// A question that was not answered is asked again.
 const AGAIN: Duration = Duration::from_secs(3);
 
-/// Photographs are told of so often.
-const COUNTS: Duration = Duration::from_secs(2);
+/// Photographs are told of every so many ticks.
+const COUNTS: u32 = 8;
 
 /// Photographs of a store in one tick.
 const PHOTOGRAPHS: u64 = 3;
@@ -95,6 +92,8 @@ struct Store {
     ways: Arc<Ways>,
     diary: Arc<Mutex<Diary>>,
     dice: fastrand::Rng,
+    /// From one event, and some photographs, to the next.
+    tick: Duration,
     epoch: Epoch,
     events: Vec<String>,
     acknowledged: RangeSet,
@@ -118,7 +117,7 @@ struct Store {
 
 /// Starts a store; it ends with the test.
 #[expect(clippy::disallowed_methods, reason = "the store lives as long as the test")]
-pub fn open(address: Address, connector: Connector, ways: Arc<Ways>, seed: u64) -> Handle {
+pub fn open(address: Address, connector: Connector, ways: Arc<Ways>, (seed, tick): (u64, Duration)) -> Handle {
     let diary = Arc::new(Mutex::new(Diary::default()));
     let (online, shown) = watch::channel(true);
     let store = Store {
@@ -126,6 +125,7 @@ pub fn open(address: Address, connector: Connector, ways: Arc<Ways>, seed: u64) 
         ways,
         diary: Arc::clone(&diary),
         dice: fastrand::Rng::with_seed(seed),
+        tick,
         epoch: clock::mint(Epoch::from_bits),
         events: Vec::new(),
         acknowledged: RangeSet::default(),
@@ -148,7 +148,7 @@ pub fn open(address: Address, connector: Connector, ways: Arc<Ways>, seed: u64) 
 
 impl Store {
     async fn live(mut self, connector: Connector, mut online: watch::Receiver<bool>) {
-        let mut ticks = interval(TICK);
+        let mut ticks = interval(self.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if !*online.borrow_and_update() {
@@ -167,7 +167,7 @@ impl Store {
     }
 
     async fn session(&mut self, mut uplink: Uplink, online: &mut watch::Receiver<bool>) {
-        let mut ticks = interval(TICK);
+        let mut ticks = interval(self.tick);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut answered, mut out) = (false, VecDeque::new());
         out.push_back((Lane::Status, b"online".to_vec(), true));
@@ -209,7 +209,7 @@ impl Store {
                         self.send(&mut out);
                     }
                     let waits = !answered || !self.wishes.is_empty();
-                    let counted = self.measured != self.told && self.asked_at.elapsed() > COUNTS;
+                    let counted = self.measured != self.told && self.asked_at.elapsed() > self.tick * COUNTS;
                     let news = answered && (counted || self.holding() != self.said);
                     if news || (waits && self.asked_at.elapsed() > AGAIN) {
                         self.say_hello(&mut out);

@@ -90,7 +90,7 @@ pub(in crate::hq) fn heard(
     let nothing = Held { book: String::new(), version: 0 };
     let held = held.unwrap_or(&nothing);
     engine.execute(
-        "INSERT INTO wanted_told(gateway, book, version, due_ms, tries) VALUES (?1, ?2, ?3, 0, 0)
+        "INSERT INTO wanted_told(gateway, book, version, said, due_ms, tries) VALUES (?1, ?2, ?3, 0, 0, 0)
          ON CONFLICT (gateway) DO UPDATE SET book = excluded.book, version = excluded.version, due_ms = 0, tries = 0",
         values![gateway, &held.book, held.version],
     )?;
@@ -229,13 +229,14 @@ impl Wanted {
     }
 }
 
-/// What is to be told now; it is due again after a pause.
+/// What is to be told now: at once where something else is wanted than was said last, else after a pause. A halt waits for nobody's
+/// pause.
 pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
     let Some(wanted) = Wanted::read(engine)? else { return Ok(Vec::new()) };
     let rows = engine.query(
-        "SELECT g.store, g.gateway, g.about, t.tries FROM gateways g LEFT JOIN wanted_told t ON t.gateway = g.gateway
+        "SELECT g.store, g.gateway, g.about, CASE WHEN t.said = ?2 THEN t.tries ELSE 0 END FROM gateways g LEFT JOIN wanted_told t ON t.gateway = g.gateway
          WHERE g.epoch IS NOT NULL
-         AND (t.gateway IS NULL OR ((t.book <> ?1 OR t.version < ?2) AND t.due_ms <= ?3))
+         AND (t.gateway IS NULL OR ((t.book <> ?1 OR t.version < ?2) AND (t.said <> ?2 OR t.due_ms <= ?3)))
          ORDER BY t.due_ms, g.gateway LIMIT ?4",
         values![&wanted.book, wanted.version, now.unix_ms(), AT_ONCE],
     )?;
@@ -246,9 +247,9 @@ pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<
         let tries = row.get::<Option<i64>>(3)?.unwrap_or(0);
         let pause = if understands { FIRST_PAUSE_MS << tries.clamp(0, DOUBLINGS) } else { LOOK_AGAIN_MS };
         engine.execute(
-            "INSERT INTO wanted_told(gateway, book, version, due_ms, tries) VALUES (?1, '', 0, ?2, 1)
-             ON CONFLICT (gateway) DO UPDATE SET due_ms = excluded.due_ms, tries = wanted_told.tries + 1",
-            values![&to.gateway, now.unix_ms() + pause],
+            "INSERT INTO wanted_told(gateway, book, version, said, due_ms, tries) VALUES (?1, '', 0, ?3, ?2, ?4)
+             ON CONFLICT (gateway) DO UPDATE SET said = excluded.said, due_ms = excluded.due_ms, tries = excluded.tries",
+            values![&to.gateway, now.unix_ms() + pause, wanted.version, tries + 1],
         )?;
         if understands {
             let rings = seen::member(engine, &to.store)?;

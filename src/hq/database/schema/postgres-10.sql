@@ -94,7 +94,8 @@ INSERT INTO wanted_book(one, book, version, looked_ms) VALUES (1, '', 0, 0);
 CREATE TABLE wanted_told (
     gateway TEXT    NOT NULL PRIMARY KEY,
     book    TEXT    NOT NULL,
-    version BIGINT NOT NULL,
+    version BIGINT NOT NULL,                 -- of that book, as it says
+    said    BIGINT NOT NULL,                 -- the version that it was told last
     due_ms  BIGINT NOT NULL,
     tries   BIGINT NOT NULL
 );
