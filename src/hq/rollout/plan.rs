@@ -26,6 +26,9 @@ const DIFFERS: f64 = 0.01;
 /// are, chance alone makes more of a few.
 const USUAL: f64 = 0.1;
 
+/// Part of the stores that answered which may refuse a package without halting it: a disk is full somewhere in every chain.
+pub const REFUSED: f64 = 0.05;
+
 /// Below this many others their silence says nothing: by night a whole chain is silent.
 const OTHERS: u64 = 5;
 
@@ -40,7 +43,7 @@ pub struct Limits {
     pub photographs: u64,
     /// Part of them that may fail, unless more failed before.
     pub failed: f64,
-    /// So many stores that refuse it halt it.
+    /// So many stores that refuse it halt it, if they are more than [`REFUSED`] of those that answered.
     pub refusals: u64,
     /// A store that went away is silent after this.
     pub silent_ms: i64,
@@ -212,7 +215,12 @@ fn refused(seen: &Seen, limits: &Limits) -> Option<Cause> {
     });
     let (first, reason) = found.next()?;
     let stores: Vec<String> = std::iter::once(first).chain(found.map(|(store, _)| store)).collect();
-    (stores.len() as u64 >= limits.refusals.max(1)).then_some(Cause::Refused { stores, reason })
+    let many = stores.len() as u64;
+    // A pilot of one store refuses it with one word.
+    let reached = seen.stores.iter().filter(|store| store.ring <= seen.ring && store.understands).count() as u64;
+    let enough = limits.refusals.min(reached).max(1);
+    let answered = many + seen.took().count() as u64;
+    (many >= enough && many as f64 > REFUSED * answered as f64).then_some(Cause::Refused { stores, reason })
 }
 
 fn failing(seen: &Seen, limits: &Limits) -> Option<Cause> {

@@ -10,7 +10,7 @@ fn limits() -> Limits {
         soak_ms: 24 * HOUR,
         photographs: 200,
         failed: 0.05,
-        refusals: 1,
+        refusals: 2,
         silent_ms: HOUR / 4,
         backlog: 500,
     }

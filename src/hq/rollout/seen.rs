@@ -32,6 +32,11 @@ pub(super) fn troubles(engine: &mut dyn Engine) -> Result<BTreeMap<String, (u64,
     rows.iter().map(read).collect()
 }
 
+/// A gateway counts a photograph on one side: measured, or failed over.
+fn tried(measured: u64, failed: u64) -> Count {
+    Count::new(failed, measured.saturating_add(failed))
+}
+
 /// What one gateway told of the package.
 struct Told {
     store: String,
@@ -51,7 +56,7 @@ impl Told {
             store: row.get(0)?,
             stand: row.get(1)?,
             reason: reason.unwrap_or_default(),
-            photographs: Count::new(count(4)?, count(3)?),
+            photographs: tried(count(3)?, count(4)?),
             since_ms: row.get::<Option<i64>>(5)?.unwrap_or_default(),
             away_since_ms: row.get(6)?,
             understands: told::understands(row.get::<Option<String>>(7)?.as_deref(), package::PACKAGES),
@@ -153,7 +158,7 @@ fn before(engine: &mut dyn Engine, entry: &Entry) -> Result<Count, HqError> {
         );
         only(engine, &sql, values![&entry.slot, entry.version])
     };
-    Ok(Count::new(sum(engine, "failed")?, sum(engine, "measured")?))
+    Ok(tried(sum(engine, "measured")?, sum(engine, "failed")?))
 }
 
 /// Of which rollouts a store is a member, and in which ring.
