@@ -314,7 +314,7 @@ async fn a_rollout_is_followed_on_any_window_and_halted_before_one_s_eyes() {
         }
         // Now its photographs fail: it is halted, and the page that is open says so and why.
         let told: Vec<_> =
-            using.iter().map(|one| says(one, vec![holding(version, Stand::Used, "", Some((60, 18)))])).collect();
+            using.iter().map(|one| says(one, vec![holding(version, Stand::Used, "", Some((42, 18)))])).collect();
         house.take(&told);
         turn(&mut *house.engine(), &house.rollouts.limits, clock::now().wall).expect("weighed");
         let left: Vec<_> = using.iter().map(|one| says(one, vec![holding(version, Stand::Left, "", None)])).collect();

@@ -209,7 +209,7 @@ impl Store {
                         self.send(&mut out);
                     }
                     let waits = !answered || !self.wishes.is_empty();
-                    let counted = self.measured != self.told && self.asked_at.elapsed() > self.tick * COUNTS;
+                    let counted = self.measured + self.failed != self.told && self.asked_at.elapsed() > self.tick * COUNTS;
                     let news = answered && (counted || self.holding() != self.said);
                     if news || (waits && self.asked_at.elapsed() > AGAIN) {
                         self.say_hello(&mut out);
@@ -226,8 +226,8 @@ impl Store {
         self.events.push(event);
         if let Some(version) = self.used() {
             let share = if self.ways.bad.contains(&version) { 0.4 } else { 0.005 };
-            self.measured += PHOTOGRAPHS;
-            self.failed += (0..PHOTOGRAPHS).filter(|_| self.dice.f64() < share).count() as u64;
+            let failed = (0..PHOTOGRAPHS).filter(|_| self.dice.f64() < share).count() as u64;
+            (self.measured, self.failed) = (self.measured + PHOTOGRAPHS - failed, self.failed + failed);
         }
         let mut diary = self.diary.lock().unwrap_or_else(PoisonError::into_inner);
         diary.recorded = seq;
@@ -307,7 +307,7 @@ impl Store {
             downlink,
             ..Hello::default()
         };
-        (self.said, self.told, self.asked_at) = (self.holding(), self.measured, Instant::now());
+        (self.said, self.told, self.asked_at) = (self.holding(), self.measured + self.failed, Instant::now());
         out.push_back((Lane::Hello, serde_json::to_vec(&hello).expect("plain data"), false));
     }
 

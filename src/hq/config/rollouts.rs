@@ -92,7 +92,7 @@ impl RawRollouts {
             soak_ms: (soak * 3_600_000.0) as i64,
             photographs: self.photographs.unwrap_or(200),
             failed,
-            refusals: self.refusals.unwrap_or(1).max(1),
+            refusals: self.refusals.unwrap_or(2).max(1),
             silent_ms: (silent * 60_000.0) as i64,
             backlog: self.backlog.unwrap_or(500),
         })

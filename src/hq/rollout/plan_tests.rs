@@ -93,13 +93,25 @@ fn one_store_s_camera_halts_nothing_and_two_do() {
     assert!(matches!(halts(&seen), Some(Cause::Failing { failed: 80, measured: 360, .. })));
 }
 
+/// One full disk says nothing of a package; two refusals in a pilot do, and the only one of a chain of one store.
 #[test]
-fn one_refusal_and_a_store_that_left_it_halt() {
+fn refusals_and_a_store_that_left_it_halt() {
+    let refusal = || Stand::Refused { reason: "golden picture".into() };
     let mut seen = pilot(2 * HOUR, HOUR);
-    seen.stores[4].stand = Stand::Refused { reason: "golden picture".into() };
-    assert!(
-        matches!(halts(&seen), Some(Cause::Refused { stores, reason }) if stores == ["sh-004"] && reason == "golden picture")
-    );
+    seen.stores[4].stand = refusal();
+    assert_eq!(halts(&seen), None);
+    let mut alone = seen.clone();
+    alone.stores.retain(|store| store.ring > 0 || store.name == "sh-004");
+    assert!(matches!(halts(&alone), Some(Cause::Refused { stores, .. }) if stores == ["sh-004"]));
+    seen.stores[7].stand = refusal();
+    let said = halts(&seen);
+    assert!(matches!(said, Some(Cause::Refused { stores, reason }) if stores.len() == 2 && reason == "golden picture"));
+    let mut late = seen.clone();
+    late.ring = 1;
+    late.stores[10..].iter_mut().for_each(|store| store.stand = Stand::Used { since_ms: HOUR });
+    assert_eq!(halts(&late), None, "two of forty");
+    late.stores[8].stand = refusal();
+    assert!(halts(&late).is_some(), "three of forty");
     seen.stores[4].stand = Stand::Left;
     assert!(matches!(halts(&seen), Some(Cause::Left { stores }) if stores == ["sh-004"]));
 }
@@ -245,7 +257,10 @@ fn nothing_that_can_be_seen_makes_it_skip_a_ring_or_go_on_in_doubt() {
             let of = dice.u64(0..30);
             store.photographs = Count::new(if seed % 2 == 0 { 0 } else { dice.u64(0..=of) }, of);
         }
-        let bad = seen.stores.iter().any(|store| matches!(store.stand, Stand::Refused { .. } | Stand::Left));
+        let many = |is: fn(&Stand) -> bool| seen.stores.iter().filter(|store| is(&store.stand)).count();
+        let refused = many(|stand| matches!(stand, Stand::Refused { .. }));
+        let answered = refused + many(|stand| matches!(stand, Stand::Used { .. } | Stand::Held { .. }));
+        let bad = many(|stand| *stand == Stand::Left) > 0 || (refused > 1 && refused as f64 > 0.05 * answered as f64);
         let step = next(&seen, &limits());
         assert_eq!(step, next(&seen, &limits()), "seed {seed}: the same of the same");
         if matches!(step, Step::Next | Step::Finish) {
