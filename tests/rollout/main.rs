@@ -129,7 +129,7 @@ async fn what_nobody_signed_is_refused_by_every_store(chain: &mut Chain, there: 
     std::fs::write(&file, &forged).expect("a file");
     let (taken, said) = chain.tried(&["package", "add", "--config", &chain.path("hq-1.toml"), &file]);
     assert!(!taken && said.contains("signed by none of the keys"), "{said}");
-    let digest = hex::encode(&sha256(&forged));
+    let digest = hex::encode(sha256(&forged));
     let bytes = i64::try_from(forged.len()).expect("few");
     let mut engine = chain.engine();
     let values = [Value::Text(&digest), Value::Int(FORGED as i64), Value::Int(bytes)];

@@ -366,7 +366,10 @@ impl Store {
 
     fn slice(&mut self, sha256: &str, index: u32, data: &str, out: &mut VecDeque<(Lane, Vec<u8>, bool)>) {
         let Some(wish) = self.wishes.front().cloned() else { return };
-        if wish.sha256 != sha256 || index as usize != self.bytes.len() / SLICE || self.bytes.len() % SLICE != 0 {
+        if wish.sha256 != sha256
+            || index as usize != self.bytes.len() / SLICE
+            || !self.bytes.len().is_multiple_of(SLICE)
+        {
             return;
         }
         self.diary.lock().unwrap_or_else(PoisonError::into_inner).fetched.insert(sha256.to_owned());
@@ -392,7 +395,7 @@ impl Store {
     }
 
     fn judged(&self, wish: &Wish, bytes: &[u8]) -> Result<(), Refusal> {
-        if hex::encode(&sha256(bytes)) != wish.sha256 {
+        if hex::encode(sha256(bytes)) != wish.sha256 {
             return Err(Refusal::Unfit("what was fetched is not what was announced".into()));
         }
         let (header, _) = package::read(bytes, &self.ways.keys).map_err(|fault| Refusal::Unfit(fault.to_string()))?;

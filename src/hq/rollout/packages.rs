@@ -75,7 +75,7 @@ pub fn add(
     {
         return Err(refused(format!("the package may be taken up to {until} only, and that is over; sign it again")));
     }
-    let (digest, slot, version) = (hex::encode(&sha256(bytes)), header.slot.to_string(), header.version);
+    let (digest, slot, version) = (hex::encode(sha256(bytes)), header.slot.to_string(), header.version);
     transaction(engine, |engine| {
         super::told::lock(engine)?;
         if let Some(known) = of_version(engine, &slot, version)? {

@@ -134,7 +134,7 @@ fn model(folder: &Path, files: &Files) -> Result<Slot, HqError> {
     manifest.agrees(&house).map_err(|fault| wrong(format!("manifest.toml: {fault}")))?;
     let file =
         of(&manifest.file).ok_or_else(|| wrong(format!("{} is not there, which the manifest names", manifest.file)))?;
-    if hex::encode(&sha256(file)) != manifest.sha256 {
+    if hex::encode(sha256(file)) != manifest.sha256 {
         return Err(wrong(format!("{} is not the file whose digest the manifest names", manifest.file)));
     }
     for golden in &manifest.golden {
@@ -176,7 +176,7 @@ pub fn show(path: &Path, keys: &[PublicKey]) -> Result<String, HqError> {
     if !note.is_empty() {
         let _ = writeln!(out, "{note}");
     }
-    let _ = writeln!(out, "sha256 {}, {} bytes", hex::encode(&sha256(&bytes)), bytes.len());
+    let _ = writeln!(out, "sha256 {}, {} bytes", hex::encode(sha256(&bytes)), bytes.len());
     for file in files {
         let _ = writeln!(out, "{:>10}  {}  {}", file.bytes, &file.sha256[..16], file.path);
     }

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use openssl::base64;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The first pause between two tries, doubled each time: a store may be away for weeks, and one that comes back says hello.
 const FIRST_PAUSE_MS: i64 = 5_000;
@@ -47,6 +47,9 @@ const SLICES: u32 = 8;
 
 /// Slots, and holdings of one gateway, that are written down: it has fewer.
 const HOLDINGS: usize = 128;
+
+/// Packages of one gateway that are remembered: some years of them.
+const REMEMBERED: usize = 500;
 
 /// Letters of a reason that are kept.
 const REASON: usize = 400;
@@ -122,16 +125,20 @@ fn note_holdings(engine: &mut dyn Engine, gateway: &str, holdings: &[Holding], n
         let what = (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
         known.insert((row.get(0)?, row.get(1)?), what);
     }
+    forget_old(engine, gateway, known.len())?;
+    let mut named: BTreeSet<(String, u64)> = BTreeSet::new();
     for Holding { slot, version, stand, reason, measured, failed } in holdings.iter().take(HOLDINGS) {
         let (slot, reason): (String, String) = (slot.to_string(), reason.chars().take(REASON).collect());
         let reason = reason.replace('\0', "\u{fffd}");
         let whole = |count: &Option<u64>| count.map(|count| count.min(i64::MAX.unsigned_abs()));
         let (measured, failed) = (whole(measured), whole(failed));
+        let same = |told: Option<u64>, kept: Option<u64>| told.is_none() || told == kept;
         let is_known = known.remove(&(slot.clone(), *version)).is_some_and(|(was, why, of, bad)| {
-            was == stand.as_str() && why == reason && of == measured && bad == failed
+            was == stand.as_str() && why == reason && same(measured, of) && same(failed, bad)
         });
-        // Versions beyond what the database can hold are none of ours.
-        if is_known || *version > i64::MAX.unsigned_abs() {
+        // Versions beyond what the database can hold are none of ours. Of one that is named twice (left, and then refused since it
+        // was withdrawn) the first word counts.
+        if !named.insert((slot.clone(), *version)) || is_known || *version > i64::MAX.unsigned_abs() {
             continue;
         }
         engine.execute(
@@ -156,6 +163,16 @@ fn note_holdings(engine: &mut dyn Engine, gateway: &str, holdings: &[Holding], n
         }
     }
     Ok(())
+}
+
+/// Whoever names ever new packages does not fill the database.
+fn forget_old(engine: &mut dyn Engine, gateway: &str, kept: usize) -> Result<(), HqError> {
+    if kept <= REMEMBERED {
+        return Ok(());
+    }
+    let sql = "DELETE FROM package_told WHERE gateway = ?1 AND at_ms <
+                   (SELECT at_ms FROM package_told WHERE gateway = ?1 ORDER BY at_ms DESC LIMIT 1 OFFSET ?2)";
+    engine.execute(sql, values![gateway, REMEMBERED as u64]).map(drop)
 }
 
 /// What all stores are told, before it is looked which of it is for whom.
