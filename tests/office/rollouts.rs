@@ -9,10 +9,11 @@ use crate::{
 use reqwest::StatusCode;
 use skinlink::{
     clock,
+    domain::Timestamp,
     hq::{
         HqError,
         office::{audit, people::Role},
-        rollout::{self, packages, turn},
+        rollout::{self, State, cause::Cause, packages, plan::Limits, turn},
     },
     sync::{
         agenda::Held,
@@ -257,6 +258,86 @@ pub async fn a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_i
     rollout::start(&mut *house.engine(), (SLOT, 5), &[], &house.rollouts, by).expect("it begins");
     let older = add(&house, &signed(header(4), &key)).expect_err("older").to_string();
     assert!(older.contains("version 5 of model/pores-dog was rolled out already"), "{older}");
+    house.end().await;
+}
+
+/// Version 7 under way, and its pilots.
+fn under_way(house: &House, stores: &[Store]) -> (u64, Vec<usize>) {
+    add(house, &signed(header(7), &key(house))).expect("it is taken in");
+    let by = (audit::COMMAND, clock::now().wall);
+    let n = rollout::start(&mut *house.engine(), (SLOT, 7), &[], &house.rollouts, by).expect("it begins").n;
+    let ring =
+        |store: &Store| rollout::member(&mut *house.engine(), &store.address.store).expect("rings").get(&n).copied();
+    (n, (0..stores.len()).filter(|at| ring(&stores[*at]) == Some(0)).collect())
+}
+
+fn state(house: &House, n: u64) -> (rollout::State, u32, Option<Cause>) {
+    let mut engine = house.engine();
+    let one = rollout::one(&mut *engine, n).expect("the database").expect("the rollout");
+    let cause = rollout::happened(&mut *engine, n).expect("the steps").into_iter().find_map(|step| step.cause);
+    (one.state, one.ring, cause)
+}
+
+fn later(ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(clock::now().wall.unix_ms() + ms)
+}
+
+/// Headquarters put back to an hour before a halt would roll the bad one out again, if the stores did not know better.
+pub async fn a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_nothing_decides_nothing(side: Side) {
+    let mut house = House::new(side).await;
+    let stores = chain(&mut house, 20);
+    let (n, pilots) = under_way(&house, &stores);
+    let told: Vec<_> = pilots.iter().map(|at| says(&stores[*at], vec![holding(7, Stand::Left, "", None)])).collect();
+    house.take(&told);
+    // No receiver was connected for minutes: what is known of the stores is no news.
+    turn(&mut *house.engine(), &house.rollouts.limits, later(200_000)).expect("weighed");
+    assert_eq!(state(&house, n), (State::Running, 0, None));
+    turn(&mut *house.engine(), &house.rollouts.limits, later(0)).expect("weighed");
+    let (now, ring, cause) = state(&house, n);
+    assert_eq!((now, ring), (State::Halted, 0));
+    assert!(matches!(&cause, Some(Cause::Left { stores }) if stores.len() == 10), "{cause:?}");
+    for _ in 0..3 {
+        turn(&mut *house.engine(), &house.rollouts.limits, later(60_000)).expect("weighed");
+    }
+    assert_eq!(state(&house, n).0, State::Halted, "nothing goes on by itself");
+    house.end().await;
+}
+
+/// Two receivers look at the same moment: a ring begins once.
+pub async fn a_ring_begins_once_however_many_receivers_look(side: Side) {
+    let mut house = House::new(side).await;
+    let stores = chain(&mut house, 40);
+    let (n, _) = under_way(&house, &stores);
+    let told: Vec<_> = stores.iter().map(|one| says(one, vec![holding(7, Stand::Used, "", Some((10, 0)))])).collect();
+    house.take(&told);
+    let limits = Limits { soak_ms: 0, photographs: 1, ..house.rollouts.limits.clone() };
+    let now = later(5_000);
+    for _ in 0..4 {
+        turn(&mut *house.engine(), &limits, now).expect("weighed");
+    }
+    assert_eq!((state(&house, n).0, state(&house, n).1), (State::Running, 1), "however many look at it");
+    turn(&mut *house.engine(), &limits, later(10_000)).expect("weighed");
+    turn(&mut *house.engine(), &limits, later(15_000)).expect("weighed");
+    assert_eq!((state(&house, n).0, state(&house, n).1), (State::Finished, 2));
+    house.end().await;
+}
+
+/// The machines of a pilot hang on the new model: they go away and stay away, and the others do not.
+pub async fn stores_that_took_it_and_fell_silent_halt_it(side: Side) {
+    const QUARTER_MS: i64 = 16 * 60_000;
+    let mut house = House::new(side).await;
+    let stores = chain(&mut house, 40);
+    let (n, pilots) = under_way(&house, &stores);
+    let used: Vec<_> =
+        pilots.iter().map(|at| says(&stores[*at], vec![holding(7, Stand::Used, "", Some((5, 0)))])).collect();
+    house.take(&used);
+    house.take_at(&pilots[..7].iter().map(|at| stores[*at].says("offline")).collect::<Vec<_>>(), later(1_000));
+    turn(&mut *house.engine(), &house.rollouts.limits, later(60_000)).expect("weighed");
+    assert_eq!(state(&house, n).0, State::Running, "they may be starting anew");
+    drop(house.database.downlink_due(later(QUARTER_MS)).expect("a receiver is connected"));
+    turn(&mut *house.engine(), &house.rollouts.limits, later(QUARTER_MS)).expect("weighed");
+    let (now, _, cause) = state(&house, n);
+    assert!(matches!(&cause, Some(Cause::Silent { stores, of: 10, .. }) if stores.len() == 7), "{now} {cause:?}");
     house.end().await;
 }
 
