@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses papers bench taps bench-hq bench-peers outages screens renderer models models-table
+.PHONY: rollout help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses papers bench taps bench-hq bench-peers outages screens renderer models models-table
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make pages     docs/protocols/ and the JSON Schema again, after a protocol file or the language has changed'
 	@echo 'make outages   30 days offline with 250,000 events, in full (make test runs a short form)'
 	@echo 'make fleet     200 stores for five minutes, everything away at times (make test runs a short form)'
+	@echo 'make rollout   the rollout drill with 200 stores on both databases (make test runs a short form)'
 	@echo 'make gates     the quality gates on ten drawn people and every planted fault (make test runs a short form)'
 	@echo 'make kills     every point, hundreds of moments, combinations (make test runs a short form)'
 	@echo 'make ble-lab   the gateway on a real Bluetooth stack in an emulated machine, in full (make test runs a short form)'
@@ -79,6 +80,9 @@ kills:
 
 fleet:
 	SKINLINK_FLEET=long cargo test --release --test fleet -- --nocapture
+
+rollout:
+	SKINLINK_ROLLOUT=long cargo test --test rollout -- --nocapture --test-threads=1
 
 ble-lab: setup
 	SKINLINK_BLE_LAB=long cargo test --test ble-lab -- --nocapture

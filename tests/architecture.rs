@@ -28,7 +28,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tasks", &["ports", "store", "protocol", "analysis", "sync", "config", "domain", "clock", "faults", "seal"]),
     ("desk", &["report", "sync", "domain", "clock", "doorway"]),
     ("web", &["tasks", "store", "desk", "report", "analysis", "config", "domain", "clock", "faults", "doorway"]),
-    ("hq", &["adapters", "ports", "desk", "report", "sync", "domain", "clock", "faults", "folding", "seal", "doorway"]),
+    (
+        "hq",
+        &[
+            "adapters", "ports", "desk", "report", "analysis", "config", "sync", "domain", "clock", "faults",
+            "folding", "seal", "doorway",
+        ],
+    ),
 ];
 
 /// The composition roots may name everything.

@@ -3,7 +3,7 @@
 use super::{
     HqError, agenda, alarms, archive,
     archive::Month,
-    config::{RawDatabase, RawHqConfig, ShelfSettings},
+    config::{RawDatabase, RawHqConfig, RolloutSettings, ShelfSettings},
     database::{self, Database, Erased, Place, engine::Engine},
     dead_letters, filing,
     images::Rules,
@@ -124,6 +124,16 @@ enum Command {
         #[command(subcommand)]
         what: KeysCommand,
     },
+    /// What is rolled out to the stores: keys, signed packages
+    Package {
+        #[command(subcommand)]
+        what: PackageCommand,
+    },
+    /// Rollouts of packages in rings
+    Rollout {
+        #[command(subcommand)]
+        what: RolloutCommand,
+    },
     /// Who of headquarters' own people may log in to its pages
     People {
         #[command(flatten)]
@@ -198,9 +208,13 @@ impl AgendaCommand {
 
 mod care;
 mod keys;
+mod package;
+mod rollout;
 
 use care::CareCommand;
 use keys::KeysCommand;
+use package::PackageCommand;
+use rollout::RolloutCommand;
 
 /// Where the records are: by the receiver's own file, or by flags.
 #[derive(Debug, clap::Args)]
@@ -217,6 +231,15 @@ impl Records {
     fn place(self) -> Result<Place, String> {
         let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
         self.flags.or(file.unwrap_or_default().database).resolve()
+    }
+
+    /// The database, and `[rollouts]` of the file.
+    fn with_rollouts(self) -> Result<(Place, RolloutSettings), String> {
+        let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
+        let RawHqConfig { database, rollouts, .. } = file.unwrap_or_default();
+        let rollouts =
+            rollouts.ok_or("missing: [rollouts] with chain and keys; give the receiver's file as --config")?;
+        Ok((self.flags.or(database).resolve()?, rollouts.resolve()?))
     }
 
     /// The database, and where the shelves are: in the folder of the data, else beside the SQLite file.
@@ -318,6 +341,8 @@ async fn command(command: Command) -> ExitCode {
         Command::Agenda { what } => what.run(),
         Command::Care { what } => what.run(),
         Command::Keys { what } => what.run(),
+        Command::Package { what } => what.run(),
+        Command::Rollout { what } => what.run(),
         Command::People { from, what } => match from.place() {
             Ok(place) => ended(there(&place).and_then(|()| what.run(&place, &mut std::io::stdout()))),
             Err(wrong) => failed(2, &wrong),

@@ -5,12 +5,14 @@ mod crm;
 mod objects;
 mod office;
 mod reports;
+mod rollouts;
 
 pub use care::{CareSettings, RawCare, Webhook, is_public};
 pub use crm::{CrmSettings, RawCrm};
 pub use objects::{RawObjects, ShelfSettings};
 pub use office::{OfficeSettings, RawOffice};
 pub use reports::{RawReports, ReportSettings};
+pub use rollouts::{RawRollouts, RolloutSettings};
 
 use super::{HqError, database::Place, images::Rules};
 use crate::adapters::{mqtt::MqttSettings, pki::TlsFiles};
@@ -53,6 +55,8 @@ pub struct HqConfig {
     pub care: Option<CareSettings>,
     /// Pages for headquarters' own people; `None`: not served here.
     pub office: Option<OfficeSettings>,
+    /// Rollouts; `None`: none are weighed here, and nothing is taken in.
+    pub rollouts: Option<RolloutSettings>,
 }
 
 impl HqConfig {
@@ -116,6 +120,9 @@ pub struct RawHqConfig {
     /// Pages for headquarters' own people; in the file alone.
     #[arg(skip)]
     pub office: Option<RawOffice>,
+    /// Rollouts; in the file alone.
+    #[arg(skip)]
+    pub rollouts: Option<RawRollouts>,
 }
 
 /// Where the records are.
@@ -173,6 +180,9 @@ impl RawHqConfig {
         if let Some(office) = &mut raw.office {
             office.take_paths_from(folder);
         }
+        if let Some(rollouts) = &mut raw.rollouts {
+            rollouts.take_paths_from(folder);
+        }
         if let Some(file) = database.as_deref().and_then(|database| database.strip_prefix("sqlite:")) {
             *database = Some(format!("sqlite:{}", folder.join(file).display()));
         }
@@ -196,6 +206,7 @@ impl RawHqConfig {
             crm: self.crm.or(other.crm),
             care: self.care.or(other.care),
             office: self.office.or(other.office),
+            rollouts: self.rollouts.or(other.rollouts),
         }
     }
 
@@ -216,6 +227,7 @@ impl RawHqConfig {
             office,
             crm,
             care,
+            rollouts,
         } = self;
         let given = [
             ("broker", broker.is_some()),
@@ -247,6 +259,7 @@ impl RawHqConfig {
             crm: crm.map(RawCrm::resolve).transpose()?,
             care: care.map(RawCare::resolve).transpose()?,
             office: office.map(RawOffice::resolve).transpose()?,
+            rollouts: rollouts.map(RawRollouts::resolve).transpose()?,
         })
     }
 }

@@ -10,12 +10,13 @@ use super::{
     dead_letters,
     events::{self, ReadRow},
     images::{self, Rules, Whole},
-    inbox, orders, presence, records, staff, standing,
+    inbox, orders, presence, records, rollout, staff, standing,
 };
 use crate::{
     domain::Timestamp,
     sync::{
         envelope::Batch,
+        package::Fetch,
         ranges::RangeSet,
         reply::{Hello, Reply, SeqRange},
         topic::{Address, Lane},
@@ -40,12 +41,16 @@ pub(super) struct Intake<'a> {
     gathered: Vec<(&'a Address, Batch)>,
     replies: Vec<Addressed>,
     whole: Vec<Whole>,
+    fetches: Vec<(Address, Fetch)>,
 }
+
+/// What is said once all is committed, the pictures to file, and who asks for slices of packages.
+pub(super) type Outcome = (Vec<Addressed>, Vec<Whole>, Vec<(Address, Fetch)>);
 
 impl<'a> Intake<'a> {
     pub fn new(engine: &'a mut dyn Engine, received: Timestamp, rules: &'a Rules) -> Self {
         let (known, gathered, replies, whole) = (HashMap::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { engine, received, rules, known, gathered, replies, whole }
+        Self { engine, received, rules, known, gathered, replies, whole, fetches: Vec::new() }
     }
 
     pub fn take(&mut self, arrived: &'a [Arrived]) -> Result<(), HqError> {
@@ -79,10 +84,10 @@ impl<'a> Intake<'a> {
         Ok(())
     }
 
-    /// What to answer once all is committed, and the pictures to file.
-    pub fn finish(mut self) -> Result<(Vec<Addressed>, Vec<Whole>), HqError> {
+    /// What is left to do once all is committed.
+    pub fn finish(mut self) -> Result<Outcome, HqError> {
         self.store_gathered()?;
-        Ok((self.replies, self.whole))
+        Ok((self.replies, self.whole, self.fetches))
     }
 
     /// Notes who was heard. First of all: it is what keeps two receivers from storing for one gateway at once.
@@ -254,6 +259,9 @@ impl<'a> Intake<'a> {
             }
         };
         let answers = self.answer(from, &hello, payload)?;
+        if let Some(fetch) = hello.downlink.and_then(|said| said.fetch) {
+            self.fetches.push((from.clone(), fetch));
+        }
         self.replies.extend(answers.into_iter().map(|answer| (from.clone(), answer)));
         Ok(())
     }
@@ -298,6 +306,7 @@ impl<'a> Intake<'a> {
         agenda::heard(engine, from, hello.agenda.as_ref())?;
         staff::heard(engine, from, hello.downlink.as_ref().and_then(|held| held.staff.as_ref()))?;
         orders::heard(engine, gateway)?;
+        rollout::heard(engine, gateway, hello.downlink.as_ref(), now)?;
         answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;
         answers.push(standing::standing(engine, gateway, hello.epoch.clone(), announced)?);

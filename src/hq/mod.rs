@@ -16,6 +16,7 @@ pub mod dead_letters;
 pub mod documents;
 pub mod erasure;
 pub mod events;
+mod fetches;
 pub mod filing;
 mod holes;
 pub mod images;
@@ -29,6 +30,7 @@ mod receive;
 pub mod records;
 mod replies;
 pub mod reports;
+pub mod rollout;
 mod served;
 pub mod shelf;
 pub mod staff;
@@ -40,7 +42,7 @@ pub mod unheard;
 pub mod uploads;
 pub mod waits;
 
-pub use config::{CareSettings, CrmSettings, HqConfig, OfficeSettings, ReportSettings};
+pub use config::{CareSettings, CrmSettings, HqConfig, OfficeSettings, ReportSettings, RolloutSettings};
 pub use database::HqError;
 
 use crate::{
@@ -60,7 +62,7 @@ use tracing::info;
 /// When the database cannot be opened or written. A broker that is away is no error: it is waited for.
 pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqError> {
     info!(broker = %config.host, port = config.port, database = %config.database, "receiving");
-    let HqConfig { database, shelves, rules, listen, reports, office, crm, care, .. } = config.clone();
+    let HqConfig { database, shelves, rules, listen, reports, office, crm, care, rollouts, .. } = config.clone();
     let shelves = Arc::new(shelves.open_or_make()?);
     let opener = Opener { place: database.clone(), shelves: Arc::clone(&shelves), rules };
     let receiving = receive::serve(mqtt::connector(config.mqtt()), opener, stop.clone());
@@ -82,10 +84,16 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             Some(settings) => care::serve(database.clone(), settings.clone(), stop.clone()).await,
         }
     };
+    let weighing = async {
+        if let Some(settings) = &rollouts {
+            rollout::serve(database.clone(), settings.clone(), stop.clone()).await;
+        }
+        Ok(())
+    };
     let office = async {
         match office {
             None => Ok(()),
-            Some(settings) => office::serve(database.clone(), settings, stop.clone()).await,
+            Some(settings) => office::serve(database.clone(), settings, rollouts.clone(), stop.clone()).await,
         }
     };
     let desk = async {
@@ -96,7 +104,7 @@ pub async fn run(config: HqConfig, stop: CancellationToken) -> Result<(), HqErro
             }
         }
     };
-    tokio::try_join!(receiving, documents, office, programs, messages, desk).map(drop)
+    tokio::try_join!(receiving, documents, office, programs, messages, weighing, desk).map(drop)
 }
 
 /// Serves customers' reports until `stop`.

@@ -5,6 +5,7 @@ use super::{
     HqError,
     clerk::Clerk,
     database::{Addressed, Arrived, Database, Hole, Place},
+    fetches::Fetches,
     holes::Holes,
     images::{Rules, Whole},
     records::{LONG_PAGE, PAGE, Turn},
@@ -15,7 +16,7 @@ use crate::{
     clock,
     domain::Timestamp,
     ports::{Connector, FromBroker, Uplink, UplinkError},
-    sync::{backoff::Backoff, reply::Reply, topic::Address},
+    sync::{backoff::Backoff, package::Fetch, reply::Reply, topic::Address},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -157,13 +158,15 @@ enum Work {
     Look,
     /// What the stores have not heard: what customers said, appointments.
     Tell,
+    /// Slices of packages.
+    Pass(Vec<(Address, Fetch)>),
     /// To make facts of so many events at most.
     Keep(usize),
 }
 
 enum Done {
-    /// And pictures to file, once this was said.
-    Taken(Vec<Addressed>, Vec<Whole>),
+    /// And pictures to file, once this was said; and who asks for slices.
+    Taken(Vec<Addressed>, Vec<Whole>, Vec<(Address, Fetch)>),
     Answers(Vec<Addressed>),
     Holes(Vec<Hole>),
     Kept(Turn),
@@ -179,7 +182,10 @@ impl Work {
     fn run(self, mut database: Database) -> Worked {
         let now = clock::now().wall;
         let outcome = match &self {
-            Self::Take(batch) => database.take_in(batch, now).map(|(replies, whole)| Done::Taken(replies, whole)),
+            Self::Take(batch) => {
+                database.take_in(batch, now).map(|(replies, whole, fetches)| Done::Taken(replies, whole, fetches))
+            }
+            Self::Pass(fetches) => database.slices(fetches).map(Done::Answers),
             Self::Stand => {
                 let since = Timestamp::from_unix_ms(now.unix_ms() - STANDING_DAYS * 86_400_000);
                 database.standings(since).map(Done::Answers)
@@ -224,6 +230,10 @@ struct Receiver {
     page: usize,
     holes: Holes,
     replies: Replies,
+    /// Gateways that fetch packages, in turn.
+    fetches: Fetches,
+    /// The last work was for one of them.
+    passed: bool,
 }
 
 impl Receiver {
@@ -247,6 +257,8 @@ impl Receiver {
             page: PAGE,
             holes: Holes::default(),
             replies: Replies::default(),
+            fetches: Fetches::default(),
+            passed: false,
         }
     }
 
@@ -318,6 +330,13 @@ impl Receiver {
         if std::mem::take(&mut self.tell) {
             return Some(Work::Tell);
         }
+        // In turn with what comes in, and only as fast as the broker takes it.
+        if !std::mem::replace(&mut self.passed, false)
+            && let Some(fetches) = self.fetches.next(self.replies.slices())
+        {
+            self.passed = true;
+            return Some(Work::Pass(fetches));
+        }
         // A batch on its way may be what is missing.
         if self.inbox.is_empty() {
             return std::mem::take(&mut self.look).then_some(Work::Look);
@@ -342,10 +361,11 @@ impl Receiver {
         let Worked { database, work, outcome } = worked.map_err(|_| HqError::Stopped)?;
         self.database = Some(database);
         match outcome {
-            Ok(Done::Taken(replies, whole)) => {
+            Ok(Done::Taken(replies, whole, fetches)) => {
                 self.committed = true;
                 self.say(&replies);
                 self.clerk.file(whole);
+                self.fetches.asked(fetches);
             }
             Ok(Done::Answers(replies)) => self.say(&replies),
             Ok(Done::Holes(holes)) => self.ask(holes),
@@ -390,7 +410,8 @@ impl Receiver {
                 self.bytes = self.inbox.iter().map(|message| message.payload.len()).sum();
             }
             Work::Stand => self.stand = true,
-            Work::Look | Work::Tell | Work::Keep(_) => {}
+            // Whoever fetches asks again.
+            Work::Look | Work::Tell | Work::Keep(_) | Work::Pass(_) => {}
         }
     }
 

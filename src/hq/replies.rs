@@ -19,6 +19,8 @@ const MAX_REPLIES: usize = 10_000;
 pub(super) struct Replies {
     waiting: VecDeque<(String, Reply)>,
     sent: u64,
+    /// Slices among those that wait: each is as large as a publish may be.
+    slices: usize,
 }
 
 impl Replies {
@@ -39,9 +41,16 @@ impl Replies {
             // A word on a picture first: it is said again whenever the picture is offered, while the others wait for the rest.
             let least = self.waiting.iter().position(|(_, reply)| matches!(reply, Reply::Image { .. }));
             warn!("too many answers are waiting; the oldest is dropped, its gateway will send again");
-            self.waiting.remove(least.unwrap_or(0));
+            let dropped = self.waiting.remove(least.unwrap_or(0));
+            self.slices -= usize::from(dropped.is_some_and(|(_, reply)| matches!(reply, Reply::Slice { .. })));
         }
+        self.slices += usize::from(matches!(reply, Reply::Slice { .. }));
         self.waiting.push_back((topic, reply.clone()));
+    }
+
+    /// Slices that wait for the broker.
+    pub const fn slices(&self) -> usize {
+        self.slices
     }
 
     pub fn is_empty(&self) -> bool {
@@ -51,6 +60,7 @@ impl Replies {
     pub fn pop(&mut self) -> Option<Publish> {
         let (topic, reply) = self.waiting.pop_front()?;
         self.sent += 1;
+        self.slices -= usize::from(matches!(reply, Reply::Slice { .. }));
         let payload = serde_json::to_vec(&reply).expect("a reply has only text and numbers");
         Some(Publish { token: self.sent, topic, payload, retain: false })
     }

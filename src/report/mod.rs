@@ -27,6 +27,7 @@ mod traditional_office;
 mod traditional_orders;
 mod traditional_papers;
 mod traditional_reports;
+mod traditional_rollouts;
 mod traditional_station;
 mod traditional_words;
 pub mod treatment;

@@ -13,6 +13,7 @@ use super::{
     traditional_orders::ORDERS,
     traditional_papers::PAPERS,
     traditional_reports::REPORTS,
+    traditional_rollouts::ROLLOUTS,
     traditional_station::STATION,
     traditional_words::{CHARACTERS, WORDS},
 };
@@ -42,6 +43,7 @@ fn tables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
         .chain(MIRROR)
         .chain(OFFICE)
         .chain(ORDERS)
+        .chain(ROLLOUTS)
 }
 
 /// Every wording of the table, by its simplified form.

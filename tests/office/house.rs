@@ -6,13 +6,15 @@ use skinlink::{
     clock,
     domain::Timestamp,
     hq::{
-        HqError, OfficeSettings,
+        HqError, OfficeSettings, RolloutSettings,
+        config::RawRollouts,
         database::{Arrived, Database, Place, engine::Engine},
         office::{
             self,
             people::{self, Reach, Role},
         },
     },
+    sync::package::SigningKey,
 };
 use std::{
     net::SocketAddr,
@@ -41,6 +43,7 @@ pub struct House {
     pub database: Database,
     pub address: SocketAddr,
     pub folder: TempDir,
+    pub rollouts: RolloutSettings,
     client: reqwest::Client,
     stop: CancellationToken,
     served: JoinHandle<Result<(), HqError>>,
@@ -77,6 +80,16 @@ pub fn settings(folder: &Path) -> OfficeSettings {
     }
 }
 
+/// The key that packages are signed with lies beside the database, as it never would.
+pub fn rollouts(folder: &Path) -> RolloutSettings {
+    let key = SigningKey::generate().expect("a key");
+    std::fs::write(folder.join("packages.key"), key.to_pem(b"").expect("a key")).expect("a file");
+    let file = folder.join("packages.pub");
+    std::fs::write(&file, key.public_pem().expect("a key")).expect("a file");
+    let raw = RawRollouts { chain: Some("qinghe".into()), keys: vec![file], ..RawRollouts::default() };
+    raw.resolve().expect("settings")
+}
+
 /// A port nobody listens on now.
 pub fn free() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|one| one.local_addr()).expect("a free port")
@@ -92,11 +105,12 @@ impl House {
         let database = Database::at(&place, folder.path(), 1 << 20).expect("the database opens");
         let settings = settings(folder.path());
         let (address, stop) = (settings.listen, CancellationToken::new());
+        let rollouts = rollouts(folder.path());
         #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-        let served = tokio::spawn(office::serve(place.clone(), settings, stop.clone()));
+        let served = tokio::spawn(office::serve(place.clone(), settings, Some(rollouts.clone()), stop.clone()));
         until_served(address).await;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client");
-        Self { place, database, address, folder, client, stop, served }
+        Self { place, database, address, folder, rollouts, client, stop, served }
     }
 
     pub fn base(&self) -> String {

@@ -23,6 +23,7 @@ mod metrics;
 mod orders;
 mod pages;
 mod program;
+mod rollouts;
 mod stores;
 
 use both_databases::Side;
@@ -53,6 +54,12 @@ on_both_sides!(
         a_gateway_is_checked_by_whoever_keeps_it_running;
     metrics:
         prometheus_reads_the_same_figures_with_its_token_alone;
+    rollouts:
+        whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look,
+        a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_in,
+        a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_nothing_decides_nothing,
+        a_ring_begins_once_however_many_receivers_look,
+        stores_that_took_it_and_fell_silent_halt_it;
     program:
         a_whole_headquarters_shows_stores_that_come_over_the_broker;
 );

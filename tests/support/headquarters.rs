@@ -8,8 +8,8 @@ use skinlink::{
     },
     clock,
     hq::{
-        self, CrmSettings, HqConfig, OfficeSettings, ReportSettings, config::ShelfSettings, database::Place,
-        images::Rules, ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
+        self, CrmSettings, HqConfig, OfficeSettings, ReportSettings, RolloutSettings, config::ShelfSettings,
+        database::Place, images::Rules, ledger::Ledger, shelf::BucketSettings, uploads::Uploads,
     },
     ports::Connector,
     sim::broker::{Broker, BrokerTls},
@@ -49,6 +49,8 @@ pub struct Headquarters {
     pub crm: Option<CrmSettings>,
     /// Where headquarters' own people are served, if they are.
     pub office: Option<OfficeSettings>,
+    /// Whose packages are taken in and how they are rolled out, if they are.
+    pub rollouts: Option<RolloutSettings>,
     /// A bucket instead of the folder, and who puts pictures there.
     pub objects: Option<(BucketSettings, Uploads)>,
     receiver: Option<(CancellationToken, JoinHandle<Result<(), hq::HqError>>)>,
@@ -88,6 +90,7 @@ impl Headquarters {
             reports: None,
             crm: None,
             office: None,
+            rollouts: None,
             objects: None,
             receiver: None,
         }
@@ -116,6 +119,7 @@ impl Headquarters {
             crm: self.crm.clone(),
             care: None,
             office: self.office.clone(),
+            rollouts: self.rollouts.clone(),
         }
     }
 

@@ -107,6 +107,20 @@ impl Server {
         format!("postgres://hq@{socket}:{}/{name}", self.port)
     }
 
+    /// Address of a copy of a database, as a backup that was brought back; nobody may be connected to it.
+    pub fn copy_of(&self, url: &str) -> String {
+        let from = url.rsplit('/').next().expect("a name");
+        let name = format!("chain{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let made = Command::new(programs().join("createdb"))
+            .args(["-U", "hq", "-p", &self.port.to_string(), "-T", from, "-h"])
+            .arg(&self.folder)
+            .arg(&name)
+            .output()
+            .expect("createdb runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        format!("{}/{name}", url.rsplit_once('/').expect("an address").0)
+    }
+
     /// Ends it as an operator would (`stop`, connections are cut off) or as a crash would (`kill`); `start` brings it back.
     pub fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").expect("the keeper listens");

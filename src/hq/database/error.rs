@@ -52,6 +52,8 @@ pub enum HqError {
     Agenda { path: PathBuf, reason: String },
     #[error("{0}")]
     People(String),
+    #[error("{0}")]
+    Rollout(String),
     #[error("headquarters holds no verified picture {name}; the table images lists those that are here")]
     NoPicture { name: String },
     #[error("no word {feedback} waits; skinlink-hq words lists those that do")]
@@ -101,7 +103,10 @@ impl HqError {
 
     /// Whether the connection that was asked is as good as before: what was refused was refused by a rule.
     pub(in crate::hq) const fn leaves_the_line(&self) -> bool {
-        matches!(self, Self::Remaking | Self::NoStore { .. } | Self::NoKey { .. } | Self::NoMessage { .. })
+        matches!(
+            self,
+            Self::Remaking | Self::NoStore { .. } | Self::NoKey { .. } | Self::NoMessage { .. } | Self::Rollout(_)
+        )
     }
 
     /// Whether one object, or the shelf it lies on, is away or damaged: what needs it waits, everything else goes on.

@@ -15,8 +15,8 @@ use super::{
     agenda, archive, dead_letters, erasure, filing,
     images::{self, Rules, Whole},
     inbox,
-    intake::{self, Intake},
-    orders, presence, records,
+    intake::{self, Intake, Outcome},
+    orders, presence, records, rollout,
     shelf::Shelves,
     staff, standing,
     uploads::Uploads,
@@ -27,6 +27,7 @@ use crate::{
     faults,
     sync::{
         agenda::Entry,
+        package::Fetch,
         reply::{Reply, SeqRange},
         topic::{Address, Lane},
     },
@@ -54,9 +55,6 @@ pub struct Hole {
 
 /// A reply and the gateway it goes to.
 pub type Addressed = (Address, Reply);
-
-/// What to answer, and the pictures that may be whole now.
-type Taken = (Vec<Addressed>, Vec<Whole>);
 
 /// The key of the shelves is the one that this database has always known; the first one is noted.
 ///
@@ -176,31 +174,33 @@ impl Database {
     /// # Errors
     /// The disk's or the database's; then nothing of it was answered: the gateways send again.
     pub fn take(&mut self, arrived: &[Arrived], received: Timestamp) -> Result<Vec<Addressed>, HqError> {
-        let (mut replies, whole) = self.take_in(arrived, received)?;
+        let (mut replies, whole, fetches) = self.take_in(arrived, received)?;
         replies.extend(self.file(whole, received)?);
+        replies.extend(self.slices(&fetches)?);
         Ok(replies)
     }
 
     /// The same without filing pictures that are whole now: what is committed may be answered before, whatever the shelf
     /// takes its time for. An answer that comes late looks as if this headquarters had less than another copy of it said.
-    pub(super) fn take_in(&mut self, arrived: &[Arrived], received: Timestamp) -> Result<Taken, HqError> {
+    pub(super) fn take_in(&mut self, arrived: &[Arrived], received: Timestamp) -> Result<Outcome, HqError> {
         match self.take_together(arrived, received) {
             Err(fault) if fault.is_about_content() && arrived.len() > 1 => {
                 let (first, second) = arrived.split_at(arrived.len() / 2);
-                let (mut replies, mut whole) = self.take_in(first, received)?;
-                let (more, others) = self.take_in(second, received)?;
+                let (mut replies, mut whole, mut fetches) = self.take_in(first, received)?;
+                let (more, others, asked) = self.take_in(second, received)?;
                 replies.extend(more);
                 whole.extend(others);
-                Ok((replies, whole))
+                fetches.extend(asked);
+                Ok((replies, whole, fetches))
             }
             Err(fault) if fault.is_about_content() && arrived.len() == 1 => {
-                Ok((self.set_aside(&arrived[0], &fault, received)?, Vec::new()))
+                Ok((self.set_aside(&arrived[0], &fault, received)?, Vec::new(), Vec::new()))
             }
             outcome => outcome,
         }
     }
 
-    fn take_together(&mut self, arrived: &[Arrived], received: Timestamp) -> Result<Taken, HqError> {
+    fn take_together(&mut self, arrived: &[Arrived], received: Timestamp) -> Result<Outcome, HqError> {
         let rules = &self.rules;
         let taken = transaction(&mut *self.engine, |engine| {
             let mut intake = Intake::new(engine, received, rules);
@@ -346,12 +346,25 @@ impl Database {
             due.extend(agenda::due(engine, now)?);
             due.extend(staff::due(engine, now)?);
             due.extend(orders::due(engine, now)?);
+            due.extend(rollout::due(engine, now)?);
             Ok(due)
         })?;
         if watch {
             self.watched = Some(now);
         }
         Ok(due)
+    }
+
+    /// Slices of packages that gateways ask for.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) fn slices(&mut self, fetches: &[(Address, Fetch)]) -> Result<Vec<Addressed>, HqError> {
+        let mut slices = Vec::new();
+        for (from, fetch) in fetches {
+            slices.extend(rollout::slices(&mut *self.engine, from, fetch)?);
+        }
+        Ok(slices)
     }
 
     /// Writes what a CRM hands over for a store; see [`agenda::put`].

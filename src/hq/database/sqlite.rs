@@ -37,6 +37,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-11.sql"),
     include_str!("schema/sqlite-12.sql"),
     include_str!("schema/sqlite-13.sql"),
+    include_str!("schema/sqlite-14.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

@@ -128,7 +128,8 @@ fn asked() -> Result<String, HqError> {
     Err(HqError::People("the two are not the same; nothing was changed".to_owned()))
 }
 
-fn unseen(question: &str) -> Result<String, HqError> {
+/// One line from the terminal, which does not show it.
+pub(in crate::hq) fn unseen(question: &str) -> Result<String, HqError> {
     let fault = |source: io::Error| HqError::File { path: "/dev/stdin".into(), source };
     let stdin = io::stdin();
     let shown = tcgetattr(&stdin).map_err(|fault_| fault(fault_.into()))?;

@@ -7,7 +7,7 @@ use super::{
     people::Person,
     shell::Shell,
 };
-use crate::domain::Timestamp;
+use crate::{domain::Timestamp, hq::rollout};
 use askama::Template as _;
 use axum::{
     Extension,
@@ -130,6 +130,24 @@ pub async fn store(
             }
             ((mark, Some(Instant::now())), Some(Event::default().event("changed").data("{}")))
         }
+    })
+}
+
+/// `GET /rollouts/live`
+pub async fn rollouts(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    Query(Seen { seen }): Query<Seen>,
+    headers: HeaderMap,
+) -> News {
+    let may = person.sees_rollouts();
+    told(office, headers, seen, move |office, shown| async move {
+        if !may {
+            return (shown, None);
+        }
+        let Ok(mark) = office.books.ask(rollout::mark).await else { return (shown, None) };
+        let news = (shown != mark).then(|| Event::default().event("changed").data("{}"));
+        (mark, news)
     })
 }
 

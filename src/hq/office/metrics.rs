@@ -4,7 +4,9 @@
 use super::{
     Shared,
     board::{Board, Gateway},
+    books::Away,
 };
+use crate::hq::rollout::{self, Entry};
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -91,9 +93,24 @@ const READ: &str = "skinlink_hq_board_read_seconds";
 const WATCHED: &str = "skinlink_hq_watched_seconds";
 const COUNTED: &str = "skinlink_hq_counted";
 
+/// Of the last rollout of each slot, labelled `slot` and `version`.
+const ROLLOUT: &str = "skinlink_hq_rollout_state";
+const ROLLOUT_RING: &str = "skinlink_hq_rollout_ring";
+const ROLLOUT_GATEWAYS: &str = "skinlink_hq_rollout_gateways";
+
 /// The names of all metrics.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    METRICS.iter().map(|metric| metric.name).chain([FEEDBACK_OPEN, FEEDBACK_LATE, WAITING, READ, WATCHED, COUNTED])
+    METRICS.iter().map(|metric| metric.name).chain([
+        FEEDBACK_OPEN,
+        FEEDBACK_LATE,
+        WAITING,
+        READ,
+        WATCHED,
+        COUNTED,
+        ROLLOUT,
+        ROLLOUT_RING,
+        ROLLOUT_GATEWAYS,
+    ])
 }
 
 fn seconds(ms: i64) -> f64 {
@@ -107,11 +124,40 @@ pub(super) async fn page(State(office): Shared, headers: HeaderMap) -> Response 
     if office.metrics_token.is_none() || shown != office.metrics_token {
         return StatusCode::NOT_FOUND.into_response();
     }
-    match office.watch.board().await {
-        Ok(board) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text(&board)).into_response()
+    let read = async {
+        let board = office.watch.board().await?;
+        let rollouts = office.books.ask(|engine| Ok((rollout::list(engine)?, rollout::counts(engine)?))).await?;
+        Ok::<_, Away>((board, rollouts))
+    };
+    match read.await {
+        Ok((board, (rollouts, counts))) => {
+            let mut text = text(&board);
+            rolled_out(&mut text, &rollouts, &counts);
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
         }
-        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(Away) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+/// The newest rollout of each slot, and how gateways stand to it.
+fn rolled_out(out: &mut String, rollouts: &[Entry], counts: &[(String, u64, String, u64)]) {
+    let mut last: Vec<&Entry> = Vec::new();
+    for entry in rollouts {
+        if last.iter().all(|known| known.slot != entry.slot) {
+            last.push(entry);
+        }
+    }
+    head(out, ROLLOUT, "1 for the state of the last rollout of a slot: running, paused, finished, halted or back.");
+    for Entry { slot, version, state, .. } in &last {
+        let _ = writeln!(out, "{ROLLOUT}{{slot=\"{slot}\",version=\"{version}\",state=\"{state}\"}} 1");
+    }
+    head(out, ROLLOUT_RING, "The ring that it reached, from 1.");
+    for Entry { slot, version, ring, .. } in &last {
+        let _ = writeln!(out, "{ROLLOUT_RING}{{slot=\"{slot}\",version=\"{version}\"}} {}", ring + 1);
+    }
+    head(out, ROLLOUT_GATEWAYS, "Gateways by what they told of it: held, used, refused, left or past.");
+    for (slot, version, stand, many) in counts {
+        let _ = writeln!(out, "{ROLLOUT_GATEWAYS}{{slot=\"{slot}\",version=\"{version}\",stand=\"{stand}\"}} {many}");
     }
 }
 

@@ -26,7 +26,12 @@ mod tries;
 mod visits;
 mod watch;
 
-use super::{HqError, config::OfficeSettings, database::Place, served};
+use super::{
+    HqError,
+    config::{OfficeSettings, RolloutSettings},
+    database::Place,
+    served,
+};
 use crate::doorway::{Bounds, Door, Patience};
 use axum::{
     Router, middleware,
@@ -56,6 +61,8 @@ struct Office {
     secure: bool,
     utc_offset_min: i32,
     metrics_token: Option<[u8; 32]>,
+    /// How rollouts are started here; `None`: not here.
+    rollouts: Option<RolloutSettings>,
     stop: CancellationToken,
 }
 
@@ -65,7 +72,12 @@ type Shared = axum::extract::State<Arc<Office>>;
 ///
 /// # Errors
 /// [`HqError::Listen`] where the address is taken or not ours; a certificate, key or token that cannot be read or used.
-pub async fn serve(place: Place, settings: OfficeSettings, stop: CancellationToken) -> Result<(), HqError> {
+pub async fn serve(
+    place: Place,
+    settings: OfficeSettings,
+    rollouts: Option<RolloutSettings>,
+    stop: CancellationToken,
+) -> Result<(), HqError> {
     let OfficeSettings { listen, behind_proxy, tls, utc_offset_min, metrics_token } = settings;
     let failed = |source| HqError::Listen { listen, source };
     let metrics_token = metrics_token.as_deref().map(token).transpose()?;
@@ -78,6 +90,7 @@ pub async fn serve(place: Place, settings: OfficeSettings, stop: CancellationTok
         secure: tls.is_some() || behind_proxy,
         utc_offset_min,
         metrics_token,
+        rollouts,
         stop: stop.clone(),
     };
     let router = router(Arc::new(office));
@@ -110,6 +123,9 @@ fn router(office: Arc<Office>) -> Router {
         .route("/stores/{store}/visits/{visit}/erase", post(pages::orders::erase))
         .route("/stores/{store}/check", post(pages::orders::check))
         .route("/erasures", get(pages::orders::erasures))
+        .route("/rollouts", get(pages::rollouts::page).post(pages::rollouts::start))
+        .route("/rollouts/live", get(live::rollouts))
+        .route("/rollouts/{n}", get(pages::rollout::page).post(pages::rollout::act))
         .route("/audit", get(pages::audit::page))
         .route("/login", get(pages::login::page).post(pages::login::log_in))
         .route("/logout", post(pages::login::log_out))

@@ -52,6 +52,12 @@ impl Role {
     pub const fn sees_audit(self) -> bool {
         matches!(self, Self::Protection)
     }
+
+    /// Whether they start rollouts, halt them and take them back.
+    #[must_use]
+    pub const fn rolls_out(self) -> bool {
+        matches!(self, Self::Operator | Self::Administrator)
+    }
 }
 
 /// Which stores someone sees.
@@ -118,6 +124,17 @@ pub struct Person {
 }
 
 impl Person {
+    /// Rollouts are of the whole chain, and so for those who see all of it.
+    #[must_use]
+    pub fn sees_rollouts(&self) -> bool {
+        self.reach == Reach::All
+    }
+
+    #[must_use]
+    pub fn rolls_out(&self) -> bool {
+        self.sees_rollouts() && self.role.rolls_out()
+    }
+
     fn from_row(row: &Row) -> Result<Self, HqError> {
         let role: String = row.get(1)?;
         let stores: String = row.get(2)?;
@@ -283,5 +300,7 @@ mod tests {
         let visits: Vec<&str> = Role::ALL.iter().filter(|role| role.sees_visits()).map(|role| role.as_str()).collect();
         assert_eq!(visits, ["analyst", "protection"]);
         assert!(Role::ALL.iter().all(|role| role.sees_audit() == (*role == Role::Protection)));
+        let steer: Vec<&str> = Role::ALL.iter().filter(|role| role.rolls_out()).map(|role| role.as_str()).collect();
+        assert_eq!(steer, ["operator", "administrator"]);
     }
 }

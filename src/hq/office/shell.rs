@@ -96,6 +96,11 @@ impl Shell {
         self.person.as_ref().is_some_and(|person| person.role.has_erased())
     }
 
+    #[must_use]
+    pub fn sees_rollouts(&self) -> bool {
+        self.person.as_ref().is_some_and(Person::sees_rollouts)
+    }
+
     /// A time by the chain's clock: `16:50` today, `11-27 16:50` before.
     #[must_use]
     pub fn time(&self, at: Timestamp) -> String {

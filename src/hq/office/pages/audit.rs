@@ -106,6 +106,12 @@ fn deed(shell: &Shell, what: String) -> String {
         "merge ordered" => shell.t("下令合并档案", "merge ordered"),
         "check ordered" => shell.t("下令检查网关", "check ordered"),
         "staff written" => shell.t("写入员工名单", "staff written"),
+        "package added" => shell.t("收入发布包", "package added"),
+        "rollout started" => shell.t("开始发布", "rollout started"),
+        "rollout paused" => shell.t("暂停发布", "rollout paused"),
+        "rollout goes on" => shell.t("继续发布", "rollout goes on"),
+        "rollout halted" => shell.t("停止发布", "rollout halted"),
+        "rollout taken back" => shell.t("撤回发布", "rollout taken back"),
         "password set" => shell.t("重设密码", "password set"),
         _ => return what,
     }

@@ -4,6 +4,8 @@ pub mod audit;
 pub mod chain;
 pub mod login;
 pub mod orders;
+pub mod rollout;
+pub mod rollouts;
 pub mod store;
 pub mod visit;
 

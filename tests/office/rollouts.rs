@@ -1,0 +1,416 @@
+//! Rollouts on the office's pages: who may do what, what is written down of it, and how it looks.
+
+use crate::{
+    Side,
+    driver::{Browser, DESKTOP, PHONE, TABLET, Window},
+    house::{House, PASSWORD, TOKEN},
+    stores::Store,
+};
+use reqwest::StatusCode;
+use skinlink::{
+    clock,
+    domain::Timestamp,
+    hq::{
+        HqError,
+        office::{audit, people::Role},
+        rollout::{self, State, cause::Cause, packages, plan::Limits, turn},
+    },
+    sync::{
+        agenda::Held,
+        downlink::Downlink,
+        package::{self, Header, Holding, SigningKey, Slot, Stand},
+        reply::{Hello, Reply},
+        topic::Lane,
+    },
+};
+use std::path::Path;
+
+const SLOT: &str = "model/pores-dog";
+
+fn header(version: u64) -> Header {
+    Header {
+        chain: "qinghe".into(),
+        slot: Slot::Model("pores-dog".into()),
+        version,
+        made: "2026-11-28T06:30:00.000Z".into(),
+        until: None,
+        note: "更细的网格，夜间照片更稳".into(),
+        files: Vec::new(),
+    }
+}
+
+fn key(house: &House) -> SigningKey {
+    let pem = std::fs::read(house.folder.path().join("packages.key")).expect("the key");
+    SigningKey::from_pem(&pem, b"").expect("a key")
+}
+
+fn signed(header: Header, key: &SigningKey) -> Vec<u8> {
+    let note = header.version.to_string().into_bytes();
+    package::sign(header, &[("model.onnx".into(), vec![1; 120_000]), ("note.txt".into(), note)], key)
+        .expect("a package")
+}
+
+fn add(house: &House, bytes: &[u8]) -> Result<packages::Package, HqError> {
+    packages::add(&mut *house.engine(), bytes, &house.rollouts, (audit::COMMAND, clock::now().wall))
+}
+
+/// A hello that tells of packages.
+fn says(store: &Store, packages: Vec<Holding>) -> skinlink::hq::database::Arrived {
+    let mut said = store.hello(0);
+    let mut hello: Hello = serde_json::from_slice(&said.payload).expect("a hello");
+    let wanted = Some(Held { book: "unknown".into(), version: 1 });
+    hello.downlink = Some(Downlink { wanted, packages, ..Downlink::default() });
+    assert_eq!(said.lane, Lane::Hello);
+    said.payload = serde_json::to_vec(&hello).expect("plain data");
+    said
+}
+
+fn holding(version: u64, stand: Stand, reason: &str, counts: Option<(u64, u64)>) -> Holding {
+    Holding {
+        slot: Slot::Model("pores-dog".into()),
+        version,
+        stand,
+        reason: reason.into(),
+        measured: counts.map(|(measured, _)| measured),
+        failed: counts.map(|(_, failed)| failed),
+    }
+}
+
+/// Stores that understand packages.
+fn chain(house: &mut House, many: usize) -> Vec<Store> {
+    let stores: Vec<Store> = (1..=many).map(|at| Store::named(&format!("sh-{at:03}"))).collect();
+    let about = serde_json::json!({ "version": "1.5.0", "downlinks": ["agenda", "packages"] });
+    let told: Vec<_> = stores.iter().flat_map(|one| [one.says("online"), one.hello(0), one.about(&about)]).collect();
+    house.take(&told);
+    stores
+}
+
+pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look(side: Side) {
+    let mut house = House::new(side).await;
+    for (name, role, stores) in [
+        ("fleet", Role::Operator, "all"),
+        ("south", Role::Operator, "sh-001"),
+        ("li-na", Role::Analyst, "all"),
+        ("boss", Role::Administrator, "all"),
+    ] {
+        house.add(name, role, stores);
+    }
+    let stores = chain(&mut house, 30);
+    add(&house, &signed(header(7), &key(&house))).expect("it is taken in");
+    let form = [("slot", SLOT), ("version", "7"), ("pilot", "sh-003, sh-004")];
+    let (fleet, south, analyst) =
+        (house.log_in("fleet").await, house.log_in("south").await, house.log_in("li-na").await);
+    // Who sees one store has nothing to do with what the chain rolls out; who analyses looks.
+    assert_eq!(house.get("/rollouts", &south).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.post("/rollouts", &south, &form).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(house.post("/rollouts", &analyst, &form).await.status, StatusCode::NOT_FOUND);
+    let seen = house.get("/rollouts", &analyst).await;
+    assert!(seen.text.contains("model/pores-dog 7") && !seen.text.contains("name=\"version\""), "{}", seen.text);
+    assert_eq!(
+        house.post_from("https://elsewhere.example", "/rollouts", &fleet, &form).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert!(house.get("/rollouts", &fleet).await.text.contains("还没有发布过"));
+    let wrong = [("slot", SLOT), ("version", "7"), ("pilot", "sh-099")];
+    let refused = house.post("/rollouts", &fleet, &wrong).await;
+    assert!(refused.status == StatusCode::CONFLICT && refused.text.contains("sh-099"), "{}", refused.text);
+    let begun = house.post("/rollouts", &fleet, &form).await;
+    assert_eq!((begun.status, begun.header("location")), (StatusCode::SEE_OTHER, "/rollouts/1"));
+    assert_eq!(house.post("/rollouts", &fleet, &form).await.status, StatusCode::CONFLICT, "it is under way");
+
+    // Its pilots alone are told to use it, and get its bytes; a stranger to the ring asks in vain.
+    let due = house.database.downlink_due(clock::now().wall).expect("what is due");
+    let told: Vec<_> = due
+        .iter()
+        .filter_map(|(to, reply)| match reply {
+            Reply::Wanted { packages, .. } => Some((to.store.clone(), packages.clone())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 30);
+    let wished: Vec<&str> =
+        told.iter().filter(|(_, wishes)| !wishes.is_empty()).map(|(store, _)| store.as_str()).collect();
+    assert_eq!(wished, ["sh-003", "sh-004"]);
+    let digest = told.iter().find_map(|(_, wishes)| Some(wishes.first()?.sha256.clone())).expect("a wish");
+    let mut fetched = |store: &Store, from: u32| {
+        let mut said = says(store, Vec::new());
+        let mut hello: Hello = serde_json::from_slice(&said.payload).expect("a hello");
+        let downlink = hello.downlink.as_mut().expect("a downlink");
+        downlink.fetch = Some(package::Fetch { sha256: digest.clone(), from });
+        said.payload = serde_json::to_vec(&hello).expect("plain data");
+        let replies = house.database.take(&[said], clock::now().wall).expect("taken");
+        replies.iter().filter(|(_, reply)| matches!(reply, Reply::Slice { .. })).count()
+    };
+    assert_eq!((fetched(&stores[2], 0), fetched(&stores[2], 2), fetched(&stores[2], 9)), (3, 1, 0));
+    assert_eq!(fetched(&stores[0], 0), 0, "it is in another ring");
+
+    let act = |deed: &'static str| [("deed", deed)];
+    for (who, deed, status, state) in [
+        (&analyst, "halt", StatusCode::NOT_FOUND, "进行中"),
+        (&fleet, "pause", StatusCode::SEE_OTHER, "已暂停"),
+        (&fleet, "pause", StatusCode::CONFLICT, "已暂停"),
+        (&fleet, "go", StatusCode::SEE_OTHER, "进行中"),
+        (&fleet, "dance", StatusCode::BAD_REQUEST, "进行中"),
+        (&fleet, "halt", StatusCode::SEE_OTHER, "已停止并撤回"),
+        (&fleet, "go", StatusCode::CONFLICT, "已停止并撤回"),
+    ] {
+        assert_eq!(house.post("/rollouts/1", who, &act(deed)).await.status, status, "{deed}");
+        let page = house.get("/rollouts/1", &analyst).await.text;
+        assert!(page.contains(&format!("\">{state}</span>")), "{deed}: {page}");
+    }
+    // A store that knows more of the book than this database: it was restored from a backup, and begins another one.
+    let wanted = |due: &[(skinlink::sync::topic::Address, Reply)]| {
+        due.iter().find_map(|(_, reply)| match reply {
+            Reply::Wanted { book, version, .. } => Some((book.clone(), *version)),
+            _ => None,
+        })
+    };
+    house.take_at(&[stores[9].hello(0)], clock::now().wall);
+    let due = house.database.downlink_due(clock::now().wall).expect("what is due");
+    let (book, version) = wanted(&due).expect("it is told what is wanted");
+    for (ahead, is_other) in [(0, false), (1, true)] {
+        let mut said = says(&stores[9], Vec::new());
+        let mut hello: Hello = serde_json::from_slice(&said.payload).expect("a hello");
+        let downlink = hello.downlink.as_mut().expect("a downlink");
+        downlink.wanted = Some(Held { book: book.clone(), version: version + ahead });
+        said.payload = serde_json::to_vec(&hello).expect("plain data");
+        house.database.take(&[said], clock::now().wall).expect("taken");
+        let due = house.database.downlink_due(clock::now().wall).expect("what is due");
+        let told = wanted(&due);
+        assert_eq!(told.is_some_and(|(other, _)| other != book), is_other, "{ahead} ahead");
+    }
+    // Somebody with another role takes the next one back after it has finished.
+    add(&house, &signed(header(8), &key(&house))).expect("it is taken in");
+    let boss = house.log_in("boss").await;
+    let next = [("slot", SLOT), ("version", "8"), ("pilot", "")];
+    assert_eq!(house.post("/rollouts", &boss, &next).await.header("location"), "/rollouts/2");
+    for _ in 0..3 {
+        assert_eq!(house.post("/rollouts/2", &boss, &act("go")).await.status, StatusCode::SEE_OTHER);
+    }
+    assert!(house.get("/rollouts/2", &boss).await.text.contains("已完成"));
+    assert_eq!(house.post("/rollouts/2", &boss, &act("back")).await.status, StatusCode::SEE_OTHER);
+    let metrics = house.metrics(TOKEN).await.text;
+    assert!(
+        metrics.contains("skinlink_hq_rollout_state{slot=\"model/pores-dog\",version=\"8\",state=\"back\"} 1"),
+        "{metrics}"
+    );
+    let due = house.database.downlink_due(clock::now().wall).expect("what is due");
+    let withdrawn = due.iter().find_map(|(_, reply)| match reply {
+        Reply::Wanted { withdrawn, .. } => Some(withdrawn[0].versions.clone()),
+        _ => None,
+    });
+    assert_eq!(withdrawn, Some(vec![8, 7]));
+    let entries = audit::newest(&mut *house.engine(), None, 100).expect("the audit");
+    let deeds: Vec<_> = entries
+        .iter()
+        .rev()
+        .filter(|entry| entry.what.starts_with("rollout"))
+        .map(|entry| (entry.who.as_str(), entry.what.as_str(), entry.about.split(' ').nth(1).unwrap_or_default()))
+        .collect();
+    let by_fleet = |what| ("fleet", what, "7");
+    let by_boss = |what| ("boss", what, "8");
+    assert_eq!(
+        deeds,
+        [
+            by_fleet("rollout started"),
+            by_fleet("rollout paused"),
+            by_fleet("rollout goes on"),
+            by_fleet("rollout halted"),
+            by_boss("rollout started"),
+            by_boss("rollout goes on"),
+            by_boss("rollout goes on"),
+            by_boss("rollout goes on"),
+            by_boss("rollout taken back"),
+        ]
+    );
+    house.end().await;
+}
+
+pub async fn a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_in(side: Side) {
+    let mut house = House::new(side).await;
+    chain(&mut house, 3);
+    let key = key(&house);
+    let refused = |bytes: &[u8], why: &str| {
+        let fault = add(&house, bytes).expect_err(why).to_string();
+        assert!(fault.contains(why), "{fault}");
+        assert_eq!(packages::list(&mut *house.engine()).expect("packages").len(), 0, "nothing was taken in");
+    };
+    let good = signed(header(5), &key);
+    refused(&signed(header(5), &SigningKey::generate().expect("a key")), "signed by none of the keys");
+    refused(&signed(Header { chain: "other".into(), ..header(5) }, &key), "is for the chain other");
+    let over = Header { until: Some("2026-01-01T00:00:00.000Z".into()), ..header(5) };
+    refused(&signed(over, &key), "that is over");
+    // Every byte counts: a flipped one is found wherever it is.
+    for at in (0..good.len()).step_by(1_009).chain([0, 20, 300, good.len() - 1]) {
+        let mut flipped = good.clone();
+        flipped[at] ^= 1;
+        let fault = add(&house, &flipped).expect_err("a flipped byte").to_string();
+        assert!(!fault.is_empty() && packages::list(&mut *house.engine()).expect("packages").is_empty(), "{at}");
+    }
+    for length in (0..good.len()).step_by(4_001) {
+        assert!(add(&house, &good[..length]).is_err(), "cut at {length}");
+    }
+    let added = add(&house, &good).expect("it is taken in");
+    assert_eq!(add(&house, &good).expect("the same again"), added);
+    let other = signed(Header { note: "other".into(), ..header(5) }, &key);
+    assert!(add(&house, &other).expect_err("other contents").to_string().contains("other contents"));
+    let by = (audit::COMMAND, clock::now().wall);
+    rollout::start(&mut *house.engine(), (SLOT, 5), &[], &house.rollouts, by).expect("it begins");
+    let older = add(&house, &signed(header(4), &key)).expect_err("older").to_string();
+    assert!(older.contains("version 5 of model/pores-dog was rolled out already"), "{older}");
+    house.end().await;
+}
+
+/// Version 7 under way, and its pilots.
+fn under_way(house: &House, stores: &[Store]) -> (u64, Vec<usize>) {
+    add(house, &signed(header(7), &key(house))).expect("it is taken in");
+    let by = (audit::COMMAND, clock::now().wall);
+    let n = rollout::start(&mut *house.engine(), (SLOT, 7), &[], &house.rollouts, by).expect("it begins").n;
+    let ring =
+        |store: &Store| rollout::member(&mut *house.engine(), &store.address.store).expect("rings").get(&n).copied();
+    (n, (0..stores.len()).filter(|at| ring(&stores[*at]) == Some(0)).collect())
+}
+
+fn state(house: &House, n: u64) -> (rollout::State, u32, Option<Cause>) {
+    let mut engine = house.engine();
+    let one = rollout::one(&mut *engine, n).expect("the database").expect("the rollout");
+    let cause = rollout::happened(&mut *engine, n).expect("the steps").into_iter().find_map(|step| step.cause);
+    (one.state, one.ring, cause)
+}
+
+fn later(ms: i64) -> Timestamp {
+    Timestamp::from_unix_ms(clock::now().wall.unix_ms() + ms)
+}
+
+/// Headquarters put back to an hour before a halt would roll the bad one out again, if the stores did not know better.
+pub async fn a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_nothing_decides_nothing(side: Side) {
+    let mut house = House::new(side).await;
+    let stores = chain(&mut house, 20);
+    let (n, pilots) = under_way(&house, &stores);
+    let told: Vec<_> = pilots.iter().map(|at| says(&stores[*at], vec![holding(7, Stand::Left, "", None)])).collect();
+    house.take(&told);
+    // No receiver was connected for minutes: what is known of the stores is no news.
+    turn(&mut *house.engine(), &house.rollouts.limits, later(200_000)).expect("weighed");
+    assert_eq!(state(&house, n), (State::Running, 0, None));
+    turn(&mut *house.engine(), &house.rollouts.limits, later(0)).expect("weighed");
+    let (now, ring, cause) = state(&house, n);
+    assert_eq!((now, ring), (State::Halted, 0));
+    assert!(matches!(&cause, Some(Cause::Left { stores }) if stores.len() == 10), "{cause:?}");
+    for _ in 0..3 {
+        turn(&mut *house.engine(), &house.rollouts.limits, later(60_000)).expect("weighed");
+    }
+    assert_eq!(state(&house, n).0, State::Halted, "nothing goes on by itself");
+    house.end().await;
+}
+
+/// Two receivers look at the same moment: a ring begins once.
+pub async fn a_ring_begins_once_however_many_receivers_look(side: Side) {
+    let mut house = House::new(side).await;
+    let stores = chain(&mut house, 40);
+    let (n, _) = under_way(&house, &stores);
+    let told: Vec<_> = stores.iter().map(|one| says(one, vec![holding(7, Stand::Used, "", Some((10, 0)))])).collect();
+    house.take(&told);
+    let limits = Limits { soak_ms: 0, photographs: 1, ..house.rollouts.limits.clone() };
+    let now = later(5_000);
+    for _ in 0..4 {
+        turn(&mut *house.engine(), &limits, now).expect("weighed");
+    }
+    assert_eq!((state(&house, n).0, state(&house, n).1), (State::Running, 1), "however many look at it");
+    turn(&mut *house.engine(), &limits, later(10_000)).expect("weighed");
+    turn(&mut *house.engine(), &limits, later(15_000)).expect("weighed");
+    assert_eq!((state(&house, n).0, state(&house, n).1), (State::Finished, 2));
+    house.end().await;
+}
+
+/// The machines of a pilot hang on the new model: they go away and stay away, and the others do not.
+pub async fn stores_that_took_it_and_fell_silent_halt_it(side: Side) {
+    const QUARTER_MS: i64 = 16 * 60_000;
+    let mut house = House::new(side).await;
+    let stores = chain(&mut house, 40);
+    let (n, pilots) = under_way(&house, &stores);
+    let used: Vec<_> =
+        pilots.iter().map(|at| says(&stores[*at], vec![holding(7, Stand::Used, "", Some((5, 0)))])).collect();
+    house.take(&used);
+    house.take_at(&pilots[..7].iter().map(|at| stores[*at].says("offline")).collect::<Vec<_>>(), later(1_000));
+    turn(&mut *house.engine(), &house.rollouts.limits, later(60_000)).expect("weighed");
+    assert_eq!(state(&house, n).0, State::Running, "they may be starting anew");
+    drop(house.database.downlink_due(later(QUARTER_MS)).expect("a receiver is connected"));
+    turn(&mut *house.engine(), &house.rollouts.limits, later(QUARTER_MS)).expect("weighed");
+    let (now, _, cause) = state(&house, n);
+    assert!(matches!(&cause, Some(Cause::Silent { stores, of: 10, .. }) if stores.len() == 7), "{now} {cause:?}");
+    house.end().await;
+}
+
+async fn log_in(browser: &Browser, name: &str) {
+    browser.goto("/login").await;
+    browser.see("input[name=name]").await.send_keys(name).await.expect("keys");
+    browser.see("input[name=password]").await.send_keys(PASSWORD).await.expect("keys");
+    browser.touch("main button").await;
+    browser.see(".numbers").await;
+}
+
+/// What a rollout looks like on its way, and when it was halted by itself, on a telephone, a tablet and a desk; an open page draws itself anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollout_is_followed_on_any_window_and_halted_before_one_s_eyes() {
+    let mut house = House::new(Side::Sqlite).await;
+    house.add("fleet", Role::Operator, "all");
+    let stores = chain(&mut house, 60);
+    let dark = Window { dark: true, ..TABLET };
+    for (version, window, langs) in [(7, DESKTOP, ["zh", "hant"]), (8, PHONE, ["zh", "en"]), (9, dark, ["hant", "en"])]
+    {
+        add(&house, &signed(header(version), &key(&house))).expect("it is taken in");
+        let two = Browser::open_two(&house.base(), window, Path::new("/dev/null")).await;
+        let mut open = Vec::new();
+        for (browser, lang) in two.into_iter().zip(langs) {
+            log_in(&browser, "fleet").await;
+            let dark = if window.dark { "-dark" } else { "" };
+            browser.goto(&format!("/rollouts?lang={lang}")).await;
+            open.push((browser, format!("{}-{lang}{dark}", window.name)));
+        }
+        for (browser, name) in &open {
+            browser.see(".offer").await;
+            browser.is_accessible().await;
+            browser.fits_fingers().await;
+            browser.picture(&format!("office-rollouts-{name}")).await;
+        }
+        open[0].0.touch(".offer button").await;
+        open[0].0.see(".rings").await;
+        let address = open[0].0.path().await;
+        let n: u64 = address.rsplit('/').next().and_then(|n| n.parse().ok()).expect("a number");
+        let pilots: Vec<&Store> = stores
+            .iter()
+            .filter(|one| rollout::member(&mut *house.engine(), &one.address.store).expect("rings").get(&n) == Some(&0))
+            .collect();
+        let (using, holding_it) = pilots.split_at(7);
+        let mut told: Vec<_> =
+            using.iter().map(|one| says(one, vec![holding(version, Stand::Used, "", Some((30, 0)))])).collect();
+        told.extend(holding_it[..1].iter().map(|one| says(one, vec![holding(version, Stand::Held, "", None)])));
+        house.take(&told);
+        for (browser, name) in &open {
+            browser.goto(&address).await;
+            browser.gives("return document.querySelector('.tally dd').textContent", "7").await;
+            browser.is_accessible().await;
+            browser.fits_fingers().await;
+            browser.picture(&format!("office-rollout-{name}")).await;
+        }
+        // Now its photographs fail: it is halted, and the page that is open says so and why.
+        let told: Vec<_> =
+            using.iter().map(|one| says(one, vec![holding(version, Stand::Used, "", Some((42, 18)))])).collect();
+        house.take(&told);
+        turn(&mut *house.engine(), &house.rollouts.limits, clock::now().wall).expect("weighed");
+        let left: Vec<_> = using.iter().map(|one| says(one, vec![holding(version, Stand::Left, "", None)])).collect();
+        house.take(&left);
+        for (browser, name) in &open {
+            browser.see(".halted").await;
+            browser.gives("return document.querySelectorAll('.tally dd')[4].textContent", "7").await;
+            browser.is_accessible().await;
+            browser.fits_fingers().await;
+            browser.picture(&format!("office-rollout-halted-{name}")).await;
+            browser.console_is_clean(&[]).await;
+        }
+        for (browser, _) in open {
+            browser.close().await;
+        }
+    }
+    house.end().await;
+}
