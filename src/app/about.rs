@@ -30,15 +30,16 @@ pub struct Watched {
     pub state: watch::Receiver<DeviceState>,
 }
 
-/// The description as it is now; `health` as [`health`] gives it, `null` where nobody has looked yet.
+/// The description as it is now; `takes`: whether packages are taken; `health` as [`health`] gives it, `null` where nobody has looked yet.
 #[must_use]
-pub fn text(config: &Config, devices: &[Watched], health: &Value) -> String {
+pub fn text(config: &Config, devices: &[Watched], takes: bool, health: &Value) -> String {
+    let downlinks = [crate::sync::agenda::AGENDA].into_iter().chain(takes.then_some(crate::sync::package::PACKAGES));
     let about = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": devices.iter().map(device).collect::<Vec<_>>(),
         "uploads": [crate::sync::upload::PUT],
-        "downlinks": [crate::sync::agenda::AGENDA],
+        "downlinks": downlinks.collect::<Vec<_>>(),
         "health": health,
     });
     about.to_string()
@@ -82,7 +83,7 @@ fn device(watched: &Watched) -> Value {
 /// Keeps the description up to date until `stop`.
 pub async fn run(
     config: Config,
-    devices: Vec<Watched>,
+    (devices, takes): (Vec<Watched>, bool),
     store: Store,
     tell: watch::Sender<String>,
     stop: CancellationToken,
@@ -95,7 +96,7 @@ pub async fn run(
             _ = turn.tick() => {}
         }
         let health = health(&config.store.data, &store).await;
-        let now = text(&config, &devices, &health);
+        let now = text(&config, &devices, takes, &health);
         tell.send_if_modified(|told| {
             let other = *told != now;
             if other {

@@ -209,6 +209,7 @@ impl SimStore {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uploader: None,
             live: None,
+            packages: None,
         };
         let (sender, status) = watch::channel(SyncStatus::default());
         let stop = CancellationToken::new();

@@ -15,6 +15,7 @@ use crate::{
     sync::topic::Lane,
     tasks::{
         live::Live,
+        packages::PackagesHandle,
         sync::{self, Connection, SyncSettings, SyncStatus},
     },
     web::Headquarters,
@@ -29,7 +30,7 @@ const ARRIVED: usize = 256;
 pub fn start(
     config: &Config,
     store: &Store,
-    (devices, live): (Vec<Watched>, &Live),
+    (devices, live, packages): (Vec<Watched>, &Live, Option<PackagesHandle>),
     tasks: &mut Tasks,
     stop: &CancellationToken,
 ) -> watch::Receiver<Headquarters> {
@@ -49,11 +50,11 @@ pub fn start(
         receive_maximum: 64,
         arrived_capacity: ARRIVED,
     });
-    let (tell, about) = watch::channel(about::text(config, &devices, &serde_json::Value::Null));
+    let (tell, about) = watch::channel(about::text(config, &devices, packages.is_some(), &serde_json::Value::Null));
     tasks.start("about", {
-        let (config, store, stop) = (config.clone(), store.clone(), stop.clone());
+        let (config, store, stop, takes) = (config.clone(), store.clone(), stop.clone(), packages.is_some());
         async move {
-            about::run(config, devices, store, tell, stop).await;
+            about::run(config, (devices, takes), store, tell, stop).await;
             Ok(())
         }
     });
@@ -64,6 +65,7 @@ pub fn start(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uploader: Some(upload::uploader()),
         live: Some(live.clone()),
+        packages,
     };
     let (status, mut watched) = watch::channel(SyncStatus::default());
     let (store, stop) = (store.clone(), stop.clone());

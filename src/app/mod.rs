@@ -18,6 +18,8 @@ mod look;
 mod machine;
 mod models;
 mod new_protocol;
+mod packages;
+mod packages_command;
 mod print;
 mod progress;
 mod protocols;
@@ -63,6 +65,7 @@ pub fn start(cli: &Cli) -> ExitCode {
         Command::Check(options) => check::command(options),
         Command::Model(command) => block_on(models::command(command)),
         Command::Staff(command) => block_on(staff::command(command)),
+        Command::Packages(options) => block_on(packages_command::command(options)),
         Command::Worker => unreachable!("answered above"),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
@@ -98,14 +101,35 @@ fn block_on_listening(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow:
 }
 
 async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
-    let config = catalogue::config(&file.config)?;
-    let signals = Signals::install()?;
-    let stop = CancellationToken::new();
-    let build::App { tasks, store } = build::build(config, &stop).await?;
-    let outcome = tasks.run(&stop, signals).await;
-    if !store.close(CLOSING).await {
-        tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");
+    // Read once: somebody may be writing it when the gateway begins anew.
+    let source = catalogue::source(&file.config)?;
+    let config = source.config().map_err(CatalogueError::from)?;
+    let chain = config.packages.chain.as_deref();
+    let mut signals = Signals::install()?;
+    loop {
+        let stop = CancellationToken::new();
+        let build::App { tasks, store, anew } = match build::build(&source, &config, &stop).await? {
+            build::Built::App(app) => *app,
+            build::Built::Again => continue,
+        };
+        crate::faults::point("packages.anew.built");
+        let outcome = tasks.run(&stop, &mut signals).await;
+        let again = match &outcome {
+            Ok(()) if anew.is_cancelled() => true,
+            Ok(()) => {
+                packages::ended_well(&store, chain).await;
+                false
+            }
+            Err(fault) => packages::blame(&store, chain, &fault.to_string()).await,
+        };
+        let closed = store.close(CLOSING).await;
+        if !closed {
+            tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");
+        }
+        // Without the store nothing can begin anew here: whoever watches over the process starts it again.
+        if !again || !closed {
+            outcome?;
+            return Ok(exit::OK);
+        }
     }
-    outcome?;
-    Ok(exit::OK)
 }

@@ -40,7 +40,7 @@ impl Tasks {
     ///
     /// # Errors
     /// The first fault, or the names of those who did not end in time.
-    pub async fn run(mut self, stop: &CancellationToken, mut signals: Signals) -> Result<(), Fault> {
+    pub async fn run(mut self, stop: &CancellationToken, signals: &mut Signals) -> Result<(), Fault> {
         let early = tokio::select! {
             () = signals.stop_requested() => None,
             () = stop.cancelled() => None,
@@ -101,7 +101,7 @@ mod tests {
             Ok(())
         });
         tasks.start("hasty", async { anyhow::bail!("probe on fire") });
-        let fault = tasks.run(&stop, Signals::none()).await.unwrap_err();
+        let fault = tasks.run(&stop, &mut Signals::none()).await.unwrap_err();
         assert_eq!(fault.to_string(), "the hasty task ended with a fault: probe on fire");
         assert!(stop.is_cancelled());
     }
@@ -112,7 +112,7 @@ mod tests {
         let mut tasks = Tasks::default();
         tasks.start("deaf", std::future::pending());
         stop.cancel();
-        let fault = tasks.run(&stop, Signals::none()).await.unwrap_err();
+        let fault = tasks.run(&stop, &mut Signals::none()).await.unwrap_err();
         assert!(fault.to_string().contains("deaf"), "{fault}");
     }
 }

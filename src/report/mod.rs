@@ -24,6 +24,7 @@ mod traditional_manager;
 mod traditional_mirror;
 mod traditional_more;
 mod traditional_office;
+mod traditional_packages;
 mod traditional_papers;
 mod traditional_reports;
 mod traditional_station;

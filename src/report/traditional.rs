@@ -10,6 +10,7 @@ use super::{
     traditional_mirror::MIRROR,
     traditional_more::MORE,
     traditional_office::OFFICE,
+    traditional_packages::PACKAGES,
     traditional_papers::PAPERS,
     traditional_reports::REPORTS,
     traditional_station::STATION,
@@ -31,7 +32,16 @@ pub fn of(zh: &str) -> Option<&'static str> {
 }
 
 fn tables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    WORDS.iter().chain(MORE).chain(PAPERS).chain(REPORTS).chain(STATION).chain(MANAGER).chain(MIRROR).chain(OFFICE)
+    WORDS
+        .iter()
+        .chain(MORE)
+        .chain(PAPERS)
+        .chain(REPORTS)
+        .chain(STATION)
+        .chain(MANAGER)
+        .chain(MIRROR)
+        .chain(OFFICE)
+        .chain(PACKAGES)
 }
 
 /// Every wording of the table, by its simplified form.

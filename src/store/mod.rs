@@ -44,6 +44,7 @@ mod moving;
 mod opening;
 mod outbox;
 mod owed;
+mod packages;
 mod pairs;
 mod passing;
 mod pictures;

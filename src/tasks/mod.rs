@@ -6,6 +6,7 @@ pub mod device;
 pub mod live;
 pub mod measurements;
 pub mod observation;
+pub mod packages;
 pub mod scan_view;
 pub mod station;
 pub mod sync;

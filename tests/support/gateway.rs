@@ -38,6 +38,7 @@ pub fn settings() -> SyncSettings {
         version: "test".into(),
         uploader: None,
         live: None,
+        packages: None,
     }
 }
 

@@ -295,6 +295,8 @@ impl Building {
             }),
             judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
             analysis: measuring,
+            packages: None,
+            taking_in: Default::default(),
             press: Press::beside(),
             sync: told_of_hq,
             log_ins: Arc::new(tokio::sync::Semaphore::new(1)),

@@ -17,7 +17,7 @@ use crate::{
     ports::{Connector, UplinkError, Uploader},
     store::{Store, StoreError},
     sync::{backoff::Backoff, topic::Address},
-    tasks::live::Live,
+    tasks::{live::Live, packages::PackagesHandle},
 };
 use std::time::Duration;
 use tokio::{
@@ -43,6 +43,8 @@ pub struct SyncSettings {
     pub uploader: Option<Uploader>,
     /// Whom to tell that the day has changed.
     pub live: Option<Live>,
+    /// Who takes packages; without one `about` must not name them.
+    pub packages: Option<PackagesHandle>,
 }
 
 /// How things stand with HQ; for pages and the metrics.

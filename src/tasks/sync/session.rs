@@ -18,10 +18,12 @@ use crate::{
     store::{Store, StoreError},
     sync::{
         MAX_PUBLISH, batch,
+        downlink::Downlink,
         reply::{Hello, SeqRange},
         topic::Lane,
         window::Window,
     },
+    tasks::packages::PackagesHandle,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -76,7 +78,7 @@ struct Session<'a> {
     /// Said once on this connection, retained.
     first: VecDeque<(Lane, Vec<u8>)>,
     greeting: Greeting,
-    /// When to say how far the agenda is held now.
+    /// When to say how far the agenda and the packages are held now.
     tell_agenda: Option<Instant>,
     ready: Option<(Publish, Errand)>,
     errands: HashMap<u64, Errand>,
@@ -92,6 +94,9 @@ pub(super) async fn run(
 ) -> Result<End, StoreError> {
     let mut outbox = store.outbox_changed();
     let mut about = settings.about.clone();
+    let mut packages =
+        settings.packages.as_ref().map(PackagesHandle::told).unwrap_or_else(|| watch::channel(Downlink::default()).1);
+    packages.mark_unchanged();
     let mut session = Session {
         store,
         settings,
@@ -114,7 +119,7 @@ pub(super) async fn run(
         errands: HashMap::new(),
         token: 0,
     };
-    let end = session.converse(uplink, &mut outbox, &mut about, stop).await?;
+    let end = session.converse(uplink, &mut outbox, (&mut about, &mut packages), stop).await?;
     session.heard.record(store).await?;
     Ok(end)
 }
@@ -124,7 +129,7 @@ impl Session<'_> {
         &mut self,
         uplink: Uplink,
         outbox: &mut watch::Receiver<u64>,
-        about: &mut watch::Receiver<String>,
+        (about, packages): (&mut watch::Receiver<String>, &mut watch::Receiver<Downlink>),
         stop: &CancellationToken,
     ) -> Result<End, StoreError> {
         let Uplink { publish, mut arrived, mut driver } = uplink;
@@ -159,6 +164,11 @@ impl Session<'_> {
                 Ok(()) = about.changed() => {
                     let now = about.borrow_and_update().clone();
                     self.first.push_back((Lane::About, now.into_bytes()));
+                }
+                // So is this one where nobody takes packages.
+                Ok(()) = packages.changed() => {
+                    packages.mark_unchanged();
+                    self.tell_agenda = Some(Instant::now());
                 }
                 () = sleep_until(wake_at), if self.ready.is_none() => {}
             }
@@ -222,10 +232,17 @@ impl Session<'_> {
             refused: self.store.refused_ranges().await?,
             past: self.store.past_epochs(round).await?,
             agenda: self.store.agenda_held().await?,
-            downlink: None,
+            downlink: self.downlink(),
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))
+    }
+
+    /// What else of headquarters' word is held here.
+    fn downlink(&self) -> Option<Downlink> {
+        let told = self.settings.packages.as_ref()?.told();
+        let now = told.borrow().clone();
+        now.wanted.is_some().then_some(now)
     }
 
     /// A chain with a receiver of its own: the broker's word counts, nobody answers a hello.

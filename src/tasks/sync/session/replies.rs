@@ -77,8 +77,21 @@ impl Session<'_> {
                 self.tell_agenda = self.tell_agenda.or(Some(Instant::now() + GATHER_PARTS));
                 Ok(())
             }
+            Reply::Wanted { book, version, packages, withdrawn } => {
+                if let Some(owner) = &self.settings.packages {
+                    info!(version, "HQ tells which packages to use");
+                    owner.wanted(book, version, packages, withdrawn);
+                }
+                Ok(())
+            }
+            Reply::Slice { sha256, index, data } => {
+                if let Some(owner) = &self.settings.packages {
+                    owner.slice(sha256, index, data);
+                }
+                Ok(())
+            }
             // Said only to a gateway that names them among its downlinks.
-            Reply::Staff { .. } | Reply::Order { .. } | Reply::Wanted { .. } | Reply::Slice { .. } => Ok(()),
+            Reply::Staff { .. } | Reply::Order { .. } => Ok(()),
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
                 self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
