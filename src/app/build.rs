@@ -2,10 +2,9 @@
 
 use super::{
     about::Watched,
-    catalogue, headquarters, housekeeping, look,
+    catalogue, headquarters, housekeeping, inference, look,
     packages::{self, Begun},
     recognise::{Opener, Recognise, recognised_by},
-    runtime,
     supervisor::Tasks,
 };
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
         hotplug::{Plugged, Watcher},
         serial::SerialLink,
     },
-    analysis::{manifest::Manifest, regions::FaceRegions},
+    analysis::regions::FaceRegions,
     clock,
     config::{self, Config, Measures, Port, Source},
     desk::Press,
@@ -25,24 +24,18 @@ use crate::{
     store::{Escrow, Options, Store, StoreKey},
     tasks::{
         self,
-        analysis::{self, AnalysisHandle, Recipe},
         comparison::Judges,
         device::Device,
         live::{Live, live},
         measurements::{self, Measurements},
         observation,
-        packages::TakingIn,
+        packages::{StillBuilds, TakingIn},
         station::{self, Fitted, StationHandle, station},
     },
     web::{self, About, AppState, Guide, Links, folder},
 };
 use anyhow::Context;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use tokio::{
     net::TcpListener,
     sync::{Mutex, mpsc, watch},
@@ -113,7 +106,9 @@ pub async fn build(source: &Source, own: &Config, stop: &CancellationToken) -> a
     let store = open_store(&own.store)?;
     let begun = packages::begin(source, own, &metrics, &store).await?;
     let anew = CancellationToken::new();
-    let parts = Parts { listener, metrics, protocols, anew: anew.clone() };
+    let installed = own.clone();
+    let still_builds: StillBuilds = Box::new(move || packages::still_builds(&installed));
+    let parts = Parts { listener, metrics, protocols, anew: anew.clone(), still_builds };
     match assemble(parts, begun, &store, stop).await {
         Ok(tasks) => Ok(Built::App(Box::new(App { tasks, store, anew }))),
         Err(fault) => {
@@ -131,10 +126,11 @@ struct Parts {
     metrics: Arc<[Metric]>,
     protocols: catalogue::Protocols,
     anew: CancellationToken,
+    still_builds: StillBuilds,
 }
 
 async fn assemble(parts: Parts, begun: Begun, store: &Store, stop: &CancellationToken) -> anyhow::Result<Tasks> {
-    let Parts { listener, metrics, protocols, anew } = parts;
+    let Parts { listener, metrics, protocols, anew, still_builds } = parts;
     let Begun { config, models, reader, state, running } = begun;
     named(&config, &metrics, &protocols)?;
     let lan = super::lan::listener(&config).await?;
@@ -152,7 +148,7 @@ async fn assemble(parts: Parts, begun: Begun, store: &Store, stop: &Cancellation
     let (taker, inbox) = tasks::packages::channel(&state, &running);
     let taker = reader.is_some().then_some(taker);
     let sync_status = headquarters::start(&config, store, (watched, &live, taker.clone()), &mut tasks, stop);
-    let analysis = start_analysis(&config, (&metrics, models), store, &mut tasks, stop)?;
+    let analysis = inference::start(&config, (&metrics, models), store, &mut tasks, stop)?;
     let taking_in = TakingIn::default();
     if let Some(reader) = reader {
         let settings = tasks::packages::Settings {
@@ -163,6 +159,7 @@ async fn assemble(parts: Parts, begun: Begun, store: &Store, stop: &Cancellation
             stations: Arc::clone(&stations),
             taking_in: taking_in.clone(),
             anew,
+            still_builds,
         };
         let (store, stop) = (store.clone(), stop.clone());
         tasks.start("packages", async move { Ok(tasks::packages::run(settings, store, inbox, stop).await?) });
@@ -477,46 +474,4 @@ impl House<'_> {
             }),
         })
     }
-}
-
-/// Starts the owner of the inference process. Without the library photographs are kept and measured once it is there.
-fn start_analysis(
-    config: &Config,
-    (metrics, rolled_out): (&[Metric], BTreeMap<String, PathBuf>),
-    store: &Store,
-    tasks: &mut Tasks,
-    stop: &CancellationToken,
-) -> anyhow::Result<AnalysisHandle> {
-    let scan = &config.scan;
-    let onnxruntime = runtime::find(scan.onnxruntime.as_deref()).unwrap_or_else(|missing| {
-        warn!("photographs are kept, but not measured: {missing}");
-        scan.onnxruntime.clone().unwrap_or_else(|| runtime::FILE.into())
-    });
-    let (gates, cameras) = catalogue::gates_and_cameras(scan)?;
-    let recipe = Recipe {
-        program: std::env::current_exe()?,
-        onnxruntime,
-        memory_mib: u32::try_from(scan.inference_memory >> 20).unwrap_or(u32::MAX),
-        regions: catalogue::read(&scan.regions_file)?,
-        gates,
-        cameras,
-        deadline: scan.inference_deadline,
-    };
-    let folders = catalogue::folders_with(&scan.models, "manifest.toml")?.into_iter();
-    let replaced = |manifest: &Path| {
-        let known = catalogue::read(manifest).ok().and_then(|text| Manifest::parse(&text).ok());
-        known.is_some_and(|manifest| rolled_out.contains_key(&manifest.id))
-    };
-    let own = folders.filter(|(_, manifest)| !replaced(manifest));
-    let own = own.filter_map(|(_, manifest)| Some(manifest.parent()?.to_owned()));
-    let models = own.chain(rolled_out.values().cloned()).collect();
-    let settings = analysis::Settings { worker: recipe, models, metrics: metrics.to_vec() };
-    let (handle, inbox) = analysis::channel();
-    let handle = handle.with_home(&scan.models);
-    let (store, stop) = (store.clone(), stop.clone());
-    tasks.start("analysis", async move {
-        analysis::run(settings, store, inbox, stop).await;
-        Ok(())
-    });
-    Ok(handle)
 }

@@ -11,6 +11,7 @@ pub mod fleet;
 mod headquarters;
 mod holders;
 mod housekeeping;
+mod inference;
 mod lan;
 mod live;
 mod logging;

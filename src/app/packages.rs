@@ -6,6 +6,7 @@
 
 use super::catalogue;
 use crate::{
+    analysis::regions::FaceRegions,
     config::{Config, Source},
     domain::metric::Metric,
     faults,
@@ -73,9 +74,11 @@ pub async fn begin(source: &Source, own: &Config, metrics: &Arc<[Metric]>, store
             Err((slot, package, Fault::Unfit(reason))) => {
                 error!(package = %slot, version = package.version, reason, "it does not work here; the one before is used");
                 state.refuse(&slot, &package, &reason);
+                keep(&state, store, vec![refused(&slot, &package)]).await;
+                continue;
             }
         }
-        keep(&state, store).await;
+        keep(&state, store, Vec::new()).await;
     };
     for (slot, package) in &running {
         info!(package = %slot, version = package.version, "in use");
@@ -93,16 +96,22 @@ async fn another_start(state: &mut State, store: &Store) {
             let reason = format!("the gateway died {starts} times while it started with it");
             error!(package = %slot, version = package.version, reason, "refused; the one before is used");
             state.refuse(&slot, &package, &reason);
+            return keep(state, store, vec![refused(&slot, &package)]).await;
         }
         (Some(_), _) => state.trying = None,
         (None, _) => return,
     }
-    keep(state, store).await;
+    keep(state, store, Vec::new()).await;
+}
+
+/// For the audit log.
+fn refused(slot: &Slot, package: &InUse) -> (&'static str, String) {
+    ("package refused", format!("{slot} {}", package.version))
 }
 
 /// Without room on the disk the same is decided again at the next start.
-async fn keep(state: &State, store: &Store) {
-    if let Err(fault) = store.keep_packages(state.text(), Vec::new()).await {
+async fn keep(state: &State, store: &Store, notes: Vec<(&'static str, String)>) {
+    if let Err(fault) = store.keep_packages(state.text(), notes).await {
         warn!(%fault, "what became of a package cannot be written down");
     }
 }
@@ -153,7 +162,7 @@ pub async fn blame(store: &Store, chain: Option<&str>, reason: &str) -> bool {
     let Some(trying) = state.trying.clone() else { return false };
     error!(package = %trying.slot, version = trying.package.version, reason, "the gateway does not run with it; the one before is used");
     state.refuse(&trying.slot, &trying.package, &format!("the gateway does not run with it: {reason}"));
-    store.keep_packages(state.text(), Vec::new()).await.is_ok()
+    store.keep_packages(state.text(), vec![refused(&trying.slot, &trying.package)]).await.is_ok()
 }
 
 /// Somebody stopped the gateway: what is on trial has done nothing wrong so far.
@@ -161,8 +170,26 @@ pub async fn ended_well(store: &Store, chain: Option<&str>) {
     let Some(mut state) = kept(store, chain).await else { return };
     if let Some(trying) = state.trying.as_mut().filter(|trying| trying.starts > 0) {
         trying.starts -= 1;
-        keep(&state, store).await;
+        keep(&state, store, Vec::new()).await;
     }
+}
+
+/// Whether the installer's own files can still be read: the gateway would not come up again without them.
+///
+/// # Errors
+/// The first that cannot, with what to do.
+pub fn still_builds(own: &Config) -> Result<(), String> {
+    let scan = &own.scan;
+    let read = || -> anyhow::Result<()> {
+        let metrics = catalogue::metrics_file(&scan.metrics_file)?;
+        catalogue::suggestions_file(&scan.suggestions_file, &metrics)?;
+        catalogue::treatments_file(&scan.treatments_file)?;
+        catalogue::protocols(&scan.protocols)?;
+        catalogue::gates_and_cameras(scan)?;
+        FaceRegions::parse(&catalogue::read(&scan.regions_file)?)?;
+        Ok(())
+    };
+    read().map_err(|fault| format!("{fault:#}"))
 }
 
 async fn kept(store: &Store, chain: Option<&str>) -> Option<State> {

@@ -1,7 +1,8 @@
 //! A store for these stories: the real daemon with a folder of its own, and the chain's key.
 
 use crate::{
-    headquarters::{Headquarters, LIMIT, address},
+    LIMIT,
+    headquarters::{Headquarters, address},
     hq::{Package, Speaker},
 };
 use reqwest::{Client, Method, StatusCode};
@@ -63,6 +64,7 @@ impl House {
         let http = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let house = Self { hq, headquarters, key, daemon: None, folder, port, http };
         house.write_config("");
+        house.hq.shows(house.folder.join("daemon.log"));
         house
     }
 

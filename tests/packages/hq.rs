@@ -43,6 +43,8 @@ pub struct Desk {
     /// Every slice sent: digest and number.
     pub sent: Vec<(String, u32)>,
     pub about: serde_json::Value,
+    /// Of the daemon.
+    log: std::path::PathBuf,
 }
 
 /// See the module.
@@ -125,9 +127,17 @@ impl Speaker {
             if let Some(found) = found() {
                 return found;
             }
-            assert!(begun.elapsed() < LIMIT, "{what}: not within {LIMIT:?}; told last: {:#?}", self.told());
+            if begun.elapsed() > LIMIT {
+                let log = std::fs::read_to_string(&self.desk().log).unwrap_or_default();
+                panic!("{what}: not within {LIMIT:?}; told last: {:#?}\n{log}", self.told());
+            }
             sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The daemon's log is to be shown when something does not come.
+    pub fn shows(&self, log: std::path::PathBuf) {
+        self.desk().log = log;
     }
 
     /// Slices that were sent more than once.

@@ -11,6 +11,11 @@ mod headquarters;
 #[path = "../support/skin.rs"]
 mod skin;
 
+use std::time::Duration;
+
+/// Longest wait for anything: a model is tried by a debug build, on a machine that builds at the same time.
+const LIMIT: Duration = Duration::from_secs(180);
+
 mod house;
 mod hq;
 mod kills;

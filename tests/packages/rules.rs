@@ -124,15 +124,15 @@ async fn packages_whose_files_are_gone_are_fetched_again() {
 async fn a_gateway_that_cannot_be_built_with_a_package_goes_on_with_what_it_had() {
     let mut house = House::open().await;
     let (visit, scan) = house.scans("换").await;
-    house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[scan]\nmetrics = [\"sebum\"]\n")]).await;
+    house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[scan]\nmetrics = [\"ph\"]\n")]).await;
     house.hq.until(&Slot::Settings, 1, Stand::Held).await;
     let metrics = house.folder.join("metrics.toml");
     let text = fs::read_to_string(&metrics).unwrap();
-    fs::write(&metrics, text.replace("id = \"sebum\"", "id = \"sebum-new\"")).unwrap();
+    fs::write(&metrics, text.replace("id = \"ph\"", "id = \"ph-new\"")).unwrap();
     house.scan(&visit, &scan, "cancel").await;
     let told = house.hq.until(&Slot::Settings, 1, Stand::Refused).await;
     println!("{}", told.reason);
-    assert!(told.reason.contains("scan.metrics names sebum"), "{}", told.reason);
+    assert!(told.reason.contains("scan.metrics names ph,"), "{}", told.reason);
     house.answers().await;
     house.daemon.as_mut().unwrap().still_running().unwrap();
     let view = house.visit(&visit).await;

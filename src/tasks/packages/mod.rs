@@ -43,7 +43,6 @@ use tokio_util::sync::CancellationToken;
 const WAITING: usize = 64;
 
 /// What the task needs to know.
-#[derive(Debug)]
 pub struct Settings {
     pub reader: Arc<Reader>,
     /// As this life of the gateway was built with it.
@@ -54,6 +53,17 @@ pub struct Settings {
     pub taking_in: TakingIn,
     /// Cancelled where the gateway shall begin anew inside its process, before `stop`.
     pub anew: CancellationToken,
+    pub still_builds: StillBuilds,
+}
+
+/// Whether the files that the installer's configuration names are still sound, or what is wrong: somebody may be writing them, and
+/// no rollout may take a gateway down for that.
+pub type StillBuilds = Box<dyn Fn() -> Result<(), String> + Send>;
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Settings")
+    }
 }
 
 #[derive(Debug)]

@@ -5,15 +5,15 @@ mod fetch;
 mod using;
 
 use super::{
-    Command, Inbox, Reader, Running, Settings, State, TakingIn, exchange, exchange::Why, fetching::Fetching,
-    state::holding, taking::Taken,
+    Command, Inbox, Reader, Running, Settings, State, StillBuilds, TakingIn, exchange, exchange::Why,
+    fetching::Fetching, state::holding, taking::Taken,
 };
 use crate::{
     store::{Store, StoreError},
     sync::{
         agenda::Held,
         downlink::Downlink,
-        package::{Fetch, InUse, Slot, Stand, Wish},
+        package::{Fetch, Holding, InUse, Slot, Stand, Wish},
     },
     tasks::{
         analysis::{AnalysisHandle, Health},
@@ -61,6 +61,7 @@ pub(super) struct Owner {
     commands: mpsc::Receiver<Command>,
     tell: watch::Sender<Downlink>,
     anew: CancellationToken,
+    still_builds: StillBuilds,
     stop: CancellationToken,
     state: State,
     running: Running,
@@ -74,6 +75,8 @@ pub(super) struct Owner {
     /// What the counters are and the database does not know yet.
     counted: BTreeMap<Slot, (u64, u64)>,
     begun: Instant,
+    /// How the packages stood in the last hello that was said for them.
+    said: Vec<Holding>,
     tell_at: Option<Instant>,
     counters_at: Option<Instant>,
     look_at: Option<Instant>,
@@ -83,7 +86,7 @@ pub(super) struct Owner {
 
 impl Owner {
     pub fn new(settings: Settings, store: Store, inbox: Inbox, stop: CancellationToken) -> Self {
-        let Settings { reader, state, running, analysis, stations, taking_in, anew } = settings;
+        let Settings { reader, state, running, analysis, stations, taking_in, anew, still_builds } = settings;
         let job = Box::pin({
             let (analysis, running) = (analysis.clone(), Arc::new(running.clone()));
             async move { Done::Started(exchange::started(analysis, running).await) }
@@ -99,6 +102,7 @@ impl Owner {
             commands: inbox.commands,
             tell: inbox.tell,
             anew,
+            still_builds,
             stop,
             state,
             running,
@@ -107,6 +111,7 @@ impl Owner {
             later: BTreeMap::new(),
             seen: BTreeMap::new(),
             begun: Instant::now(),
+            said: Vec::new(),
             tell_at: None,
             counters_at: None,
             look_at: None,
@@ -194,17 +199,12 @@ impl Owner {
         }
         match self.store.keep_packages(next.text(), notes).await {
             Ok(()) => {
-                let other = next.downlink(&self.running).packages != self.state.downlink(&self.running).packages;
                 self.untidy |= next.stays() != self.state.stays();
                 if next.health != self.state.health {
                     self.counted.clone_from(&next.health);
                 }
                 self.state = next;
-                if other {
-                    self.tell_soon()
-                } else {
-                    self.refresh()
-                }
+                self.refresh();
                 Ok(true)
             }
             Err(StoreError::Stopped) => Err(StoreError::Stopped),
@@ -234,9 +234,12 @@ impl Owner {
         self.refresh();
     }
 
-    /// What whatever hello is said next tells.
+    /// What whatever hello is said next tells; one is said soon where something else stands with a package than was said last.
     fn refresh(&mut self) {
         let now = self.downlink();
+        if stands(&now) != self.said {
+            self.tell_at = self.tell_at.or(Some(Instant::now() + GATHER));
+        }
         self.tell.send_if_modified(|told| {
             *told = now;
             false
@@ -246,9 +249,11 @@ impl Owner {
     fn downlink(&self) -> Downlink {
         let mut told = self.state.downlink(&self.running);
         for wish in &self.state.wishes {
-            let known = told.packages.iter().any(|one| one.slot == wish.slot && one.version == wish.version);
-            if let Some((_, reason)) = self.later.get(&wish.sha256).filter(|_| !known) {
-                told.packages.push(holding(wish.slot.clone(), wish.version, Stand::Refused, reason));
+            let Some((_, reason)) = self.later.get(&wish.sha256) else { continue };
+            let known = |one: &&mut Holding| one.slot == wish.slot && one.version == wish.version;
+            match told.packages.iter_mut().find(known) {
+                Some(one) => one.reason.clone_from(reason),
+                None => told.packages.push(holding(wish.slot.clone(), wish.version, Stand::Refused, reason)),
             }
         }
         told.fetch = self
@@ -270,10 +275,18 @@ impl Owner {
         if let Some(fetching) = &mut self.fetching {
             fetching.asked(now);
         }
+        let now = self.downlink();
+        self.said = stands(&now);
         if self.state.held.is_some() {
-            self.tell.send_replace(self.downlink());
+            self.tell.send_replace(now);
         }
     }
+}
+
+/// What is news of it: not the counters.
+fn stands(told: &Downlink) -> Vec<Holding> {
+    let quiet = |one: &Holding| Holding { measured: None, failed: None, ..one.clone() };
+    told.packages.iter().map(quiet).collect()
 }
 
 /// A package as the audit log names it.

@@ -52,6 +52,11 @@ impl Owner {
             self.look_at = Some(Instant::now() + LOOK_AGAIN);
             return Ok(());
         }
+        if let Err(reason) = (self.still_builds)() {
+            warn!(reason, "the gateway does not begin anew while its own files are not sound; mend them");
+            self.look_at = Some(Instant::now() + LATER);
+            return Ok(());
+        }
         let mut next = self.state.clone();
         let mut notes = Vec::new();
         if let Some(slot) = back {
