@@ -21,6 +21,8 @@ use std::{
 use tokio::time::{Duration, Instant, sleep, timeout};
 
 pub const CHAIN: &str = "qinghe";
+/// Of the configuration.
+pub const PACKAGES: &str = "[packages]\nchain = \"qinghe\"\nkeys = [\"chain.pem\"]\n";
 pub const CHAIR: &str = "chair-1";
 
 pub struct House {
@@ -63,21 +65,21 @@ impl House {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let http = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let house = Self { hq, headquarters, key, daemon: None, folder, port, http };
-        house.write_config("");
+        house.write_config(64, PACKAGES);
         house.hq.shows(house.folder.join("daemon.log"));
         house
     }
 
-    pub fn write_config(&self, scan: &str) {
+    pub fn write_config(&self, min_free_mib: u64, packages: &str) {
         let tls = self.headquarters.certificate(&address().gateway);
         let shown = |path: &Path| toml::Value::String(path.display().to_string()).to_string();
         let text = format!(
-            "[store]\nid = \"sh-001\"\ngateway = \"sh-001-g1\"\ndata = \"data\"\nmin_free_mib = 64\n\
+            "[store]\nid = \"sh-001\"\ngateway = \"sh-001-g1\"\ndata = \"data\"\nmin_free_mib = {min_free_mib}\n\
              [[station]]\nid = \"{CHAIR}\"\n\
              [mqtt]\nenabled = true\nhost = \"127.0.0.1\"\nport = {broker}\nca = {ca}\ncertificate = {certificate}\nkey = {key}\nkeep_alive_s = 5\n\
              [web]\nlisten = \"127.0.0.1:{port}\"\n\
-             [packages]\nchain = \"{CHAIN}\"\nkeys = [\"chain.pem\"]\n\
-             [scan]\nmetrics = [\"moisture\"]\nprotocols = {protocols}\nmodels = \"models\"\nregions_file = {regions}\nonnxruntime = {runtime}\n{scan}",
+             {packages}\
+             [scan]\nmetrics = [\"moisture\"]\nprotocols = {protocols}\nmodels = \"models\"\nregions_file = {regions}\nonnxruntime = {runtime}\n",
             broker = self.headquarters.line.port(),
             ca = shown(&tls.ca),
             certificate = shown(&tls.certificate),
@@ -270,6 +272,17 @@ impl House {
 
     /// The store's own model under another version, with its files changed.
     pub fn model(&self, version: u64, called: &str, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Package {
+        self.model_of(model(), version, called, change)
+    }
+
+    /// The same for another slot.
+    pub fn model_of(
+        &self,
+        slot: Slot,
+        version: u64,
+        called: &str,
+        change: impl Fn(&str, Vec<u8>) -> Vec<u8>,
+    ) -> Package {
         let folder = project().join("models/pores-dog");
         let mut files = Vec::new();
         for path in files_of(&folder) {
@@ -283,7 +296,7 @@ impl House {
             let bytes = change(&name, bytes);
             files.push((name, bytes));
         }
-        Package::of(model(), version, sign(self.header(model(), version), &files, &self.key).unwrap())
+        Package::of(slot.clone(), version, sign(self.header(slot, version), &files, &self.key).unwrap())
     }
 
     /// What `skinlink` prints with these words.

@@ -118,7 +118,8 @@ impl Speaker {
     /// Waits until a package stands so; what was told of it.
     pub async fn until(&self, slot: &Slot, version: u64, stand: Stand) -> Holding {
         let what = format!("{slot} {version} {}", stand.as_str());
-        self.until_told(&what, || self.of(slot, version).filter(|one| one.stand == stand)).await
+        let same = |one: &Holding| one.slot == *slot && one.version == version && one.stand == stand;
+        self.until_told(&what, || self.told().packages.into_iter().find(same)).await
     }
 
     pub async fn until_told<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {

@@ -148,8 +148,54 @@ async fn a_withdrawn_model_gives_way_at_once_to_the_one_before_and_that_to_the_i
     assert_eq!(house.model_in_use().await, own, "what it was installed with");
     house.stops().await;
     assert!(house.shelf().is_empty(), "nothing of it stays: {:?}", house.shelf());
-    // One that the store never had leaves nothing behind.
     house.starts(&[]).await;
     assert_eq!(house.model_in_use().await, own);
-    assert!(house.hq.of(&Slot::Settings, 1).is_none());
+    // One that the store was not installed with leaves nothing behind.
+    let second = Slot::Model("second".into());
+    let package = house.model_of(second.clone(), 1, "1.0.0", |name, bytes| match name {
+        "manifest.toml" => {
+            String::from_utf8(bytes).unwrap().replacen("id = \"pores-dog\"", "id = \"second\"", 1).into_bytes()
+        }
+        _ => bytes,
+    });
+    house.hq.wishes(&[&package]).await;
+    house.hq.until(&second, 1, Stand::Used).await;
+    assert_eq!(house.get("models").await.unwrap()["models"].as_array().unwrap().len(), 2);
+    house.hq.withdraws(second.clone(), &[1], &[]).await;
+    house.hq.until(&second, 1, Stand::Left).await;
+    assert_eq!(house.get("models").await.unwrap()["models"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        house.photographs(&visit, Skin::new(3, 0).taken(STILL), ANCHORS).await,
+        [own],
+        "the other one measures on"
+    );
+}
+
+/// The inference process dies whenever it measures, as a model that asks for too much makes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_fails_over_a_photograph_is_told_of_at_once() {
+    let mut house = House::closed().await;
+    let orders = house.folder.join("orders");
+    std::fs::create_dir_all(&orders).unwrap();
+    house.starts(&[("SKINLINK_KILL_ORDERS", orders.display().to_string())]).await;
+    house.hq.wishes(&[&house.model(1, "9.0.1", same)]).await;
+    house.hq.until(&model(), 1, Stand::Used).await;
+    let (visit, _scan) = house.scans("失败").await;
+    let order = orders.join("worker.region.measured");
+    let told = tokio::select! {
+        _ = house.photographs(&visit, Skin::new(3, 0).taken(STILL), ANCHORS) => {
+            house.hq.until_told("the failure", || house.hq.of(&model(), 1).filter(|one| one.failed > Some(0))).await
+        }
+        () = async {
+            loop {
+                if !order.exists() {
+                    std::fs::write(&order, "1").unwrap();
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        } => unreachable!("the orders have no end"),
+    };
+    assert_eq!((told.measured, told.failed), (Some(0), Some(1)), "{told:?}");
+    let begun = house.hq.desk().hellos.len();
+    println!("told by hello {begun}");
 }

@@ -97,6 +97,56 @@ async fn whatever_else_comes_is_passed_over() {
     house.hq.until(&slot, 1, Stand::Used).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn below_the_space_that_is_kept_for_readings_nothing_is_fetched_and_it_is_said_why() {
+    let mut house = House::closed().await;
+    house.write_config(1 << 20, crate::house::PACKAGES);
+    house.starts(&[]).await;
+    house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[scan]\nrepeats = 1\n")]).await;
+    let told = house.hq.until(&Slot::Settings, 1, Stand::Refused).await;
+    println!("{}", told.reason);
+    assert!(told.reason.contains("MiB are free here, 1048576 MiB are needed"), "{}", told.reason);
+    assert!(house.hq.desk().sent.is_empty() && house.hq.told().fetch.is_none());
+    // It was not refused for good.
+    house.stops().await;
+    house.write_config(64, crate::house::PACKAGES);
+    house.starts(&[]).await;
+    house.hq.until(&Slot::Settings, 1, Stand::Used).await;
+}
+
+/// An installer who wants none of it, and one whose key's file is not there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_chain_or_without_its_key_nothing_is_taken() {
+    let mut house = House::closed().await;
+    for (packages, said) in [
+        ("", None),
+        ("[packages]\nchain = \"qinghe\"\nkeys = [\"chain.pem\", \"gone.pem\"]\n", Some("gone.pem: No such file")),
+        ("[packages]\nchain = \"qinghe\"\nkeys = [\"daemon.log\"]\n", Some("this is no Ed25519 key")),
+    ] {
+        house.write_config(64, packages);
+        house.starts(&[]).await;
+        house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[scan]\nrepeats = 1\n")]).await;
+        let about = house.hq.until_told("what it says of itself", || {
+            let told = house.hq.desk().about["downlinks"].as_array().cloned();
+            told.filter(|downlinks| !downlinks.is_empty())
+        });
+        assert_eq!(about.await, ["agenda"]);
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let desk_silent = house.hq.desk().hellos.iter().all(|hello| hello.downlink.is_none());
+        assert!(desk_silent && house.hq.desk().sent.is_empty(), "nothing happens");
+        let check = house.command(&["check"]).await;
+        match said {
+            Some(said) => assert!(check.contains("gateway.toml:") && check.contains(said), "{check}"),
+            None => assert!(!check.contains("packages"), "{check}"),
+        }
+        house.stops().await;
+    }
+    house.write_config(64, crate::house::PACKAGES);
+    let public = skinlink::sync::package::PublicKey::from_pem(&house.key.public_pem().unwrap()).unwrap();
+    let check = house.command(&["check"]).await;
+    assert!(check.contains(&format!("of qinghe, signed by the key {}", public.fingerprint())), "{check}");
+}
+
 /// Another book, and a lower number of the same one: what it says counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_headquarters_that_was_restored_is_believed() {
