@@ -116,21 +116,24 @@ async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
         crate::faults::point("packages.anew.built");
         let outcome = tasks.run(&stop, &mut signals).await;
         let again = match &outcome {
-            Ok(()) if anew.is_cancelled() => true,
-            Ok(()) => {
+            _ if signals.asked() => {
                 packages::ended_well(&store, chain).await;
                 false
             }
+            // What is slow to end then is what was used so far.
+            _ if anew.is_cancelled() => true,
+            Ok(()) => false,
             Err(fault) => packages::blame(&store, chain, &fault.to_string()).await,
         };
         let closed = store.close(CLOSING).await;
         if !closed {
             tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");
         }
-        // Without the store nothing can begin anew here: whoever watches over the process starts it again.
-        if !again || !closed {
+        if !again {
             outcome?;
             return Ok(exit::OK);
         }
+        // Whoever watches over the process starts it again.
+        anyhow::ensure!(closed, "the gateway was to begin anew, and its store is still in use; start it again");
     }
 }

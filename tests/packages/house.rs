@@ -159,7 +159,12 @@ impl House {
     }
 
     pub fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.place())
+    }
+
+    /// Host and port.
+    pub fn place(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
     }
 
     /// Version of the model in use.

@@ -6,6 +6,8 @@ use crate::{
 };
 use serde_json::{Value, json};
 use skinlink::sync::package::{Slot, Stand};
+use std::time::Duration;
+use tokio::time::Instant;
 
 fn same(_: &str, bytes: Vec<u8>) -> Vec<u8> {
     bytes
@@ -184,18 +186,19 @@ async fn a_model_that_fails_over_a_photograph_is_told_of_at_once() {
     let order = orders.join("worker.region.measured");
     let told = tokio::select! {
         _ = house.photographs(&visit, Skin::new(3, 0).taken(STILL), ANCHORS) => {
-            house.hq.until_told("the failure", || house.hq.of(&model(), 1).filter(|one| one.failed > Some(0))).await
+            let begun = Instant::now();
+            let told = house.hq.until_told("the failure", || house.hq.of(&model(), 1).filter(|one| one.failed > Some(0))).await;
+            assert!(begun.elapsed() < Duration::from_secs(20), "told at once, not with the counters of a minute: {:?}", begun.elapsed());
+            told
         }
         () = async {
             loop {
                 if !order.exists() {
                     std::fs::write(&order, "1").unwrap();
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         } => unreachable!("the orders have no end"),
     };
     assert_eq!((told.measured, told.failed), (Some(0), Some(1)), "{told:?}");
-    let begun = house.hq.desk().hellos.len();
-    println!("told by hello {begun}");
 }

@@ -1,10 +1,17 @@
 //! Rules and settings: used from a beginning anew, inside the same process, when nobody is disturbed.
 
-use crate::house::House;
+use crate::{
+    house::House,
+    skin::{ANCHORS, STILL, Skin},
+};
 use serde_json::{Value, json};
 use skinlink::sync::package::{Slot, Stand};
 use std::{fs, time::Duration};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep, timeout},
+};
 
 /// How many values a new scan wants.
 async fn steps(house: &House, customer: &str) -> usize {
@@ -64,6 +71,37 @@ async fn settings_wait_for_the_scan_and_then_hold_in_the_same_process() {
     let notes = house.store().package_notes().await.unwrap();
     let notes: Vec<String> = notes.into_iter().map(|(what, which)| format!("{what}: {which}")).collect();
     assert_eq!(notes, ["package in use: settings 1", "package withdrawn: settings 1"]);
+}
+
+/// The bytes of a photograph come slowly over a bad wireless network: it must not be cut off for a rollout.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_photograph_on_its_way_in_is_waited_for() {
+    let house = House::open().await;
+    let (visit, scan) = house.scans("拍照").await;
+    house.scan(&visit, &scan, "pause").await;
+    let picture = Skin::new(3, 0).taken(STILL);
+    let [[x1, y1], [x2, y2]] = ANCHORS;
+    let version = house.visit(&visit).await["version"].as_u64().unwrap();
+    let head = format!(
+        "POST /api/v1/visits/{visit}/captures?phase=before&view=left&light=white&camera=test&anchors={x1},{y1},{x2},{y2} HTTP/1.1\r\n\
+         host: {}\r\nx-skinlink: 1\r\nif-match: \"{version}\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        house.place(),
+        picture.len()
+    );
+    let mut line = TcpStream::connect(house.place()).await.unwrap();
+    line.write_all(head.as_bytes()).await.unwrap();
+    line.write_all(&picture[..picture.len() / 2]).await.unwrap();
+    line.flush().await.unwrap();
+    sleep(Duration::from_millis(300)).await;
+    house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[report]\nvalid_days = 10\n")]).await;
+    house.hq.until(&Slot::Settings, 1, Stand::Held).await;
+    sleep(Duration::from_secs(2)).await;
+    assert!(house.hq.of(&Slot::Settings, 1).is_some_and(|one| one.stand == Stand::Held), "{:?}", house.hq.told());
+    line.write_all(&picture[picture.len() / 2..]).await.unwrap();
+    let mut answer = String::new();
+    timeout(Duration::from_secs(60), line.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    house.hq.until(&Slot::Settings, 1, Stand::Used).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

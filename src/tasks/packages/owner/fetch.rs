@@ -5,7 +5,7 @@ use super::{
         fetching::{Came, Fetching},
         taking,
     },
-    Done, Owner, told,
+    Done, LATER, Owner, told,
 };
 use crate::{
     faults,
@@ -16,6 +16,7 @@ use crate::{
     },
 };
 use std::sync::Arc;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 /// Bytes that came wrong so often are wrong.
@@ -97,6 +98,11 @@ impl Owner {
         for wish in self.state.wishes.clone() {
             match next.holdings.wished(&wish) {
                 Took::Fetch if wanted.is_none() && !self.later.contains_key(&wish.sha256) => wanted = Some(wish),
+                // Not remembered, so not to be said at every look.
+                Took::Refused(Refusal::Slots) => {
+                    let reason = (Instant::now() + LATER, Refusal::Slots.to_string());
+                    self.later.entry(wish.sha256).or_insert(reason);
+                }
                 Took::Refused(refusal) => warn!(package = %wish.slot, version = wish.version, %refusal, "refused"),
                 Took::Settled | Took::Waits | Took::Fetch => {}
             }
