@@ -54,7 +54,7 @@ impl House {
     /// All but the daemon.
     pub async fn closed() -> Self {
         let headquarters = Headquarters::without_receiver().await;
-        let hq = Speaker::start(&headquarters, address()).await;
+        let hq = Speaker::start(&headquarters, &address()).await;
         let folder = headquarters.folder.path().join("store");
         copy(&project().join("models/pores-dog"), &folder.join("models/pores-dog"));
         for file in ["metrics.toml", "suggestions.toml", "treatments.toml"] {

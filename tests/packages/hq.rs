@@ -62,7 +62,7 @@ impl Drop for Speaker {
 
 impl Speaker {
     #[expect(clippy::disallowed_methods, reason = "it lives as long as the test")]
-    pub async fn start(headquarters: &Headquarters, gateway: Address) -> Self {
+    pub async fn start(headquarters: &Headquarters, gateway: &Address) -> Self {
         let connector = mqtt::connector(MqttSettings {
             host: "127.0.0.1".into(),
             port: headquarters.broker.port(),

@@ -42,7 +42,7 @@ async fn a_model_arrives_is_tried_and_scores_the_next_photograph() {
 
     let (visit, scan) = house.scans("模型").await;
     let picture = Skin::new(3, 0).taken(STILL);
-    assert_eq!(house.photographs(&visit, picture.clone(), ANCHORS).await, [own.clone()]);
+    assert_eq!(house.photographs(&visit, picture.clone(), ANCHORS).await, std::slice::from_ref(&own));
     let package = house.model(1, "9.0.1", same);
     house.hq.wishes(&[&package]).await;
     // A model waits for no scan to end.
@@ -122,7 +122,8 @@ async fn a_model_that_misses_its_golden_set_or_is_another_one_is_refused_and_the
     house.hq.wishes(&[&missed]).await;
     house.stops().await;
     house.starts(&[]).await;
-    assert_eq!((house.hq.desk().sent.len(), house.model_in_use().await), (sent, own));
+    let in_use = house.model_in_use().await;
+    assert_eq!((house.hq.desk().sent.len(), in_use), (sent, own));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

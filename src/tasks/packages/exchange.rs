@@ -5,10 +5,7 @@ use crate::{
     sync::package::{InUse, Slot, read_again},
     tasks::analysis::{AnalysisError, AnalysisHandle, ChildError},
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 /// Why a model is not in use.
 #[derive(Debug)]
@@ -72,7 +69,7 @@ fn unpacked(shelf: &Shelf, sha256: &str) -> Result<PathBuf, String> {
 }
 
 /// After the start: packages whose model is not in use, since it did not pass its trial; there the installed one is put in use.
-pub(super) async fn started(analysis: AnalysisHandle, running: Arc<Running>) -> Vec<Slot> {
+pub(super) async fn started(analysis: &AnalysisHandle, running: &Running) -> Vec<Slot> {
     if analysis.started().await.is_err() {
         return Vec::new();
     }
@@ -81,7 +78,7 @@ pub(super) async fn started(analysis: AnalysisHandle, running: Arc<Running>) -> 
     for slot in running.keys() {
         let Slot::Model(id) = slot else { continue };
         if in_use.iter().all(|model| model.engine.model != *id) {
-            let _ = installed(&analysis, id).await;
+            let _ = installed(analysis, id).await;
             missing.push(slot.clone());
         }
     }

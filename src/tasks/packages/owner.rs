@@ -88,8 +88,8 @@ impl Owner {
     pub fn new(settings: Settings, store: Store, inbox: Inbox, stop: CancellationToken) -> Self {
         let Settings { reader, state, running, analysis, stations, taking_in, anew, still_builds } = settings;
         let job = Box::pin({
-            let (analysis, running) = (analysis.clone(), Arc::new(running.clone()));
-            async move { Done::Started(exchange::started(analysis, running).await) }
+            let (analysis, running) = (analysis.clone(), running.clone());
+            async move { Done::Started(exchange::started(&analysis, &running).await) }
         });
         Self {
             health: analysis.health(),

@@ -47,13 +47,13 @@ enum Read {
 }
 
 /// Reads and tries a package that was fetched.
-pub(super) async fn take(reader: Arc<Reader>, analysis: AnalysisHandle, holdings: Holdings, wish: Wish) -> Taken {
+pub(super) async fn take(reader: Arc<Reader>, analysis: &AnalysisHandle, holdings: Holdings, wish: Wish) -> Taken {
     let read = tokio::task::spawn_blocking(move || reader.read(&holdings, &wish)).await;
     match read {
         Err(fault) => Taken::Refused(Refusal::Unfit(format!("reading it failed ({fault})"))),
         Ok(Err(taken)) => taken,
         Ok(Ok(Read::Rules)) => Taken::Sound,
-        Ok(Ok(Read::Model(folder))) => match exchange::into(&analysis, &folder).await {
+        Ok(Ok(Read::Model(folder))) => match exchange::into(analysis, &folder).await {
             Ok(()) => Taken::Exchanged,
             Err(Why::Refused(reason)) => Taken::Refused(Refusal::Unfit(reason)),
             Err(Why::Later(reason)) => Taken::Later(reason),

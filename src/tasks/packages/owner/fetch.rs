@@ -119,7 +119,7 @@ impl Owner {
             let (reader, analysis, holdings) =
                 (Arc::clone(&self.reader), self.analysis.clone(), self.state.holdings.clone());
             self.job = Some(Box::pin(async move {
-                let taken = taking::take(reader, analysis, holdings, wish.clone()).await;
+                let taken = taking::take(reader, &analysis, holdings, wish.clone()).await;
                 Done::Took(wish, taken)
             }));
         } else if self.fetching.as_ref().is_none_or(|fetching| fetching.wish != wish) {
