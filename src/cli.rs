@@ -54,9 +54,20 @@ pub enum Command {
     /// Who works here, and a new PIN for a manager who forgot theirs; run it as the gateway's own user.
     #[command(subcommand)]
     Staff(Staff),
+    /// What headquarters has rolled out to this gateway, what is in use of it, and why something is not.
+    Packages(Packages),
     /// The inference process; started by the gateway itself.
     #[command(hide = true)]
     Worker,
+}
+
+#[derive(Debug, Args)]
+pub struct Packages {
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// Print one JSON document instead of the list.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]

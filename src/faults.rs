@@ -163,6 +163,23 @@ pub const POINTS: &[&str] = &[
 pub const HQ_POINTS: &[&str] =
     &["hq.batch.before_commit", "hq.batch.committed", "hq.image.synced", "hq.image.renamed", "hq.image.committed"];
 
+/// Points of what headquarters rolls out, for the kill tests of packages.
+pub const PACKAGE_POINTS: &[&str] = &[
+    "packages.wanted.kept",
+    "packages.slice.came",
+    "packages.slice.written",
+    "packages.file.synced",
+    "packages.file.renamed",
+    "packages.unpacking",
+    "packages.unpacked",
+    "packages.model.exchanged",
+    "packages.used.kept",
+    "packages.anew.reading",
+    "packages.anew.built",
+    "packages.settled",
+    "packages.removed",
+];
+
 enum Armed {
     At { point: String, countdown: AtomicU32 },
     Orders { folder: PathBuf, reading: Mutex<()> },
@@ -203,10 +220,9 @@ fn armed_from_environment() -> Option<Armed> {
     let text = std::env::var("SKINLINK_KILL_AT").ok()?;
     let (point, count) = text.split_once(':').unwrap_or((&text, "1"));
     assert!(
-        POINTS.contains(&point) || HQ_POINTS.contains(&point),
-        "SKINLINK_KILL_AT names {point:?}; known points: {}, {}",
-        POINTS.join(", "),
-        HQ_POINTS.join(", ")
+        [POINTS, HQ_POINTS, PACKAGE_POINTS].concat().contains(&point),
+        "SKINLINK_KILL_AT names {point:?}; known points: {}",
+        [POINTS, HQ_POINTS, PACKAGE_POINTS].concat().join(", "),
     );
     let count = count.parse().expect("SKINLINK_KILL_AT counts passings: point:3");
     Some(Armed::At { point: point.to_owned(), countdown: AtomicU32::new(count) })

@@ -287,6 +287,10 @@ pub struct Levels {
     pub scores: Vec<Level>,
     /// Models that gave no score for this picture, each with its reason.
     pub skipped: Vec<String>,
+    /// Ids of models that failed over it, each once: what they gave was no answer. A picture that does not suit a model is no
+    /// failure of it.
+    #[serde(default)]
+    pub failed: Vec<String>,
     /// Word of what the colours were held against ([`ColourReference`]).
     #[serde(default = "unknown")]
     pub colour: String,

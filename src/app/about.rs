@@ -5,7 +5,7 @@ use crate::{
     clock,
     config::Config,
     store::{Backlog, Store},
-    sync::{agenda, downlink},
+    sync::{agenda, downlink, package},
     tasks::device::DeviceState,
 };
 use nix::sys::statvfs::statvfs;
@@ -31,15 +31,17 @@ pub struct Watched {
     pub state: watch::Receiver<DeviceState>,
 }
 
-/// The description as it is now; `health` as [`health`] gives it, `null` where nobody has looked yet.
+/// The description as it is now; `takes`: whether packages are taken; `health` as [`health`] gives it, `null` where nobody has looked yet.
 #[must_use]
-pub fn text(config: &Config, devices: &[Watched], health: &Value) -> String {
+pub fn text(config: &Config, devices: &[Watched], takes: bool, health: &Value) -> String {
+    let always = [agenda::AGENDA, downlink::STAFF, downlink::ORDERS];
+    let downlinks = always.into_iter().chain(takes.then_some(package::PACKAGES));
     let about = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "stations": config.stations.iter().map(|station| &station.id).collect::<Vec<_>>(),
         "devices": devices.iter().map(device).collect::<Vec<_>>(),
         "uploads": [crate::sync::upload::PUT],
-        "downlinks": [agenda::AGENDA, downlink::STAFF, downlink::ORDERS],
+        "downlinks": downlinks.collect::<Vec<_>>(),
         "health": health,
     });
     about.to_string()
@@ -85,7 +87,7 @@ fn device(watched: &Watched) -> Value {
 /// Keeps the description up to date until `stop`.
 pub async fn run(
     config: Config,
-    devices: Vec<Watched>,
+    (devices, takes): (Vec<Watched>, bool),
     store: Store,
     tell: watch::Sender<String>,
     stop: CancellationToken,
@@ -98,7 +100,7 @@ pub async fn run(
             _ = turn.tick() => {}
         }
         let health = health(&config.store.data, &store).await;
-        let now = text(&config, &devices, &health);
+        let now = text(&config, &devices, takes, &health);
         tell.send_if_modified(|told| {
             let other = *told != now;
             if other {

@@ -2,9 +2,9 @@
 
 use super::{
     about::Watched,
-    catalogue, headquarters, housekeeping, look,
+    catalogue, headquarters, housekeeping, inference, look,
+    packages::{self, Begun},
     recognise::{Opener, Recognise, recognised_by},
-    runtime,
     supervisor::Tasks,
 };
 use crate::{
@@ -16,25 +16,23 @@ use crate::{
     },
     analysis::regions::FaceRegions,
     clock,
-    config::{self, Config, Measures, Port},
+    config::{self, Config, Measures, Port, Source},
     desk::Press,
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
     store::{Escrow, Options, Store, StoreKey},
     tasks::{
-        analysis::{self, AnalysisHandle, Recipe},
+        self,
         comparison::Judges,
         device::Device,
         live::{Live, live},
         measurements::{self, Measurements},
         observation,
+        packages::{StillBuilds, TakingIn},
         station::{self, Fitted, StationHandle, station},
     },
-    web::{
-        self, About, AppState, Guide, Links,
-        folder::{self, Source},
-    },
+    web::{self, About, AppState, Guide, Links, folder},
 };
 use anyhow::Context;
 use std::{collections::BTreeMap, path::Path, pin::Pin, sync::Arc};
@@ -53,6 +51,16 @@ const READERS: usize = 3;
 pub struct App {
     pub tasks: Tasks,
     pub store: Store,
+    /// Cancelled where it shall begin anew inside its process, for what headquarters has rolled out.
+    pub anew: CancellationToken,
+}
+
+/// What building came to.
+#[derive(Debug)]
+pub enum Built {
+    App(Box<App>),
+    /// It could not be built with what headquarters had rolled out last. That is refused now; it is to be built once more.
+    Again,
 }
 
 /// A device on its way to being open.
@@ -80,22 +88,53 @@ fn only_heard(device: &config::Device, spec: &Arc<Spec>) -> anyhow::Result<Optio
     Ok(Some(ble::Overheard { address: address.clone(), key, spec: Arc::clone(spec) }))
 }
 
-/// Builds everything `config`, read from `file`, asks for and starts its tasks; they end when `stop` is cancelled.
+/// Builds everything that `source`, read from `file`, asks for, which means `own` by itself, and starts its tasks; they end when `stop` is cancelled.
 ///
 /// # Errors
 /// The first part that cannot be built, with what to do; nothing was changed then but the store's own files.
-pub async fn build(config: Config, file: &Path, stop: &CancellationToken) -> anyhow::Result<App> {
+pub async fn build(source: &Source, own: &Config, file: &Path, stop: &CancellationToken) -> anyhow::Result<Built> {
     // The port first: a second daemon on the same data is refused before it touches anything.
-    let listener = TcpListener::bind(config.web.listen).await.with_context(|| {
-        format!("cannot serve the pages on {}; is the gateway running already, or change web.listen", config.web.listen)
+    let listener = TcpListener::bind(own.web.listen).await.with_context(|| {
+        format!("cannot serve the pages on {}; is the gateway running already, or change web.listen", own.web.listen)
     })?;
-    let metrics: Arc<[Metric]> = catalogue::metrics_file(&config.scan.metrics_file)?.into();
-    let protocols = catalogue::protocols(&config.scan.protocols)?;
-    named(&config, &metrics, &protocols)?;
+    let metrics: Arc<[Metric]> = catalogue::metrics_file(&own.scan.metrics_file)?.into();
+    let protocols = catalogue::protocols(&own.scan.protocols)?;
+    named(own, &metrics, &protocols)?;
     for (id, broken) in &protocols.broken {
         warn!(protocol = id, "left out: {broken}");
     }
-    let store = open_store(&config.store)?;
+    let store = open_store(&own.store)?;
+    let begun = packages::begin(source, own, &metrics, &store).await?;
+    let anew = CancellationToken::new();
+    let installed = own.clone();
+    let still_builds: StillBuilds = Box::new(move || packages::still_builds(&installed));
+    let parts = Parts { listener, metrics, protocols, file, anew: anew.clone(), still_builds };
+    match assemble(parts, begun, &store, stop).await {
+        Ok(tasks) => Ok(Built::App(Box::new(App { tasks, store, anew }))),
+        Err(fault) => {
+            stop.cancel();
+            let again = packages::blame(&store, own.packages.chain.as_deref(), &format!("{fault:#}")).await;
+            // What was started already lets go of the store as it is dropped.
+            if store.close(super::CLOSING).await && again { Ok(Built::Again) } else { Err(fault) }
+        }
+    }
+}
+
+/// What is there before anything of headquarters' is looked at.
+struct Parts<'a> {
+    listener: TcpListener,
+    metrics: Arc<[Metric]>,
+    protocols: catalogue::Protocols,
+    /// Of the configuration.
+    file: &'a Path,
+    anew: CancellationToken,
+    still_builds: StillBuilds,
+}
+
+async fn assemble(parts: Parts<'_>, begun: Begun, store: &Store, stop: &CancellationToken) -> anyhow::Result<Tasks> {
+    let Parts { listener, metrics, protocols, file, anew, still_builds } = parts;
+    let Begun { config, models, reader, state, running } = begun;
+    named(&config, &metrics, &protocols)?;
     let lan = super::lan::listener(&config).await?;
     let mut tasks = Tasks::default();
     let (live, ring) = live(clock::mint(BootId::from_bits).to_string());
@@ -107,17 +146,35 @@ pub async fn build(config: Config, file: &Path, stop: &CancellationToken) -> any
     let air = start_air(&config, &protocols.sound, &mut tasks, stop);
     let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged, air };
     let mut watched = Vec::new();
-    let stations = house.stations(&store, &live, &mut watched, &mut tasks, stop)?;
+    let stations: Arc<[StationHandle]> = house.stations(store, &live, &mut watched, &mut tasks, stop)?.into();
+    let (taker, inbox) = tasks::packages::channel(&state, &running);
+    let taker = reader.is_some().then_some(taker);
     let admissions = watch::Sender::new(0);
     let concerned = headquarters::House {
         file,
         devices: watched,
         live: &live,
         stations: &stations,
+        packages: taker.clone(),
         admissions: admissions.clone(),
     };
-    let sync_status = headquarters::start(&config, &store, concerned, &mut tasks, stop);
-    let analysis = start_analysis(&config, &metrics, &store, &mut tasks, stop)?;
+    let sync_status = headquarters::start(&config, store, concerned, &mut tasks, stop);
+    let analysis = inference::start(&config, (&metrics, models), store, &mut tasks, stop)?;
+    let taking_in = TakingIn::default();
+    if let Some(reader) = reader {
+        let settings = tasks::packages::Settings {
+            reader,
+            state,
+            running,
+            analysis: analysis.clone(),
+            stations: Arc::clone(&stations),
+            taking_in: taking_in.clone(),
+            anew,
+            still_builds,
+        };
+        let (store, stop) = (store.clone(), stop.clone());
+        tasks.start("packages", async move { Ok(tasks::packages::run(settings, store, inbox, stop).await?) });
+    }
     let judges = Judges {
         metrics: Arc::clone(&metrics),
         specs: protocols.sound.values().cloned().collect(),
@@ -126,12 +183,14 @@ pub async fn build(config: Config, file: &Path, stop: &CancellationToken) -> any
     // One for the chairs and the customers: what is made at the same time is made one after another.
     let press = Press::beside();
     let state = AppState {
-        stations: stations.into(),
+        stations,
         store: store.clone(),
         live,
         about: Arc::new(house.about()?),
         judges: Arc::new(judges),
         analysis,
+        packages: taker,
+        taking_in,
         press: press.clone(),
         sync: sync_status,
         log_ins: Arc::new(tokio::sync::Semaphore::new(1)),
@@ -154,16 +213,16 @@ pub async fn build(config: Config, file: &Path, stop: &CancellationToken) -> any
     super::lan::start(lan, &config, &state, &mut tasks, stop);
     let stopped = stop.clone();
     tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
-    super::desk::start(&config.report, &store, press, &mut tasks, stop).await?;
+    super::desk::start(&config.report, store, press, &mut tasks, stop).await?;
     tasks.start("housekeeping", housekeeping::run(store.clone(), config.retention, stop.clone()));
     info!(listen = %config.web.listen, "the gateway serves its pages");
-    Ok(App { tasks, store })
+    Ok(tasks)
 }
 
-fn folders(config: &Config) -> Arc<[Source]> {
+fn folders(config: &Config) -> Arc<[folder::Source]> {
     let watched = |station: &config::Station| {
         let folder = station.pictures_from.clone()?;
-        Some(Source { station: station.id.clone(), folder, um_per_px: station.um_per_px })
+        Some(folder::Source { station: station.id.clone(), folder, um_per_px: station.um_per_px })
     };
     config.stations.iter().filter_map(watched).collect()
 }
@@ -426,40 +485,4 @@ impl House<'_> {
             }),
         })
     }
-}
-
-/// Starts the owner of the inference process. Without the library photographs are kept and measured once it is there.
-fn start_analysis(
-    config: &Config,
-    metrics: &[Metric],
-    store: &Store,
-    tasks: &mut Tasks,
-    stop: &CancellationToken,
-) -> anyhow::Result<AnalysisHandle> {
-    let scan = &config.scan;
-    let onnxruntime = runtime::find(scan.onnxruntime.as_deref()).unwrap_or_else(|missing| {
-        warn!("photographs are kept, but not measured: {missing}");
-        scan.onnxruntime.clone().unwrap_or_else(|| runtime::FILE.into())
-    });
-    let (gates, cameras) = catalogue::gates_and_cameras(scan)?;
-    let recipe = Recipe {
-        program: std::env::current_exe()?,
-        onnxruntime,
-        memory_mib: u32::try_from(scan.inference_memory >> 20).unwrap_or(u32::MAX),
-        regions: catalogue::read(&scan.regions_file)?,
-        gates,
-        cameras,
-        deadline: scan.inference_deadline,
-    };
-    let folders = catalogue::folders_with(&scan.models, "manifest.toml")?.into_iter();
-    let models = folders.filter_map(|(_, manifest)| Some(manifest.parent()?.to_owned())).collect();
-    let settings = analysis::Settings { worker: recipe, models, metrics: metrics.to_vec() };
-    let (handle, inbox) = analysis::channel();
-    let handle = handle.with_home(&scan.models);
-    let (store, stop) = (store.clone(), stop.clone());
-    tasks.start("analysis", async move {
-        analysis::run(settings, store, inbox, stop).await;
-        Ok(())
-    });
-    Ok(handle)
 }

@@ -8,9 +8,10 @@ use crate::{
         gates::Gates,
         manifest::{Manifest, ManifestError},
     },
-    config::{self, Complaints, Config, metrics, suggestions, treatments},
+    config::{self, Complaints, Config, KeyFile, Source, metrics, suggestions, treatments},
     domain::{metric::Metric, suggestion::Rule, treatment::Treatment},
     protocol::{Spec, SpecFaults},
+    sync::package::PublicKey,
 };
 use std::{
     collections::BTreeMap,
@@ -41,8 +42,27 @@ pub fn read(path: &Path) -> Result<String, CatalogueError> {
 /// # Errors
 /// Unreadable, or everything that is wrong with it in one report.
 pub fn config(path: &Path) -> Result<Config, CatalogueError> {
+    Ok(source(path)?.config()?)
+}
+
+/// Reads `gateway.toml` as it is written.
+///
+/// # Errors
+/// [`CatalogueError::Unreadable`].
+pub fn source(path: &Path) -> Result<Source, CatalogueError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Ok(Config::parse(&read(path)?, &path.display().to_string(), folder)?)
+    Ok(Source { text: read(path)?, file: path.display().to_string(), folder: folder.to_owned() })
+}
+
+/// Text of the trusted keys' files, read: each key, or what is wrong with its file and what to do.
+#[must_use]
+pub fn keys(packages: &config::Packages, file: &str) -> Vec<Result<PublicKey, String>> {
+    let key = |KeyFile { path, line }: &KeyFile| {
+        let place = format!("{file}:{line}: packages.keys: {}", path.display());
+        let pem = fs::read(path).map_err(|reason| format!("{place}: {reason}; check the path and its rights"))?;
+        PublicKey::from_pem(&pem).map_err(|fault| format!("{place}: {fault}"))
+    };
+    packages.keys.iter().map(key).collect()
 }
 
 /// Reads `metrics.toml`.

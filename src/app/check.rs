@@ -22,6 +22,7 @@ use crate::{
     domain::ClockState,
     ports::LinkError,
     protocol::nearest,
+    sync::package::PublicKey,
     tasks::analysis::{ModelTrial, Recipe, Tried},
 };
 use serde::{Deserialize, Serialize};
@@ -85,6 +86,7 @@ pub fn look(path: &Path) -> Vec<Row> {
         Err(error) => return vec![Row::error("configuration", &error)],
     };
     let mut rows = vec![Row::good("configuration", path.display().to_string())];
+    rows.extend(packages(&config.packages, &path.display().to_string()));
     rows.push(clock_row());
     rows.push(calendar(&config.calendar));
     rows.extend(store::look(&config.store));
@@ -126,6 +128,16 @@ fn calendar(config: &config::Calendar) -> Row {
             Row::good("calendar", format!("{zone}, {} closed days", config.holidays.len()))
         }
     }
+}
+
+/// Whose packages are taken, and by which keys.
+fn packages(config: &config::Packages, file: &str) -> Vec<Row> {
+    let Some(chain) = &config.chain else { return Vec::new() };
+    let row = |key: Result<PublicKey, String>| match key {
+        Ok(key) => Row::good("packages", format!("of {chain}, signed by the key {}", key.fingerprint())),
+        Err(fault) => Row::fault("packages", fault, "until it can be read, no packages are taken at all"),
+    };
+    catalogue::keys(config, file).into_iter().map(row).collect()
 }
 
 fn metrics(config: &Config) -> Row {

@@ -210,6 +210,7 @@ impl SimStore {
             uploader: None,
             live: None,
             errands: None,
+            packages: None,
         };
         let (sender, status) = watch::channel(SyncStatus::default());
         let stop = CancellationToken::new();

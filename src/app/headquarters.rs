@@ -17,6 +17,7 @@ use crate::{
     tasks::{
         live::Live,
         orders::orders,
+        packages::PackagesHandle,
         station::StationHandle,
         sync::{self, Connection, Errands, SyncSettings, SyncStatus},
     },
@@ -36,6 +37,8 @@ pub struct House<'a> {
     pub devices: Vec<Watched>,
     pub live: &'a Live,
     pub stations: &'a [StationHandle],
+    /// Who takes packages, where they are taken.
+    pub packages: Option<PackagesHandle>,
     /// Moves when somebody may have been let in or turned out.
     pub admissions: watch::Sender<u64>,
 }
@@ -52,7 +55,7 @@ pub fn start(
     if !config.mqtt.enabled {
         return seen;
     }
-    let House { file, devices, live, stations, admissions } = house;
+    let House { file, devices, live, stations, packages, admissions } = house;
     let (address, mqtt) = (&config.store.address, &config.mqtt);
     let connector = mqtt::connector(MqttSettings {
         host: mqtt.host.clone(),
@@ -65,11 +68,11 @@ pub fn start(
         receive_maximum: 64,
         arrived_capacity: ARRIVED,
     });
-    let (tell, about) = watch::channel(about::text(config, &devices, &serde_json::Value::Null));
+    let (tell, about) = watch::channel(about::text(config, &devices, packages.is_some(), &serde_json::Value::Null));
     tasks.start("about", {
-        let (config, store, stop) = (config.clone(), store.clone(), stop.clone());
+        let (config, store, stop, takes) = (config.clone(), store.clone(), stop.clone(), packages.is_some());
         async move {
-            about::run(config, devices, store, tell, stop).await;
+            about::run(config, (devices, takes), store, tell, stop).await;
             Ok(())
         }
     });
@@ -85,6 +88,7 @@ pub fn start(
         uploader: Some(upload::uploader()),
         live: Some(live.clone()),
         errands: Some(errands),
+        packages,
     };
     let (status, mut watched) = watch::channel(SyncStatus::default());
     let (store, stop) = (store.clone(), stop.clone());

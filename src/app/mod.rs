@@ -11,6 +11,7 @@ pub mod fleet;
 mod headquarters;
 mod holders;
 mod housekeeping;
+mod inference;
 mod lan;
 mod live;
 mod logging;
@@ -18,6 +19,8 @@ mod look;
 mod machine;
 mod models;
 mod new_protocol;
+mod packages;
+mod packages_command;
 mod print;
 mod progress;
 mod protocols;
@@ -63,6 +66,7 @@ pub fn start(cli: &Cli) -> ExitCode {
         Command::Check(options) => check::command(options),
         Command::Model(command) => block_on(models::command(command)),
         Command::Staff(command) => block_on(staff::command(command)),
+        Command::Packages(options) => block_on(packages_command::command(options)),
         Command::Worker => unreachable!("answered above"),
     };
     ExitCode::from(outcome.unwrap_or_else(|error| {
@@ -98,14 +102,38 @@ fn block_on_listening(work: impl Future<Output = anyhow::Result<u8>>) -> anyhow:
 }
 
 async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
-    let config = catalogue::config(&file.config)?;
-    let signals = Signals::install()?;
-    let stop = CancellationToken::new();
-    let build::App { tasks, store } = build::build(config, &file.config, &stop).await?;
-    let outcome = tasks.run(&stop, signals).await;
-    if !store.close(CLOSING).await {
-        tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");
+    // Read once: somebody may be writing it when the gateway begins anew.
+    let source = catalogue::source(&file.config)?;
+    let config = source.config().map_err(CatalogueError::from)?;
+    let chain = config.packages.chain.as_deref();
+    let mut signals = Signals::install()?;
+    loop {
+        let stop = CancellationToken::new();
+        let build::App { tasks, store, anew } = match build::build(&source, &config, &file.config, &stop).await? {
+            build::Built::App(app) => *app,
+            build::Built::Again => continue,
+        };
+        crate::faults::point("packages.anew.built");
+        let outcome = tasks.run(&stop, &mut signals).await;
+        let again = match &outcome {
+            _ if signals.asked() => {
+                packages::ended_well(&store, chain).await;
+                false
+            }
+            // What is slow to end then is what was used so far.
+            _ if anew.is_cancelled() => true,
+            Ok(()) => false,
+            Err(fault) => packages::blame(&store, chain, &fault.to_string()).await,
+        };
+        let closed = store.close(CLOSING).await;
+        if !closed {
+            tracing::warn!("the store was still in use after {CLOSING:?}; what was confirmed is safe");
+        }
+        if !again {
+            outcome?;
+            return Ok(exit::OK);
+        }
+        // Whoever watches over the process starts it again.
+        anyhow::ensure!(closed, "the gateway was to begin anew, and its store is still in use; start it again");
     }
-    outcome?;
-    Ok(exit::OK)
 }

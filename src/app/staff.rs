@@ -87,7 +87,7 @@ async fn new_pin(person: &str, file: &ConfigFile) -> anyhow::Result<u8> {
 }
 
 /// The database of a gateway that does not run.
-fn open(config: &Config) -> anyhow::Result<Store> {
+pub(super) fn open(config: &Config) -> anyhow::Result<Store> {
     let settings = &config.store;
     if !settings.data.join(DATABASE).exists() {
         bail!("no gateway has run with {} yet: there is nobody to list or to let in", settings.data.display());

@@ -40,13 +40,15 @@ impl Tasks {
     ///
     /// # Errors
     /// The first fault, or the names of those who did not end in time.
-    pub async fn run(mut self, stop: &CancellationToken, mut signals: Signals) -> Result<(), Fault> {
+    pub async fn run(mut self, stop: &CancellationToken, signals: &mut Signals) -> Result<(), Fault> {
         let early = tokio::select! {
             () = signals.stop_requested() => None,
             () = stop.cancelled() => None,
             ended = self.set.join_next_with_id() => ended,
         };
-        let fault = early.map(|ended| self.verdict(ended, true)).and_then(Result::err);
+        // Where one of them asked for the stop, others may have ended before this was looked at.
+        let unasked = !stop.is_cancelled();
+        let fault = early.map(|ended| self.verdict(ended, unasked)).and_then(Result::err);
         stop.cancel();
         let drained = timeout(GRACE, self.drain()).await;
         match (fault, drained) {
@@ -101,9 +103,32 @@ mod tests {
             Ok(())
         });
         tasks.start("hasty", async { anyhow::bail!("probe on fire") });
-        let fault = tasks.run(&stop, Signals::none()).await.unwrap_err();
+        let fault = tasks.run(&stop, &mut Signals::none()).await.unwrap_err();
         assert_eq!(fault.to_string(), "the hasty task ended with a fault: probe on fire");
         assert!(stop.is_cancelled());
+    }
+
+    /// The gateway began anew for a package, and took the first task that ended for a fault of the package.
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_that_a_task_asks_for_is_no_fault_of_those_that_end_by_it() {
+        for _ in 0..200 {
+            let stop = CancellationToken::new();
+            let mut tasks = Tasks::default();
+            for name in ["one", "two", "three"] {
+                let patient = stop.clone();
+                tasks.start(name, async move {
+                    patient.cancelled().await;
+                    Ok(())
+                });
+            }
+            let asks = stop.clone();
+            tasks.start("asks", async move {
+                tokio::task::yield_now().await;
+                asks.cancel();
+                Ok(())
+            });
+            tasks.run(&stop, &mut Signals::none()).await.unwrap();
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -112,7 +137,7 @@ mod tests {
         let mut tasks = Tasks::default();
         tasks.start("deaf", std::future::pending());
         stop.cancel();
-        let fault = tasks.run(&stop, Signals::none()).await.unwrap_err();
+        let fault = tasks.run(&stop, &mut Signals::none()).await.unwrap_err();
         assert!(fault.to_string().contains("deaf"), "{fault}");
     }
 }

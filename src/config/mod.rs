@@ -7,14 +7,17 @@
 pub mod calendar;
 pub mod complaint;
 pub mod metrics;
+mod packages;
 mod raw;
 mod resolve;
+mod settings;
 pub mod suggestions;
 pub mod treatments;
 mod typed;
 
 pub use calendar::Calendar;
 pub use complaint::{Complaint, Complaints};
+pub use packages::{KeyFile, Packages};
 
 use crate::{
     domain::{
@@ -47,6 +50,35 @@ pub struct Config {
     pub retention: Retention,
     pub scan: Scan,
     pub calendar: Calendar,
+    pub packages: Packages,
+}
+
+/// A configuration as it was read, to be resolved again with what headquarters lays over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    pub text: String,
+    /// Stands in complaints.
+    pub file: String,
+    /// Relative paths are taken from here: the folder of the file.
+    pub folder: PathBuf,
+}
+
+impl Source {
+    /// What it means by itself.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn config(&self) -> Result<Config, Complaints> {
+        Config::parse(&self.text, &self.file, &self.folder)
+    }
+
+    /// What it means with the keys of `settings` instead of its own: those that headquarters may set.
+    ///
+    /// # Errors
+    /// Everything that is wrong with `settings`, at once; `file` stands in the complaints.
+    pub fn with_settings(&self, settings: &str, file: &str) -> Result<Config, Complaints> {
+        settings::laid_over(&self.text, settings, file, &self.folder)
+    }
 }
 
 impl Config {

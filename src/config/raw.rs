@@ -16,6 +16,7 @@ table! {
         retention: Retention,
         scan: Scan,
         calendar: Calendar,
+        packages: Packages,
     }
 }
 
@@ -61,6 +62,10 @@ table! {
 
 table! {
     Calendar { time_zone: String, holidays: Vec<At<String>> }
+}
+
+table! {
+    Packages { chain: String, keys: Vec<At<String>> }
 }
 
 table! {

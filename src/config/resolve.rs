@@ -4,6 +4,7 @@ use super::{
     AcknowledgedBy, Complaints, Config, Device, Measures, Mqtt, Port, Report, Retention, Scan, Station, Store, Sync,
     Web,
     calendar::calendar,
+    packages::packages,
     raw,
     typed::{At, Reader},
 };
@@ -38,8 +39,12 @@ const UM_PER_PX: RangeInclusive<f64> = 0.5..=100.0;
 
 pub(super) fn resolve(text: &str, file: &str, base: &Path) -> Result<Config, Complaints> {
     let (reader, typed) = Reader::read::<raw::File>(text);
+    meaning(reader, typed.unwrap_or_default(), file, base)
+}
+
+/// What was typed, whichever file each key stands in; `reader` is the one whose keys are in doubt, and `file` its name.
+pub(super) fn meaning(reader: Reader<'_>, typed: raw::File, file: &str, base: &Path) -> Result<Config, Complaints> {
     let mut desk = Desk { reader, base };
-    let typed = typed.unwrap_or_default();
     let stations = desk.stations(typed.station);
     let config = Config {
         store: desk.store(typed.store),
@@ -52,6 +57,7 @@ pub(super) fn resolve(text: &str, file: &str, base: &Path) -> Result<Config, Com
         retention: desk.retention(typed.retention),
         scan: desk.scan(typed.scan),
         calendar: calendar(unwrapped(typed.calendar).1, &mut desk.reader),
+        packages: packages(unwrapped(typed.packages), &mut desk.reader, base),
     };
     desk.reader.finish(file).map(|()| config)
 }

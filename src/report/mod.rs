@@ -25,6 +25,7 @@ mod traditional_mirror;
 mod traditional_more;
 mod traditional_office;
 mod traditional_orders;
+mod traditional_packages;
 mod traditional_papers;
 mod traditional_reports;
 mod traditional_rollouts;

@@ -11,6 +11,7 @@ use super::{
     traditional_more::MORE,
     traditional_office::OFFICE,
     traditional_orders::ORDERS,
+    traditional_packages::PACKAGES,
     traditional_papers::PAPERS,
     traditional_reports::REPORTS,
     traditional_rollouts::ROLLOUTS,
@@ -44,6 +45,7 @@ fn tables() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
         .chain(OFFICE)
         .chain(ORDERS)
         .chain(ROLLOUTS)
+        .chain(PACKAGES)
 }
 
 /// Every wording of the table, by its simplified form.

@@ -46,6 +46,7 @@ mod opening;
 mod orders;
 mod outbox;
 mod owed;
+mod packages;
 mod pairs;
 mod passing;
 mod pictures;

@@ -10,7 +10,7 @@ mod holdings;
 mod signed;
 
 pub use holdings::{Holdings, InUse, Refusal, Took};
-pub use signed::{PackageError, PublicKey, SigningKey, read, sign};
+pub use signed::{PackageError, PublicKey, SigningKey, read, read_again, sign};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,11 @@ pub enum Slot {
     Settings,
 }
 
+/// The one file of a package of rules or settings.
+pub const SUGGESTIONS: &str = "suggestions.toml";
+pub const TREATMENTS: &str = "treatments.toml";
+pub const SETTINGS: &str = "settings.toml";
+
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -47,6 +52,19 @@ impl fmt::Display for Slot {
             Self::Suggestions => f.write_str("suggestions"),
             Self::Treatments => f.write_str("treatments"),
             Self::Settings => f.write_str("settings"),
+        }
+    }
+}
+
+impl Slot {
+    /// The one file of rules or settings; `None` for a model, which has a folder.
+    #[must_use]
+    pub const fn file(&self) -> Option<&'static str> {
+        match self {
+            Self::Model(_) => None,
+            Self::Suggestions => Some(SUGGESTIONS),
+            Self::Treatments => Some(TREATMENTS),
+            Self::Settings => Some(SETTINGS),
         }
     }
 }

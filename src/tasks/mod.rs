@@ -7,6 +7,7 @@ pub mod live;
 pub mod measurements;
 pub mod observation;
 pub mod orders;
+pub mod packages;
 pub mod scan_view;
 pub mod station;
 pub mod sync;

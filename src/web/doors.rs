@@ -120,7 +120,10 @@ fn door(path: &str) -> Door {
         Door::House
     } else if ["/manager", "/api/v1/follow-ups", "/api/v1/day"].iter().any(|folder| under(folder)) {
         Door::Desk
-    } else if ["/devices", "/api/v1/devices", "/api/v1/status", "/api/docs"].iter().any(|folder| under(folder)) {
+    } else if ["/devices", "/api/v1/devices", "/api/v1/status", "/api/v1/packages", "/api/docs"]
+        .iter()
+        .any(|folder| under(folder))
+    {
         Door::Devices
     } else {
         Door::Day

@@ -35,7 +35,13 @@ use crate::{
         treatment::Treatment,
     },
     store::Store,
-    tasks::{analysis::AnalysisHandle, comparison::Judges, live::Live, station::StationHandle},
+    tasks::{
+        analysis::AnalysisHandle,
+        comparison::Judges,
+        live::Live,
+        packages::{PackagesHandle, TakingIn},
+        station::StationHandle,
+    },
 };
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing};
 pub use doors::MACHINE;
@@ -142,6 +148,10 @@ pub struct AppState {
     pub about: Arc<About>,
     pub judges: Arc<Judges>,
     pub analysis: AnalysisHandle,
+    /// What headquarters rolls out here; `None` where no packages are taken.
+    pub packages: Option<PackagesHandle>,
+    /// Photographs at the door: while there is one, the gateway does not begin anew.
+    pub taking_in: TakingIn,
     /// Puts reports on paper.
     pub press: Press,
     pub sync: watch::Receiver<Headquarters>,
@@ -195,7 +205,8 @@ impl AppState {
 pub fn router(state: AppState) -> Router {
     let pictures = Router::new()
         .route("/visits/{id}/captures", routing::post(api::captures::add))
-        .layer(DefaultBodyLimit::max(PICTURE_LIMIT));
+        .layer(DefaultBodyLimit::max(PICTURE_LIMIT))
+        .layer(middleware::from_fn_with_state(state.clone(), api::captures::counted));
     let consents = Router::new()
         .route("/visits/{id}/consents", routing::post(api::visits::consents))
         .route("/visits/{id}/sheet", routing::post(api::sheets::write))
@@ -235,6 +246,7 @@ pub fn router(state: AppState) -> Router {
         .route("/readings/{id}/reassign", routing::post(api::readings::reassign))
         .route("/captures/{id}/picture", routing::get(api::captures::picture))
         .route("/captures/{id}/pair/{role}", routing::get(api::captures::pair))
+        .route("/packages", routing::get(api::packages::list))
         .route("/models", routing::get(api::models::list))
         .route("/models/{id}/activate", routing::post(api::models::activate))
         .route("/captures/{id}/points", routing::get(api::points::read).post(api::points::confirm))

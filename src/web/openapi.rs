@@ -150,6 +150,7 @@ pub const CALLS: &[Call] = &[
     get("/follow-ups", "whom to write to after a visit, until a week from now"),
     post("/follow-ups/{id}/{kind}/done", "a follow-up of a visit was seen to: care, skin, away", None),
     post("/follow-ups/{id}/{kind}/undo", "it was not, after all", None),
+    get("/packages", "what headquarters has rolled out here, and what became of it"),
     get("/models", "the models in use"),
     post("/models/{id}/activate", "try a model, then use it; refused, the old one goes on", None),
     get("/folder/{station}", "photographs in a station's folder that nobody has claimed"),

@@ -47,7 +47,7 @@ fn by_region(model: &mut Model, shown: &mut Shown) -> Result<Evaluated, String> 
     for (region, polygon) in shown.regions.clone() {
         match levels::of_region(model, shown, &polygon) {
             Ok(values) => seen.scores.extend(named(model, region, values)),
-            Err(reason) => seen.skipped.push(format!("{region}: {reason}")),
+            Err(missed) => seen.skipped.push(format!("{region}: {}", missed.reason())),
         }
     }
     Ok(seen)

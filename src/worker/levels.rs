@@ -91,6 +91,7 @@ pub(super) fn look(
         complaints,
         scores: Vec::new(),
         skipped: Vec::new(),
+        failed: Vec::new(),
         colour: ColourReference::Unknown.to_string(),
     };
     Ok((levels, shown, seen))
@@ -152,7 +153,12 @@ pub(super) fn measure(
                 for (region, polygon) in shown.regions.clone() {
                     match of_region(model, &mut shown, &polygon) {
                         Ok(values) => levels.scores.extend(named(model, region, values)),
-                        Err(reason) => levels.skipped.push(format!("{id}, {region}: {reason}")),
+                        Err(missed) => {
+                            levels.skipped.push(format!("{id}, {region}: {}", missed.reason()));
+                            if matches!(missed, Missed::Failed(_)) && !levels.failed.contains(&id) {
+                                levels.failed.push(id.clone());
+                            }
+                        }
                     }
                     faults::point("worker.region.measured");
                 }
@@ -164,7 +170,10 @@ pub(super) fn measure(
                         Level { model: name_of(model), metric, region, value }
                     }));
                 }
-                Err(reason) => levels.skipped.push(format!("{id}: {reason}")),
+                Err(reason) => {
+                    levels.skipped.push(format!("{id}: {reason}"));
+                    levels.failed.push(id);
+                }
             },
         }
     }
@@ -190,14 +199,30 @@ fn named(model: &Model, region: Region, values: Vec<f64>) -> impl Iterator<Item 
     })
 }
 
-pub(super) fn of_region(model: &mut Model, shown: &mut Shown, polygon: &[[f64; 2]]) -> Result<Vec<f64>, String> {
+pub(super) fn of_region(model: &mut Model, shown: &mut Shown, polygon: &[[f64; 2]]) -> Result<Vec<f64>, Missed> {
     let Fit::Region { px_per_mm, margin_px, multiple_of, .. } = model.manifest().input.fit else {
-        return Err(tensor::TensorError::NeedsWhole.to_string());
+        return Err(Missed::Failed(tensor::TensorError::NeedsWhole.to_string()));
     };
     let (grid, mask) = shown.cut(polygon, px_per_mm, margin_px, multiple_of);
     if mask.count() == 0 {
-        return Err("the picture does not show it".into());
+        return Err(Missed::Unsuited("the picture does not show it".into()));
     }
-    let given = outputs::of_planes(model, &shown.planes(&grid, Colour::Rgb))?;
-    outputs::scores_of(model.manifest(), &given, &mask, px_per_mm, Some(shown.face_mm))
+    let given = outputs::of_planes(model, &shown.planes(&grid, Colour::Rgb)).map_err(Missed::Failed)?;
+    // What is too small to be read is the picture's affair.
+    outputs::scores_of(model.manifest(), &given, &mask, px_per_mm, Some(shown.face_mm)).map_err(Missed::Unsuited)
+}
+
+/// Why a region has no values of a model.
+pub(super) enum Missed {
+    /// The picture is not for this model there.
+    Unsuited(String),
+    /// The model gave no answer, or none that its manifest describes.
+    Failed(String),
+}
+
+impl Missed {
+    pub(super) fn reason(&self) -> &str {
+        let (Self::Unsuited(reason) | Self::Failed(reason)) = self;
+        reason
+    }
 }

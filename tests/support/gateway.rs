@@ -39,6 +39,7 @@ pub fn settings() -> SyncSettings {
         uploader: None,
         live: None,
         errands: None,
+        packages: None,
     }
 }
 

@@ -161,6 +161,19 @@ impl Holdings {
         of.refused.drain(..over);
     }
 
+    /// The file of a package is gone or damaged here: it is as if it had never been taken, and may be fetched again. Where it was in
+    /// use, the one before is.
+    pub fn lost(&mut self, sha256: &str) {
+        for of in self.slots.values_mut() {
+            let stays = |at: &InUse| at.sha256 != sha256;
+            of.held = of.held.take().filter(stays);
+            of.spare = of.spare.take().filter(stays);
+            if of.used.as_ref().is_some_and(|used| !stays(used)) {
+                of.used = of.spare.take();
+            }
+        }
+    }
+
     /// Headquarters withdraws versions of a slot. Whether another package is to be used now than before; which one,
     /// [`Self::in_use`] says.
     pub fn withdraw(&mut self, gone: &Withdrawn) -> bool {
@@ -343,6 +356,21 @@ mod tests {
         let wished = |wish: &Wish| Holdings::default().wished(wish);
         assert!(matches!(wished(&Wish { bytes: LARGEST + 1, ..wish(2) }), Took::Refused(Refusal::Size { .. })));
         assert!(matches!(wished(&Wish { sha256: "../x".into(), ..wish(2) }), Took::Refused(Refusal::Digest)));
+    }
+
+    /// A folder that was not put back with the database.
+    #[test]
+    fn what_is_lost_gives_way_and_may_be_fetched_again() {
+        let mut holdings = Holdings::default();
+        for version in [1, 2] {
+            takes(&mut holdings, version);
+            holdings.used(&Slot::Settings);
+        }
+        holdings.lost(&wish(2).sha256);
+        assert_eq!(used(&holdings), Some(1));
+        assert_eq!(holdings.wished(&wish(2)), Took::Fetch);
+        holdings.lost(&wish(1).sha256);
+        assert_eq!((used(&holdings), holdings.kept().len()), (None, 0));
     }
 
     /// Whatever headquarters says in whatever order: nothing withdrawn is in use, and what is used was once held.

@@ -155,6 +155,17 @@ impl Worker {
         Ok(model)
     }
 
+    /// Puts a model out of use; whether it was in use. The process that has it loaded goes, the next one starts without it.
+    pub(super) fn retire(&mut self, id: &str) -> bool {
+        let before = self.active.len();
+        self.active.retain(|model| model.id != id);
+        let was = self.active.len() < before;
+        if was {
+            self.running = None;
+        }
+        was
+    }
+
     /// Whether the last picture of any model was one it died over.
     pub(super) fn has_strikes(&self) -> bool {
         self.active.iter().any(|model| model.strikes > 0)

@@ -5,6 +5,8 @@
 //! It does not draw comparisons ([`crate::analysis::compare`], called by the station) and decodes no picture itself.
 
 mod child;
+mod exchange;
+mod health;
 mod left_over;
 mod one_by_one;
 mod pair_pictures;
@@ -14,6 +16,7 @@ mod small_picture;
 mod trial;
 
 pub use child::{ChildError, Recipe};
+pub use health::Health;
 pub use pairs::{PairPicture, Whites};
 pub use trial::{Evaluator, ModelTrial, Tried};
 
@@ -38,7 +41,7 @@ use child::Worker;
 use pair_pictures::Due;
 use small_picture::Later;
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -125,6 +128,10 @@ enum Command {
         tried: Box<Tried>,
         reply: Answer<ActiveModel>,
     },
+    Retire {
+        id: String,
+        reply: Answer<()>,
+    },
     /// Photographs were struck out, restored or moved.
     LookAtPairs,
 }
@@ -134,6 +141,7 @@ enum Command {
 pub struct AnalysisHandle {
     commands: mpsc::Sender<Command>,
     models: watch::Receiver<Vec<Arc<ActiveModel>>>,
+    health: watch::Receiver<BTreeMap<String, Health>>,
     waiting: Arc<watch::Sender<Waiting>>,
     recipe: watch::Receiver<Option<Recipe>>,
     /// One trial at a time: two would take the memory of two.
@@ -154,6 +162,7 @@ struct Waiting {
 pub struct Inbox {
     commands: mpsc::Receiver<Command>,
     models: watch::Sender<Vec<Arc<ActiveModel>>>,
+    health: watch::Sender<BTreeMap<String, Health>>,
     waiting: Arc<watch::Sender<Waiting>>,
     recipe: watch::Sender<Option<Recipe>>,
 }
@@ -169,10 +178,12 @@ impl std::fmt::Debug for Inbox {
 pub fn channel() -> (AnalysisHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(WAITING);
     let (publish, models) = watch::channel(Vec::new());
+    let (count, health) = watch::channel(BTreeMap::new());
     let waiting = Arc::new(watch::channel(Waiting::default()).0);
     let (told, recipe) = watch::channel(None);
-    let inbox = Inbox { commands: inbox, models: publish, waiting: Arc::clone(&waiting), recipe: told };
-    (AnalysisHandle { commands, models, waiting, recipe, trials: Arc::new(Semaphore::new(1)), home: None }, inbox)
+    let inbox = Inbox { commands: inbox, models: publish, health: count, waiting: Arc::clone(&waiting), recipe: told };
+    let trials = Arc::new(Semaphore::new(1));
+    (AnalysisHandle { commands, models, health, waiting, recipe, trials, home: None }, inbox)
 }
 
 impl AnalysisHandle {
@@ -227,30 +238,6 @@ impl AnalysisHandle {
         Self { home: Some(folder.into()), ..self }
     }
 
-    /// Loads a model folder while the gateway runs: tried in a process of its own first, while photographs go on being
-    /// measured; then exchanged between two of them. On any failure the old model of that id goes on.
-    ///
-    /// # Errors
-    /// [`AnalysisError::Child`], [`AnalysisError::Metrics`] with the reason.
-    pub async fn activate(&self, folder: &Path) -> Result<ActiveModel, AnalysisError> {
-        let recipe = self.recipe.clone().wait_for(Option::is_some).await.map_err(|_| AnalysisError::Stopped)?.clone();
-        let recipe = recipe.ok_or(AnalysisError::Stopped)?;
-        let _turn = self.trials.acquire().await.map_err(|_| AnalysisError::Stopped)?;
-        let tried = ModelTrial::new(recipe).run(folder).await.inspect_err(|error| not_used(folder, error))?;
-        self.ask(|reply| Command::Activate { tried: Box::new(tried), reply }).await
-    }
-
-    /// The same for a folder of the gateway's own models.
-    ///
-    /// # Errors
-    /// [`AnalysisError::NoModel`] too.
-    pub async fn activate_by_id(&self, id: &str) -> Result<ActiveModel, AnalysisError> {
-        let home = self.home.as_ref().filter(|_| MetricId::new(id).is_ok());
-        let folder = home.map(|home| home.join(id)).filter(|folder| folder.join("manifest.toml").is_file());
-        let folder = folder.ok_or_else(|| AnalysisError::NoModel(id.chars().take(60).collect()))?;
-        self.activate(&folder).await
-    }
-
     /// The models in use.
     #[must_use]
     pub fn models(&self) -> Vec<Arc<ActiveModel>> {
@@ -283,6 +270,7 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
         store,
         models: Vec::new(),
         publish: inbox.models,
+        health: inbox.health,
         waiting: inbox.waiting,
         paired: VecDeque::new(),
         later: Later::default(),
@@ -332,6 +320,7 @@ struct Analysis {
     store: Store,
     models: Vec<Arc<ActiveModel>>,
     publish: watch::Sender<Vec<Arc<ActiveModel>>>,
+    health: watch::Sender<BTreeMap<String, Health>>,
     waiting: Arc<watch::Sender<Waiting>>,
     /// Pairs measured ahead, the latest last; made anew when it is forgotten, so nothing is lost with it.
     paired: VecDeque<((CaptureId, CaptureId), Vec<PairedResult>)>,
@@ -377,6 +366,10 @@ impl Analysis {
                 }
                 let _ = reply.send(activated);
             }
+            Command::Retire { id, reply } => {
+                self.retire(&id);
+                let _ = reply.send(Ok(()));
+            }
         }
     }
 
@@ -386,50 +379,6 @@ impl Analysis {
             tracing::warn!(%capture, %error, "photograph was not measured");
         }
         outcome
-    }
-
-    /// Exchanges a model between two jobs.
-    async fn activate(&mut self, tried: Tried) -> Result<ActiveModel, AnalysisError> {
-        let Tried { engine, manifest, folder, pinned } = tried;
-        let agreed = manifest.agrees(&self.metrics).map_err(AnalysisError::Metrics);
-        let agreed = agreed.and_then(|()| self.says_what_it_said(&engine, &manifest));
-        let loaded = match agreed {
-            Ok(()) => self.worker.activate(folder.clone(), pinned).await.map_err(AnalysisError::from),
-            Err(differs) => Err(differs),
-        };
-        if let Err(error) = loaded {
-            not_used(&folder, &error);
-            return Err(error);
-        }
-        let model = ActiveModel { engine, manifest };
-        tracing::info!(model = model.engine.model, version = model.engine.model_version, "model in use");
-        self.models.retain(|old| old.engine.model != model.engine.model);
-        self.models.push(Arc::new(model.clone()));
-        self.paired.clear();
-        self.publish.send_replace(self.models.clone());
-        Ok(model)
-    }
-
-    /// Scores are held against each other by a model's name, version and file: what else decides on a score must not change under
-    /// them.
-    fn says_what_it_said(&self, engine: &Engine, manifest: &Manifest) -> Result<(), AnalysisError> {
-        let (one, all) = (manifest.limits.deadline, self.worker.deadline());
-        if one > all {
-            return Err(AnalysisError::Metrics(format!(
-                "limits.deadline_ms = {} lets one inference take longer than a whole photograph may ({} s, scan.inference_deadline_s); \
-                 lower the one or raise the other",
-                one.as_millis(),
-                all.as_secs()
-            )));
-        }
-        let same = self.models.iter().find(|active| active.engine == *engine);
-        if same.is_none_or(|active| active.manifest.computes_as(manifest)) {
-            return Ok(());
-        }
-        Err(AnalysisError::Metrics(format!(
-            "model {} {} is in use with other inputs, outputs or score rules; give the manifest a new version",
-            engine.model, engine.model_version
-        )))
     }
 
     async fn levels(&mut self, request: &Request, picture: &[u8]) -> Result<Levels, AnalysisError> {
@@ -452,6 +401,7 @@ impl Analysis {
         let (view, camera) = (about.view.to_string(), about.camera.clone());
         let levels = self.levels_of(view, about.anchors, camera, &picture).await?;
         faults::point("analysis.scores.received");
+        self.count(&levels);
         let colour = levels.colour.parse().unwrap_or(ColourReference::Unknown);
         if colour != about.colour {
             self.store.set_colour(capture, colour).await?;

@@ -33,9 +33,11 @@ impl Analysis {
                     self.survived(&id);
                     levels.scores.extend(alone.scores);
                     levels.skipped.extend(alone.skipped);
+                    levels.failed.extend(alone.failed);
                 }
                 Err(error) if is_lethal(&error) => {
                     levels.skipped.push(format!("{id}: {error}"));
+                    levels.failed.push(id.clone());
                     self.died_of(&id, &error);
                 }
                 Err(error) => return Err(error),

@@ -17,7 +17,7 @@ use crate::{
     ports::{Connector, UplinkError, Uploader},
     store::{Store, StoreError},
     sync::{backoff::Backoff, topic::Address},
-    tasks::{live::Live, orders::OrdersHandle},
+    tasks::{live::Live, orders::OrdersHandle, packages::PackagesHandle},
 };
 use std::time::Duration;
 use tokio::{
@@ -43,6 +43,8 @@ pub struct SyncSettings {
     pub uploader: Option<Uploader>,
     /// Whom to tell that the day has changed.
     pub live: Option<Live>,
+    /// Who takes packages; without one `about` must not name them.
+    pub packages: Option<PackagesHandle>,
     /// Who does what HQ says beside; `None`: `about` must not name `staff` and `orders`.
     pub errands: Option<Errands>,
 }

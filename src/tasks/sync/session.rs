@@ -23,6 +23,7 @@ use crate::{
         topic::Lane,
         window::Window,
     },
+    tasks::packages::PackagesHandle,
 };
 use std::{
     collections::{HashMap, VecDeque},
@@ -93,6 +94,9 @@ pub(super) async fn run(
 ) -> Result<End, StoreError> {
     let mut outbox = store.outbox_changed();
     let mut about = settings.about.clone();
+    let mut packages =
+        settings.packages.as_ref().map(PackagesHandle::told).unwrap_or_else(|| watch::channel(Downlink::default()).1);
+    packages.mark_unchanged();
     let mut session = Session {
         store,
         settings,
@@ -115,7 +119,7 @@ pub(super) async fn run(
         errands: HashMap::new(),
         token: 0,
     };
-    let end = session.converse(uplink, &mut outbox, &mut about, stop).await?;
+    let end = session.converse(uplink, &mut outbox, (&mut about, &mut packages), stop).await?;
     session.heard.record(store).await?;
     Ok(end)
 }
@@ -125,7 +129,7 @@ impl Session<'_> {
         &mut self,
         uplink: Uplink,
         outbox: &mut watch::Receiver<u64>,
-        about: &mut watch::Receiver<String>,
+        (about, packages): (&mut watch::Receiver<String>, &mut watch::Receiver<Downlink>),
         stop: &CancellationToken,
     ) -> Result<End, StoreError> {
         let Uplink { publish, mut arrived, mut driver } = uplink;
@@ -160,6 +164,11 @@ impl Session<'_> {
                 Ok(()) = about.changed() => {
                     let now = about.borrow_and_update().clone();
                     self.first.push_back((Lane::About, now.into_bytes()));
+                }
+                // So is this one where nobody takes packages.
+                Ok(()) = packages.changed() => {
+                    packages.mark_unchanged();
+                    self.tell_held = Some(Instant::now());
                 }
                 () = sleep_until(wake_at), if self.ready.is_none() => {}
             }
@@ -223,10 +232,18 @@ impl Session<'_> {
             refused: self.store.refused_ranges().await?,
             past: self.store.past_epochs(round).await?,
             agenda: self.store.agenda_held().await?,
-            downlink: self.store.staff_held().await?.map(|held| Downlink { staff: Some(held), ..Downlink::default() }),
+            downlink: self.downlink().await?,
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))
+    }
+
+    /// What else of headquarters' word is held here; `None` as long as it has told of none of it.
+    async fn downlink(&self) -> Result<Option<Downlink>, StoreError> {
+        let told = self.settings.packages.as_ref().map(PackagesHandle::told);
+        let packages = told.map(|told| told.borrow().clone()).filter(|held| held.wanted.is_some());
+        let held = Downlink { staff: self.store.staff_held().await?, ..packages.unwrap_or_default() };
+        Ok((held != Downlink::default()).then_some(held))
     }
 
     /// A chain with a receiver of its own: the broker's word counts, nobody answers a hello.

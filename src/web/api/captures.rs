@@ -32,8 +32,9 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{Path, State, rejection::BytesRejection},
+    extract::{Path, Request, State, rejection::BytesRejection},
     http::{StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -93,6 +94,12 @@ pub async fn add(
     Ok(tagged(StatusCode::CREATED, version, body))
 }
 
+/// Counts a photograph from its first byte until it is kept or refused.
+pub async fn counted(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let _inside = state.taking_in.enter();
+    next.run(request).await
+}
+
 /// A photograph that was let in at the door, and where it belongs.
 #[derive(Debug)]
 pub(crate) struct Came {
@@ -107,6 +114,8 @@ pub(crate) struct Came {
 
 /// Judges a photograph, keeps it and tells the pages; the visit's version then, and what whoever brought it is told.
 pub(crate) async fn take_in(state: &AppState, known: &VisitView, came: Came) -> Result<(u64, Value), WebError> {
+    // That of a camera's own program comes by no call.
+    let _inside = state.taking_in.enter();
     let Came { scan, phase, angle, light, anchors, camera, admitted } = came;
     let visit = known.visit.id;
     let Judged { complaints, failed, anchors, inherited, card } =

@@ -11,6 +11,7 @@ pub mod follow_ups;
 pub mod gates;
 pub mod mirrors;
 pub mod models;
+pub mod packages;
 pub mod points;
 pub mod readings;
 pub mod refused;

@@ -3,7 +3,7 @@
 use super::{
     chip::{self, Chip},
     home::{Trouble, troubles},
-    refused,
+    packages, refused,
 };
 use crate::{
     domain::staff::Role,
@@ -99,6 +99,8 @@ struct Devices {
     waiting: u64,
     images: u64,
     dead: u64,
+    /// What headquarters has rolled out; `None` where no packages are taken.
+    packages: Option<Vec<packages::Line>>,
 }
 
 fn role(lang: Lang, role: Role) -> &'static str {
@@ -231,7 +233,8 @@ pub async fn devices(State(state): State<AppState>, shell: Shell) -> Response {
     match gather(&state, shell.lang).await {
         Ok((chairs, troubles, backlog)) => {
             let (waiting, images, dead) = (backlog.events, backlog.images, backlog.dead_letters);
-            let template = Devices { shell, chairs, troubles, waiting, images, dead };
+            let packages = packages::lines(&state, shell.lang);
+            let template = Devices { shell, chairs, troubles, waiting, images, dead, packages };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),

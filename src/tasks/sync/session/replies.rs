@@ -90,8 +90,19 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            // Said only to a gateway that names them among its downlinks.
-            Reply::Wanted { .. } | Reply::Slice { .. } => Ok(()),
+            Reply::Wanted { book, version, packages, withdrawn } => {
+                if let Some(owner) = &self.settings.packages {
+                    info!(version, "HQ tells which packages to use");
+                    owner.wanted(book, version, packages, withdrawn);
+                }
+                Ok(())
+            }
+            Reply::Slice { sha256, index, data } => {
+                if let Some(owner) = &self.settings.packages {
+                    owner.slice(sha256, index, data);
+                }
+                Ok(())
+            }
             Reply::Alarm { epoch, seq, reason, held } => {
                 error!(epoch, seq, reason, "HQ raises an alarm");
                 self.status.send_modify(|status| status.alarm = Some(format!("HQ: {reason}")));
