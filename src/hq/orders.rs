@@ -64,6 +64,9 @@ pub struct Answer {
 /// Orders shown at once.
 pub const MOST: u32 = 500;
 
+/// A gateway that was silent for so long is not waited for.
+const SILENT_MS: i64 = 7 * 86_400_000;
+
 /// Which orders.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Which<'a> {
@@ -190,23 +193,32 @@ pub(super) fn answered(engine: &mut dyn Engine, word: &Word<'_>, now: Timestamp)
         return Ok(());
     }
     engine.execute("UPDATE orders SET changed_ms = ?2 WHERE order_id = ?1", values![*order, now.unix_ms()])?;
+    // At the first word of the store, whatever the others say: somebody asked to be forgotten by the chain. Here and not where the
+    // order is settled, since here nobody else makes facts.
+    if let Order::Erase { customer } = &known.what
+        && outcome != &Outcome::TooLate.as_str()
+    {
+        erasure::erase(engine, store, customer, now)?;
+    }
     let known = Kept { answers: answers(engine, order)?, ..known };
-    if known.state == State::Answered || !is_settled(engine, &known)? {
+    // What comes later may be the better answer.
+    if known.state != State::Answered && !is_settled(engine, &known, now)? {
         return Ok(());
     }
     settle(engine, &known, now)
 }
 
-/// Whether nothing more is waited for; what came after its time settles it as well.
-fn is_settled(engine: &mut dyn Engine, known: &Kept) -> Result<bool, HqError> {
+/// Whether nothing more is waited for; what came after its time settles it as well. A machine that was replaced never answers: who was not
+/// heard for [`SILENT_MS`] is not waited for.
+fn is_settled(engine: &mut dyn Engine, known: &Kept, now: Timestamp) -> Result<bool, HqError> {
     let done = known.answers.iter().any(|answer| answer.outcome == Outcome::Done);
     if (done && known.what != Order::Check {}) || known.state == State::Expired {
         return Ok(true);
     }
     let rows = engine.query(
-        "SELECT g.about FROM gateways g WHERE g.store = ?1 AND g.epoch IS NOT NULL AND NOT EXISTS
+        "SELECT g.about FROM gateways g WHERE g.store = ?1 AND g.epoch IS NOT NULL AND g.last_heard_ms >= ?3 AND NOT EXISTS
              (SELECT 1 FROM order_answers a WHERE a.order_id = ?2 AND a.gateway = g.gateway)",
-        values![&known.store, &known.order],
+        values![&known.store, &known.order, now.unix_ms() - SILENT_MS],
     )?;
     for row in &rows {
         if understands(&row.get::<Option<String>>(0)?.unwrap_or_default()) {
@@ -220,19 +232,14 @@ fn understands(about: &str) -> bool {
     serde_json::from_str::<About>(about).is_ok_and(|about| about.downlinks.iter().any(|word| word == ORDERS))
 }
 
-/// The best answer counts.
+/// The best answer counts; nobody is told of it any more.
 fn settle(engine: &mut dyn Engine, known: &Kept, now: Timestamp) -> Result<(), HqError> {
     let Some(best) = known.answers.iter().map(|answer| answer.outcome).min() else { return Ok(()) };
     engine.execute(
         "UPDATE orders SET state = ?2, outcome = ?3, changed_ms = ?4 WHERE order_id = ?1",
         values![&known.order, State::Answered.as_str(), best.as_str(), now.unix_ms()],
     )?;
-    match &known.what {
-        Order::Erase { customer } if best != Outcome::TooLate => {
-            erasure::erase(engine, &known.store, customer, now).map(drop)
-        }
-        _ => Ok(()),
-    }
+    engine.execute("DELETE FROM order_told WHERE order_id = ?1", values![&known.order]).map(drop)
 }
 
 /// Counts and the last change of each store's orders: what tells a page that there is news.

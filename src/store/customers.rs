@@ -76,7 +76,8 @@ pub(super) fn join(
     if ids.contains(&alias) {
         return Err(StoreError::Refused(format!("{alias} and {customer} are one person already")));
     }
-    load(tx, alias)?;
+    // Whoever stands for somebody already goes with all of theirs: half a person must not stay behind.
+    let alias = main_of(tx, alias)?;
     let (first, second) = (cards::of_person(tx, customer)?, cards::of_person(tx, alias)?);
     let main = main_of(tx, customer)?;
     if let Some(seen) = seen {

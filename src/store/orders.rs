@@ -70,20 +70,20 @@ pub(super) fn answer(tx: &Tx<'_>, order: Ordered, outcome: Outcome, words: Strin
 /// Why a merge cannot be done, or that nothing is to be done any more.
 fn in_the_way(tx: &Tx<'_>, stays: CustomerId, gone: CustomerId) -> Result<Option<(Outcome, String)>, StoreError> {
     if stays == gone {
-        return Ok(Some((Outcome::Refused, format!("{stays} cannot be merged into itself; name two records"))));
+        return Ok(Some((Outcome::Refused, "a record cannot be merged into itself; name two".to_owned())));
     }
     let person = customers::person(tx, stays)?;
-    for id in [stays, gone] {
+    for (which, id) in [("stays", stays), ("gone", gone)] {
         if customers::person(tx, id)?.is_empty() {
-            return Ok(Some((Outcome::Refused, unknown(id))));
+            return Ok(Some((Outcome::Refused, unknown(which))));
         }
     }
-    Ok(person.contains(&gone).then(|| (Outcome::Done, format!("{gone} and {stays} were one person already"))))
+    Ok(person.contains(&gone).then(|| (Outcome::Done, "the two were one person already".to_owned())))
 }
 
-/// Nobody of that id is here.
-pub(super) fn unknown(customer: CustomerId) -> String {
-    format!("there is no customer {customer} in this store; check the id and the store")
+/// Nobody of that id is here. Without the id: what names somebody who is erased is taken out at headquarters.
+fn unknown(which: &str) -> String {
+    format!("there is no customer of the id given as {which} in this store; check the id and the store")
 }
 
 fn merge(tx: &Tx<'_>, order: Ordered, stays: CustomerId, gone: CustomerId) -> Result<Answered, StoreError> {
@@ -150,7 +150,7 @@ impl Store {
             }
             Ok(_) => Ok(Answered::Now(Outcome::Done)),
             Err(StoreError::NotFound { .. }) => {
-                self.answer_order(order, until, Outcome::Refused, unknown(customer)).await
+                self.answer_order(order, until, Outcome::Refused, unknown("customer")).await
             }
             Err(fault) => Err(fault),
         }

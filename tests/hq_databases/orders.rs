@@ -112,7 +112,7 @@ fn given(records: &Records, new: &New) -> Kept {
     new.check(now()).expect("sound");
     match orders::give(&mut *records.place.open().expect("opens"), new, now()).expect("given") {
         Given::Stands(kept) => kept,
-        Given::Another(kept) => panic!("another: {kept:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -226,6 +226,12 @@ fn whoever_can_do_it_settles_it_and_a_refusal_needs_all(side: Side) {
     keep(&mut database);
     assert_eq!([state(&merge), state(&check)], [(State::Answered, Some(Outcome::Done)); 2]);
     assert_eq!(find(&records, &merge).answers.len(), 2);
+    // Given again when its time has passed it is the order that stands.
+    let late = New { until: later(-DAY), ..new(&store, "2", Order::Check {}) };
+    let again = orders::give(&mut *records.place.open().expect("opens"), &late, now()).expect("answered");
+    assert!(matches!(again, Given::Stands(kept) if kept.order == check));
+    let never = orders::give(&mut *records.place.open().expect("opens"), &New { key: "3".into(), ..late }, now());
+    assert!(matches!(never.expect("answered"), Given::Wrong(why) if why.contains("until")));
 }
 
 /// What is known of somebody goes here as soon as the store has answered, be it that the store knows nobody of that id any more.

@@ -99,16 +99,41 @@ async fn what_cannot_be_done_is_refused_with_a_sentence_and_changes_nothing() {
     assert_eq!(store.erase_by_order(order(), until(), here).await.unwrap(), Answered::Now(Outcome::Done));
 }
 
-/// Answered orders are known for thirty days after they may be said, and then forgotten.
+/// One who stands for a third person already goes with all of theirs.
+#[tokio::test]
+async fn whoever_stands_for_somebody_goes_with_them() {
+    let salon = Salon::new().await;
+    let store = &salon.store;
+    let (stays, gone, third) = (salon.customer, another(store).await, another(store).await);
+    store.join_customers(third, gone, None, "staff-1".to_owned()).await.unwrap();
+    assert_eq!(store.merge_by_order(order(), until(), stays, gone).await.unwrap(), Answered::Now(Outcome::Done));
+    for id in [stays, gone, third] {
+        assert_eq!(store.customer(id).await.unwrap().id, stays, "one person");
+    }
+}
+
+/// An answered order is known for thirty days after it was done and might be said, and is then forgotten.
 #[tokio::test]
 async fn an_answered_order_is_forgotten_long_after_its_time() {
     let salon = Salon::new().await;
-    let (old, new) = (order(), order());
+    let (old, kept, new) = (order(), order(), order());
     let long_ago = Timestamp::from_unix_ms(clock::now().wall.unix_ms() - 31 * 86_400_000);
     salon.store.answer_order(old, long_ago, Outcome::TooLate, String::new()).await.unwrap();
+    salon.store.answer_order(kept, until(), Outcome::Done, String::new()).await.unwrap();
+    let Salon { folder, store, customer } = salon;
+    assert!(store.close(LIMIT).await);
+    // As if both had been answered when the first one's time was over.
+    let data = folder.path().join("data");
+    let conn = rusqlite::Connection::open(data.join(skinlink::store::DATABASE)).unwrap();
+    let hex = std::fs::read_to_string(data.join("store.key")).unwrap();
+    conn.execute_batch(&format!("PRAGMA key = \"x'{}'\";", hex.trim())).unwrap();
+    assert_eq!(conn.execute("UPDATE orders SET done_ms = ?1", [long_ago.unix_ms()]).unwrap(), 2);
+    drop(conn);
+    let salon = Salon { store: open(&folder), folder, customer };
+    assert!(salon.store.order_is_answered(old).await.unwrap());
     salon.store.answer_order(new, until(), Outcome::Done, String::new()).await.unwrap();
-    // Its time was long over, but it was answered just now.
-    assert!(salon.store.order_is_answered(old).await.unwrap() && salon.store.order_is_answered(new).await.unwrap());
+    assert!(!salon.store.order_is_answered(old).await.unwrap(), "its time and its answer are long ago");
+    assert!(salon.store.order_is_answered(kept).await.unwrap(), "it may still be said");
 }
 
 /// The child of the test below: does one order, and is killed in it.

@@ -51,10 +51,11 @@ fn fitted(mut rows: Vec<Row>) -> String {
     let length = |rows: &[Row]| serde_json::to_string(&text(rows)).map_or(0, |text| text.len());
     let mut left_out = 0;
     while length(&rows) > MOST {
-        let least = rows.iter().rposition(|row| row.state == State::Good && row.what != LEFT_OUT);
-        rows.remove(least.unwrap_or(rows.len() - 1));
-        left_out += 1;
         rows.retain(|row| row.what != LEFT_OUT);
+        let least = rows.iter().rposition(|row| row.state == State::Good).or(rows.len().checked_sub(1));
+        let Some(least) = least else { break };
+        rows.remove(least);
+        left_out += 1;
         let found = format!("{left_out} more rows, for which this answer has no room");
         rows.push(Row::notice(LEFT_OUT, found, "run skinlink check at the machine"));
     }
@@ -81,5 +82,10 @@ mod tests {
         let read: Vec<Row> = serde_json::from_str(&fitted).unwrap();
         let faults = read.iter().filter(|row| row.state == State::Fault).count();
         assert_eq!((faults, read.last().unwrap().what.as_str()), (9, LEFT_OUT));
+        // Nothing but faults, and more of them than there is room for.
+        let faults = super::fitted((0..80).map(|n| row(n * 9)).collect());
+        assert!(serde_json::to_string(&faults).unwrap().len() <= MOST);
+        let read: Vec<Row> = serde_json::from_str(&faults).unwrap();
+        assert!(read.len() > 5 && read.iter().filter(|row| row.what == LEFT_OUT).count() == 1, "{}", read.len());
     }
 }

@@ -151,12 +151,12 @@ pub async fn give(
         }
     };
     let new = New { store, giver: key.giver(), key: wish.key, what: wish.what, until };
-    new.check(now).map_err(|wrong| {
-        let detail = format!("nothing was ordered:\n{wrong}");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "order-refused", detail)
-    })?;
     match crm.database.ask(move |engine| orders::give(engine, &new, now)).await? {
         Given::Stands(kept) => Ok(Json(kept.into())),
+        Given::Wrong(wrong) => {
+            let detail = format!("nothing was ordered:\n{wrong}");
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "order-refused", detail))
+        }
         Given::Another(kept) => {
             let detail = format!(
                 "with this key order {} was given, which wants something else; give another key for another order",

@@ -139,11 +139,14 @@ fn text(row: &Row, at: usize) -> Result<String, HqError> {
     Ok(row.get::<Option<String>>(at)?.unwrap_or_default())
 }
 
-/// Whose visit it is now.
+/// Whose visit it is now; nobody's while facts are made again, since what moved it may not be there yet.
 ///
 /// # Errors
 /// The database's.
 pub fn customer_of(engine: &mut dyn Engine, store: &str, visit: &str) -> Result<Option<String>, HqError> {
+    if !records::are_whole(engine, store)? {
+        return Ok(None);
+    }
     let row = first(engine, "SELECT customer FROM visits WHERE visit = ?1 AND store = ?2", values![visit, store])?;
     Ok(row.map_or(Ok(None), |row| row.get::<Option<String>>(0))?.filter(|id| !id.is_empty()))
 }

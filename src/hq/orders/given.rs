@@ -33,6 +33,8 @@ pub enum Given {
     Stands(Kept),
     /// This key was used for another order.
     Another(Kept),
+    /// It cannot be given: everything that is wrong with it, one sentence a line. Nothing was changed.
+    Wrong(String),
 }
 
 impl New {
@@ -69,7 +71,8 @@ impl New {
     }
 }
 
-/// Gives an order, which must have been checked. It is written down in the audit with it.
+/// Gives an order. It is written down in the audit with it. One that stands is found whatever time has passed since: only a new one is
+/// held to the rules.
 ///
 /// # Errors
 /// [`HqError::NoStore`] where no gateway of that store was ever heard; the database's. Nothing was changed then.
@@ -78,6 +81,13 @@ pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given,
         let New { store, giver, key, what, until } = new;
         if first(engine, "SELECT 1 FROM gateways WHERE store = ?1", values![store])?.is_none() {
             return Err(HqError::NoStore { store: store.clone() });
+        }
+        let sql = "SELECT order_id FROM orders WHERE giver = ?1 AND store = ?2 AND key = ?3";
+        let by_key = first(engine, sql, values![giver, store, key])?;
+        if by_key.is_none()
+            && let Err(wrong) = new.check(now)
+        {
+            return Ok(Given::Wrong(wrong));
         }
         let order = clock::mint(OrderId::from_bits).to_string();
         let (customer, other) = match what {
@@ -94,7 +104,6 @@ pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given,
             let about = [store.as_str(), &order, customer, other].join(" ");
             audit::note(engine, giver, &format!("{} ordered", word(what)), about.trim_end(), now)?;
         }
-        let sql = "SELECT order_id FROM orders WHERE giver = ?1 AND store = ?2 AND key = ?3";
         let known: String = first(engine, sql, values![giver, store, key])?.ok_or(HqError::Stopped)?.get(0)?;
         let kept = find(engine, &known)?.ok_or(HqError::Stopped)?;
         // Its time may have been reckoned anew by whoever gives it again.

@@ -73,8 +73,6 @@ fn expire(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
         if known.answers.is_empty() {
             tracing::warn!(store = known.store, order, "an order was not answered in its time; it is said no more");
         } else {
-            // Somebody may be erased by it, in the facts as well: nobody else makes some meanwhile.
-            engine.keep_records(true)?;
             settle(engine, &known, now)?;
         }
     }

@@ -14,7 +14,7 @@ use crate::{
             shell::{self, Shell},
             visits,
         },
-        orders::{self, Answer, Kept, New, State as Stands, Which},
+        orders::{self, Answer, Given, Kept, New, State as Stands, Which},
     },
     sync::downlink::{Order, Outcome},
 };
@@ -46,6 +46,9 @@ pub struct Wish {
     /// That it is meant.
     #[serde(default)]
     sure: String,
+    /// Of an erasure: whom the page showed.
+    #[serde(default)]
+    customer: String,
 }
 
 /// A fresh one.
@@ -119,14 +122,14 @@ pub async fn erasures(
     )
 }
 
-/// `POST /stores/{store}/visits/{visit}/erase`: whose visit it is now is erased, in the store and here.
+/// `POST /stores/{store}/visits/{visit}/erase`: whom the page showed is erased, in the store and here, if the visit is still theirs.
 pub async fn erase(
     State(office): Shared,
     Extension(person): Extension<Person>,
     Path((store, visit)): Path<(String, String)>,
     headers: HeaderMap,
     shell: Shell,
-    Form(Wish { key, sure }): Form<Wish>,
+    Form(Wish { key, sure, customer }): Form<Wish>,
 ) -> Response {
     if !person.role.has_erased() || !person.reach.has(&store) {
         return missing(shell);
@@ -136,7 +139,10 @@ pub async fn erase(
     }
     let now = clock::now().wall;
     let asked = office.books.ask(move |engine| {
-        let Some(customer) = visits::customer_of(engine, &store, &visit)? else { return Ok(false) };
+        // Moved to somebody else since the page was made: whom she saw is not whose visit it is. While facts are made again nobody knows.
+        if visits::customer_of(engine, &store, &visit)?.as_ref() != Some(&customer) {
+            return Ok(false);
+        }
         let what = Order::Erase { customer };
         give(engine, &New { store, giver: person.name, key, what, until: later(now, ERASE_MS) }, now)
     });
@@ -151,7 +157,7 @@ pub async fn check(
     Path(store): Path<String>,
     headers: HeaderMap,
     shell: Shell,
-    Form(Wish { key, sure: _ }): Form<Wish>,
+    Form(Wish { key, .. }): Form<Wish>,
 ) -> Response {
     if !person.role.has_checked() || !person.reach.has(&store) {
         return missing(shell);
@@ -171,11 +177,8 @@ fn later(now: Timestamp, ms: i64) -> Timestamp {
 
 /// Whether it stands; what our own forms do not send is refused like a page that is not there.
 fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<bool, HqError> {
-    if new.check(now).is_err() {
-        return Ok(false);
-    }
     match orders::give(engine, new, now) {
-        Ok(_) => Ok(true),
+        Ok(given) => Ok(matches!(given, Given::Stands(_))),
         Err(HqError::NoStore { .. }) => Ok(false),
         Err(fault) => Err(fault),
     }
@@ -202,6 +205,10 @@ impl Line {
             }
             (Stands::Answered, Some(Outcome::Done)) => (shell.lang.pick("已完成", "done"), "good"),
             (Stands::Answered, Some(Outcome::TooLate)) => (shell.lang.pick("到得太晚", "came too late"), "bad"),
+            (Stands::Answered, Some(Outcome::Refused)) if matches!(what, Order::Erase { .. }) => {
+                let says = "the store has no such customer; headquarters has erased";
+                (shell.lang.pick("门店没有这位顾客；总部已删除", says), "")
+            }
             (Stands::Answered, _) => (shell.lang.pick("门店没有执行", "not done in the store"), "bad"),
         };
         let checked = what == Order::Check {};
