@@ -3,6 +3,7 @@
 
 #[path = "support/batches.rs"]
 mod batches;
+#[expect(dead_code, reason = "shared with the drill of rollouts")]
 #[path = "support/postgres.rs"]
 mod postgres;
 #[macro_use]

@@ -428,6 +428,7 @@ impl Receiver {
     async fn settle(mut self) -> Result<(), HqError> {
         self.finish().await?;
         (self.gather, self.stand, self.look, self.tell) = (None, false, false, false);
+        self.fetches = Fetches::default();
         self.keep = Instant::now() + LONGEST_REST;
         self.begin();
         self.finish().await?;

@@ -180,7 +180,7 @@ async fn two_strangers_who_say_nothing_keep_nobody_out() {
     settings.tls = Some((leaf.certificate.clone(), leaf.key.clone()));
     let (at, stop) = (settings.listen, CancellationToken::new());
     #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-    let served = tokio::spawn(office::serve(place, settings, stop.clone()));
+    let served = tokio::spawn(office::serve(place, settings, None, stop.clone()));
     until_served(at).await;
     let mut held = Vec::new();
     for stranger in 2..4_u8 {

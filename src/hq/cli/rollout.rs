@@ -44,7 +44,13 @@ pub(super) enum RolloutCommand {
         from: Box<Records>,
         rollout: u64,
     },
-    /// Go on after a pause; one that is not paused goes to its next ring without waiting for proof
+    /// Go to the next ring without waiting for proof
+    Next {
+        #[command(flatten)]
+        from: Box<Records>,
+        rollout: u64,
+    },
+    /// Go on after a pause
     Go {
         #[command(flatten)]
         from: Box<Records>,
@@ -79,6 +85,7 @@ impl RolloutCommand {
             Self::List { from } => reading(*from, list),
             Self::Show { from, rollout } => reading(*from, |engine| show(engine, rollout)),
             Self::Pause { from, rollout } => act(*from, rollout, Deed::Pause),
+            Self::Next { from, rollout } => act(*from, rollout, Deed::Next),
             Self::Go { from, rollout } => act(*from, rollout, Deed::Go),
             Self::Halt { from, rollout } => act(*from, rollout, Deed::Halt),
             Self::Back { from, rollout } => act(*from, rollout, Deed::Back),
@@ -96,7 +103,7 @@ fn reading(from: Records, work: impl FnOnce(&mut dyn Engine) -> Result<(), HqErr
 fn act(from: Records, n: u64, deed: Deed) -> ExitCode {
     match from.place() {
         Ok(place) => ended(there(&place).and_then(|()| {
-            let now = rollout::act(&mut *place.open()?, n, deed, (audit::COMMAND, clock::now().wall))?;
+            let now = rollout::act(&mut *place.open()?, (n, None), deed, (audit::COMMAND, clock::now().wall))?;
             println!("rollout {n} of {} is {}, ring {} of {}", now.name(), now.state, now.ring + 1, now.rings);
             Ok(())
         })),

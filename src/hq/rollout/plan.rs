@@ -29,7 +29,11 @@ const USUAL: f64 = 0.1;
 /// Part of the stores that answered which may refuse a package without halting it: a disk is full somewhere in every chain.
 pub const REFUSED: f64 = 0.05;
 
-/// Below this many others their silence says nothing: by night a whole chain is silent.
+/// So many stores that left a package of which headquarters knows no end show that headquarters forgot it.
+pub const FORGOTTEN: usize = 2;
+
+/// Below this many others nothing can be compared: by night a whole chain is silent, and where the line to headquarters was broken all are
+/// behind.
 const OTHERS: u64 = 5;
 
 /// When to go on and when to halt; `[rollouts]` of the configuration.
@@ -150,8 +154,10 @@ impl Seen {
         self.stores.iter().filter_map(|store| Some((store, store.took()?)))
     }
 
+    /// Those to compare with: they did not take it, and were there when the ring began. One that has been dead for weeks is no witness.
     fn others(&self) -> impl Iterator<Item = &Store> {
-        self.stores.iter().filter(|store| store.took().is_none())
+        let was_there = |store: &&Store| store.away_since_ms.is_none_or(|at| at >= self.since_ms);
+        self.stores.iter().filter(|store| store.took().is_none()).filter(was_there)
     }
 
     fn photographs(&self) -> Count {
@@ -205,7 +211,9 @@ fn cause(seen: &Seen, limits: &Limits) -> Option<Cause> {
 fn lost(seen: &Seen) -> Option<Cause> {
     let stores: Vec<String> =
         seen.stores.iter().filter(|store| store.stand == Stand::Left).map(|store| store.name.clone()).collect();
-    (!stores.is_empty()).then_some(Cause::Left { stores })
+    // One store may have been put back to another day itself.
+    let reached = seen.stores.iter().filter(|store| store.ring <= seen.ring).count();
+    (!stores.is_empty() && stores.len() >= FORGOTTEN.min(reached)).then_some(Cause::Left { stores })
 }
 
 fn refused(seen: &Seen, limits: &Limits) -> Option<Cause> {
@@ -244,10 +252,9 @@ fn failing(seen: &Seen, limits: &Limits) -> Option<Cause> {
 
 /// Stores that took it are silent, refused or behind, and the others are not.
 fn differing(seen: &Seen, limits: &Limits) -> Option<Cause> {
-    let day_before = seen.since_ms - DAY_MS;
     let silent = Compared::new(
         seen.took().map(|(store, since)| (store, store.is_silent(since, seen, limits))),
-        seen.others().map(|store| store.is_silent(day_before, seen, limits)),
+        seen.others().map(|store| store.is_silent(seen.since_ms, seen, limits)),
     );
     let letters = Compared::new(
         seen.took().map(|(store, _)| (store, store.letters > 0)),
@@ -255,7 +262,7 @@ fn differing(seen: &Seen, limits: &Limits) -> Option<Cause> {
     );
     let behind = |store: &Store| store.behind > limits.backlog;
     let backlog = Compared::new(seen.took().map(|(store, _)| (store, behind(store))), seen.others().map(behind));
-    if silent.others.of >= OTHERS && silent.differs() {
+    if silent.differs() {
         return Some(Cause::Silent { stores: silent.stores, of: silent.ours.of, minutes: limits.silent_ms / 60_000 });
     }
     if letters.differs() {
@@ -263,8 +270,6 @@ fn differing(seen: &Seen, limits: &Limits) -> Option<Cause> {
     }
     backlog.differs().then_some(Cause::Behind { stores: backlog.stores, of: backlog.ours.of, events: limits.backlog })
 }
-
-const DAY_MS: i64 = 86_400_000;
 
 /// How often something is so among the stores that took it, and among the others.
 struct Compared {
@@ -287,10 +292,8 @@ impl Compared {
     }
 
     fn differs(&self) -> bool {
-        let usual = if self.others.of == 0 { USUAL } else { self.others.at_most(PASSES).max(USUAL) };
-        // Where the others are few their bound is wide; then as many as of ours are expected at least where half of them are.
-        let usual = if self.others.hit == 0 && self.others.of < OTHERS { USUAL } else { usual };
-        self.ours.hit > 0 && chance::at_least(self.ours, usual) <= DIFFERS
+        let usual = self.others.at_most(PASSES).max(USUAL);
+        self.others.of >= OTHERS && self.ours.hit > 0 && chance::at_least(self.ours, usual) <= DIFFERS
     }
 }
 

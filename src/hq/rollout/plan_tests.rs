@@ -113,7 +113,10 @@ fn refusals_and_a_store_that_left_it_halt() {
     late.stores[8].stand = refusal();
     assert!(halts(&late).is_some(), "three of forty");
     seen.stores[4].stand = Stand::Left;
-    assert!(matches!(halts(&seen), Some(Cause::Left { stores }) if stores == ["sh-004"]));
+    seen.stores[7].stand = Stand::Waits;
+    assert_eq!(halts(&seen), None, "one store was put back to another day");
+    seen.stores[7].stand = Stand::Left;
+    assert!(matches!(halts(&seen), Some(Cause::Left { stores }) if stores == ["sh-004", "sh-007"]));
 }
 
 /// A chain that closes by night is silent in all its stores, and one store's cut line is no sign.
@@ -133,6 +136,20 @@ fn silence_counts_only_against_those_who_did_not_take_it() {
     assert_eq!(halts(&just_now), None, "they may be restarting");
     seen.stores.truncate(12);
     assert_eq!(halts(&seen), None, "two others say nothing");
+}
+
+/// The last ring of a chain that closes by night, with ten stores that have been dead for weeks.
+#[test]
+fn a_chain_that_closes_by_night_is_not_halted_by_its_dead_stores() {
+    let mut seen = pilot(20 * HOUR, HOUR);
+    seen.ring = 1;
+    for (at, store) in seen.stores.iter_mut().enumerate() {
+        let is_dead = at >= 30;
+        store.stand = if is_dead { Stand::Waits } else { Stand::Used { since_ms: HOUR } };
+        store.away_since_ms = Some(if is_dead { -400 * HOUR } else { 12 * HOUR });
+        (store.letters, store.behind) = (u64::from(!is_dead), if is_dead { 0 } else { 9_000 });
+    }
+    assert_eq!(halts(&seen), None);
 }
 
 #[test]
@@ -260,7 +277,7 @@ fn nothing_that_can_be_seen_makes_it_skip_a_ring_or_go_on_in_doubt() {
         let many = |is: fn(&Stand) -> bool| seen.stores.iter().filter(|store| is(&store.stand)).count();
         let refused = many(|stand| matches!(stand, Stand::Refused { .. }));
         let answered = refused + many(|stand| matches!(stand, Stand::Used { .. } | Stand::Held { .. }));
-        let bad = many(|stand| *stand == Stand::Left) > 0 || (refused > 1 && refused as f64 > 0.05 * answered as f64);
+        let bad = many(|stand| *stand == Stand::Left) > 1 || (refused > 1 && refused as f64 > 0.05 * answered as f64);
         let step = next(&seen, &limits());
         assert_eq!(step, next(&seen, &limits()), "seed {seed}: the same of the same");
         if matches!(step, Step::Next | Step::Finish) {

@@ -35,8 +35,10 @@ words! {
     /// What a person does with a rollout.
     pub enum Deed as "deed" {
         Pause = "pause",
-        /// Goes on after a pause; one that is not paused goes on to its next ring without waiting for proof.
+        /// Goes on after a pause.
         Go = "go",
+        /// Goes on to its next ring without waiting for proof.
+        Next = "next",
         Halt = "halt",
         /// Takes it back, also after it has finished.
         Back = "back",
@@ -89,7 +91,7 @@ impl Entry {
     #[must_use]
     pub fn deeds(&self) -> &'static [Deed] {
         match self.state {
-            State::Running => &[Deed::Pause, Deed::Go, Deed::Halt],
+            State::Running => &[Deed::Pause, Deed::Next, Deed::Halt],
             State::Paused => &[Deed::Go, Deed::Halt],
             State::Finished => &[Deed::Back],
             State::Halted | State::Back => &[],
@@ -144,6 +146,14 @@ pub fn start(
         if let Some(newest) = newest.filter(|newest| version <= *newest) {
             return Err(refused(format!(
                 "version {newest} of {slot} was rolled out already; what goes out next needs a higher version"
+            )));
+        }
+        if let Some(until) = &package.header.until
+            && until.parse::<Timestamp>().is_ok_and(|until| until < now)
+        {
+            return Err(refused(format!(
+                "{} may be taken up to {until} only, and that is over; sign it again",
+                package.name()
             )));
         }
         let candidates = candidates(engine, now)?;
@@ -217,15 +227,27 @@ pub(super) fn step(
     Ok(())
 }
 
-/// Does what a person asks for.
+/// Does what a person asks for. `ring`: the one that they saw it in; where it has gone on since, nothing is done.
 ///
 /// # Errors
 /// [`HqError::Rollout`] where that cannot be done with it now; the database's. Nothing was changed then.
-pub fn act(engine: &mut dyn Engine, n: u64, deed: Deed, (who, now): (&str, Timestamp)) -> Result<Entry, HqError> {
+pub fn act(
+    engine: &mut dyn Engine,
+    (n, ring): (u64, Option<u32>),
+    deed: Deed,
+    (who, now): (&str, Timestamp),
+) -> Result<Entry, HqError> {
     transaction(engine, |engine| {
         told::lock(engine)?;
         let entry = one(engine, n)?
             .ok_or_else(|| refused(format!("there is no rollout {n}; skinlink-hq rollout list shows all")))?;
+        if ring.is_some_and(|ring| ring != entry.ring) {
+            return Err(refused(format!(
+                "rollout {n} ({}) has reached ring {} meanwhile; look again",
+                entry.name(),
+                entry.ring + 1
+            )));
+        }
         let may = entry.deeds().contains(&deed) || (deed == Deed::Back && entry.deeds().contains(&Deed::Halt));
         if !may {
             let hint = match entry.state {
@@ -236,16 +258,15 @@ pub fn act(engine: &mut dyn Engine, n: u64, deed: Deed, (who, now): (&str, Times
         }
         match deed {
             Deed::Pause => set(engine, &entry, State::Paused, ("paused", None), (who, now))?,
-            Deed::Go if entry.state == State::Paused => {
-                set(engine, &entry, State::Running, ("gone on", None), (who, now))?;
-            }
-            Deed::Go => advance(engine, &entry, (who, now))?,
+            Deed::Go => set(engine, &entry, State::Running, ("gone on", None), (who, now))?,
+            Deed::Next => advance(engine, &entry, (who, now))?,
             Deed::Halt => withdraw(engine, &entry, State::Halted, &Cause::Asked, (who, now))?,
             Deed::Back => withdraw(engine, &entry, State::Back, &Cause::Asked, (who, now))?,
         }
         let what = match deed {
             Deed::Pause => "rollout paused",
             Deed::Go => "rollout goes on",
+            Deed::Next => "next ring begun",
             Deed::Halt => "rollout halted",
             Deed::Back => "rollout taken back",
         };

@@ -27,7 +27,10 @@ pub fn draw(
     let lot = |one: &Candidate| sha256(format!("{digest} {}", one.store).as_bytes());
     let mut drawn: Vec<&Candidate> = candidates.iter().collect();
     drawn.sort_by_key(|one| (!named.contains(&one.store), !one.ready, lot(one)));
-    let first = if named.is_empty() { pilot } else { named.len() };
+    let named_ones = candidates.iter().filter(|one| named.contains(&one.store)).count();
+    let first = if named.is_empty() { pilot } else { named_ones }.min(drawn.len());
+    // Behind the pilot those that are away are spread: a ring of them alone would never be proven.
+    drawn[first..].sort_by_key(|one| lot(one));
     let ends = percent.iter().map(|percent| (drawn.len() * *percent as usize).div_ceil(100));
     let (mut rings, mut from) = (Vec::new(), 0);
     for to in std::iter::once(first).chain(ends).chain([drawn.len()]) {

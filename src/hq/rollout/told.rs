@@ -51,6 +51,9 @@ const HOLDINGS: usize = 128;
 /// Packages of one gateway that are remembered: some years of them.
 const REMEMBERED: usize = 500;
 
+/// Photographs of one gateway with one model that are believed: a salon does not take more in years.
+const PHOTOGRAPHS: u64 = 10_000_000;
+
 /// Letters of a reason that are kept.
 const REASON: usize = 400;
 
@@ -102,7 +105,7 @@ pub(in crate::hq) fn heard(
     if ahead || (book.is_empty() && !held.book.is_empty()) {
         let fresh = clock::mint(Epoch::from_bits).to_string();
         let anew = engine.execute(
-            "UPDATE wanted_book SET book = ?2, version = CASE WHEN version < ?3 THEN ?3 ELSE version END WHERE book = ?1",
+            "UPDATE wanted_book SET book = ?2, version = CASE WHEN version < ?3 THEN ?3 ELSE version + 1 END WHERE book = ?1",
             values![&book, &fresh, now.unix_ms()],
         )?;
         if anew > 0 {
@@ -130,7 +133,7 @@ fn note_holdings(engine: &mut dyn Engine, gateway: &str, holdings: &[Holding], n
     for Holding { slot, version, stand, reason, measured, failed } in holdings.iter().take(HOLDINGS) {
         let (slot, reason): (String, String) = (slot.to_string(), reason.chars().take(REASON).collect());
         let reason = reason.replace('\0', "\u{fffd}");
-        let whole = |count: &Option<u64>| count.map(|count| count.min(i64::MAX.unsigned_abs()));
+        let whole = |count: &Option<u64>| count.map(|count| count.min(PHOTOGRAPHS));
         let (measured, failed) = (whole(measured), whole(failed));
         let same = |told: Option<u64>, kept: Option<u64>| told.is_none() || told == kept;
         let is_known = known.remove(&(slot.clone(), *version)).is_some_and(|(was, why, of, bad)| {

@@ -38,6 +38,8 @@ struct Page {
     shell: Shell,
     mark: String,
     n: u64,
+    /// As it was drawn: a button that was drawn for another ring does nothing.
+    ring: u32,
     name: String,
     state: &'static str,
     class: &'static str,
@@ -166,6 +168,7 @@ async fn drawn(office: &Arc<Office>, shell: Shell, (n, may): (u64, bool), senten
     let page = Page {
         mark,
         n,
+        ring: entry.ring,
         name: entry.name(),
         state: words,
         class,
@@ -189,8 +192,8 @@ fn buttons(shell: &Shell, entry: &Entry) -> Vec<Button> {
     let button = |deed: &Deed| {
         let (label, class) = match deed {
             Deed::Pause => (shell.lang.pick("暂停", "Pause"), ""),
-            Deed::Go if entry.state == Of::Paused => (shell.lang.pick("继续", "Go on"), "primary"),
-            Deed::Go => (shell.lang.pick("不等验证，进入下一批", "Next ring without waiting"), ""),
+            Deed::Go => (shell.lang.pick("继续", "Go on"), "primary"),
+            Deed::Next => (shell.lang.pick("不等验证，进入下一批", "Next ring without waiting"), ""),
             Deed::Halt => (shell.lang.pick("停止并撤回", "Halt and take back"), "danger"),
             Deed::Back => (shell.lang.pick("撤回", "Take back"), "danger"),
         };
@@ -351,6 +354,7 @@ fn told(shell: &Shell, step: Happened) -> Step {
 #[derive(Deserialize)]
 pub struct Asks {
     deed: String,
+    ring: u32,
 }
 
 /// `POST /rollouts/{n}`
@@ -360,17 +364,18 @@ pub async fn act(
     Path(n): Path<u64>,
     headers: HeaderMap,
     shell: Shell,
-    Form(Asks { deed }): Form<Asks>,
+    Form(Asks { deed, ring }): Form<Asks>,
 ) -> Response {
     let Ok(deed) = deed.parse::<Deed>() else { return StatusCode::BAD_REQUEST.into_response() };
     if !person.rolls_out() {
         return missing(shell);
     }
     let who = person.name.clone();
-    let asked = office.books.ask(move |engine| match rollout::act(engine, n, deed, (&who, clock::now().wall)) {
-        Err(HqError::Rollout(sentence)) => Ok(Err(sentence)),
-        done => done.map(Ok),
-    });
+    let asked =
+        office.books.ask(move |engine| match rollout::act(engine, (n, Some(ring)), deed, (&who, clock::now().wall)) {
+            Err(HqError::Rollout(sentence)) => Ok(Err(sentence)),
+            done => done.map(Ok),
+        });
     let answer = async {
         match asked.await? {
             Ok(_) => Ok(Redirect::to(&format!("/rollouts/{n}")).into_response()),
