@@ -132,6 +132,7 @@ fn an_index_that_came_is_made_beside_facts_that_stay(side: Side) {
     let mut engine = salon.place.open().expect("the database opens");
     let mut run = |sql: &str| engine.execute(sql, &[]).unwrap_or_else(|fault| panic!("{sql}: {fault}"));
     run("DROP INDEX visit_facts_by_store_at_ms");
+    run("DROP TABLE answer_facts");
     run("UPDATE records_version SET version = 6");
     // Whatever was made again would say so.
     run("UPDATE visit_facts SET station = 'as it stood'");
@@ -141,6 +142,7 @@ fn an_index_that_came_is_made_beside_facts_that_stay(side: Side) {
     let version = format!("SELECT CAST(version AS TEXT) FROM records_version WHERE version = {}", records::VERSION);
     assert_eq!(salon.texts(&version).len(), 1);
     run("DROP INDEX visit_facts_by_store_at_ms");
+    run("DROP TABLE answer_facts");
 }
 
 /// The team of a CRM may read some views, and has made one of its own. A newer program makes the views anew: it gives the rights

@@ -334,8 +334,8 @@ impl Table {
         COMMON.iter().chain(self.columns)
     }
 
-    /// Statements that make its indexes, those that there are already left as they are.
-    pub fn indexed(&self) -> impl Iterator<Item = String> {
+    /// Statements that make its indexes; those that there are already stay as they are.
+    fn indexed(&self) -> impl Iterator<Item = String> {
         let name = self.name;
         self.indexes.iter().map(move |columns| {
             let (together, list) = (columns.join("_"), columns.join(", "));
@@ -355,9 +355,11 @@ impl Table {
             })
             .collect();
         let name = self.name;
-        let mut statements = vec![format!("CREATE TABLE {name} ({}, PRIMARY KEY (n, item))", columns.join(", "))];
+        let mut statements =
+            vec![format!("CREATE TABLE IF NOT EXISTS {name} ({}, PRIMARY KEY (n, item))", columns.join(", "))];
         statements.extend(self.indexed());
-        statements.push(format!("CREATE INDEX {name}_unset ON {name} (gateway, boot) WHERE clock = 'unset'"));
+        statements
+            .push(format!("CREATE INDEX IF NOT EXISTS {name}_unset ON {name} (gateway, boot) WHERE clock = 'unset'"));
         statements
     }
 }
