@@ -183,7 +183,7 @@ async fn a_gateway_that_cannot_be_built_with_a_package_goes_on_with_what_it_had(
 async fn a_rollout_waits_while_the_gateways_own_files_are_not_sound_and_says_so() {
     let mut house = House::closed().await;
     let logo = house.folder.join("logo.svg");
-    let drawn = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"/>";
+    let drawn = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>";
     fs::write(&logo, drawn).unwrap();
     house.write_config(64, &format!("[report]\nlogo = \"logo.svg\"\n{}", crate::house::PACKAGES));
     house.starts(&[]).await;
