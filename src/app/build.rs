@@ -59,8 +59,8 @@ pub struct App {
 #[derive(Debug)]
 pub enum Built {
     App(Box<App>),
-    /// It could not be built with what headquarters had rolled out last. That is refused now; it is to be built once more.
-    Again,
+    /// It could not be built with what headquarters had rolled out last, for this reason. It is to be built once more, without that.
+    Again(String),
 }
 
 /// A device on its way to being open.
@@ -89,10 +89,16 @@ fn only_heard(device: &config::Device, spec: &Arc<Spec>) -> anyhow::Result<Optio
 }
 
 /// Builds everything that `source`, read from `file`, asks for, which means `own` by itself, and starts its tasks; they end when `stop` is cancelled.
+/// Where the gateway did not run with what is on trial, it is built without that; `blamed` says how it failed.
 ///
 /// # Errors
 /// The first part that cannot be built, with what to do; nothing was changed then but the store's own files.
-pub async fn build(source: &Source, own: &Config, file: &Path, stop: &CancellationToken) -> anyhow::Result<Built> {
+pub async fn build(
+    (source, file): (&Source, &Path),
+    own: &Config,
+    blamed: Option<&str>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Built> {
     // The port first: a second daemon on the same data is refused before it touches anything.
     let listener = TcpListener::bind(own.web.listen).await.with_context(|| {
         format!("cannot serve the pages on {}; is the gateway running already, or change web.listen", own.web.listen)
@@ -104,18 +110,22 @@ pub async fn build(source: &Source, own: &Config, file: &Path, stop: &Cancellati
         warn!(protocol = id, "left out: {broken}");
     }
     let store = open_store(&own.store)?;
-    let begun = packages::begin(source, own, &metrics, &store).await?;
+    let begun = packages::begin(source, own, &metrics, &store, blamed).await?;
     let anew = CancellationToken::new();
-    let installed = own.clone();
-    let still_builds: StillBuilds = Box::new(move || packages::still_builds(&installed));
+    let (installed, named) = (own.clone(), source.file.clone());
+    let still_builds: StillBuilds = Arc::new(move || packages::still_builds(&installed, &named));
     let parts = Parts { listener, metrics, protocols, file, anew: anew.clone(), still_builds };
     match assemble(parts, begun, &store, stop).await {
         Ok(tasks) => Ok(Built::App(Box::new(App { tasks, store, anew }))),
         Err(fault) => {
             stop.cancel();
-            let again = packages::blame(&store, own.packages.chain.as_deref(), &format!("{fault:#}")).await;
+            let (chain, reason) = (own.packages.chain.as_deref(), format!("{fault:#}"));
+            let again = blamed.is_none() && packages::suspects(&store, chain, &reason).await;
+            if !again {
+                packages::ended_well(&store, chain).await;
+            }
             // What was started already lets go of the store as it is dropped.
-            if store.close(super::CLOSING).await && again { Ok(Built::Again) } else { Err(fault) }
+            if store.close(super::CLOSING).await && again { Ok(Built::Again(reason)) } else { Err(fault) }
         }
     }
 }
@@ -131,9 +141,15 @@ struct Parts<'a> {
     still_builds: StillBuilds,
 }
 
-async fn assemble(parts: Parts<'_>, begun: Begun, store: &Store, stop: &CancellationToken) -> anyhow::Result<Tasks> {
+async fn assemble(
+    parts: Parts<'_>,
+    mut begun: Begun,
+    store: &Store,
+    stop: &CancellationToken,
+) -> anyhow::Result<Tasks> {
     let Parts { listener, metrics, protocols, file, anew, still_builds } = parts;
-    let Begun { config, models, reader, state, running } = begun;
+    let config = begun.config.clone();
+    let models = std::mem::take(&mut begun.models);
     named(&config, &metrics, &protocols)?;
     let lan = super::lan::listener(&config).await?;
     let mut tasks = Tasks::default();
@@ -147,8 +163,8 @@ async fn assemble(parts: Parts<'_>, begun: Begun, store: &Store, stop: &Cancella
     let house = House { config: &config, metrics: Arc::clone(&metrics), specs: &protocols.sound, plugged, air };
     let mut watched = Vec::new();
     let stations: Arc<[StationHandle]> = house.stations(store, &live, &mut watched, &mut tasks, stop)?.into();
-    let (taker, inbox) = tasks::packages::channel(&state, &running);
-    let taker = reader.is_some().then_some(taker);
+    let (taker, inbox) = tasks::packages::channel(&begun.state, &begun.running);
+    let taker = begun.reader.is_some().then_some(taker);
     let admissions = watch::Sender::new(0);
     let concerned = headquarters::House {
         file,
@@ -161,20 +177,7 @@ async fn assemble(parts: Parts<'_>, begun: Begun, store: &Store, stop: &Cancella
     let sync_status = headquarters::start(&config, store, concerned, &mut tasks, stop);
     let analysis = inference::start(&config, (&metrics, models), store, &mut tasks, stop)?;
     let taking_in = TakingIn::default();
-    if let Some(reader) = reader {
-        let settings = tasks::packages::Settings {
-            reader,
-            state,
-            running,
-            analysis: analysis.clone(),
-            stations: Arc::clone(&stations),
-            taking_in: taking_in.clone(),
-            anew,
-            still_builds,
-        };
-        let (store, stop) = (store.clone(), stop.clone());
-        tasks.start("packages", async move { Ok(tasks::packages::run(settings, store, inbox, stop).await?) });
-    }
+    let (measures, chairs, coming_in) = (analysis.clone(), Arc::clone(&stations), taking_in.clone());
     let judges = Judges {
         metrics: Arc::clone(&metrics),
         specs: protocols.sound.values().cloned().collect(),
@@ -214,6 +217,24 @@ async fn assemble(parts: Parts<'_>, begun: Begun, store: &Store, stop: &Cancella
     let stopped = stop.clone();
     tasks.start("web", async move { Ok(web::serve(listener, state, stopped).await?) });
     super::desk::start(&config.report, store, press, &mut tasks, stop).await?;
+    // Last, when nothing can fail any more: who is blamed for what is written down before its task may write.
+    begun.proven(store).await;
+    let Begun { reader, state, running, aside, .. } = begun;
+    if let Some(reader) = reader {
+        let settings = tasks::packages::Settings {
+            reader,
+            state,
+            running,
+            aside,
+            analysis: measures,
+            stations: chairs,
+            taking_in: coming_in,
+            anew,
+            still_builds,
+        };
+        let (store, stop) = (store.clone(), stop.clone());
+        tasks.start("packages", async move { Ok(tasks::packages::run(settings, store, inbox, stop).await?) });
+    }
     tasks.start("housekeeping", housekeeping::run(store.clone(), config.retention, stop.clone()));
     info!(listen = %config.web.listen, "the gateway serves its pages");
     Ok(tasks)
@@ -228,7 +249,7 @@ fn folders(config: &Config) -> Arc<[folder::Source]> {
 }
 
 /// What the configuration names must be there. A protocol that is there but broken only takes its device out.
-fn named(config: &Config, metrics: &[Metric], protocols: &catalogue::Protocols) -> anyhow::Result<()> {
+pub(super) fn named(config: &Config, metrics: &[Metric], protocols: &catalogue::Protocols) -> anyhow::Result<()> {
     let metric = config.scan.metrics.iter().find(|id| metrics.iter().all(|metric| metric.id != **id));
     if let Some(id) = metric {
         let file = config.scan.metrics_file.display();

@@ -34,7 +34,7 @@ pub fn start(
     });
     let (gates, cameras) = catalogue::gates_and_cameras(scan)?;
     let recipe = Recipe {
-        program: std::env::current_exe()?,
+        program: runtime::program()?,
         onnxruntime,
         memory_mib: u32::try_from(scan.inference_memory >> 20).unwrap_or(u32::MAX),
         regions: catalogue::read(&scan.regions_file)?,

@@ -76,6 +76,24 @@ pub async fn listener(config: &Config) -> anyhow::Result<Option<Lan>> {
     Ok(Some(Lan { listener, names, trust, keeper }))
 }
 
+/// Whether what [`listener`] reads of its own is there and can be read: somebody may be changing it.
+///
+/// # Errors
+/// The file that cannot be read.
+pub fn can_be_read(config: &Config) -> anyhow::Result<()> {
+    let folder = config.store.data.join("tls");
+    if config.web.lan.is_none() || !folder.exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_file() {
+            fs::read(&path).with_context(|| format!("cannot read {}; check its rights", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Starts serving, and keeping the certificate fresh.
 pub fn start(lan: Option<Lan>, config: &Config, state: &AppState, tasks: &mut Tasks, stop: &CancellationToken) {
     let Some(Lan { listener, names, trust: _, keeper }) = lan else { return };

@@ -107,12 +107,17 @@ async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
     let config = source.config().map_err(CatalogueError::from)?;
     let chain = config.packages.chain.as_deref();
     let mut signals = Signals::install()?;
+    let mut blamed: Option<String> = None;
     loop {
         let stop = CancellationToken::new();
-        let build::App { tasks, store, anew } = match build::build(&source, &config, &file.config, &stop).await? {
-            build::Built::App(app) => *app,
-            build::Built::Again => continue,
-        };
+        let build::App { tasks, store, anew } =
+            match build::build((&source, &file.config), &config, blamed.take().as_deref(), &stop).await? {
+                build::Built::App(app) => *app,
+                build::Built::Again(reason) => {
+                    blamed = Some(reason);
+                    continue;
+                }
+            };
         crate::faults::point("packages.anew.built");
         let outcome = tasks.run(&stop, &mut signals).await;
         let again = match &outcome {
@@ -123,7 +128,12 @@ async fn run(file: &cli::ConfigFile) -> anyhow::Result<u8> {
             // What is slow to end then is what was used so far.
             _ if anew.is_cancelled() => true,
             Ok(()) => false,
-            Err(fault) => packages::blame(&store, chain, &fault.to_string()).await,
+            Err(fault) => {
+                let reason = fault.to_string();
+                let suspected = packages::suspects(&store, chain, &reason).await;
+                blamed = suspected.then_some(reason);
+                suspected
+            }
         };
         let closed = store.close(CLOSING).await;
         if !closed {

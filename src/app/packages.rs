@@ -4,7 +4,7 @@
 //! What cannot be read, or does not fit any more, gives way to what was used before, and that to what the gateway was installed
 //! with: a package never keeps a gateway from starting.
 
-use super::catalogue;
+use super::{catalogue, look, zone};
 use crate::{
     analysis::regions::FaceRegions,
     config::{Config, Source},
@@ -12,9 +12,8 @@ use crate::{
     faults,
     store::Store,
     sync::package::{self, InUse, Slot},
-    tasks::packages::{MOST_STARTS, Reader, Running, Shelf, State},
+    tasks::packages::{Aside, MOST_STARTS, Reader, Running, Shelf, State, Trying},
 };
-use anyhow::Context as _;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tracing::{error, info, warn};
 
@@ -29,30 +28,68 @@ pub struct Begun {
     pub reader: Option<Arc<Reader>>,
     pub state: State,
     pub running: Running,
+    pub aside: Aside,
+    /// What was on trial is refused, for the gateway can be built without it: to be written down once it was. For the audit log.
+    pub refused: Option<Note>,
 }
+
+/// A line of the audit log.
+pub type Note = (&'static str, String);
 
 /// Why a package that was in use cannot be used.
 enum Fault {
     /// Its file is not here.
     Lost,
+    /// The disk does not answer.
+    Unread(String),
     Unfit(String),
 }
 
 /// What is laid over the installer's configuration.
 type Laid = (Config, BTreeMap<String, PathBuf>, Running);
 
-/// Reads what is in use. What was put in use last and has let the gateway die at its start too often is refused.
+impl Begun {
+    /// Without any package.
+    fn bare(own: &Config, state: State) -> Self {
+        let (models, running, aside) = (BTreeMap::new(), Running::new(), Aside::new());
+        Self { config: own.clone(), models, reader: None, state, running, aside, refused: None }
+    }
+
+    /// The gateway is built: what it was blamed for is known now not to be its own fault.
+    pub async fn proven(&mut self, store: &Store) {
+        if let Some(note) = self.refused.take() {
+            error!("it is built without what was on trial, so that is refused: {}", note.1);
+            keep(&self.state, store, vec![note]).await;
+        }
+    }
+}
+
+/// Reads what is in use. What was put in use last and has let the gateway die at its start too often is refused; so is, if the
+/// gateway can be built without it, what it was `blamed` for. What does not fit any more for another reason is laid aside until the
+/// next start: the installer's own files may be in the making.
 ///
 /// # Errors
-/// When the store does not answer, or the folder of packages cannot be made.
-pub async fn begin(source: &Source, own: &Config, metrics: &Arc<[Metric]>, store: &Store) -> anyhow::Result<Begun> {
-    let Some(chain) = own.packages.chain.clone() else {
-        let (models, state, running) = (BTreeMap::new(), State::default(), Running::new());
-        return Ok(Begun { config: own.clone(), models, reader: None, state, running });
-    };
+/// When the store does not answer.
+pub async fn begin(
+    source: &Source,
+    own: &Config,
+    metrics: &Arc<[Metric]>,
+    store: &Store,
+    blamed: Option<&str>,
+) -> anyhow::Result<Begun> {
+    let Some(chain) = own.packages.chain.clone() else { return Ok(Begun::bare(own, State::default())) };
     let keys: Result<Vec<_>, _> = catalogue::keys(&own.packages, &source.file).into_iter().collect();
-    let shelf = Shelf::open(&own.store.data)
-        .with_context(|| format!("cannot make the folder of packages in {}", own.store.data.display()))?;
+    let mut state = State::kept(store.packages().await?.as_deref(), &chain);
+    let shelf = match Shelf::open(&own.store.data) {
+        Ok(shelf) => shelf,
+        Err(fault) => {
+            let data = own.store.data.display();
+            error!(
+                "no package is used: the folder of packages cannot be made in {data} ({fault}); check its rights, start again"
+            );
+            return Ok(Begun::bare(own, state));
+        }
+    };
     let takes = keys.is_ok();
     let keys = keys.unwrap_or_else(|fault| {
         // A key that is not here must not refuse for good what it has signed, nor close the salon.
@@ -60,30 +97,53 @@ pub async fn begin(source: &Source, own: &Config, metrics: &Arc<[Metric]>, store
         Vec::new()
     });
     let reader = Reader { chain: chain.clone(), keys, shelf, source: source.clone(), metrics: Arc::clone(metrics) };
-    let mut state = State::kept(store.packages().await?.as_deref(), &chain);
-    another_start(&mut state, store).await;
+    let mut refused_now = None;
+    match (blamed, state.trying.clone()) {
+        (Some(reason), Some(Trying { slot, package, .. })) => {
+            state.refuse(&slot, &package, &format!("the gateway does not run with it: {reason}"));
+            refused_now = Some(refused(&slot, &package));
+        }
+        _ => another_start(&mut state, store).await,
+    }
+    let mut aside = Aside::new();
     faults::point("packages.anew.reading");
     let (config, models, running) = loop {
-        match lay(&reader, &state, own) {
+        let mut life = state.clone();
+        aside.iter().for_each(|(_, package, _): &(Slot, InUse, String)| life.holdings.lost(&package.sha256));
+        match lay(&reader, &life, own) {
             Ok(laid) => break laid,
             Err((slot, package, Fault::Lost)) => {
                 warn!(package = %slot, version = package.version, "its file is gone or damaged; it is fetched again");
                 state.holdings.lost(&package.sha256);
                 state.trying.take_if(|trying| trying.package == package);
             }
-            Err((slot, package, Fault::Unfit(reason))) => {
+            Err((slot, package, Fault::Unfit(reason))) if on_trial(&state, &slot, &package) => {
                 error!(package = %slot, version = package.version, reason, "it does not work here; the one before is used");
                 state.refuse(&slot, &package, &reason);
                 keep(&state, store, vec![refused(&slot, &package)]).await;
                 continue;
             }
+            Err((slot, package, Fault::Unfit(reason) | Fault::Unread(reason))) => {
+                let reason =
+                    format!("it cannot be used since the last start, and is tried again at the next one: {reason}");
+                error!(package = %slot, version = package.version, reason, "the one before is used meanwhile");
+                if on_trial(&state, &slot, &package) {
+                    state.trying = None;
+                    state.holdings.waits_again(&slot);
+                }
+                aside.push((slot, package, reason));
+            }
         }
-        keep(&state, store, Vec::new()).await;
+        // What it is blamed for is not written down before that is known to be so.
+        if refused_now.is_none() {
+            keep(&state, store, Vec::new()).await;
+        }
     };
     for (slot, package) in &running {
         info!(package = %slot, version = package.version, "in use");
     }
-    Ok(Begun { config, models, reader: takes.then(|| Arc::new(reader)), state, running })
+    let reader = takes.then(|| Arc::new(reader));
+    Ok(Begun { config, models, reader, state, running, aside, refused: refused_now })
 }
 
 /// Counts one more start with what is on trial, before it can do any harm.
@@ -104,13 +164,16 @@ async fn another_start(state: &mut State, store: &Store) {
     keep(state, store, Vec::new()).await;
 }
 
-/// For the audit log.
-fn refused(slot: &Slot, package: &InUse) -> (&'static str, String) {
+fn on_trial(state: &State, slot: &Slot, package: &InUse) -> bool {
+    state.trying.as_ref().is_some_and(|trying| trying.slot == *slot && trying.package == *package)
+}
+
+fn refused(slot: &Slot, package: &InUse) -> Note {
     ("package refused", format!("{slot} {}", package.version))
 }
 
 /// Without room on the disk the same is decided again at the next start.
-async fn keep(state: &State, store: &Store, notes: Vec<(&'static str, String)>) {
+async fn keep(state: &State, store: &Store, notes: Vec<Note>) {
     if let Err(fault) = store.keep_packages(state.text(), notes).await {
         warn!(%fault, "what became of a package cannot be written down");
     }
@@ -145,27 +208,26 @@ fn lay(reader: &Reader, state: &State, own: &Config) -> Result<Laid, (Slot, InUs
 /// A package that is in use: the folder of its files, and the text of its settings if it has any.
 fn read(reader: &Reader, slot: &Slot, package: &InUse) -> Result<(PathBuf, String), Fault> {
     let unfit = |fault: &dyn std::fmt::Display| Fault::Unfit(fault.to_string());
-    let bytes = reader.shelf.read(&package.sha256).map_err(|fault| unfit(&fault))?.ok_or(Fault::Lost)?;
+    let unread = |fault: std::io::Error| Fault::Unread(format!("the disk does not answer ({fault})"));
+    let bytes = reader.shelf.read(&package.sha256).map_err(unread)?.ok_or(Fault::Lost)?;
     let (header, contents) = package::read_again(&bytes).map_err(|fault| unfit(&fault))?;
     reader.fits(&header, &contents).map_err(Fault::Unfit)?;
-    let folder = reader.shelf.unpack(&package.sha256, &header, &contents).map_err(|fault| unfit(&fault))?;
+    let folder = reader.shelf.unpack(&package.sha256, &header, &contents).map_err(unread)?;
     let is_settings = |(file, _): &(&package::File, _)| *slot == Slot::Settings && file.path == package::SETTINGS;
     let settings = header.files.iter().zip(&contents).find(is_settings);
     let settings = settings.map_or_else(String::new, |(_, text)| String::from_utf8_lossy(text).into_owned());
     Ok((folder, settings))
 }
 
-/// The gateway could not be built, or ended by itself, with what was put in use last: that is refused, and the one before used.
-/// Whether there was such a one, so that the gateway can begin anew.
-pub async fn blame(store: &Store, chain: Option<&str>, reason: &str) -> bool {
-    let Some(mut state) = kept(store, chain).await else { return false };
-    let Some(trying) = state.trying.clone() else { return false };
-    error!(package = %trying.slot, version = trying.package.version, reason, "the gateway does not run with it; the one before is used");
-    state.refuse(&trying.slot, &trying.package, &format!("the gateway does not run with it: {reason}"));
-    store.keep_packages(state.text(), vec![refused(&trying.slot, &trying.package)]).await.is_ok()
+/// The gateway could not be built, or ended by itself. Whether something is on trial, so that it is worth while to build it without
+/// that: only where this succeeds that is to blame.
+pub async fn suspects(store: &Store, chain: Option<&str>, reason: &str) -> bool {
+    let Some(trying) = kept(store, chain).await.and_then(|state| state.trying) else { return false };
+    warn!(package = %trying.slot, version = trying.package.version, reason, "the gateway does not run with it; it is built without it");
+    true
 }
 
-/// Somebody stopped the gateway: what is on trial has done nothing wrong so far.
+/// Somebody stopped the gateway, or it can be built neither with nor without what is on trial: that has done nothing wrong so far.
 pub async fn ended_well(store: &Store, chain: Option<&str>) {
     let Some(mut state) = kept(store, chain).await else { return };
     if let Some(trying) = state.trying.as_mut().filter(|trying| trying.starts > 0) {
@@ -174,20 +236,31 @@ pub async fn ended_well(store: &Store, chain: Option<&str>) {
     }
 }
 
-/// Whether the installer's own files can still be read: the gateway would not come up again without them.
+/// Whether the installer's own files, those of `file`, can still be read: the gateway would not come up again without them, and
+/// without a key it would take no packages any more.
 ///
 /// # Errors
 /// The first that cannot, with what to do.
-pub fn still_builds(own: &Config) -> Result<(), String> {
+pub fn still_builds(own: &Config, file: &str) -> Result<(), String> {
     let scan = &own.scan;
     let read = || -> anyhow::Result<()> {
         let metrics = catalogue::metrics_file(&scan.metrics_file)?;
         catalogue::suggestions_file(&scan.suggestions_file, &metrics)?;
         catalogue::treatments_file(&scan.treatments_file)?;
-        catalogue::protocols(&scan.protocols)?;
+        let protocols = catalogue::protocols(&scan.protocols)?;
+        super::build::named(own, &metrics, &protocols)?;
         catalogue::gates_and_cameras(scan)?;
         FaceRegions::parse(&catalogue::read(&scan.regions_file)?)?;
-        Ok(())
+        catalogue::folders_with(&scan.models, "manifest.toml")?;
+        look::of(&own.report)?;
+        zone::calendar(&own.calendar)?;
+        own.store.escrow_key.as_ref().map(|path| catalogue::read(path)).transpose()?;
+        for key in own.devices.iter().filter_map(|device| device.key_file.as_deref()) {
+            super::devices::key(key)?;
+        }
+        super::lan::can_be_read(own)?;
+        let keys: Result<Vec<_>, _> = catalogue::keys(&own.packages, file).into_iter().collect();
+        keys.map(drop).map_err(anyhow::Error::msg)
     };
     read().map_err(|fault| format!("{fault:#}"))
 }

@@ -4,7 +4,7 @@
 use super::{
     catalogue,
     machine::{self, Heard},
-    print::say,
+    print::{complain, say},
     staff,
 };
 use crate::{
@@ -33,6 +33,11 @@ pub async fn command(options: &cli::Packages) -> anyhow::Result<u8> {
         }
         return Ok(exit::OK);
     };
+    for fault in catalogue::keys(&config.packages, &options.file.config.display().to_string()) {
+        if let Err(fault) = fault {
+            complain(&format!("no packages are taken as long as a key cannot be read: {fault}"));
+        }
+    }
     let packages: Vec<Holding> = match machine::get(&config, "/packages", PATIENCE).await? {
         Heard::Said(status, body) if status.is_success() => serde_json::from_value(body["packages"].clone())?,
         Heard::Said(status, _) => bail!("the gateway answers {status}; it may be of another version than this program"),

@@ -1,9 +1,26 @@
 //! Where the ONNX Runtime library is. Whether it is the right one, the worker finds out before it opens it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 /// The one version this gateway is built against.
 pub const FILE: &str = "libonnxruntime.so.1.28.0";
+
+/// The running program, as it was called when this was asked for first: after an upgrade the system would name a file that is gone.
+///
+/// # Errors
+/// When the system does not say.
+pub fn program() -> io::Result<PathBuf> {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(known) = PROGRAM.get() {
+        return Ok(known.clone());
+    }
+    let program = std::env::current_exe()?;
+    Ok(PROGRAM.get_or_init(|| program).clone())
+}
 
 /// There is no library to be found.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +37,7 @@ pub fn find(configured: Option<&Path>) -> Result<PathBuf, NoRuntime> {
     let places = match configured {
         Some(path) => vec![path.to_owned()],
         None => {
-            let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join(FILE)));
+            let beside = program().ok().and_then(|program| Some(program.parent()?.join(FILE)));
             beside.into_iter().chain([Path::new("target/onnxruntime").join(FILE)]).collect()
         }
     };

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     process::Stdio,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -75,7 +75,9 @@ impl Press {
     /// where it is not there: pages then offer no paper.
     #[must_use]
     pub fn beside() -> Self {
-        let program = std::env::current_exe().unwrap_or_default();
+        // Of the first time: after an upgrade the system would name a file that is gone.
+        static RUNNING: OnceLock<PathBuf> = OnceLock::new();
+        let program = RUNNING.get_or_init(|| std::env::current_exe().unwrap_or_default());
         let places = program.ancestors().skip(1).take(2).map(|folder| folder.join(PROGRAM));
         let beside = program.with_file_name(PROGRAM);
         let press = Self::new(places.into_iter().find(|place| place.is_file()).unwrap_or(beside));

@@ -120,6 +120,8 @@ async fn a_model_that_misses_its_golden_set_or_is_another_one_is_refused_and_the
     // What was refused is not fetched again, whoever says it and however often.
     let sent = house.hq.desk().sent.len();
     house.hq.wishes(&[&missed]).await;
+    let version = house.hq.desk().version;
+    house.hq.until_told("the wish was heard", || house.hq.told().wanted.filter(|held| held.version == version)).await;
     house.stops().await;
     house.starts(&[]).await;
     let in_use = house.model_in_use().await;
@@ -202,4 +204,44 @@ async fn a_model_that_fails_over_a_photograph_is_told_of_at_once() {
         } => unreachable!("the orders have no end"),
     };
     assert_eq!((told.measured, told.failed), (Some(0), Some(1)), "{told:?}");
+}
+
+/// Photograph after photograph: it is not left to be told as used while nothing measures.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_that_was_put_out_of_use_for_its_failures_gives_way_to_the_installed_one() {
+    let mut house = House::closed().await;
+    let orders = house.folder.join("orders");
+    std::fs::create_dir_all(&orders).unwrap();
+    house.starts(&[("SKINLINK_KILL_ORDERS", orders.display().to_string())]).await;
+    let own = house.model_in_use().await;
+    house.hq.wishes(&[&house.model(1, "9.0.1", same)]).await;
+    house.hq.until(&model(), 1, Stand::Used).await;
+    let slot = model();
+    let (visit, _scan) = house.scans("三次").await;
+    let order = orders.join("worker.region.measured");
+    let told = tokio::select! {
+        told = house.hq.until(&slot, 1, Stand::Refused) => told,
+        () = async {
+            for _ in 0..9 {
+                house.photographs(&visit, Skin::new(3, 0).taken(STILL), ANCHORS).await;
+            }
+            std::future::pending().await
+        } => unreachable!(),
+        () = async {
+            loop {
+                if !order.exists() {
+                    std::fs::write(&order, "1").unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        } => unreachable!("the orders have no end"),
+    };
+    assert!(told.reason.contains("the inference process died of it"), "{told:?}");
+    let _ = std::fs::remove_file(&order);
+    let begun = Instant::now();
+    while house.get("models").await.is_none_or(|models| models["models"][0]["version"] != own.as_str()) {
+        assert!(begun.elapsed() < crate::LIMIT, "the installed model does not come back:\n{}", house.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(house.hq.told().packages.iter().all(|one| one.stand != Stand::Used), "{:?}", house.hq.told());
 }

@@ -177,3 +177,64 @@ async fn a_gateway_that_cannot_be_built_with_a_package_goes_on_with_what_it_had(
     house.post(&format!("visits/{visit}/close"), Some(&view), json!({"staff": "b-07"})).await;
     assert_eq!(steps(&house, "照旧").await, 5);
 }
+
+/// Somebody edits a file of the gateway's own while it runs: it is not the package that is at fault, and nothing may go down for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_waits_while_the_gateways_own_files_are_not_sound_and_says_so() {
+    let mut house = House::closed().await;
+    let logo = house.folder.join("logo.svg");
+    let drawn = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"9\" height=\"9\"></svg>";
+    fs::write(&logo, drawn).unwrap();
+    house.write_config(64, &format!("[report]\nlogo = \"logo.svg\"\n{}", crate::house::PACKAGES));
+    house.starts(&[]).await;
+    fs::remove_file(&logo).unwrap();
+    house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[scan]\nregions = [\"chin\"]\n")]).await;
+    let told = house
+        .hq
+        .until_told("why it waits", || house.hq.of(&Slot::Settings, 1).filter(|one| !one.reason.is_empty()))
+        .await;
+    assert!(told.stand == Stand::Held && told.reason.contains("report.logo"), "{told:?}");
+    house.daemon.as_mut().unwrap().still_running().unwrap();
+    // Mended, and started by somebody: it comes into use.
+    fs::write(&logo, drawn).unwrap();
+    house.stops().await;
+    house.starts(&[]).await;
+    house.hq.until(&Slot::Settings, 1, Stand::Used).await;
+    // The same file is gone at a start within its trial: neither is the package refused for it.
+    house.daemon.take().unwrap().kill().await.unwrap();
+    fs::remove_file(&logo).unwrap();
+    for _ in 0..4 {
+        house.begins(&[]);
+        house.dies().await;
+    }
+    fs::write(&logo, drawn).unwrap();
+    house.starts(&[]).await;
+    assert_eq!(steps(&house, "照旧").await, 1, "what was in use is in use: {}", house.log());
+}
+
+/// A typing error of the installer's at a start must cost no store what it has used for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_stood_is_laid_aside_at_a_start_where_it_does_not_fit_and_comes_back() {
+    let mut house = House::open().await;
+    house.hq.wishes(&[&house.rules(Slot::Settings, 1, "[scan]\nmetrics = [\"ph\"]\nregions = [\"chin\"]\n")]).await;
+    house.hq.until(&Slot::Settings, 1, Stand::Used).await;
+    house.answers().await;
+    // Its trial has ended.
+    sleep(Duration::from_secs(8)).await;
+    house.stops().await;
+    let metrics = house.folder.join("metrics.toml");
+    let text = fs::read_to_string(&metrics).unwrap();
+    fs::write(&metrics, text.replace("id = \"ph\"", "id = \"ph-new\"")).unwrap();
+    house.starts(&[]).await;
+    let told = house
+        .hq
+        .until_told("why it is idle", || house.hq.of(&Slot::Settings, 1).filter(|one| !one.reason.is_empty()))
+        .await;
+    assert!(told.stand == Stand::Held && told.reason.contains("scan.metrics names ph,"), "{told:?}");
+    assert_eq!(steps(&house, "安装").await, 5, "what it was installed with");
+    house.stops().await;
+    fs::write(&metrics, text).unwrap();
+    house.starts(&[]).await;
+    house.hq.until(&Slot::Settings, 1, Stand::Used).await;
+    assert_eq!(steps(&house, "回来").await, 1);
+}

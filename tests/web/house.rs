@@ -30,7 +30,7 @@ use skinlink::{
         device::Device,
         live::{self, Live},
         observation,
-        packages::{PackagesHandle, Running, State},
+        packages::{Counts, PackagesHandle, Running, State},
         station::{self, Fitted, Settings},
     },
     web::{
@@ -193,7 +193,8 @@ fn rolled_out() -> PackagesHandle {
             Slot::Model(_) => {
                 state.holdings.held(&wish);
                 state.holdings.used(&slot);
-                state.health.insert(slot.clone(), (214, 1));
+                let counts = Counts { version, measured: 214, failed: 1 };
+                state.health.insert(slot.clone(), counts);
                 running.insert(slot, InUse { version, sha256 });
             }
             Slot::Suggestions => state.holdings.held(&wish),

@@ -146,6 +146,14 @@ impl Holdings {
         }
     }
 
+    /// What came into use last waits again, unless a newer one does; the one before is used.
+    pub fn waits_again(&mut self, slot: &Slot) {
+        let Some(of) = self.slots.get_mut(slot) else { return };
+        let Some(used) = of.used.take() else { return };
+        of.used = of.spare.take();
+        of.held.get_or_insert(used);
+    }
+
     /// It is not taken. What was held of that version is held no more, and one that was in use already (and turned out not to
     /// work here) gives way to the one before.
     pub fn refused(&mut self, wish: &Wish, reason: &Refusal) {

@@ -6,6 +6,7 @@ use crate::{
     domain::{metric::MetricId, score::Engine},
 };
 use std::{path::Path, sync::Arc};
+use tokio::sync::watch;
 
 impl AnalysisHandle {
     /// Loads a model folder while the gateway runs: tried in a process of its own first, while photographs go on being
@@ -39,6 +40,12 @@ impl AnalysisHandle {
     pub async fn started(&self) -> Result<(), AnalysisError> {
         let mut recipe = self.recipe.clone();
         recipe.wait_for(Option::is_some).await.map(drop).map_err(|_| AnalysisError::Stopped)
+    }
+
+    /// The models in use, told again with every change.
+    #[must_use]
+    pub fn published(&self) -> watch::Receiver<Vec<Arc<ActiveModel>>> {
+        self.models.clone()
     }
 
     /// Puts a model out of use, after the photograph under way; one that is not in use stays so.

@@ -19,7 +19,7 @@ mod taking;
 mod taking_in;
 
 pub use shelf::Shelf;
-pub use state::{MOST_STARTS, Running, State, Trying};
+pub use state::{Aside, Counts, MOST_STARTS, Running, State, Trying};
 pub use taking::Reader;
 pub use taking_in::TakingIn;
 
@@ -48,6 +48,7 @@ pub struct Settings {
     /// As this life of the gateway was built with it.
     pub state: State,
     pub running: Running,
+    pub aside: Aside,
     pub analysis: AnalysisHandle,
     pub stations: Arc<[StationHandle]>,
     pub taking_in: TakingIn,
@@ -58,7 +59,7 @@ pub struct Settings {
 
 /// Whether the files that the installer's configuration names are still sound, or what is wrong: somebody may be writing them, and
 /// no rollout may take a gateway down for that.
-pub type StillBuilds = Box<dyn Fn() -> Result<(), String> + Send>;
+pub type StillBuilds = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
 
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -5,8 +5,11 @@ mod fetch;
 mod using;
 
 use super::{
-    Command, Inbox, Reader, Running, Settings, State, StillBuilds, TakingIn, exchange, exchange::Why,
-    fetching::Fetching, state::holding, taking::Taken,
+    Aside, Command, Inbox, Reader, Running, Settings, State, StillBuilds, TakingIn,
+    exchange::{self, Missing, Why},
+    fetching::Fetching,
+    state::{Counts, holding, short},
+    taking::Taken,
 };
 use crate::{
     store::{Store, StoreError},
@@ -16,7 +19,7 @@ use crate::{
         package::{Fetch, Holding, InUse, Slot, Stand, Wish},
     },
     tasks::{
-        analysis::{AnalysisHandle, Health},
+        analysis::{ActiveModel, AnalysisHandle, Health},
         station::StationHandle,
     },
 };
@@ -48,7 +51,7 @@ enum Done {
     /// A model gave way to this one, or to the installed one.
     Went(Slot, Option<InUse>, Result<(), Why>),
     /// The models of the start are in use, but those of these slots.
-    Started(Vec<Slot>),
+    Started(Vec<Missing>),
 }
 
 /// See the module.
@@ -65,15 +68,23 @@ pub(super) struct Owner {
     stop: CancellationToken,
     state: State,
     running: Running,
+    /// Of the start.
+    aside: Aside,
     fetching: Option<Fetching>,
     job: Option<Job>,
-    /// Not now, and why, by digest.
+    /// Not now, and why, by digest; by slot where what was installed is to come back.
     later: BTreeMap<String, (Instant, String)>,
     /// How the models did when that was last looked at.
     seen: BTreeMap<String, Health>,
     health: watch::Receiver<BTreeMap<String, Health>>,
     /// What the counters are and the database does not know yet.
-    counted: BTreeMap<Slot, (u64, u64)>,
+    counted: BTreeMap<Slot, Counts>,
+    /// What measures, whoever put it in use or out of it.
+    published: watch::Receiver<Vec<Arc<ActiveModel>>>,
+    /// Whether the models of the start had their trial.
+    models_begun: bool,
+    /// Why the gateway could not begin anew: its own files are not sound.
+    unsound: Option<String>,
     begun: Instant,
     /// How the packages stood in the last hello that was said for them.
     said: Vec<Holding>,
@@ -86,7 +97,10 @@ pub(super) struct Owner {
 
 impl Owner {
     pub fn new(settings: Settings, store: Store, inbox: Inbox, stop: CancellationToken) -> Self {
-        let Settings { reader, state, running, analysis, stations, taking_in, anew, still_builds } = settings;
+        let Settings { reader, state, running, aside, analysis, stations, taking_in, anew, still_builds } = settings;
+        let models = aside.iter().filter(|(slot, ..)| matches!(slot, Slot::Model(_)));
+        let soon = Instant::now() + LATER;
+        let later = models.map(|(_, package, reason)| (package.sha256.clone(), (soon, reason.clone()))).collect();
         let job = Box::pin({
             let (analysis, running) = (analysis.clone(), running.clone());
             async move { Done::Started(exchange::started(&analysis, &running).await) }
@@ -94,6 +108,9 @@ impl Owner {
         Self {
             health: analysis.health(),
             counted: state.health.clone(),
+            published: analysis.published(),
+            models_begun: false,
+            unsound: None,
             reader,
             store,
             analysis,
@@ -106,9 +123,10 @@ impl Owner {
             stop,
             state,
             running,
+            aside,
             fetching: None,
             job: Some(job),
-            later: BTreeMap::new(),
+            later,
             seen: BTreeMap::new(),
             begun: Instant::now(),
             said: Vec::new(),
@@ -135,6 +153,8 @@ impl Owner {
                     self.finished(done).await?;
                 }
                 Ok(()) = self.health.changed() => self.count().await?,
+                // The next step looks what became of it.
+                Ok(()) = self.published.changed() => self.refresh(),
                 () = sleep_until(wake_at) => {}
             }
         }
@@ -155,6 +175,7 @@ impl Owner {
             self.stands().await?;
         }
         if self.job.is_none() {
+            self.struck_out().await?;
             self.tidy().await;
             self.wishes().await?;
         }
@@ -172,10 +193,12 @@ impl Owner {
         let trial = self.state.trying.as_ref().map(|_| self.begun + TRIAL);
         let ask_at = self.fetching.as_ref().and_then(|fetching| fetching.ask_at);
         let later = self.later.values().map(|(until, _)| *until);
-        let due = [trial, ask_at, self.tell_at, self.counters_at, self.look_at].into_iter().flatten().chain(later);
+        // It is looked again when the job has ended.
+        let look_at = self.look_at.filter(|_| self.job.is_none());
+        let due = [trial, ask_at, self.tell_at, self.counters_at, look_at].into_iter().flatten().chain(later);
         let soonest = due.min().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
         // After a fault of the store nothing is due before it was left alone for a while.
-        self.rest_until.map_or(soonest, |rest| soonest.max(rest))
+        self.rest_until.unwrap_or(soonest)
     }
 
     async fn hear(&mut self, command: Command) -> Result<(), StoreError> {
@@ -200,8 +223,10 @@ impl Owner {
         match self.store.keep_packages(next.text(), notes).await {
             Ok(()) => {
                 self.untidy |= next.stays() != self.state.stays();
-                if next.health != self.state.health {
-                    self.counted.clone_from(&next.health);
+                for (slot, counts) in &next.health {
+                    if self.state.health.get(slot) != Some(counts) {
+                        self.counted.insert(slot.clone(), *counts);
+                    }
                 }
                 self.state = next;
                 self.refresh();
@@ -247,7 +272,8 @@ impl Owner {
     }
 
     fn downlink(&self) -> Downlink {
-        let mut told = self.state.downlink(&self.running);
+        let mut told = self.state.downlink(&self.measuring());
+        self.say_why_idle(&mut told);
         for wish in &self.state.wishes {
             let Some((_, reason)) = self.later.get(&wish.sha256) else { continue };
             let known = |one: &&mut Holding| one.slot == wish.slot && one.version == wish.version;
@@ -262,6 +288,48 @@ impl Owner {
             .filter(|fetching| !fetching.is_whole())
             .map(|fetching| Fetch { sha256: fetching.wish.sha256.clone(), from: fetching.next });
         told
+    }
+
+    /// What is in use and does work: a model that nobody has loaded is not.
+    fn measuring(&self) -> Running {
+        let works = |slot: &Slot| match slot {
+            Slot::Model(id) => !self.models_begun || self.measures(id),
+            _ => true,
+        };
+        self.running.iter().filter(|(slot, _)| works(slot)).map(|(slot, at)| (slot.clone(), at.clone())).collect()
+    }
+
+    /// Whether a model of this id is in use, whosever.
+    fn measures(&self, id: &str) -> bool {
+        self.published.borrow().iter().any(|model| model.engine.model == id)
+    }
+
+    /// Why what is to be used does not run, and why what runs does not give way.
+    fn say_why_idle(&self, told: &mut Downlink) {
+        let is = |one: &&mut Holding, slot: &Slot, version: u64| one.slot == *slot && one.version == version;
+        let idle = self.state.holdings.all_in_use().filter(|(slot, at)| self.running.get(slot) != Some(at));
+        for (slot, at) in idle {
+            let Some((_, reason)) = self.later.get(&at.sha256) else { continue };
+            let Some(one) = told.packages.iter_mut().find(|one| is(one, slot, at.version)) else { continue };
+            (one.stand, one.reason) = (Stand::Refused, short(reason));
+        }
+        for (slot, at, reason) in self.aside.iter().filter(|(slot, ..)| !matches!(slot, Slot::Model(_))) {
+            let one = told.packages.iter_mut().find(|one| is(one, slot, at.version) && one.stand == Stand::Held);
+            one.into_iter().for_each(|one| one.reason = short(reason));
+        }
+        for (slot, at) in &self.running {
+            let Some((_, reason)) = self.later.get(&slot.to_string()) else { continue };
+            let one = told.packages.iter_mut().find(|one| is(one, slot, at.version));
+            one.into_iter().for_each(|one| one.reason = short(reason));
+        }
+        if let Some(reason) = &self.unsound {
+            let waits = |one: &&mut Holding| {
+                one.stand == Stand::Held && one.reason.is_empty() && !matches!(one.slot, Slot::Model(_))
+            };
+            told.packages.iter_mut().filter(waits).for_each(|one| {
+                one.reason = short(&format!("it waits: the gateway's own files are not sound; mend them ({reason})"));
+            });
+        }
     }
 
     /// Has a hello said, where there is something to say or to ask.

@@ -17,6 +17,18 @@ const LONGEST_REASON: usize = 600;
 /// Packages that this life of the gateway uses, by slot.
 pub type Running = BTreeMap<Slot, InUse>;
 
+/// Packages that this life of the gateway cannot use, and why: nothing of them is forgotten, the next start tries them again.
+pub type Aside = Vec<(Slot, InUse, String)>;
+
+/// How a model of a package does since it is in use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Of the package: what is used after it inherits nothing.
+    pub version: u64,
+    pub measured: u64,
+    pub failed: u64,
+}
+
 /// All of it; written down as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,8 +43,8 @@ pub struct State {
     pub trying: Option<Trying>,
     /// Digests whose bytes came wrong, and how often.
     pub spoiled: BTreeMap<String, u32>,
-    /// Of models in use: photographs measured since, and failed over.
-    pub health: BTreeMap<Slot, (u64, u64)>,
+    /// Of models in use.
+    pub health: BTreeMap<Slot, Counts>,
 }
 
 /// See [`State::trying`].
@@ -88,7 +100,7 @@ impl State {
     }
 
     /// What headquarters is told while `running` is in use. What gives way or comes into use with the next beginning is told as
-    /// it is now.
+    /// it is now; what is to be used and is not running is held.
     #[must_use]
     pub fn downlink(&self, running: &Running) -> Downlink {
         let mut packages = self.holdings.tell();
@@ -102,8 +114,11 @@ impl State {
             });
             packages.push(holding(slot.clone(), now.version, Stand::Used, ""));
         }
+        let idle = |one: &&mut Holding| one.stand == Stand::Used && !running.contains_key(&one.slot);
+        packages.iter_mut().filter(idle).for_each(|one| one.stand = Stand::Held);
         for one in packages.iter_mut().filter(|one| one.stand == Stand::Used && matches!(one.slot, Slot::Model(_))) {
-            let (measured, failed) = self.health.get(&one.slot).copied().unwrap_or_default();
+            let counts = self.health.get(&one.slot).filter(|counts| counts.version == one.version);
+            let Counts { measured, failed, .. } = counts.copied().unwrap_or_default();
             (one.measured, one.failed) = (Some(measured), Some(failed));
         }
         Downlink { wanted: self.held.clone(), packages, ..Downlink::default() }
@@ -164,6 +179,21 @@ mod tests {
         };
         assert_eq!(told(&running), [(1, Stand::Held), (2, Stand::Used)]);
         assert_eq!(told(&Running::from([(Slot::Settings, in_use(1))])), [(1, Stand::Used), (2, Stand::Left)]);
+    }
+
+    #[test]
+    fn what_does_not_run_is_not_told_as_used_and_nobody_inherits_failures() {
+        let slot = Slot::Model("pores".to_owned());
+        let mut state = using(&slot, &[1, 2]);
+        state.health.insert(slot.clone(), Counts { version: 2, measured: 3, failed: 3 });
+        let told = |state: &State, running: &[u64]| -> Vec<(u64, Stand, Option<u64>)> {
+            let running = running.iter().map(|version| (slot.clone(), in_use(*version))).collect();
+            state.downlink(&running).packages.iter().map(|one| (one.version, one.stand, one.failed)).collect()
+        };
+        assert_eq!(told(&state, &[]), [(2, Stand::Held, None)]);
+        assert_eq!(told(&state, &[2]), [(2, Stand::Used, Some(3))]);
+        state.refuse(&slot, &in_use(2), "it fails");
+        assert_eq!(told(&state, &[1]), [(1, Stand::Used, Some(0)), (2, Stand::Refused, None)]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
     analysis::manifest::Manifest,
     clock,
     config::{Config, Source, suggestions, treatments},
-    domain::metric::Metric,
+    domain::{ClockState, metric::Metric},
     sync::package::{self, Header, Holdings, PublicKey, Refusal, Slot, Wish},
     tasks::analysis::AnalysisHandle,
 };
@@ -57,6 +57,7 @@ pub(super) async fn take(reader: Arc<Reader>, analysis: &AnalysisHandle, holding
             Ok(()) => Taken::Exchanged,
             Err(Why::Refused(reason)) => Taken::Refused(Refusal::Unfit(reason)),
             Err(Why::Later(reason)) => Taken::Later(reason),
+            Err(Why::Gone) => Taken::Gone,
         },
     }
 }
@@ -67,7 +68,14 @@ impl Reader {
         let package = self.shelf.read(&wish.sha256).map_err(on_disk)?.ok_or(Taken::Gone)?;
         let unfit = |reason: String| Taken::Refused(Refusal::Unfit(super::state::short(&reason)));
         let (header, contents) = package::read(&package, &self.keys).map_err(|fault| unfit(fault.to_string()))?;
-        holdings.judge(wish, &header, &self.chain, clock::now().wall).map_err(Taken::Refused)?;
+        let now = clock::now();
+        holdings.judge(wish, &header, &self.chain, now.wall).map_err(|refusal| match refusal {
+            // Refused for good it would be lost to a gateway whose clock was only not set yet.
+            Refusal::Over { .. } if now.clock != ClockState::Synced => Taken::Later(format!(
+                "{refusal}, if the clock here is right, which no time source has set yet; it is tried again"
+            )),
+            refusal => Taken::Refused(refusal),
+        })?;
         self.fits(&header, &contents).map_err(unfit)?;
         let folder = self.shelf.unpack(&wish.sha256, &header, &contents).map_err(on_disk)?;
         Ok(if let Slot::Model(_) = wish.slot { Read::Model(folder) } else { Read::Rules })

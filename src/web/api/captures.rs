@@ -31,12 +31,13 @@ use crate::{
     },
 };
 use axum::{
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Path, Request, State, rejection::BytesRejection},
     http::{StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt as _;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -94,10 +95,12 @@ pub async fn add(
     Ok(tagged(StatusCode::CREATED, version, body))
 }
 
-/// Counts a photograph from its first byte until it is kept or refused.
+/// Counts a photograph from its first byte until it is kept or refused, as long as its bytes come.
 pub async fn counted(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let _inside = state.taking_in.enter();
-    next.run(request).await
+    let inside = state.taking_in.coming();
+    let signs = inside.clone();
+    let watched = |body: Body| Body::from_stream(body.into_data_stream().inspect(move |_| signs.came()));
+    next.run(request.map(watched)).await
 }
 
 /// A photograph that was let in at the door, and where it belongs.

@@ -1,7 +1,13 @@
 //! How the models of packages do, added up over the lives of the gateway.
 
-use super::{super::State, COUNTERS, Owner};
-use crate::{store::StoreError, sync::package::Slot};
+use super::{
+    super::state::{Counts, State},
+    COUNTERS, Owner,
+};
+use crate::{
+    store::StoreError,
+    sync::package::{InUse, Slot},
+};
 use tokio::time::Instant;
 
 impl Owner {
@@ -9,15 +15,19 @@ impl Owner {
     pub(super) async fn count(&mut self) -> Result<(), StoreError> {
         let now = self.health.borrow_and_update().clone();
         let mut first_failure = false;
-        for slot in self.running.keys() {
+        for (slot, InUse { version, .. }) in &self.running {
             let Slot::Model(id) = slot else { continue };
             let Some(health) = now.get(id).copied() else { continue };
             let seen = self.seen.insert(id.clone(), health).unwrap_or_default();
             let more = |now: u64, seen: u64| if now >= seen { now - seen } else { now };
             let (measured, failed) = (more(health.measured, seen.measured), more(health.failed, seen.failed));
             let counted = self.counted.entry(slot.clone()).or_default();
-            first_failure |= counted.1 == 0 && failed > 0;
-            *counted = (counted.0 + measured, counted.1 + failed);
+            if counted.version != *version {
+                *counted = Counts { version: *version, ..Counts::default() };
+            }
+            first_failure |= counted.failed == 0 && failed > 0;
+            counted.measured += measured;
+            counted.failed += failed;
         }
         if self.counted != self.state.health {
             self.counters_at = self.counters_at.or(Some(Instant::now() + COUNTERS));

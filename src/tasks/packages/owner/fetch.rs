@@ -38,7 +38,7 @@ impl Owner {
                 notes.push(("package withdrawn", told(&gone.slot, before.unwrap_or(0))));
             }
         }
-        (next.held, next.wishes) = (Some(held), wishes);
+        (next.held, next.wishes) = (Some(held), highest(wishes));
         if self.keep(next, notes).await? {
             faults::point("packages.wanted.kept");
             self.tell_soon();
@@ -63,7 +63,12 @@ impl Owner {
         let (shelf, sha256) = (self.reader.shelf.clone(), wish.sha256.clone());
         let finished = tokio::task::spawn_blocking(move || shelf.finish(&sha256)).await;
         match finished.map_err(std::io::Error::other).and_then(|finished| finished) {
-            Ok(true) => {}
+            Ok(true) => {
+                let mut next = self.state.clone();
+                if next.spoiled.remove(&wish.sha256).is_some() {
+                    self.keep(next, Vec::new()).await?;
+                }
+            }
             Ok(false) => self.spoiled(&wish).await?,
             Err(fault) => self.disk_failed(&wish.sha256, &fault),
         }
@@ -78,9 +83,11 @@ impl Owner {
         if *times >= SPOILED {
             next.spoiled.remove(&wish.sha256);
             let reason = format!(
-                "it was fetched {SPOILED} times, and its bytes are never those that headquarters announced; put it there again"
+                "it was fetched {SPOILED} times, and its bytes are never those that headquarters announced; put it there again, it is \
+                 fetched once more within an hour"
             );
-            next.holdings.refused(wish, &Refusal::Unfit(reason));
+            self.later.insert(wish.sha256.clone(), (Instant::now() + LATER * 60, reason));
+            self.tell_soon();
         }
         self.keep(next, Vec::new()).await.map(drop)
     }
@@ -95,6 +102,7 @@ impl Owner {
     pub(super) async fn wishes(&mut self) -> Result<(), StoreError> {
         let mut next = self.state.clone();
         let mut wanted = None;
+        let mut notes = Vec::new();
         for wish in self.state.wishes.clone() {
             match next.holdings.wished(&wish) {
                 Took::Fetch if wanted.is_none() && !self.later.contains_key(&wish.sha256) => wanted = Some(wish),
@@ -103,11 +111,14 @@ impl Owner {
                     let reason = (Instant::now() + LATER, Refusal::Slots.to_string());
                     self.later.entry(wish.sha256).or_insert(reason);
                 }
-                Took::Refused(refusal) => warn!(package = %wish.slot, version = wish.version, %refusal, "refused"),
+                Took::Refused(refusal) => {
+                    warn!(package = %wish.slot, version = wish.version, %refusal, "refused");
+                    notes.push(("package refused", told(&wish.slot, wish.version)));
+                }
                 Took::Settled | Took::Waits | Took::Fetch => {}
             }
         }
-        if !self.keep(next, Vec::new()).await? {
+        if !self.keep(next, notes).await? {
             return Ok(());
         }
         let Some(wish) = wanted else {
@@ -164,5 +175,32 @@ impl Owner {
                 Ok(())
             }
         }
+    }
+}
+
+/// Of two wishes for one slot the newer one: taken one after the other they would never end.
+fn highest(wishes: Vec<Wish>) -> Vec<Wish> {
+    let mut kept: Vec<Wish> = Vec::new();
+    for wish in wishes {
+        match kept.iter_mut().find(|other| other.slot == wish.slot) {
+            Some(other) if other.version >= wish.version => {}
+            Some(other) => *other = wish,
+            None => kept.push(wish),
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::package::Slot;
+
+    #[test]
+    fn of_two_wishes_for_one_slot_the_newer_counts() {
+        let wish = |slot: Slot, version| Wish { slot, version, sha256: format!("{version:064x}"), bytes: 9 };
+        let said =
+            vec![wish(Slot::Settings, 3), wish(Slot::Treatments, 1), wish(Slot::Settings, 5), wish(Slot::Settings, 4)];
+        assert_eq!(highest(said), [wish(Slot::Settings, 5), wish(Slot::Treatments, 1)]);
     }
 }

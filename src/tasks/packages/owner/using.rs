@@ -1,7 +1,12 @@
 //! What is here, into use and out of it.
 
 use super::{
-    super::{TakingIn, Trying, exchange, exchange::Why, taking::Taken},
+    super::{
+        TakingIn, Trying,
+        exchange::{self, Missing, Why},
+        state::Counts,
+        taking::Taken,
+    },
     Done, LATER, Owner, told,
 };
 use crate::{
@@ -11,7 +16,7 @@ use crate::{
     sync::package::{InUse, Slot, Took, Wish},
     tasks::station::StationHandle,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
@@ -27,9 +32,7 @@ impl Owner {
         let slots = self.running.keys().chain(self.state.holdings.all_in_use().map(|(slot, _)| slot));
         let differs = |slot: &&Slot| {
             let (runs, wanted) = (self.running.get(slot), self.state.holdings.in_use(slot));
-            matches!(slot, Slot::Model(_))
-                && runs != wanted
-                && wanted.is_none_or(|at| !self.later.contains_key(&at.sha256))
+            matches!(slot, Slot::Model(_)) && runs != wanted && !self.later.contains_key(&later_by(slot, wanted))
         };
         let Some(slot) = slots.into_iter().find(differs).cloned() else { return };
         let Slot::Model(id) = slot.clone() else { return };
@@ -44,19 +47,29 @@ impl Owner {
     /// Rules and settings that wait to be used, or that are used and shall not be: the gateway begins anew once everybody is done.
     pub(super) async fn rules(&mut self) -> Result<(), StoreError> {
         let (back, waiting) = self.rules_due();
-        self.look_at = None;
         if back.is_none() && waiting.is_none() {
+            self.look_at = None;
+            self.sound_again();
             return Ok(());
         }
+        if self.look_at.is_some_and(|at| at > Instant::now()) {
+            return Ok(());
+        }
+        self.look_at = None;
         if !everybody_is_done(&self.stations.clone(), &self.taking_in.clone()).await {
             self.look_at = Some(Instant::now() + LOOK_AGAIN);
             return Ok(());
         }
-        if let Err(reason) = (self.still_builds)() {
+        let still_builds = Arc::clone(&self.still_builds);
+        let looked = tokio::task::spawn_blocking(move || still_builds()).await;
+        if let Err(reason) = looked.unwrap_or_else(|fault| Err(fault.to_string())) {
             warn!(reason, "the gateway does not begin anew while its own files are not sound; mend them");
             self.look_at = Some(Instant::now() + LATER);
+            self.unsound = Some(reason);
+            self.tell_soon();
             return Ok(());
         }
+        self.sound_again();
         let mut next = self.state.clone();
         let mut notes = Vec::new();
         if let Some(slot) = back {
@@ -80,8 +93,14 @@ impl Owner {
         let rule = |slot: &Slot| !matches!(slot, Slot::Model(_));
         let used = |slot: &Slot| self.state.holdings.in_use(slot);
         let slots = self.running.keys().chain(self.state.holdings.all_in_use().map(|(slot, _)| slot));
-        let back = slots.into_iter().find(|slot| rule(slot) && self.running.get(slot) != used(slot)).cloned();
-        let waits = |(slot, held): &(&Slot, &InUse)| rule(slot) && self.state.is_wished(slot, held);
+        // What this life cannot use the next start tries again.
+        let aside = |slot: &Slot, at: &InUse| self.aside.iter().any(|(s, package, _)| s == slot && package == at);
+        let differs = |slot: &&Slot| {
+            rule(slot) && self.running.get(slot) != used(slot) && !used(slot).is_some_and(|at| aside(slot, at))
+        };
+        let back = slots.into_iter().find(differs).cloned();
+        let waits =
+            |(slot, held): &(&Slot, &InUse)| rule(slot) && self.state.is_wished(slot, held) && !aside(slot, held);
         let waiting = self.state.holdings.waiting().find(waits).map(|(slot, held)| (slot.clone(), held.clone()));
         (back, waiting)
     }
@@ -99,21 +118,34 @@ impl Owner {
                 error!(package = %slot, version = wanted.version, reason, "what was used before does not work any more");
                 let mut next = self.state.clone();
                 next.refuse(&slot, &wanted, &reason);
+                self.keep(next, vec![("package refused", told(&slot, wanted.version))]).await.map(drop)
+            }
+            Done::Went(slot, Some(wanted), Err(Why::Gone)) => {
+                error!(package = %slot, version = wanted.version, "what was used before is gone or damaged");
+                let mut next = self.state.clone();
+                next.holdings.lost(&wanted.sha256);
                 self.keep(next, Vec::new()).await.map(drop)
             }
-            Done::Went(_, Some(wanted), Err(Why::Later(reason))) => {
-                self.postpone(&wanted.sha256, reason);
+            Done::Went(slot, wanted, Err(Why::Later(reason) | Why::Refused(reason))) => {
+                warn!(package = %slot, reason, "what shall be used again cannot be tried now; what is in use stays");
+                self.postpone(&later_by(&slot, wanted.as_ref()), reason);
                 Ok(())
             }
-            Done::Went(_, None, Err(_)) => Ok(()),
+            Done::Went(_, None, Err(Why::Gone)) => Ok(()),
             Done::Started(missing) => {
-                for slot in missing {
-                    if let Some(package) = self.running.get(&slot).cloned() {
-                        error!(package = %slot, "the model of a package did not pass its trial at this start; the installed one is used");
-                        let reason = "it did not pass its trial at the last start; the installed model is used until the next one";
-                        self.later.insert(package.sha256, (Instant::now() + LATER * 60, reason.to_owned()));
-                    }
+                self.models_begun = true;
+                for Missing { slot, replaced } in missing {
+                    // It is not running: neither is it told as used, nor counted what measures in its place.
+                    let Some(package) = self.running.remove(&slot) else { continue };
+                    error!(package = %slot, "the model of a package did not pass its trial at this start; the installed one is used");
+                    let (wait, meanwhile) = match replaced {
+                        true => (LATER * 60, "the installed model is used until then"),
+                        false => (LATER, "no model is used in its place"),
+                    };
+                    let reason = format!("it did not pass its trial at the start, and is tried again; {meanwhile}");
+                    self.later.insert(package.sha256, (Instant::now() + wait, reason));
                 }
+                self.tell_soon();
                 self.count().await
             }
         }
@@ -152,7 +184,7 @@ impl Owner {
                 info!(package = %slot, version = wish.version, "in use");
                 next.holdings.held(&wish);
                 next.holdings.used(&slot);
-                next.health.insert(slot.clone(), (0, 0));
+                next.health.insert(slot.clone(), Counts { version: wish.version, ..Counts::default() });
                 notes.push(("package in use", told(&slot, wish.version)));
             }
             Taken::Sound | Taken::Exchanged => {}
@@ -177,6 +209,28 @@ impl Owner {
         self.untidy = true;
     }
 
+    /// A model that the inference process died of too often is out of use: it gives way to the one before.
+    pub(super) async fn struck_out(&mut self) -> Result<(), StoreError> {
+        let gone = |(slot, at): &(&Slot, &InUse)| match slot {
+            Slot::Model(id) => self.models_begun && self.running.get(slot) == Some(at) && !self.measures(id),
+            _ => false,
+        };
+        let lost = self.state.holdings.all_in_use().find(gone).map(|(slot, at)| (slot.clone(), at.clone()));
+        let Some((slot, package)) = lost else { return Ok(()) };
+        let reason = "the inference process died of it over photograph after photograph, so it was put out of use; the one before is used";
+        error!(package = %slot, version = package.version, reason, "refused");
+        let mut next = self.state.clone();
+        next.refuse(&slot, &package, reason);
+        self.keep(next, vec![("package refused", told(&slot, package.version))]).await.map(drop)
+    }
+
+    /// Nothing is wrong any more with the gateway's own files, or nothing waits for them.
+    fn sound_again(&mut self) {
+        if self.unsound.take().is_some() {
+            self.tell_soon();
+        }
+    }
+
     /// The gateway has run long enough with what was put in use last.
     pub(super) async fn stands(&mut self) -> Result<(), StoreError> {
         let mut next = self.state.clone();
@@ -186,6 +240,11 @@ impl Owner {
         }
         Ok(())
     }
+}
+
+/// Under which it is remembered that something is not to be tried now.
+fn later_by(slot: &Slot, wanted: Option<&InUse>) -> String {
+    wanted.map_or_else(|| slot.to_string(), |at| at.sha256.clone())
 }
 
 /// No scan runs, and no photograph is being taken in.
