@@ -3,8 +3,9 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
+use tokio::time::Instant;
 
 /// A photograph of which nothing came for so long does not come any more.
 const SILENT: Duration = Duration::from_secs(60);
