@@ -21,7 +21,7 @@ use crate::{
     domain::{BootId, metric::Metric, plan},
     ports::{LinkError, Opened},
     protocol::Spec,
-    store::{Escrow, Options, Store, StoreKey},
+    store::Store,
     tasks::{
         self,
         comparison::Judges,
@@ -42,9 +42,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-
-/// Connections for questions: the pages of a store are read by a few people.
-const READERS: usize = 3;
 
 /// The daemon, built and not yet waited for.
 #[derive(Debug)]
@@ -109,7 +106,7 @@ pub async fn build(
     for (id, broken) in &protocols.broken {
         warn!(protocol = id, "left out: {broken}");
     }
-    let store = open_store(&own.store)?;
+    let store = super::store::open(&own.store)?;
     let begun = packages::begin(source, own, &metrics, &store, blamed).await?;
     let anew = CancellationToken::new();
     let (installed, named) = (own.clone(), source.file.clone());
@@ -320,26 +317,6 @@ fn start_air(
         Ok(())
     });
     Some(air)
-}
-
-fn open_store(settings: &config::Store) -> anyhow::Result<Store> {
-    let key = StoreKey::load_or_create(&settings.key_file, &settings.data)?;
-    let pem = settings.escrow_key.as_ref().map(|path| catalogue::read(path)).transpose()?;
-    match Escrow::ensure(&key, &settings.key_file, pem.as_deref().map(str::as_bytes))? {
-        Escrow::Kept => {}
-        Escrow::Sealed(path) => info!("the store key was sealed to headquarters' key: {}", path.display()),
-        Escrow::PrintOnce(text) => {
-            // Not through the log: a key must not stay in a journal.
-            eprintln!(
-                "Write this store key down and keep it apart from this machine; it is shown only now:\n{}",
-                *text
-            );
-            Escrow::printed(&key, &settings.key_file)?;
-        }
-    }
-    let source = format!("skinlink://{}/{}", settings.address.store, settings.address.gateway);
-    let options = Options { data: settings.data.clone(), key, source, min_free: settings.min_free, readers: READERS };
-    Ok(Store::open(options)?)
 }
 
 /// What stations and devices are made from.

@@ -32,6 +32,7 @@ pub mod runtime;
 pub mod signals;
 mod simulate;
 mod staff;
+mod store;
 pub mod supervisor;
 mod watch;
 mod zone;

@@ -38,7 +38,7 @@ async fn a_model_arrives_is_tried_and_scores_the_next_photograph() {
     assert_eq!(told.downlink, None, "an older headquarters never meets the field");
     let about =
         house.hq.until_told("what it says of itself", || house.hq.desk().about["downlinks"].as_array().cloned());
-    assert_eq!(about.await, ["agenda", "packages"]);
+    assert_eq!(about.await, ["agenda", "staff", "orders", "packages"]);
 
     let (visit, scan) = house.scans("模型").await;
     let picture = Skin::new(3, 0).taken(STILL);

@@ -130,7 +130,7 @@ async fn without_a_chain_or_without_its_key_nothing_is_taken() {
             let told = house.hq.desk().about["downlinks"].as_array().cloned();
             told.filter(|downlinks| !downlinks.is_empty())
         });
-        assert_eq!(about.await, ["agenda"]);
+        assert_eq!(about.await, ["agenda", "staff", "orders"]);
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         let desk_silent = house.hq.desk().hellos.iter().all(|hello| hello.downlink.is_none());
         assert!(desk_silent && house.hq.desk().sent.is_empty(), "nothing happens");
