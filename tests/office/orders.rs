@@ -35,7 +35,11 @@ fn about(kept: &[&str]) -> serde_json::Value {
 fn chain(house: &mut House) -> (Store, String, String) {
     let mut store = house.opens("sh-001");
     let seen = visit(&id(VisitId::from_bits), 1, "closed");
-    let told = [store.about(&about(&[])), store.tell(kind::VISIT, &seen.visit, &seen, ago(60_000))];
+    let told = [
+        store.about(&about(&[])),
+        store.hears(&seen.customer, "share_numbers", true),
+        store.tell(kind::VISIT, &seen.visit, &seen, ago(60_000)),
+    ];
     house.take(&told);
     house.keep();
     (store, seen.visit, seen.customer)
