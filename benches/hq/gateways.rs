@@ -95,7 +95,8 @@ impl Drive {
         let (refused, past) = (Vec::new(), Vec::new());
         let last_seq = self.stream.sent.last().map_or(0, |sent| sent.last);
         let epoch = self.stream.epoch.to_string();
-        let hello = Hello { epoch, last_seq, oldest_kept: 1, version: "bench".into(), refused, past, agenda: None };
+        let hello =
+            Hello { epoch, last_seq, oldest_kept: 1, version: "bench".into(), refused, past, ..Hello::default() };
         let topic = self.stream.address.topic(&Lane::Hello);
         let payload = serde_json::to_vec(&hello).unwrap();
         let limit = Instant::now() + Duration::from_secs(60);
@@ -175,6 +176,10 @@ impl Drive {
             | Reply::Image { .. }
             | Reply::Upload { .. }
             | Reply::Agenda { .. }
+            | Reply::Staff { .. }
+            | Reply::Order { .. }
+            | Reply::Wanted { .. }
+            | Reply::Slice { .. }
             | Reply::Feedback { .. } => {}
         }
     }

@@ -232,6 +232,16 @@ fn whoever_can_do_it_settles_it_and_a_refusal_needs_all(side: Side) {
     assert!(matches!(again, Given::Stands(kept) if kept.order == check));
     let never = orders::give(&mut *records.place.open().expect("opens"), &New { key: "3".into(), ..late }, now());
     assert!(matches!(never.expect("answered"), Given::Wrong(why) if why.contains("until")));
+    // PostgreSQL cannot hold a zero in a text: an order with one once brought a fault instead of a sentence.
+    let zero = || Order::Merge { stays: "a\0b".into(), gone: "c".into() };
+    for (key, expected) in [("4\0", false), ("5", false), ("2", true)] {
+        let tried = orders::give(&mut *records.place.open().expect("opens"), &new(&store, key, zero()), now());
+        let tried = tried.unwrap_or_else(|fault| panic!("{key:?}: {fault}"));
+        assert!(
+            if expected { matches!(tried, Given::Another(_)) } else { matches!(tried, Given::Wrong(_)) },
+            "{key:?}"
+        );
+    }
 }
 
 /// What is known of somebody goes here as soon as the store has answered, be it that the store knows nobody of that id any more.

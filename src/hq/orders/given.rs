@@ -37,13 +37,18 @@ pub enum Given {
     Wrong(String),
 }
 
+/// Whether it can be an order's key.
+fn is_key(text: &str) -> bool {
+    (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
 impl New {
     /// # Errors
     /// Everything that is wrong with it, one sentence a line.
     pub fn check(&self, now: Timestamp) -> Result<(), String> {
         let Self { store: _, giver: _, key, what, until } = self;
         let mut wrong = Vec::new();
-        if !(1..=60).contains(&key.chars().count()) || key.chars().any(char::is_control) {
+        if !is_key(key) {
             wrong.push(
                 "key: give 1 to 60 characters of your own, the same whenever you give this order again".to_owned(),
             );
@@ -83,10 +88,13 @@ pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given,
             return Err(HqError::NoStore { store: store.clone() });
         }
         let sql = "SELECT order_id FROM orders WHERE giver = ?1 AND store = ?2 AND key = ?3";
-        let by_key = first(engine, sql, values![giver, store, key])?;
-        if by_key.is_none()
-            && let Err(wrong) = new.check(now)
-        {
+        // Not every text can be asked for: PostgreSQL refuses one that holds a zero.
+        let by_key = if is_key(key) { first(engine, sql, values![giver, store, key])? } else { None };
+        if let Some(row) = by_key {
+            let kept = find(engine, &row.get::<String>(0)?)?.ok_or(HqError::Stopped)?;
+            return Ok(if kept.what == *what { Given::Stands(kept) } else { Given::Another(kept) });
+        }
+        if let Err(wrong) = new.check(now) {
             return Ok(Given::Wrong(wrong));
         }
         let order = clock::mint(OrderId::from_bits).to_string();
