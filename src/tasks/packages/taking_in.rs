@@ -28,7 +28,7 @@ impl TakingIn {
         self.with(None)
     }
 
-    /// One whose bytes are still coming; [`Inside::came`] says of each.
+    /// One whose bytes are still coming; `Inside::came` says of each.
     #[must_use]
     pub fn coming(&self) -> Inside {
         self.with(Some(Instant::now()))
