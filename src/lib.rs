@@ -3,7 +3,7 @@
 //! One line per module, from the pure centre outwards:
 //!
 //! - [`domain`] what a salon measures and the words for it · pure, `std` only
-//! - [`sync`] envelope, payloads, topics, window, backoff · pure
+//! - [`sync`] envelope, payloads, topics, window, backoff, signed packages · pure
 //! - [`config`] what the installer wrote and what it means · pure
 //! - [`protocol`] how analysers talk: files, frames, conversations · pure, sans-IO
 //! - [`analysis`] photographs to scores, two scans to a comparison · pure
@@ -15,8 +15,9 @@
 //!   the name in the network, time zones, ONNX Runtime
 //! - [`cli`] the command line
 //! - [`sim`] the simulated sides: analysers, wires with faults, a broker, a beautician
-//! - [`hq`] headquarters' receiver, a composition root of its own · reports, pages of its own people, the CRM's door, messages of care
-//! - [`tasks`] one owner of state each: devices, stations, analysis, sync, live news
+//! - [`hq`] headquarters' receiver, a composition root of its own · reports, pages of its own people, the CRM's door, messages of care,
+//!   staff and orders for the stores, rollouts
+//! - [`tasks`] one owner of state each: devices, stations, analysis, sync, headquarters' orders and packages, live news
 //! - [`desk`] reports for whoever holds a link, in the store and at headquarters: pages, pictures, papers, words back
 //! - [`web`] API, live events, pages, log-in · this machine, and tablets over TLS
 //! - [`app`] composition root: build, catalogue, supervisor, signals, check, demo, the installer's tools

@@ -11,12 +11,13 @@ use super::{
         Addressed, Place,
         engine::{Engine, Row, first, transaction, values},
     },
+    telling::{self, numbering, pause_ms, understands},
 };
 use crate::{
     clock,
-    domain::{Epoch, Timestamp},
+    domain::Timestamp,
     sync::{
-        agenda::{AGENDA, About, Entry, File, Held, Standing},
+        agenda::{AGENDA, Entry, File, Held, Standing},
         reply::Reply,
         topic::Address,
     },
@@ -39,13 +40,6 @@ const KEPT_MS: i64 = 3 * 86_400_000;
 
 /// How often what comes into view is looked for.
 const SLIDE_MS: i64 = 3_600_000;
-
-/// The first pause between two tries, doubled each time: a store may be away for weeks, and one that comes back says hello.
-const FIRST_PAUSE_MS: i64 = 5_000;
-const DOUBLINGS: i64 = 9;
-
-/// A gateway that has not said that it understands appointments is asked about again after this.
-const LOOK_AGAIN_MS: i64 = 60_000;
 
 /// Gateways told at one go.
 const AT_ONCE: i64 = 20;
@@ -172,11 +166,6 @@ impl Book {
     }
 }
 
-/// A name for a numbering: never the same again.
-fn numbering() -> String {
-    clock::mint(Epoch::from_bits).to_string()
-}
-
 const COLUMNS: &str = "appointment, starts_ms, minutes, state, service, staff, station, member, phone, name, version";
 
 fn read(row: &Row) -> Result<(Entry, Timestamp, u64), HqError> {
@@ -245,24 +234,13 @@ fn slide(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
     Ok(())
 }
 
-/// Notes how far a gateway says that it holds the agenda of its store. One that knows more of a book than this database has seen it
-/// before a backup was brought back: the numbers begin anew.
+const BOOK: telling::Book = telling::Book { books: "agenda_books", told: "agenda_told" };
+
+/// Notes how far a gateway says that it holds the agenda of its store.
 pub(super) fn heard(engine: &mut dyn Engine, from: &Address, held: Option<&Held>) -> Result<(), HqError> {
-    let Address { store, gateway } = from;
-    let nothing = Held { book: String::new(), version: 0 };
-    let held = held.unwrap_or(&nothing);
-    engine.execute(
-        "INSERT INTO agenda_told(gateway, book, version, due_ms, tries) VALUES (?1, ?2, ?3, 0, 0)
-         ON CONFLICT (gateway) DO UPDATE SET book = excluded.book, version = excluded.version, due_ms = 0, tries = 0",
-        values![gateway, &held.book, held.version],
-    )?;
-    let anew = engine.execute(
-        "UPDATE agenda_books SET book = ?4 WHERE store = ?1 AND book = ?2 AND version < ?3",
-        values![store, &held.book, held.version, &numbering()],
-    )?;
-    if anew > 0 {
+    if BOOK.heard(engine, from, held)? {
         tracing::warn!(
-            gateway,
+            gateway = from.gateway,
             "the store knows more appointments than this headquarters; it is told all of them again"
         );
     }
@@ -284,12 +262,11 @@ struct Behind {
 impl Behind {
     fn from_row(row: &Row) -> Result<Self, HqError> {
         let about: Option<String> = row.get(2)?;
-        let about = about.and_then(|about| serde_json::from_str::<About>(&about).ok()).unwrap_or_default();
         let (book, told): (String, Option<String>) = (row.get(3)?, row.get(6)?);
         let held = if told.as_ref() == Some(&book) { row.get::<Option<u64>>(7)?.unwrap_or(0) } else { 0 };
         Ok(Self {
             to: Address { store: row.get(0)?, gateway: row.get(1)? },
-            understands: about.downlinks.iter().any(|word| word == AGENDA),
+            understands: understands(about.as_deref(), AGENDA),
             book,
             held,
             version: row.get(4)?,
@@ -362,7 +339,7 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
     let mut all = Vec::new();
     for row in &rows {
         let behind = Behind::from_row(row)?;
-        let pause = if behind.understands { FIRST_PAUSE_MS << behind.tries.min(DOUBLINGS) } else { LOOK_AGAIN_MS };
+        let pause = pause_ms(behind.understands, behind.tries);
         engine.execute(
             "INSERT INTO agenda_told(gateway, book, version, due_ms, tries) VALUES (?1, '', 0, ?2, 1)
              ON CONFLICT (gateway) DO UPDATE SET due_ms = excluded.due_ms, tries = agenda_told.tries + 1",

@@ -14,6 +14,7 @@ use super::{
     },
     records,
     reports::Found,
+    telling::{DOUBLINGS, FIRST_PAUSE_MS},
 };
 use crate::{
     desk::Said,
@@ -21,11 +22,6 @@ use crate::{
     sync::{reply::Reply, topic::Address},
 };
 use tracing::warn;
-
-/// The first pause between two tries, doubled each time up to the longest: a store may be away for weeks, and one that comes
-/// back is told at once.
-const FIRST_PAUSE_MS: i64 = 5_000;
-const DOUBLINGS: i64 = 9;
 
 /// Said at one go.
 const AT_ONCE: u32 = 50;

@@ -38,6 +38,7 @@ mod standing;
 mod standing_words;
 pub mod stores;
 pub mod tail;
+mod telling;
 pub mod unheard;
 pub mod uploads;
 pub mod waits;

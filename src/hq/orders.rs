@@ -15,13 +15,11 @@ use super::{
     HqError,
     database::engine::{Engine, Row, first, values},
     erasure,
+    telling::understands,
 };
 use crate::{
     domain::{Timestamp, word::words},
-    sync::{
-        agenda::About,
-        downlink::{ORDERS, Order, Outcome},
-    },
+    sync::downlink::{ORDERS, Order, Outcome},
 };
 
 words! {
@@ -221,15 +219,11 @@ fn is_settled(engine: &mut dyn Engine, known: &Kept, now: Timestamp) -> Result<b
         values![&known.store, &known.order, now.unix_ms() - SILENT_MS],
     )?;
     for row in &rows {
-        if understands(&row.get::<Option<String>>(0)?.unwrap_or_default()) {
+        if understands(row.get::<Option<String>>(0)?.as_deref(), ORDERS) {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-fn understands(about: &str) -> bool {
-    serde_json::from_str::<About>(about).is_ok_and(|about| about.downlinks.iter().any(|word| word == ORDERS))
 }
 
 /// The best answer counts; nobody is told of it any more.

@@ -8,25 +8,18 @@ use super::{
         engine::{Engine, Row, first, transaction, values},
     },
     office::audit,
+    telling::{self, numbering, pause_ms, understands},
 };
 use crate::{
-    clock,
-    domain::{Epoch, Timestamp},
+    domain::{Timestamp, staff::Role},
     sync::{
-        agenda::{About, Held},
+        agenda::Held,
         downlink::{Colleague, Duty, STAFF},
         reply::Reply,
         topic::Address,
     },
 };
 use serde_json::Value as Json;
-
-/// The first pause between two tries, doubled each time.
-const FIRST_PAUSE_MS: i64 = 5_000;
-const DOUBLINGS: i64 = 9;
-
-/// A gateway that has not said that it understands a list is asked about again after this.
-const LOOK_AGAIN_MS: i64 = 60_000;
 
 /// Gateways told at one go.
 const AT_ONCE: i64 = 20;
@@ -50,10 +43,6 @@ pub struct Reached {
     pub held: Option<u64>,
     /// Numbers of those who stay there against the list: without them nobody could let others in.
     pub kept: Vec<String>,
-}
-
-fn numbering() -> String {
-    clock::mint(Epoch::from_bits).to_string()
 }
 
 /// Writes the list of a store. Whether anything changed, and its version now. `giver` stands in the audit.
@@ -86,7 +75,7 @@ pub fn put(
         for Colleague { id, name, role } in &wanted {
             engine.execute(
                 "INSERT INTO staff_people(store, person, name, role) VALUES (?1, ?2, ?3, ?4)",
-                values![store, id, name, word(*role)],
+                values![store, id, name, Role::from(*role).as_str()],
             )?;
         }
         let sql = "UPDATE staff_books SET version = ?2, changed_ms = ?3 WHERE store = ?1";
@@ -99,24 +88,13 @@ pub fn put(
     })
 }
 
-const fn word(role: Duty) -> &'static str {
-    match role {
-        Duty::Beautician => "beautician",
-        Duty::Manager => "manager",
-        Duty::Technician => "technician",
-    }
-}
-
 /// In the order of their numbers.
 fn list(engine: &mut dyn Engine, store: &str) -> Result<Vec<Colleague>, HqError> {
     let sql = "SELECT person, name, role FROM staff_people WHERE store = ?1";
     let read = |row: &Row| {
         let role: String = row.get(2)?;
-        let role = match role.as_str() {
-            "manager" => Duty::Manager,
-            "technician" => Duty::Technician,
-            _ => Duty::Beautician,
-        };
+        // Of a newer program's word the least that somebody may do.
+        let role = role.parse::<Role>().map_or(Duty::Beautician, Duty::from);
         Ok(Colleague { id: row.get(0)?, name: row.get(1)?, role })
     };
     let mut people = engine.query(sql, values![store])?.iter().map(read).collect::<Result<Vec<_>, HqError>>()?;
@@ -143,14 +121,15 @@ pub fn desired(engine: &mut dyn Engine, store: &str) -> Result<Option<Desired>, 
         .map(|row| {
             let about: String = row.get::<Option<String>>(1)?.unwrap_or_default();
             let held = row.get::<Option<u64>>(3)?.filter(|held| *held > 0);
-            Ok(Reached { gateway: row.get(0)?, understands: understands(&about), held, kept: kept(&about) })
+            Ok(Reached {
+                gateway: row.get(0)?,
+                understands: understands(Some(&about), STAFF),
+                held,
+                kept: kept(&about),
+            })
         })
         .collect::<Result<_, HqError>>()?;
     Ok(Some(Desired { people: list(engine, store)?, version, gateways }))
-}
-
-fn understands(about: &str) -> bool {
-    serde_json::from_str::<About>(about).is_ok_and(|about| about.downlinks.iter().any(|word| word == STAFF))
 }
 
 /// Whom a gateway's self-description names as staying.
@@ -160,24 +139,13 @@ fn kept(about: &str) -> Vec<String> {
     kept.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
-/// Notes how far a gateway says that it holds the list of its store. One that knows more of a book than this database has seen it
-/// before a backup was brought back: the numbers begin anew.
+const BOOK: telling::Book = telling::Book { books: "staff_books", told: "staff_told" };
+
+/// Notes how far a gateway says that it holds the list of its store.
 pub(super) fn heard(engine: &mut dyn Engine, from: &Address, held: Option<&Held>) -> Result<(), HqError> {
-    let Address { store, gateway } = from;
-    let nothing = Held { book: String::new(), version: 0 };
-    let held = held.unwrap_or(&nothing);
-    engine.execute(
-        "INSERT INTO staff_told(gateway, book, version, due_ms, tries) VALUES (?1, ?2, ?3, 0, 0)
-         ON CONFLICT (gateway) DO UPDATE SET book = excluded.book, version = excluded.version, due_ms = 0, tries = 0",
-        values![gateway, &held.book, held.version],
-    )?;
-    let anew = engine.execute(
-        "UPDATE staff_books SET book = ?4 WHERE store = ?1 AND book = ?2 AND version < ?3",
-        values![store, &held.book, held.version, &numbering()],
-    )?;
-    if anew > 0 {
+    if BOOK.heard(engine, from, held)? {
         tracing::warn!(
-            gateway,
+            gateway = from.gateway,
             "the store knows a newer list of its staff than this headquarters; it is told the present one"
         );
     }
@@ -200,9 +168,9 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
     let mut all = Vec::new();
     for row in &rows {
         let (to, about) = (Address { store: row.get(0)?, gateway: row.get(1)? }, row.get::<Option<String>>(2)?);
-        let understands = about.as_deref().is_some_and(understands);
+        let understands = understands(about.as_deref(), STAFF);
         let tries: i64 = row.get(5)?;
-        let pause = if understands { FIRST_PAUSE_MS << tries.min(DOUBLINGS) } else { LOOK_AGAIN_MS };
+        let pause = pause_ms(understands, tries);
         engine.execute(
             "INSERT INTO staff_told(gateway, book, version, due_ms, tries) VALUES (?1, '', 0, ?2, ?3)
              ON CONFLICT (gateway) DO UPDATE SET due_ms = excluded.due_ms, tries = excluded.tries",

@@ -192,16 +192,19 @@ impl File {
                 Err(faults) => wrong.extend(faults.iter().map(|fault| format!("{place}.{fault}"))),
             }
         }
-        if wrong.is_empty() {
-            return Ok(sound);
-        }
-        let more = wrong.len().saturating_sub(20);
-        wrong.truncate(20);
-        if more > 0 {
-            wrong.push(format!("and {more} more"));
-        }
-        Err(wrong.join("\n"))
+        if wrong.is_empty() { Ok(sound) } else { Err(complaints(wrong)) }
     }
+}
+
+/// Complaints about a file of many entries as one text, a line each; the first twenty, and how many more there are.
+pub(super) fn complaints(mut wrong: Vec<String>) -> String {
+    const SHOWN: usize = 20;
+    let more = wrong.len().saturating_sub(SHOWN);
+    wrong.truncate(SHOWN);
+    if more > 0 {
+        wrong.push(format!("and {more} more"));
+    }
+    wrong.join("\n")
 }
 
 /// A time of RFC 3339 with any offset; seconds and their parts may be left out.

@@ -1,6 +1,10 @@
 //! What else headquarters tells a store beside its appointments: who works there, what it is to do once, and what it shall use.
 
-use super::{agenda::Held, package, topic::is_name};
+use super::{
+    agenda::{Held, complaints},
+    package,
+    topic::is_name,
+};
 use crate::domain::staff::{GATEWAY, HQ, MACHINE, Role, STATION};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -54,6 +58,16 @@ impl From<Duty> for Role {
             Duty::Beautician => Self::Beautician,
             Duty::Manager => Self::Manager,
             Duty::Technician => Self::Technician,
+        }
+    }
+}
+
+impl From<Role> for Duty {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Beautician => Self::Beautician,
+            Role::Manager => Self::Manager,
+            Role::Technician => Self::Technician,
         }
     }
 }
@@ -120,15 +134,7 @@ impl Staff {
                 Err(faults) => wrong.extend(faults.iter().map(|fault| format!("{place}.{fault}"))),
             }
         }
-        if wrong.is_empty() {
-            return Ok(sound);
-        }
-        let more = wrong.len().saturating_sub(20);
-        wrong.truncate(20);
-        if more > 0 {
-            wrong.push(format!("and {more} more"));
-        }
-        Err(wrong.join("\n"))
+        if wrong.is_empty() { Ok(sound) } else { Err(complaints(wrong)) }
     }
 }
 

@@ -182,7 +182,7 @@ pub struct Holding {
     /// Why it was refused, for people; nothing personal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
-    /// Of a model in use: photographs measured with it since it is, and those where that failed.
+    /// Of a model in use since it is: photographs measured with it, and others over which it failed. Each is counted once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! A whole salon on loopback: a real store, simulated analysers on pseudo-terminals, their device tasks, one chair, the web
 //! server, and a client that speaks to it as a page would.
 
+use crate::rolled_out;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use skinlink::{
@@ -23,14 +24,12 @@ use skinlink::{
     protocol::Spec,
     sim::{self, Faults, Setup, SimDevice, SimHandle, Simulated, Truth, Wire},
     store::{Options, Store, StoreKey},
-    sync::package::{InUse, Refusal, Slot, Wish},
     tasks::{
         analysis,
         comparison::Judges,
         device::Device,
         live::{self, Live},
         observation,
-        packages::{Counts, PackagesHandle, Running, State},
         station::{self, Fitted, Settings},
     },
     web::{
@@ -181,32 +180,6 @@ pub fn metric(id: &str) -> MetricId {
     MetricId::new(id).expect("a metric's name")
 }
 
-/// What headquarters has rolled out: a model that measures, settings that were refused, rules that wait.
-fn rolled_out() -> PackagesHandle {
-    let mut state = State { chain: "qinghe".to_owned(), ..State::default() };
-    let mut running = Running::new();
-    for (slot, version) in [(Slot::Model("pores-dog".to_owned()), 3), (Slot::Settings, 8), (Slot::Suggestions, 2)] {
-        let sha256 = format!("{version:064x}");
-        let wish = Wish { slot: slot.clone(), version, sha256: sha256.clone(), bytes: 9 };
-        state.holdings.wished(&wish);
-        match slot {
-            Slot::Model(_) => {
-                state.holdings.held(&wish);
-                state.holdings.used(&slot);
-                let counts = Counts { version, measured: 214, failed: 1 };
-                state.health.insert(slot.clone(), counts);
-                running.insert(slot, InUse { version, sha256 });
-            }
-            Slot::Suggestions => state.holdings.held(&wish),
-            _ => {
-                let reason = "settings.toml:2: scan.repeats: 12 is outside 1 to 9".to_owned();
-                state.holdings.refused(&wish, &Refusal::Unfit(reason));
-            }
-        }
-    }
-    skinlink::tasks::packages::channel(&state, &running).0
-}
-
 /// The inference process as the gateway starts it.
 fn measures(metrics: &[Metric]) -> analysis::Settings {
     let onnxruntime = std::env::var_os("SKINLINK_ONNXRUNTIME")
@@ -323,7 +296,7 @@ impl Building {
             }),
             judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
             analysis: measuring,
-            packages: Some(rolled_out()),
+            packages: Some(rolled_out::rolled_out()),
             taking_in: skinlink::tasks::packages::TakingIn::default(),
             press: Press::beside(),
             sync: told_of_hq,

@@ -1,6 +1,6 @@
 //! Orders on their way down: said again after growing pauses until they are answered or their time is over.
 
-use super::{Kept, State, find, settle, understands};
+use super::{Kept, State, find, settle};
 use crate::{
     domain::Timestamp,
     hq::{
@@ -9,16 +9,10 @@ use crate::{
             Addressed,
             engine::{Engine, values},
         },
+        telling::{pause_ms, understands},
     },
-    sync::{reply::Reply, topic::Address},
+    sync::{downlink::ORDERS, reply::Reply, topic::Address},
 };
-
-/// The first pause between two tries, doubled each time.
-const FIRST_PAUSE_MS: i64 = 5_000;
-const DOUBLINGS: i64 = 9;
-
-/// A gateway that has not said that it understands orders is asked about again after this.
-const LOOK_AGAIN_MS: i64 = 60_000;
 
 /// Said at one go.
 const AT_ONCE: i64 = 50;
@@ -47,9 +41,9 @@ pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<
     let mut all = Vec::new();
     for row in &rows {
         let (order, to): (String, Address) = (row.get(0)?, Address { store: row.get(1)?, gateway: row.get(2)? });
-        let understands = row.get::<Option<String>>(3)?.is_some_and(|about| understands(&about));
+        let understands = understands(row.get::<Option<String>>(3)?.as_deref(), ORDERS);
         let tries: i64 = row.get(4)?;
-        let pause = if understands { FIRST_PAUSE_MS << tries.min(DOUBLINGS) } else { LOOK_AGAIN_MS };
+        let pause = pause_ms(understands, tries);
         engine.execute(
             "INSERT INTO order_told(order_id, gateway, due_ms, tries) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (order_id, gateway) DO UPDATE SET due_ms = excluded.due_ms, tries = excluded.tries",

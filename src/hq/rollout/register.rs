@@ -13,6 +13,7 @@ use crate::{
         config::RolloutSettings,
         database::engine::{Engine, Row, first, only, transaction, values},
         office::audit,
+        telling,
     },
     sync::package::PACKAGES,
 };
@@ -192,7 +193,7 @@ fn candidates(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Candidate>,
     for row in &rows {
         let (store, heard_ms, about): (String, i64, Option<String>) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let lately = now.unix_ms() - heard_ms <= LATELY_MS && !row.get::<bool>(3)?;
-        let ready = lately && told::understands(about.as_deref(), PACKAGES);
+        let ready = lately && telling::understands(about.as_deref(), PACKAGES);
         match all.last_mut() {
             // A store is as ready as the gateway of it that is least so.
             Some(last) if last.store == store => last.ready &= ready,

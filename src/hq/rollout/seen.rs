@@ -4,13 +4,13 @@ use super::{
     chance::Count,
     plan::{Seen, Stand, Store},
     register::Entry,
-    told,
 };
 use crate::{
     domain::Timestamp,
     hq::{
         HqError,
         database::engine::{Engine, Row, first, only, values},
+        telling,
     },
     sync::package,
 };
@@ -59,7 +59,7 @@ impl Told {
             photographs: tried(count(3)?, count(4)?),
             since_ms: row.get::<Option<i64>>(5)?.unwrap_or_default(),
             away_since_ms: row.get(6)?,
-            understands: told::understands(row.get::<Option<String>>(7)?.as_deref(), package::PACKAGES),
+            understands: telling::understands(row.get::<Option<String>>(7)?.as_deref(), package::PACKAGES),
         })
     }
 

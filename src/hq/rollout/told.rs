@@ -9,17 +9,17 @@ use super::{
     seen,
 };
 use crate::{
-    clock,
-    domain::{Epoch, Timestamp},
+    domain::Timestamp,
     hq::{
         HqError,
         database::{
             Addressed,
             engine::{Engine, Row, first, only, values},
         },
+        telling::{numbering, pause_ms, understands},
     },
     sync::{
-        agenda::{About, Held},
+        agenda::Held,
         downlink::Downlink,
         package::{Fetch, Holding, PACKAGES, Slot, Wish, Withdrawn, is_digest},
         reply::Reply,
@@ -28,13 +28,6 @@ use crate::{
 };
 use openssl::base64;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The first pause between two tries, doubled each time: a store may be away for weeks, and one that comes back says hello.
-const FIRST_PAUSE_MS: i64 = 5_000;
-const DOUBLINGS: i64 = 9;
-
-/// A gateway that has not said that it understands packages is looked at again after this.
-const LOOK_AGAIN_MS: i64 = 60_000;
 
 /// Gateways told at one go.
 const AT_ONCE: i64 = 100;
@@ -67,15 +60,9 @@ pub(super) fn changed(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqE
     engine.execute(
         "UPDATE wanted_book SET book = CASE WHEN book = '' THEN ?2 ELSE book END,
              version = CASE WHEN version < ?1 THEN ?1 ELSE version + 1 END",
-        values![now.unix_ms(), &clock::mint(Epoch::from_bits).to_string()],
+        values![now.unix_ms(), &numbering()],
     )?;
     Ok(())
-}
-
-/// Whether a self-description names a downlink.
-pub(super) fn understands(about: Option<&str>, word: &str) -> bool {
-    let about = about.and_then(|about| serde_json::from_str::<About>(about).ok()).unwrap_or_default();
-    about.downlinks.iter().any(|one| one == word)
 }
 
 /// Notes what a gateway says of its packages. One that knows more of the book than this database has seen it before a backup was
@@ -103,7 +90,7 @@ pub(in crate::hq) fn heard(
     let ahead = held.book == book && held.version > version;
     // Or all of it was lost: what the gateways hold is told them again, even where that is nothing.
     if ahead || (book.is_empty() && !held.book.is_empty()) {
-        let fresh = clock::mint(Epoch::from_bits).to_string();
+        let fresh = numbering();
         let anew = engine.execute(
             "UPDATE wanted_book SET book = ?2, version = CASE WHEN version < ?3 THEN ?3 ELSE version + 1 END WHERE book = ?1",
             values![&book, &fresh, now.unix_ms()],
@@ -265,7 +252,7 @@ pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<
         let to = Address { store: row.get(0)?, gateway: row.get(1)? };
         let understands = understands(row.get::<Option<String>>(2)?.as_deref(), PACKAGES);
         let tries = row.get::<Option<i64>>(3)?.unwrap_or(0);
-        let pause = if understands { FIRST_PAUSE_MS << tries.clamp(0, DOUBLINGS) } else { LOOK_AGAIN_MS };
+        let pause = pause_ms(understands, tries);
         engine.execute(
             "INSERT INTO wanted_told(gateway, book, version, said, due_ms, tries) VALUES (?1, '', 0, ?3, ?2, ?4)
              ON CONFLICT (gateway) DO UPDATE SET said = excluded.said, due_ms = excluded.due_ms, tries = excluded.tries",
