@@ -67,7 +67,7 @@ async fn health(data: &Path, store: &Store) -> Value {
         "waiting": backlog.map(|backlog| if oldest.is_some() { backlog.events } else { 0 }),
         "oldest_waiting": oldest.map(|at| at.to_string()),
         // Numbers, as they stand in every record: who stays against the list of the staff.
-        "staff_kept": store.staff_kept().await.unwrap_or_default(),
+        "staff_kept": store.staff_kept().await.ok(),
     })
 }
 

@@ -76,7 +76,8 @@ pub fn start(
             Ok(())
         }
     });
-    let (handle, doer) = orders(store.clone(), live.clone(), stations.to_vec(), checker(file.to_owned()));
+    let (handle, doer) =
+        orders(store.clone(), live.clone(), stations.to_vec(), checker(file.to_owned(), packages.clone()));
     let stopped = stop.clone();
     tasks.start("orders", async move { Ok(doer.run(stopped).await?) });
     let errands = Errands { orders: handle, admissions };

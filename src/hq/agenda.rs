@@ -237,8 +237,13 @@ fn slide(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
 const BOOK: telling::Book = telling::Book { books: "agenda_books", told: "agenda_told" };
 
 /// Notes how far a gateway says that it holds the agenda of its store.
-pub(super) fn heard(engine: &mut dyn Engine, from: &Address, held: Option<&Held>) -> Result<(), HqError> {
-    if BOOK.heard(engine, from, held)? {
+pub(super) fn heard(
+    engine: &mut dyn Engine,
+    from: &Address,
+    held: Option<&Held>,
+    is_back: bool,
+) -> Result<(), HqError> {
+    if BOOK.heard(engine, from, held, is_back)? {
         tracing::warn!(
             gateway = from.gateway,
             "the store knows more appointments than this headquarters; it is told all of them again"

@@ -302,10 +302,14 @@ impl<'a> Intake<'a> {
         if let Some(reason) = standing::settle_losses(engine, gateway, hello, now)? {
             answers.push(alarm(engine, from, (&hello.epoch, 0), &reason, payload, now)?);
         }
-        inbox::heard(engine, gateway)?;
-        agenda::heard(engine, from, hello.agenda.as_ref())?;
-        staff::heard(engine, from, hello.downlink.as_ref().and_then(|held| held.staff.as_ref()))?;
-        orders::heard(engine, gateway)?;
+        // While it fetches a package it says hello for each few slices: it has not come back, and the pauses go on.
+        let is_back = hello.downlink.as_ref().is_none_or(|downlink| downlink.fetch.is_none());
+        if is_back {
+            inbox::heard(engine, gateway)?;
+            orders::heard(engine, gateway)?;
+        }
+        agenda::heard(engine, from, hello.agenda.as_ref(), is_back)?;
+        staff::heard(engine, from, hello.downlink.as_ref().and_then(|held| held.staff.as_ref()), is_back)?;
         rollout::heard(engine, gateway, hello.downlink.as_ref(), now)?;
         answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;

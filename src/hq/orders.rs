@@ -80,14 +80,6 @@ pub struct Which<'a> {
 const COLUMNS: &str =
     "order_id, store, giver, key, what, customer, other, given_ms, until_ms, state, outcome, changed_ms";
 
-pub(super) const fn word(order: &Order) -> &'static str {
-    match order {
-        Order::Erase { .. } => "erase",
-        Order::Merge { .. } => "merge",
-        Order::Check {} => "check",
-    }
-}
-
 fn outcome(text: &str) -> Option<Outcome> {
     [Outcome::Done, Outcome::Refused, Outcome::TooLate].into_iter().find(|one| one.as_str() == text)
 }

@@ -156,7 +156,7 @@ enum Work {
     Stand,
     /// Which holes there are.
     Look,
-    /// What the stores have not heard: what customers said, appointments.
+    /// What the stores have not heard: what customers said, appointments, staff, orders, packages.
     Tell,
     /// Slices of packages.
     Pass(Vec<(Address, Fetch)>),

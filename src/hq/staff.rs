@@ -142,8 +142,13 @@ fn kept(about: &str) -> Vec<String> {
 const BOOK: telling::Book = telling::Book { books: "staff_books", told: "staff_told" };
 
 /// Notes how far a gateway says that it holds the list of its store.
-pub(super) fn heard(engine: &mut dyn Engine, from: &Address, held: Option<&Held>) -> Result<(), HqError> {
-    if BOOK.heard(engine, from, held)? {
+pub(super) fn heard(
+    engine: &mut dyn Engine,
+    from: &Address,
+    held: Option<&Held>,
+    is_back: bool,
+) -> Result<(), HqError> {
+    if BOOK.heard(engine, from, held, is_back)? {
         tracing::warn!(
             gateway = from.gateway,
             "the store knows a newer list of its staff than this headquarters; it is told the present one"

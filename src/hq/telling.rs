@@ -46,15 +46,24 @@ pub(super) struct Book {
 impl Book {
     /// Notes how far a gateway says that it holds the book of its store. Whether the book begins anew: a gateway that knows more of it than
     /// this database has seen it before a backup was brought back.
-    pub(super) fn heard(&self, engine: &mut dyn Engine, from: &Address, held: Option<&Held>) -> Result<bool, HqError> {
+    /// One that `is_back` is told at once what it does not hold; the pauses of any other go on, unless it holds something else by now.
+    pub(super) fn heard(
+        &self,
+        engine: &mut dyn Engine,
+        from: &Address,
+        held: Option<&Held>,
+        is_back: bool,
+    ) -> Result<bool, HqError> {
         let Self { books, told } = self;
         let Address { store, gateway } = from;
         let nothing = Held { book: String::new(), version: 0 };
         let held = held.unwrap_or(&nothing);
+        let otherwise = format!(" WHERE {told}.book <> excluded.book OR {told}.version <> excluded.version");
+        let kept = if is_back { "" } else { &otherwise };
         engine.execute(
             &format!(
                 "INSERT INTO {told}(gateway, book, version, due_ms, tries) VALUES (?1, ?2, ?3, 0, 0)
-                 ON CONFLICT (gateway) DO UPDATE SET book = excluded.book, version = excluded.version, due_ms = 0, tries = 0"
+                 ON CONFLICT (gateway) DO UPDATE SET book = excluded.book, version = excluded.version, due_ms = 0, tries = 0{kept}"
             ),
             values![gateway, &held.book, held.version],
         )?;

@@ -72,9 +72,9 @@ fn in_the_way(tx: &Tx<'_>, stays: CustomerId, gone: CustomerId) -> Result<Option
     if stays == gone {
         return Ok(Some((Outcome::Refused, "a record cannot be merged into itself; name two".to_owned())));
     }
-    let person = customers::person(tx, stays)?;
-    for (which, id) in [("stays", stays), ("gone", gone)] {
-        if customers::person(tx, id)?.is_empty() {
+    let (person, other) = (customers::person(tx, stays)?, customers::person(tx, gone)?);
+    for (which, known) in [("stays", &person), ("gone", &other)] {
+        if known.is_empty() {
             return Ok(Some((Outcome::Refused, unknown(which))));
         }
     }

@@ -2,10 +2,8 @@
 //! in the data folder and are not the store's.
 
 use super::{Store, audit, error::StoreError};
+use crate::domain::staff::HQ;
 use rusqlite::OptionalExtension;
-
-/// Signs in the audit log what headquarters did.
-const HQ: &str = "hq";
 
 impl Store {
     /// What was kept last; `None` before anything was.

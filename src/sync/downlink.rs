@@ -150,6 +150,18 @@ pub enum Order {
     Check {},
 }
 
+impl Order {
+    /// As it stands on the wire and in tables.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Erase { .. } => "erase",
+            Self::Merge { .. } => "merge",
+            Self::Check {} => "check",
+        }
+    }
+}
+
 /// What became of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -12,6 +12,7 @@ mod signed;
 pub use holdings::{Holdings, InUse, Refusal, Took};
 pub use signed::{PackageError, PublicKey, SigningKey, read, read_again, sign};
 
+use crate::domain::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -113,6 +114,14 @@ pub struct Header {
     pub note: String,
     /// In the order in which their bytes follow.
     pub files: Vec<File>,
+}
+
+impl Header {
+    /// Whether no gateway begins to use it any more.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.until.as_ref().and_then(|until| until.parse::<Timestamp>().ok()).is_some_and(|until| until < now)
+    }
 }
 
 /// One file of a package.

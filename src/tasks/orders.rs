@@ -89,7 +89,7 @@ impl Orders {
                 said = self.inbox.recv() => said,
             };
             let Some(said) = said else { return Ok(()) };
-            let (order, what) = (said.order, word(&said.what));
+            let (order, what) = (said.order, said.what.as_str());
             let obeyed = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 obeyed = self.obey(said) => obeyed,
@@ -160,14 +160,6 @@ impl Orders {
 /// doubtful clock must not keep an erasure from being done.
 fn is_too_late(until: Timestamp, now: Stamp) -> bool {
     now.clock == ClockState::Synced && now.wall > until
-}
-
-const fn word(order: &Order) -> &'static str {
-    match order {
-        Order::Erase { .. } => "erase",
-        Order::Merge { .. } => "merge",
-        Order::Check {} => "check",
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use skinlink::{
     sync::{
         agenda::Held,
         downlink::{Colleague, Downlink, Duty, Order, Outcome},
+        package::Fetch,
         payload::{self, kind},
         reply::{Hello, Reply},
         topic::{Address, Lane},
@@ -24,6 +25,7 @@ on_both_sides!(
     what_is_not_answered_in_its_time_ends,
     whoever_can_do_it_settles_it_and_a_refusal_needs_all,
     an_answered_erasure_erases_here_too,
+    a_gateway_that_fetches_a_package_is_not_taken_for_one_that_came_back,
 );
 
 const DAY: i64 = 86_400_000;
@@ -275,4 +277,29 @@ fn an_answered_erasure_erases_here_too(side: Side) {
         assert_eq!(find(&records, &order).outcome, Some(outcome));
         assert_eq!(known(), if outcome == Outcome::TooLate { 2 } else { 0 }, "{outcome:?}");
     }
+}
+
+/// It says hello for each few slices of a package, several times a second, and a hello once began every pause anew: the same list and
+/// the same order were said to it with each of them.
+fn a_gateway_that_fetches_a_package_is_not_taken_for_one_that_came_back(side: Side) {
+    let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
+    let mut database = records.open();
+    let store = gateway.address.store.clone();
+    comes(&mut database, &gateway, r#"["staff","orders","packages"]"#);
+    let list = [colleague("b-07", "林晓", Duty::Beautician)];
+    staff::put(&mut *records.place.open().expect("opens"), (&store, "key crm"), &list, now()).expect("written");
+    given(&records, &new(&store, "1", Order::Check {}));
+    let said = due(&mut database, &gateway, now());
+    assert!(matches!(&said[..], [Reply::Staff { .. }, Reply::Order { .. }]), "{said:?}");
+    for from in 0..5 {
+        let fetch = Some(Fetch { sha256: "0".repeat(64), from });
+        let downlink = Some(Downlink { fetch, ..Downlink::default() });
+        let hello = Hello { downlink, ..gateway.says(0, 1, Vec::new()) };
+        let payload = serde_json::to_vec(&hello).expect("plain data");
+        take(&mut database, &[Arrived { from: gateway.address.clone(), lane: Lane::Hello, payload }]);
+        assert!(due(&mut database, &gateway, now()).is_empty(), "slice {from}");
+    }
+    holds(&mut database, &gateway, None);
+    let again = due(&mut database, &gateway, now());
+    assert!(matches!(&again[..], [Reply::Staff { .. }, Reply::Order { .. }]), "{again:?}");
 }

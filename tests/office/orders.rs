@@ -127,6 +127,61 @@ pub async fn a_customer_is_erased_by_whoever_looks_after_data_protection(side: S
     house.end().await;
 }
 
+/// She never agreed to share anything, so no page of headquarters shows her visits; she asks to be forgotten like anybody else, with the
+/// id on her card. What is wrong with the form is said, and nothing is ordered.
+pub async fn whoever_never_agreed_to_share_is_erased_by_her_id(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("li-na", Role::Analyst, "all");
+    house.add("dpo", Role::Protection, "all");
+    let mut store = house.opens("sh-001");
+    let seen = visit(&id(VisitId::from_bits), 1, "closed");
+    let told = [store.about(&about(&[])), store.tell(kind::VISIT, &seen.visit, &seen, ago(60_000))];
+    house.take(&told);
+    house.keep();
+    let customer = seen.customer.as_str();
+    let cookie = house.log_in("dpo").await;
+    let page = format!("/stores/sh-001/visits/{}", seen.visit);
+    assert_eq!(house.get(&page, &cookie).await.status, StatusCode::NOT_FOUND, "nobody sees her visit");
+    let key = field(&house.get("/erasures", &cookie).await.text, "name=\"key\" value=\"");
+    let form = |store: &str, customer: &str, sure: &str| {
+        [("key", &*key), ("store", store), ("customer", customer), ("sure", sure)].map(|(k, v)| (k, v.to_owned()))
+    };
+    for (sent, says) in [
+        (form("sh-001", customer, ""), "请确认顾客已要求删除"),
+        (form("sh-001", "13800001111", "yes"), "这不是顾客编号"),
+        (form("sh-999", customer, "yes"), "没有这家门店"),
+        (form("sh\u{0}", customer, "yes"), "没有这家门店"),
+    ] {
+        let fields: Vec<(&str, &str)> = sent.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let answer = house.post("/erasures", &cookie, &fields).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{fields:?}");
+        let text = plain(&answer.text);
+        assert!(text.contains(says), "{fields:?}: {text}");
+        assert!(listed(&house, "erase").is_empty(), "{fields:?}");
+    }
+    // An analyst has no such page; the officer's form, sent twice, with blanks around what she pasted, is one order.
+    let analyst = house.log_in("li-na").await;
+    let fields = [("key", &*key), ("store", " sh-001 "), ("customer", customer), ("sure", "yes")];
+    assert_eq!(house.post("/erasures", &analyst, &fields).await.status, StatusCode::NOT_FOUND);
+    for _ in 0..2 {
+        let sent = house.post("/erasures", &cookie, &fields).await;
+        assert_eq!((sent.status, sent.header("location")), (StatusCode::SEE_OTHER, "/erasures"), "{}", sent.text);
+    }
+    let orders = listed(&house, "erase");
+    assert_eq!(orders.len(), 1);
+    assert_eq!((&orders[0].what, orders[0].giver.as_str()), (&Order::Erase { customer: customer.to_owned() }, "dpo"));
+    // The same form for somebody else: nothing is ordered, and the page says so.
+    let other = id(skinlink::domain::CustomerId::from_bits);
+    let of_another = [("key", &*key), ("store", "sh-001"), ("customer", &*other), ("sure", "yes")];
+    let again = house.post("/erasures", &cookie, &of_another);
+    assert_eq!(again.await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(listed(&house, "erase").len(), 1);
+    answers(&mut house, &mut store, &orders[0].order, Outcome::Done, "");
+    let waits = plain(&house.get("/erasures", &cookie).await.text);
+    assert!(waits.contains(customer) && waits.contains("已完成"), "{waits}");
+    house.end().await;
+}
+
 /// The fleet's operator has a gateway checked and reads what it found; what is wrong stands first.
 pub async fn a_gateway_is_checked_by_whoever_keeps_it_running(side: Side) {
     let mut house = House::new(side).await;

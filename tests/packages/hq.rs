@@ -136,6 +136,12 @@ impl Speaker {
         }
     }
 
+    /// It makes room for a real receiver.
+    pub async fn leaves(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+    }
+
     /// The daemon's log is to be shown when something does not come.
     pub fn shows(&self, log: std::path::PathBuf) {
         self.desk().log = log;

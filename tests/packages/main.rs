@@ -23,3 +23,4 @@ mod models;
 mod refusals;
 mod rules;
 mod transfer;
+mod whole;

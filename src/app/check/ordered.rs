@@ -1,8 +1,12 @@
 //! The same look on headquarters' order: by a process of its own, as somebody at the machine would, so that neither its waits nor a
 //! fault in a library reach the gateway. What it prints is the answer, cut to what one event carries.
 
-use super::{Row, State};
-use crate::ports::Checker;
+use super::{super::runtime, Row, State};
+use crate::{
+    ports::Checker,
+    sync::package::{Holding, Stand},
+    tasks::packages::PackagesHandle,
+};
 use std::{path::PathBuf, process::Stdio, time::Duration};
 use tokio::{process::Command, time::timeout};
 
@@ -15,27 +19,52 @@ const MOST: usize = 48 * 1024;
 /// Bytes of one row's texts: a path or a driver may say anything.
 const ROW: usize = 2_000;
 
-/// Looks by this very program, with the configuration that this gateway runs by.
-pub fn checker(config: PathBuf) -> Checker {
+/// Looks by this very program, with the installer's configuration. What headquarters has rolled out lies over it and is a row for each
+/// package, as the running gateway tells it.
+pub fn checker(config: PathBuf, packages: Option<PackagesHandle>) -> Checker {
     Checker::new(move || {
-        let config = config.clone();
-        Box::pin(async move { look(config).await })
+        let (config, packages) = (config.clone(), packages.clone());
+        Box::pin(async move {
+            let rolled_out = packages.map(|packages| packages.held()).unwrap_or_default();
+            look(config, rolled_out.iter().map(row)).await
+        })
     })
 }
 
-async fn look(config: PathBuf) -> Result<String, String> {
-    let program = std::env::current_exe().map_err(|fault| format!("this program is not where it was: {fault}"))?;
+fn row(holding: &Holding) -> Row {
+    let what = format!("{} {}", holding.slot, holding.version);
+    match holding.stand {
+        Stand::Used => match holding.failed.filter(|failed| *failed > 0) {
+            Some(failed) => {
+                let measured = holding.measured.unwrap_or_default();
+                let found = format!("rolled out and in use; {measured} photographs measured, {failed} failed");
+                Row::notice(&what, found, "see the page of its rollout")
+            }
+            None => Row::good(&what, "rolled out and in use"),
+        },
+        Stand::Held => Row::good(&what, "rolled out; in use as soon as nothing is under way that it would disturb"),
+        Stand::Left => Row::good(&what, "was in use and is withdrawn"),
+        Stand::Refused => {
+            let found = format!("rolled out and refused: {}", holding.reason);
+            Row::notice(&what, found, "what was used before goes on; roll out a version that this gateway can take")
+        }
+    }
+}
+
+async fn look(config: PathBuf, rolled_out: impl Iterator<Item = Row>) -> Result<String, String> {
+    let program = runtime::program().map_err(|fault| format!("this program is not where it was: {fault}"))?;
     let mut command = Command::new(program);
     command.args(["--log", "error", "check", "--json", "--config"]).arg(&config).stdin(Stdio::null());
     let run = timeout(LONGEST, command.kill_on_drop(true).output()).await;
     let output = run
         .map_err(|_| format!("skinlink check took longer than {} s; run it at the machine", LONGEST.as_secs()))?
         .map_err(|fault| format!("skinlink check cannot be started: {fault}; run it at the machine"))?;
-    let rows: Vec<Row> = serde_json::from_slice(&output.stdout).map_err(|_| {
+    let mut rows: Vec<Row> = serde_json::from_slice(&output.stdout).map_err(|_| {
         let said = String::from_utf8_lossy(&output.stderr);
         let last: String = said.lines().last().unwrap_or_default().chars().take(400).collect();
         format!("skinlink check gave no table ({last}); run it at the machine")
     })?;
+    rows.extend(rolled_out);
     Ok(fitted(rows))
 }
 

@@ -331,7 +331,7 @@ impl Database {
         }
     }
 
-    /// What is to be said to the stores now: what customers said at headquarters, appointments, staff, orders. Asked for as long as the
+    /// What is to be said to the stores now: what customers said at headquarters, appointments, staff, orders, packages. Asked for as long as the
     /// broker is there: notes that, too.
     ///
     /// # Errors

@@ -122,7 +122,7 @@ fn router(office: Arc<Office>) -> Router {
         .route("/stores/{store}/visits/{visit}", get(pages::visit::page))
         .route("/stores/{store}/visits/{visit}/erase", post(pages::orders::erase))
         .route("/stores/{store}/check", post(pages::orders::check))
-        .route("/erasures", get(pages::orders::erasures))
+        .route("/erasures", get(pages::orders::erasures).post(pages::orders::erase_by_id))
         .route("/rollouts", get(pages::rollouts::page).post(pages::rollouts::start))
         .route("/rollouts/live", get(live::rollouts))
         .route("/rollouts/{n}", get(pages::rollout::page).post(pages::rollout::act))

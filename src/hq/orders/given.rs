@@ -1,6 +1,6 @@
 //! Giving an order: once for each key of its giver, however often it is given.
 
-use super::{Kept, find, word};
+use super::{Kept, find};
 use crate::{
     clock,
     domain::{CustomerId, OrderId, Timestamp},
@@ -106,11 +106,11 @@ pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given,
         let made = engine.execute(
             "INSERT INTO orders(order_id, store, giver, key, what, customer, other, given_ms, until_ms, state, changed_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'waiting', ?8) ON CONFLICT DO NOTHING",
-            values![&order, store, giver, key, word(what), customer, other, now.unix_ms(), until.unix_ms()],
+            values![&order, store, giver, key, what.as_str(), customer, other, now.unix_ms(), until.unix_ms()],
         )?;
         if made == 1 {
             let about = [store.as_str(), &order, customer, other].join(" ");
-            audit::note(engine, giver, &format!("{} ordered", word(what)), about.trim_end(), now)?;
+            audit::note(engine, giver, &format!("{} ordered", what.as_str()), about.trim_end(), now)?;
         }
         let known: String = first(engine, sql, values![giver, store, key])?.ok_or(HqError::Stopped)?.get(0)?;
         let kept = find(engine, &known)?.ok_or(HqError::Stopped)?;

@@ -70,9 +70,7 @@ pub fn add(
             header.chain, settings.chain, settings.chain
         )));
     }
-    if let Some(until) = &header.until
-        && until.parse::<Timestamp>().is_ok_and(|until| until < now)
-    {
+    if let Some(until) = header.until.as_ref().filter(|_| header.is_over(now)) {
         return Err(refused(format!("the package may be taken up to {until} only, and that is over; sign it again")));
     }
     let (digest, slot, version) = (hex::encode(sha256(bytes)), header.slot.to_string(), header.version);

@@ -149,9 +149,7 @@ pub fn start(
                 "version {newest} of {slot} was rolled out already; what goes out next needs a higher version"
             )));
         }
-        if let Some(until) = &package.header.until
-            && until.parse::<Timestamp>().is_ok_and(|until| until < now)
-        {
+        if let Some(until) = package.header.until.as_ref().filter(|_| package.header.is_over(now)) {
             return Err(refused(format!(
                 "{} may be taken up to {until} only, and that is over; sign it again",
                 package.name()

@@ -124,9 +124,7 @@ impl Holdings {
         if header.chain != chain {
             return Err(Refusal::Chain { theirs: header.chain.clone(), ours: chain.to_owned() });
         }
-        if let Some(until) = &header.until
-            && until.parse::<Timestamp>().is_ok_and(|until| until < now)
-        {
+        if let Some(until) = header.until.as_ref().filter(|_| header.is_over(now)) {
             return Err(Refusal::Over { until: until.clone() });
         }
         self.slots.get(&wish.slot).and_then(|of| of.objection(wish)).map_or(Ok(()), Err)

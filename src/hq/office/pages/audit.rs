@@ -110,7 +110,7 @@ fn deed(shell: &Shell, what: String) -> String {
         "rollout started" => shell.t("开始发布", "rollout started"),
         "rollout paused" => shell.t("暂停发布", "rollout paused"),
         "rollout goes on" => shell.t("继续发布", "rollout goes on"),
-        "next ring begun" => shell.t("不等验证，进入下一批", "Next ring without waiting"),
+        "next ring begun" => shell.t("不等验证，进入下一批", "next ring begun without waiting"),
         "rollout halted" => shell.t("停止发布", "rollout halted"),
         "rollout taken back" => shell.t("撤回发布", "rollout taken back"),
         "password set" => shell.t("重设密码", "password set"),

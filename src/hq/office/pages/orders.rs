@@ -4,25 +4,29 @@
 use super::{missing, or_away};
 use crate::{
     clock,
-    domain::{OrderId, Timestamp},
+    domain::{CustomerId, OrderId, Timestamp},
     hq::{
         HqError,
         database::engine::Engine,
         office::{
-            Shared,
+            Office, Shared,
+            books::Away,
             people::Person,
             shell::{self, Shell},
             visits,
         },
         orders::{self, Answer, Given, Kept, New, State as Stands, Which},
     },
-    sync::downlink::{Order, Outcome},
+    sync::{
+        downlink::{Order, Outcome},
+        topic::is_name,
+    },
 };
 use askama::Template;
 use axum::{
     Extension, Form,
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
@@ -61,6 +65,12 @@ pub fn key() -> String {
 #[template(path = "office/erasures.html")]
 struct Page {
     shell: Shell,
+    /// Of the form: drawn with the page.
+    key: String,
+    /// What was sent and cannot be; empty on a page that nothing was sent to.
+    store: String,
+    customer: String,
+    sentence: &'static str,
     lines: Vec<Line>,
 }
 
@@ -108,18 +118,91 @@ pub async fn erasures(
     if !person.role.has_erased() {
         return missing(shell);
     }
+    let unsent = Unsent { key: key(), store: String::new(), customer: String::new(), why: "" };
+    or_away(&headers, listed(&office, shell, unsent).await)
+}
+
+/// What the page's form holds, and why it was not taken.
+struct Unsent {
+    key: String,
+    store: String,
+    customer: String,
+    why: &'static str,
+}
+
+async fn listed(office: &Office, shell: Shell, unsent: Unsent) -> Result<Response, Away> {
     let asked = office.books.ask(move |engine| {
         let which = Which { what: Some("erase"), ..Which::default() };
         Ok(orders::list(engine, which, LISTED)?.0)
     });
-    or_away(
-        &headers,
-        asked.await.map(|found| {
-            let lines = found.into_iter().map(|kept| Line::of(&shell, kept)).collect();
-            let page = Page { lines, shell: shell.clone() };
-            shell::page(&shell, &page)
-        }),
-    )
+    let lines = asked.await?.into_iter().map(|kept| Line::of(&shell, kept)).collect();
+    let Unsent { key, store, customer, why } = unsent;
+    Ok(shell::page(&shell, &Page { key, store, customer, sentence: why, lines, shell: shell.clone() }))
+}
+
+/// What the page's own form sends.
+#[derive(Deserialize)]
+pub struct ById {
+    key: String,
+    #[serde(default)]
+    sure: String,
+    #[serde(default)]
+    store: String,
+    #[serde(default)]
+    customer: String,
+}
+
+/// `POST /erasures`: of whomever the store's people or the CRM name by their id. No page shows the visits of somebody who never agreed to
+/// share anything, and they may ask for it like anybody else.
+pub async fn erase_by_id(
+    State(office): Shared,
+    Extension(person): Extension<Person>,
+    headers: HeaderMap,
+    shell: Shell,
+    Form(ById { key, sure, store, customer }): Form<ById>,
+) -> Response {
+    if !person.role.has_erased() {
+        return missing(shell);
+    }
+    let (store, customer) = (store.trim().to_owned(), customer.trim().to_owned());
+    let now = clock::now().wall;
+    let answer = async {
+        let new = New {
+            store: store.clone(),
+            giver: person.name,
+            key,
+            what: Order::Erase { customer: customer.clone() },
+            until: later(now, ERASE_MS),
+        };
+        let no_store =
+            shell.lang.pick("没有这家门店，或它还没有连过总部。", "There is no such store, or it was never heard.");
+        let why = if sure != "yes" {
+            shell.lang.pick("请确认顾客已要求删除。", "Tick that the customer has asked for it.")
+        } else if customer.parse::<CustomerId>().is_err() {
+            let says = "This is no id of a customer; it stands at the end of the customer's card in the store, and in the CRM.";
+            shell.lang.pick("这不是顾客编号；编号在门店顾客卡的末尾，CRM 里也有。", says)
+        } else if !is_name(&store) || !person.reach.has(&store) {
+            no_store
+        } else {
+            let given = office.books.ask(move |engine| match orders::give(engine, &new, now) {
+                Err(HqError::NoStore { .. }) => Ok(None),
+                given => given.map(Some),
+            });
+            match given.await? {
+                Some(Given::Stands(_)) => return Ok(Redirect::to("/erasures").into_response()),
+                None => no_store,
+                Some(Given::Another(_) | Given::Wrong(_)) => {
+                    let says = "This form has ordered something else already; send it again.";
+                    shell.lang.pick("这张表单已经下过别的指令，请再发送一次。", says)
+                }
+            }
+        };
+        let unsent = Unsent { key: self::key(), store, customer, why };
+        let mut answer = listed(&office, shell.clone(), unsent).await?;
+        *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+        Ok(answer)
+    };
+    or_away(&headers, answer.await)
 }
 
 /// `POST /stores/{store}/visits/{visit}/erase`: whom the page showed is erased, in the store and here, if the visit is still theirs.

@@ -302,7 +302,10 @@ fn needy(shell: &Shell, seen: &Seen) -> (Vec<Line>, usize) {
             Stand::Refused { reason } => (shell.lang.pick("已拒绝", "refused"), "bad", reason.clone()),
             Stand::Left => (shell.lang.pick("已停用", "left it"), "warn", String::new()),
             Stand::Waits if !store.understands => {
-                let words = shell.lang.pick("程序较旧，收不到", "its program is too old for it");
+                let words = shell.lang.pick(
+                    "不收发布包：程序较旧，或没有可用的公钥",
+                    "takes no packages: an older program, or no key that it can read",
+                );
                 (words, "", String::new())
             }
             Stand::Waits if store.ring <= seen.ring => {
@@ -340,10 +343,10 @@ fn told(shell: &Shell, step: Happened) -> Step {
         "started" => shell.t("开始", "started").to_owned(),
         "ring" => shell.lang.sentence(&format!("进入第 {ring} 批"), &format!("ring {ring} begins")),
         "finished" => shell.t("完成", "finished").to_owned(),
-        "paused" => shell.t("暂停", "Pause").to_owned(),
-        "gone on" => shell.t("继续", "Go on").to_owned(),
-        "halted" => shell.t("停止并撤回", "Halt and take back").to_owned(),
-        "taken back" => shell.t("撤回", "Take back").to_owned(),
+        "paused" => shell.t("暂停", "paused").to_owned(),
+        "gone on" => shell.t("继续", "went on").to_owned(),
+        "halted" => shell.t("停止并撤回", "halted and taken back").to_owned(),
+        "taken back" => shell.t("撤回", "taken back").to_owned(),
         _ => what,
     };
     let why = cause.map(|cause| cause.sentence(shell.lang)).unwrap_or_default();
