@@ -164,7 +164,7 @@ outages:
 # Pictures of the pages into docs/screens, as the browser tests see them.
 screens: setup
 	SKINLINK_SCREENS=keep cargo test --test web browser
-	SKINLINK_SCREENS=keep cargo test --test office pages
+	SKINLINK_SCREENS=keep cargo test --test office window
 
 release:
 	env -u OPENSSL_NO_VENDOR cargo build --profile shipped --features own-dbus --bins

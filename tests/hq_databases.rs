@@ -80,6 +80,8 @@ mod lives;
 mod meanwhile;
 #[path = "hq_databases/orders.rs"]
 mod orders;
+#[path = "hq_databases/retired.rs"]
+mod retired;
 #[path = "hq_databases/unseen.rs"]
 mod unseen;
 

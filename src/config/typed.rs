@@ -67,6 +67,13 @@ impl<'a> Reader<'a> {
         self.list.iter().any(|complaint| complaint.key == key)
     }
 
+    /// Says of `key`, where it was complained about, what is more to the point.
+    pub fn explain(&mut self, key: &str, what: &str) {
+        for complaint in self.list.iter_mut().filter(|complaint| complaint.key == key) {
+            what.clone_into(&mut complaint.what);
+        }
+    }
+
     pub fn complain_at<T>(&mut self, at: &At<T>, what: impl Into<String>) {
         self.complain(at.line, &at.key, what);
     }

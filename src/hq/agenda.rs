@@ -336,7 +336,7 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
     let rows = engine.query(
         "SELECT g.store, g.gateway, g.about, b.book, b.version, b.until_ms, t.book, t.version, t.tries
          FROM agenda_books b JOIN gateways g ON g.store = b.store LEFT JOIN agenda_told t ON t.gateway = g.gateway
-         WHERE g.epoch IS NOT NULL AND b.version > 0
+         WHERE g.epoch IS NOT NULL AND g.retired_ms IS NULL AND b.version > 0
          AND (t.gateway IS NULL OR ((t.book <> b.book OR t.version < b.version) AND t.due_ms <= ?1))
          ORDER BY t.due_ms, g.gateway LIMIT ?2",
         values![now.unix_ms(), AT_ONCE],
@@ -375,14 +375,18 @@ pub fn print(place: &Place, store: &str, out: &mut impl Write) -> Result<(), HqE
         }
     }
     let gateways = engine.query(
-        "SELECT g.gateway, b.version, CASE WHEN t.book = b.book THEN t.version ELSE 0 END
+        "SELECT g.gateway, b.version, CASE WHEN t.book = b.book THEN t.version ELSE 0 END, g.retired_ms
          FROM agenda_books b JOIN gateways g ON g.store = b.store LEFT JOIN agenda_told t ON t.gateway = g.gateway
          WHERE b.store = ?1 ORDER BY g.gateway",
         values![store],
     )?;
     for row in &gateways {
         let (gateway, version, held): (String, u64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let says = if held >= version { "holds all of it" } else { "does not hold all of it yet" };
+        let says = match row.get::<Option<i64>>(3)? {
+            Some(_) => "is retired, and told nothing",
+            None if held >= version => "holds all of it",
+            None => "does not hold all of it yet",
+        };
         if writeln!(out, "{gateway} {says} (change {held} of {version})").is_err() {
             return Ok(());
         }

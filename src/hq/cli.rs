@@ -9,7 +9,6 @@ use super::{
     images::Rules,
     office, records,
     shelf::Shelves,
-    stores,
     tail::{self, TailOptions},
     unheard,
 };
@@ -54,13 +53,15 @@ enum Command {
         #[arg(long)]
         no_follow: bool,
     },
-    /// Show every store: when it was heard, what is here, what is missing
+    /// Show every store: when it was heard, what is here, what is missing; or take a gateway out of use
     Stores {
         #[command(flatten)]
-        from: Records,
+        from: Box<Records>,
         /// JSON lines instead of text
         #[arg(long)]
         json: bool,
+        #[command(subcommand)]
+        what: Option<StoresCommand>,
     },
     /// Make the tables people query again from the raw events
     Rebuild {
@@ -210,11 +211,13 @@ mod care;
 mod keys;
 mod package;
 mod rollout;
+mod stores;
 
 use care::CareCommand;
 use keys::KeysCommand;
 use package::PackageCommand;
 use rollout::RolloutCommand;
+use stores::StoresCommand;
 
 /// Where the records are: by the receiver's own file, or by flags.
 #[derive(Debug, clap::Args)]
@@ -227,6 +230,11 @@ struct Records {
 }
 
 impl Records {
+    /// These where they are named, else `other`'s.
+    fn or(self, other: Self) -> Self {
+        Self { config: self.config.or(other.config), flags: self.flags.or(other.flags) }
+    }
+
     /// The database alone: what reads no object needs no shelf.
     fn place(self) -> Result<Place, String> {
         let file = self.config.as_deref().map(RawHqConfig::read).transpose().map_err(|fault| fault.to_string())?;
@@ -299,10 +307,7 @@ async fn command(command: Command) -> ExitCode {
                 Err(wrong) => failed(2, &wrong),
             }
         }
-        Command::Stores { from, json } => match from.place() {
-            Ok(place) => ended(stores::print(&place, json, &mut std::io::stdout())),
-            Err(wrong) => failed(2, &wrong),
-        },
+        Command::Stores { from, json, what } => stores::run(*from, json, what),
         Command::Rebuild { from } => with_shelves(from, |place, shelves| {
             let events = records::rebuild(place, shelves)?;
             println!("{events} events read");

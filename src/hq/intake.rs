@@ -10,7 +10,7 @@ use super::{
     dead_letters,
     events::{self, ReadRow},
     images::{self, Rules, Whole},
-    inbox, orders, presence, records, rollout, staff, standing,
+    inbox, orders, presence, records, retirement, rollout, staff, standing,
 };
 use crate::{
     domain::Timestamp,
@@ -268,8 +268,12 @@ impl<'a> Intake<'a> {
 
     fn answer(&mut self, from: &Address, hello: &Hello, payload: &[u8]) -> Result<Vec<Reply>, HqError> {
         let (engine, gateway, now) = (&mut *self.engine, &from.gateway, self.received);
-        let present: Option<String> = first(engine, "SELECT epoch FROM gateways WHERE gateway = ?1", values![gateway])?
-            .map_or(Ok(None), |row| row.get(0))?;
+        let row = first(engine, "SELECT epoch, retired_ms FROM gateways WHERE gateway = ?1", values![gateway])?;
+        let (present, retired): (Option<String>, Option<i64>) =
+            row.map_or(Ok((None, None)), |row| Ok::<_, HqError>((row.get(0)?, row.get(1)?)))?;
+        if retired.is_some() {
+            retirement::heard(engine, &from.store, gateway)?;
+        }
         let (_, announced) = standing::reached(engine, gateway, &hello.epoch)?;
         let is_new = engine.execute(
             "INSERT INTO streams(gateway, epoch, begun_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",

@@ -254,7 +254,8 @@ impl Ledger {
                          WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0),
                coalesce((SELECT s.upto FROM streams s WHERE s.gateway = g.gateway AND s.epoch = g.epoch), 0),
                (SELECT count(*) FROM events e WHERE e.gateway = g.gateway AND e.refused IS NOT NULL),
-               (SELECT CAST(coalesce(sum(times), 0) AS BIGINT) FROM alarms a WHERE a.gateway = g.gateway)
+               (SELECT CAST(coalesce(sum(times), 0) AS BIGINT) FROM alarms a WHERE a.gateway = g.gateway),
+               g.retired_ms
              FROM gateways g ORDER BY g.store, g.gateway",
             &[],
             |row| {
@@ -268,6 +269,7 @@ impl Ledger {
                     upto: row.get(6)?,
                     refused: row.get(7)?,
                     alarms: row.get(8)?,
+                    retired_ms: row.get(9)?,
                 })
             },
         )

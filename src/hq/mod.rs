@@ -30,6 +30,7 @@ mod receive;
 pub mod records;
 mod replies;
 pub mod reports;
+pub mod retirement;
 pub mod rollout;
 mod served;
 pub mod shelf;

@@ -198,16 +198,16 @@ pub(super) fn answered(engine: &mut dyn Engine, word: &Word<'_>, now: Timestamp)
     settle(engine, &known, now)
 }
 
-/// Whether nothing more is waited for; what came after its time settles it as well. A machine that was replaced never answers: who was not
-/// heard for [`SILENT_MS`] is not waited for.
+/// Whether nothing more is waited for; what came after its time settles it as well. A machine that was replaced never answers: who is retired, or
+/// was not heard for [`SILENT_MS`], is not waited for.
 fn is_settled(engine: &mut dyn Engine, known: &Kept, now: Timestamp) -> Result<bool, HqError> {
     let done = known.answers.iter().any(|answer| answer.outcome == Outcome::Done);
     if (done && known.what != Order::Check {}) || known.state == State::Expired {
         return Ok(true);
     }
     let rows = engine.query(
-        "SELECT g.about FROM gateways g WHERE g.store = ?1 AND g.epoch IS NOT NULL AND g.last_heard_ms >= ?3 AND NOT EXISTS
-             (SELECT 1 FROM order_answers a WHERE a.order_id = ?2 AND a.gateway = g.gateway)",
+        "SELECT g.about FROM gateways g WHERE g.store = ?1 AND g.epoch IS NOT NULL AND g.retired_ms IS NULL
+         AND g.last_heard_ms >= ?3 AND NOT EXISTS (SELECT 1 FROM order_answers a WHERE a.order_id = ?2 AND a.gateway = g.gateway)",
         values![&known.store, &known.order, now.unix_ms() - SILENT_MS],
     )?;
     for row in &rows {
@@ -216,6 +216,19 @@ fn is_settled(engine: &mut dyn Engine, known: &Kept, now: Timestamp) -> Result<b
         }
     }
     Ok(true)
+}
+
+/// A gateway of the store is not waited for any more: what the others have answered may be all.
+pub(super) fn settle_waiting(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<(), HqError> {
+    let sql = "SELECT DISTINCT o.order_id FROM orders o JOIN order_answers a ON a.order_id = o.order_id
+         WHERE o.store = ?1 AND o.state = 'waiting' ORDER BY o.order_id";
+    for row in engine.query(sql, values![store])? {
+        let Some(known) = find(engine, &row.get::<String>(0)?)? else { continue };
+        if is_settled(engine, &known, now)? {
+            settle(engine, &known, now)?;
+        }
+    }
+    Ok(())
 }
 
 /// The best answer counts; nobody is told of it any more.

@@ -103,32 +103,30 @@ fn list(engine: &mut dyn Engine, store: &str) -> Result<Vec<Colleague>, HqError>
     Ok(people)
 }
 
-/// The list of a store and how far each gateway holds it; `None` for a store that nobody has heard of.
+/// The list of a store and how far each gateway in use holds it; `None` for a store that nobody has heard of.
 ///
 /// # Errors
 /// The database's.
 pub fn desired(engine: &mut dyn Engine, store: &str) -> Result<Option<Desired>, HqError> {
     let rows = engine.query(
-        "SELECT g.gateway, g.about, coalesce(b.version, 0), CASE WHEN t.book = b.book THEN t.version END
+        "SELECT g.gateway, g.about, coalesce(b.version, 0), CASE WHEN t.book = b.book THEN t.version END, g.retired_ms
          FROM gateways g LEFT JOIN staff_books b ON b.store = g.store LEFT JOIN staff_told t ON t.gateway = g.gateway
          WHERE g.store = ?1 ORDER BY g.gateway",
         values![store],
     )?;
     let Some(row) = rows.first() else { return Ok(None) };
     let version = row.get(2)?;
-    let gateways = rows
-        .iter()
-        .map(|row| {
-            let about: String = row.get::<Option<String>>(1)?.unwrap_or_default();
-            let held = row.get::<Option<u64>>(3)?.filter(|held| *held > 0);
-            Ok(Reached {
-                gateway: row.get(0)?,
-                understands: understands(Some(&about), STAFF),
-                held,
-                kept: kept(&about),
-            })
-        })
-        .collect::<Result<_, HqError>>()?;
+    let mut gateways = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let retired: Option<i64> = row.get(4)?;
+        if retired.is_some() {
+            continue;
+        }
+        let about: String = row.get::<Option<String>>(1)?.unwrap_or_default();
+        let held = row.get::<Option<u64>>(3)?.filter(|held| *held > 0);
+        let understands = understands(Some(&about), STAFF);
+        gateways.push(Reached { gateway: row.get(0)?, understands, held, kept: kept(&about) });
+    }
     Ok(Some(Desired { people: list(engine, store)?, version, gateways }))
 }
 
@@ -165,7 +163,7 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
     let rows = engine.query(
         "SELECT g.store, g.gateway, g.about, b.book, b.version, coalesce(t.tries, 0)
          FROM staff_books b JOIN gateways g ON g.store = b.store LEFT JOIN staff_told t ON t.gateway = g.gateway
-         WHERE g.epoch IS NOT NULL AND b.version > 0
+         WHERE g.epoch IS NOT NULL AND g.retired_ms IS NULL AND b.version > 0
          AND (t.gateway IS NULL OR ((t.book <> b.book OR t.version < b.version) AND t.due_ms <= ?1))
          ORDER BY t.due_ms, g.gateway LIMIT ?2",
         values![now.unix_ms(), AT_ONCE],

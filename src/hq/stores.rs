@@ -19,6 +19,8 @@ pub struct Standing {
     pub upto: u64,
     pub refused: u64,
     pub alarms: u64,
+    /// Since when it is out of use, by HQ's clock; `None`: it is in use.
+    pub retired_ms: Option<i64>,
 }
 
 /// Prints one line a gateway, then one for each thing that waits for a shelf.
@@ -52,7 +54,8 @@ pub fn print(place: &Place, json: bool, out: &mut impl Write) -> Result<(), HqEr
 }
 
 fn describe(standing: &Standing) -> String {
-    let Standing { store, gateway, status, version, last_heard_ms, announced, upto, refused, alarms } = standing;
+    let Standing { store, gateway, status, version, last_heard_ms, announced, upto, refused, alarms, retired_ms } =
+        standing;
     let status = status.as_deref().unwrap_or("not heard");
     let version = version.as_deref().unwrap_or("?");
     // Of some only a retained word is known.
@@ -61,8 +64,9 @@ fn describe(standing: &Standing) -> String {
         at => format!("heard {}", Timestamp::from_unix_ms(at)),
     };
     let behind = announced.saturating_sub(*upto);
+    let retired = retired_ms.map_or_else(String::new, |at| format!(", retired {}", Timestamp::from_unix_ms(at)));
     format!(
         "{store:12} {gateway:16} {status:9} {version:8} {heard}  here {upto}, behind {behind}, refused {refused}, \
-         alarms {alarms}"
+         alarms {alarms}{retired}"
     )
 }

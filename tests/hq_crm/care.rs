@@ -2,6 +2,7 @@
 
 use crate::{
     Side,
+    batches::Gateway,
     chain::{Chain, Store, care_by_day, customer, later, visit},
 };
 use reqwest::Method;
@@ -14,8 +15,13 @@ use skinlink::{
         care::{self as messages, offers},
         crm::keys::Scope,
         database::engine::Engine,
+        office::audit,
+        retirement,
     },
-    sync::payload::{self, kind},
+    sync::{
+        payload::{self, kind},
+        topic::Address,
+    },
 };
 
 fn turn(chain: &Chain, settings: &CareSettings, now: Timestamp) -> u64 {
@@ -231,5 +237,28 @@ pub async fn a_dead_message_is_seen_and_sent_again(side: Side) {
     chain.take(&told);
     chain.keep();
     assert_eq!(chain.get(&format!("/messages/{id}"), &key).await.ok()["stands"], false);
+    chain.end().await;
+}
+
+/// A store's machine was replaced two days ago. The old one may know of a no, and so its customers' messages once waited for sixty days.
+pub async fn messages_wait_for_no_gateway_that_is_retired(side: Side) {
+    let settings = care_by_day();
+    let (mut chain, mut store) = (Chain::with_care(side, Some(settings.clone())).await, Store::named("sh-001"));
+    let key = chain.key(&[Scope::MessagesTake], &["all"]);
+    let (one, _) = came(&mut chain, &mut store, 4);
+    assert_eq!(turn(&chain, &settings, clock::now().wall), 1);
+    let old = Gateway::named("sh-001-g0");
+    let old = Gateway { address: Address { store: "sh-001".to_owned(), ..old.address.clone() }, ..old };
+    chain.take(&[old.hello(0, 1, Vec::new())]);
+    let mut engine = chain.place.open().expect("opens");
+    let heard = "UPDATE gateways SET last_heard_ms = ?1 WHERE gateway = 'sh-001-g0'";
+    engine.execute(heard, &[later(-48 * 3_600_000).unix_ms().into()]).expect("written");
+    assert!(take(&chain, &key).await.is_empty(), "nobody knows what it was told");
+    let by = (audit::COMMAND, clock::now().wall);
+    retirement::retire(&mut *engine, "sh-001-g0", by).expect("it is retired");
+    engine.execute("UPDATE care_messages SET until_ms = 0", &[]).expect("written");
+    let taken = take(&chain, &key).await;
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    assert_eq!(taken[0]["visit"], one.as_str());
     chain.end().await;
 }

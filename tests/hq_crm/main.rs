@@ -62,7 +62,8 @@ on_both_sides!(
     care:
         a_message_is_taken_answered_for_and_offered_once,
         who_has_not_agreed_is_looked_at_when_they_say_another_word,
-        a_dead_message_is_seen_and_sent_again;
+        a_dead_message_is_seen_and_sent_again,
+        messages_wait_for_no_gateway_that_is_retired;
     month:
         a_month_of_visits_brings_every_message_once_and_none_without_consent;
     webhook:

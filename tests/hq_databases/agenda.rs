@@ -34,7 +34,7 @@ fn later(time: Timestamp, ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(time.unix_ms() + ms)
 }
 
-fn entry(id: &str, starts: Timestamp) -> (Entry, Timestamp) {
+pub(crate) fn entry(id: &str, starts: Timestamp) -> (Entry, Timestamp) {
     let entry = Entry {
         id: id.to_owned(),
         starts: starts.to_string(),

@@ -30,15 +30,15 @@ on_both_sides!(
 
 const DAY: i64 = 86_400_000;
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     clock::now().wall
 }
 
-fn later(ms: i64) -> Timestamp {
+pub(crate) fn later(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(now().unix_ms() + ms)
 }
 
-fn comes(database: &mut Database, gateway: &Gateway, downlinks: &str) {
+pub(crate) fn comes(database: &mut Database, gateway: &Gateway, downlinks: &str) {
     let about = format!(r#"{{"version":"test","downlinks":{downlinks},"health":{{"staff_kept":["m-01"]}}}}"#);
     let about = Arrived { from: gateway.address.clone(), lane: Lane::About, payload: about.into_bytes() };
     take(database, &[about, gateway.hello(0, 1, Vec::new())]);
@@ -51,12 +51,12 @@ fn holds(database: &mut Database, gateway: &Gateway, staff: Option<Held>) {
     take(database, &[Arrived { from: gateway.address.clone(), lane: Lane::Hello, payload }]);
 }
 
-fn due(database: &mut Database, gateway: &Gateway, at: Timestamp) -> Vec<Reply> {
+pub(crate) fn due(database: &mut Database, gateway: &Gateway, at: Timestamp) -> Vec<Reply> {
     let due = database.downlink_due(at).expect("the database answers");
     due.into_iter().filter(|(to, _)| *to == gateway.address).map(|(_, reply)| reply).collect()
 }
 
-fn colleague(id: &str, name: &str, role: Duty) -> Colleague {
+pub(crate) fn colleague(id: &str, name: &str, role: Duty) -> Colleague {
     Colleague { id: id.to_owned(), name: name.to_owned(), role }
 }
 
@@ -102,15 +102,15 @@ fn a_gateway_is_told_its_staff_whole_until_it_holds_it(side: Side) {
     assert_eq!(staff::desired(&mut *engine, "sh-999").expect("answers"), None);
 }
 
-fn new(store: &str, key: &str, what: Order) -> New {
+pub(crate) fn new(store: &str, key: &str, what: Order) -> New {
     New { store: store.to_owned(), giver: "key crm".to_owned(), key: key.to_owned(), what, until: later(DAY) }
 }
 
-fn customer() -> String {
+pub(crate) fn customer() -> String {
     clock::mint(CustomerId::from_bits).to_string()
 }
 
-fn given(records: &Records, new: &New) -> Kept {
+pub(crate) fn given(records: &Records, new: &New) -> Kept {
     new.check(now()).expect("sound");
     match orders::give(&mut *records.place.open().expect("opens"), new, now()).expect("given") {
         Given::Stands(kept) => kept,
@@ -118,17 +118,17 @@ fn given(records: &Records, new: &New) -> Kept {
     }
 }
 
-fn find(records: &Records, order: &str) -> Kept {
+pub(crate) fn find(records: &Records, order: &str) -> Kept {
     orders::find(&mut *records.place.open().expect("opens"), order).expect("answers").expect("it is kept")
 }
 
 /// The gateway's event number `seq`: what it did.
-fn answer(gateway: &Gateway, seq: u64, order: &str, outcome: Outcome, words: &str) -> Arrived {
+pub(crate) fn answer(gateway: &Gateway, seq: u64, order: &str, outcome: Outcome, words: &str) -> Arrived {
     let said = payload::Answer { order: order.to_owned(), outcome, words: words.to_owned() };
     gateway.batch(seq, &[gateway.say(seq, kind::ANSWER, order, &said)])
 }
 
-fn keep(database: &mut Database) {
+pub(crate) fn keep(database: &mut Database) {
     while database.keep_records(now(), 500).expect("a turn").more {}
 }
 

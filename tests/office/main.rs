@@ -23,6 +23,7 @@ mod metrics;
 mod orders;
 mod pages;
 mod program;
+mod retired;
 mod rollouts;
 mod stores;
 
@@ -61,6 +62,10 @@ on_both_sides!(
         a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_nothing_decides_nothing,
         a_ring_begins_once_however_many_receivers_look,
         stores_that_took_it_and_fell_silent_halt_it;
+    retired:
+        a_store_whose_machine_was_replaced_is_online_once_the_old_one_is_retired,
+        a_ring_is_proven_without_a_gateway_that_is_retired,
+        no_package_is_blamed_for_a_gateway_that_comes_back;
     program:
         a_whole_headquarters_shows_stores_that_come_over_the_broker;
 );

@@ -55,7 +55,7 @@ fn add(house: &House, bytes: &[u8]) -> Result<packages::Package, HqError> {
 }
 
 /// A hello that tells of packages.
-fn says(store: &Store, packages: Vec<Holding>) -> skinlink::hq::database::Arrived {
+pub fn says(store: &Store, packages: Vec<Holding>) -> skinlink::hq::database::Arrived {
     let mut said = store.hello(0);
     let mut hello: Hello = serde_json::from_slice(&said.payload).expect("a hello");
     let wanted = Some(Held { book: "unknown".into(), version: 1 });
@@ -65,7 +65,7 @@ fn says(store: &Store, packages: Vec<Holding>) -> skinlink::hq::database::Arrive
     said
 }
 
-fn holding(version: u64, stand: Stand, reason: &str, counts: Option<(u64, u64)>) -> Holding {
+pub fn holding(version: u64, stand: Stand, reason: &str, counts: Option<(u64, u64)>) -> Holding {
     Holding {
         slot: Slot::Model("pores-dog".into()),
         version,
@@ -77,7 +77,7 @@ fn holding(version: u64, stand: Stand, reason: &str, counts: Option<(u64, u64)>)
 }
 
 /// Stores that understand packages.
-fn chain(house: &mut House, many: usize) -> Vec<Store> {
+pub fn chain(house: &mut House, many: usize) -> Vec<Store> {
     let stores: Vec<Store> = (1..=many).map(|at| Store::named(&format!("sh-{at:03}"))).collect();
     let about = serde_json::json!({ "version": "1.5.0", "downlinks": ["agenda", "packages"] });
     let told: Vec<_> = stores.iter().flat_map(|one| [one.says("online"), one.hello(0), one.about(&about)]).collect();
@@ -265,7 +265,7 @@ pub async fn a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_i
 }
 
 /// Version 7 under way, and its pilots.
-fn under_way(house: &House, stores: &[Store]) -> (u64, Vec<usize>) {
+pub fn under_way(house: &House, stores: &[Store]) -> (u64, Vec<usize>) {
     add(house, &signed(header(7), &key(house))).expect("it is taken in");
     let by = (audit::COMMAND, clock::now().wall);
     let n = rollout::start(&mut *house.engine(), (SLOT, 7), &[], &house.rollouts, by).expect("it begins").n;
@@ -274,14 +274,14 @@ fn under_way(house: &House, stores: &[Store]) -> (u64, Vec<usize>) {
     (n, (0..stores.len()).filter(|at| ring(&stores[*at]) == Some(0)).collect())
 }
 
-fn state(house: &House, n: u64) -> (State, u32, Option<Cause>) {
+pub fn state(house: &House, n: u64) -> (State, u32, Option<Cause>) {
     let mut engine = house.engine();
     let one = rollout::one(&mut *engine, n).expect("the database").expect("the rollout");
     let cause = rollout::happened(&mut *engine, n).expect("the steps").into_iter().find_map(|step| step.cause);
     (one.state, one.ring, cause)
 }
 
-fn later(ms: i64) -> Timestamp {
+pub fn later(ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(clock::now().wall.unix_ms() + ms)
 }
 

@@ -90,6 +90,12 @@ async fn settings_that_complain_and_rules_that_contradict_are_refused_with_the_c
             ][..],
         ),
         (Slot::Settings, "[mqtt]\nhost = \"evil.example\"", &["settings.toml:1: mqtt: no such key"]),
+        // Every store of the chain was once given the one name.
+        (
+            Slot::Settings,
+            "[report]\nstore_name = { zh = \"清和\", en = \"Qinghe\" }",
+            &["settings.toml:2: report.store_name: is each store's own"],
+        ),
         (
             Slot::Settings,
             "[scan]\nmetrics = [\"happiness\"]",

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 const SILENT_MS: i64 = 24 * 3_600_000;
 
 /// And for so long, it was replaced by another.
-const RETIRED_MS: i64 = 60 * SILENT_MS;
+const REPLACED_MS: i64 = 60 * SILENT_MS;
 
 /// Whose visit it is, with all that matters.
 #[derive(Debug)]
@@ -116,20 +116,22 @@ impl Known {
 }
 
 /// Whether every gateway of the store was heard lately and all that it spoke of is in the tables: a store that comes back after weeks is
-/// heard before its customers' words are. One that is silent for longer than [`RETIRED_MS`] is taken for replaced, if another speaks.
+/// heard before its customers' words are. One that is retired, or silent for longer than [`REPLACED_MS`], counts as
+/// replaced, if another speaks.
 fn is_heard(engine: &mut dyn Engine, store: &str, now: Timestamp) -> Result<bool, HqError> {
     let rows = engine.query(
         "SELECT g.last_heard_ms,
              CASE WHEN s.gateway IS NOT NULL AND coalesce(p.upto, 0) < s.announced THEN 1
                   WHEN coalesce(p.upto, 0) < coalesce(s.last_seq, 0) THEN 1 ELSE 0 END
          FROM gateways g LEFT JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch
-         LEFT JOIN projected p ON p.gateway = g.gateway AND p.epoch = g.epoch WHERE g.store = ?1",
+         LEFT JOIN projected p ON p.gateway = g.gateway AND p.epoch = g.epoch
+         WHERE g.store = ?1 AND g.retired_ms IS NULL",
         values![store],
     )?;
     let mut speaks = false;
     for row in &rows {
         let (heard, behind): (i64, bool) = (row.get(0)?, row.get(1)?);
-        if heard < now.unix_ms() - RETIRED_MS {
+        if heard < now.unix_ms() - REPLACED_MS {
             continue;
         }
         if behind || heard < now.unix_ms() - SILENT_MS {

@@ -62,12 +62,12 @@ mod tests {
     #[test]
     fn nothing_travels_in_the_clear_to_other_machines() {
         let read = |text: &str| toml::from_str::<RawCrm>(text).map_err(|fault| fault.to_string())?.resolve();
-        assert!(read("listen = \"127.0.0.1:8892\"").unwrap().tls.is_none());
-        assert!(read("listen = \"0.0.0.0:8892\"").unwrap_err().contains("in the clear"));
-        assert!(read("listen = \"0.0.0.0:8892\"\nbehind_proxy = true").unwrap().behind_proxy);
+        assert!(read("listen = \"127.0.0.1:8893\"").unwrap().tls.is_none());
+        assert!(read("listen = \"0.0.0.0:8893\"").unwrap_err().contains("in the clear"));
+        assert!(read("listen = \"0.0.0.0:8893\"\nbehind_proxy = true").unwrap().behind_proxy);
         let files = "certificate = \"crm.pem\"\nkey = \"crm.key\"";
-        assert!(read(&format!("listen = \"0.0.0.0:8892\"\n{files}")).unwrap().tls.is_some());
-        assert!(read("listen = \"127.0.0.1:8892\"\nkey = \"crm.key\"").unwrap_err().contains("give both"));
+        assert!(read(&format!("listen = \"0.0.0.0:8893\"\n{files}")).unwrap().tls.is_some());
+        assert!(read("listen = \"127.0.0.1:8893\"\nkey = \"crm.key\"").unwrap_err().contains("give both"));
         assert!(read("behind_proxy = true").unwrap_err().contains("crm.listen"));
     }
 }

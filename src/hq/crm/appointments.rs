@@ -78,7 +78,7 @@ pub(super) fn json(headers: &HeaderMap, body: Result<String, StringRejection>) -
     }
     body.map_err(|fault| match fault.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = "the body is longer than 12 MiB; send less at a time";
+            let detail = "the body is longer than this call takes: 12 MiB of appointments, 2 MiB of anything else; send less at a time";
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
         }
         _ => Problem::malformed(format!("the body cannot be read: {}; send JSON in UTF-8", fault.body_text())),

@@ -54,6 +54,8 @@ pub enum HqError {
     People(String),
     #[error("{0}")]
     Rollout(String),
+    #[error("{0}")]
+    Gateway(String),
     #[error("headquarters holds no verified picture {name}; the table images lists those that are here")]
     NoPicture { name: String },
     #[error("no word {feedback} waits; skinlink-hq words lists those that do")]

@@ -1,5 +1,5 @@
 //! The whole chain as headquarters knows it now: one reading of the database for all who look. What is not known is `None`, and is
-//! shown as that.
+//! shown as that. Gateways that are retired are not of it, nor stores that have no other.
 
 use super::{
     about::About,
@@ -214,7 +214,7 @@ const GATEWAYS: &str =
      LEFT JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch
      LEFT JOIN events e ON e.gateway = g.gateway AND e.epoch = g.epoch AND e.seq = s.upto AND e.refused IS NULL
      LEFT JOIN projected p ON p.gateway = g.gateway AND p.epoch = g.epoch
-     ORDER BY g.store, g.gateway";
+     WHERE g.retired_ms IS NULL ORDER BY g.store, g.gateway";
 
 /// Of an earlier epoch what it was said to hold is missing too; of the present one the end comes by itself.
 const MISSING: &str = "SELECT r.gateway, CAST(sum(r.top - r.upto

@@ -34,7 +34,7 @@ pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<
          FROM orders o JOIN gateways g ON g.store = o.store
          LEFT JOIN order_told t ON t.order_id = o.order_id AND t.gateway = g.gateway
          LEFT JOIN order_answers a ON a.order_id = o.order_id AND a.gateway = g.gateway
-         WHERE o.state = 'waiting' AND g.epoch IS NOT NULL AND a.gateway IS NULL AND coalesce(t.due_ms, 0) <= ?1
+         WHERE o.state = 'waiting' AND g.epoch IS NOT NULL AND g.retired_ms IS NULL AND a.gateway IS NULL AND coalesce(t.due_ms, 0) <= ?1
          ORDER BY coalesce(t.due_ms, 0), o.order_id, g.gateway LIMIT ?2",
         values![now.unix_ms(), AT_ONCE],
     )?;

@@ -28,7 +28,7 @@ each `(gateway, epoch)` the `seq` it has read, and reads on to `streams.upto`: u
 `lost` names; `late_events` lists what did, and what counts only after it was passed. The running number `n` is no such mark:
 several receivers commit in another order than they draw numbers.
 
-`gateways` says who was heard when, `streams` how far each epoch goes, `lost` what nobody holds any longer, `alarms` what a
+`gateways` says who was heard when and who is retired, `streams` how far each epoch goes, `lost` what nobody holds any longer, `alarms` what a
 person must look at, `images` which pictures are here.
 
 `agenda` holds the appointments that the CRM handed over and no visit view knows: names are in it. How it is written is in

@@ -22,6 +22,7 @@ mod turn;
 
 pub use keys::{make as make_keys, passphrase};
 pub use packing::{Sheet, pack, show};
+pub(super) use register::blameless;
 pub use register::{Deed, Entry, Happened, ITSELF, State, act, happened, list, one, start};
 pub use seen::{Users, mark, member, read as seen, users};
 pub use told::counts;

@@ -184,7 +184,8 @@ pub fn start(
 
 fn candidates(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Candidate>, HqError> {
     let rows = engine.query(
-        "SELECT store, last_heard_ms, about, CASE WHEN status = 'offline' THEN 1 ELSE 0 END FROM gateways ORDER BY store, gateway",
+        "SELECT store, last_heard_ms, about, CASE WHEN status = 'offline' THEN 1 ELSE 0 END FROM gateways
+         WHERE retired_ms IS NULL ORDER BY store, gateway",
         &[],
     )?;
     let mut all: Vec<Candidate> = Vec::new();
@@ -209,6 +210,29 @@ pub(super) fn note_baseline(engine: &mut dyn Engine, n: u64) -> Result<(), HqErr
         engine.execute(sql, values![n, &store, letters, backlog])?;
     }
     Ok(())
+}
+
+/// Does `change`, by which other gateways of the store count than before. What its rollouts under way hold against the package moves by as much:
+/// none is blamed for dead letters and a backlog that were there before.
+pub(in crate::hq) fn blameless(
+    engine: &mut dyn Engine,
+    store: &str,
+    change: impl FnOnce(&mut dyn Engine) -> Result<(), HqError>,
+) -> Result<(), HqError> {
+    const UNDER_WAY: &str = "SELECT n FROM rollouts WHERE state IN ('running', 'paused')";
+    if first(engine, UNDER_WAY, &[])?.is_none() {
+        return change(engine);
+    }
+    told::lock(engine)?;
+    let (letters, backlog) = super::seen::troubles(engine)?.remove(store).unwrap_or_default();
+    change(engine)?;
+    let (letters_now, backlog_now) = super::seen::troubles(engine)?.remove(store).unwrap_or_default();
+    let sql = format!(
+        "UPDATE rollout_stores SET letters = CASE WHEN letters + ?2 > ?3 THEN letters + ?2 - ?3 ELSE 0 END,
+             backlog = CASE WHEN backlog + ?4 > ?5 THEN backlog + ?4 - ?5 ELSE 0 END
+         WHERE store = ?1 AND rollout IN ({UNDER_WAY})"
+    );
+    engine.execute(&sql, values![store, letters_now, letters, backlog_now, backlog]).map(drop)
 }
 
 pub(super) fn step(

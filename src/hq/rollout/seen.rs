@@ -25,7 +25,7 @@ pub(super) fn troubles(engine: &mut dyn Engine) -> Result<BTreeMap<String, (u64,
          LEFT JOIN (SELECT gateway, count(*) AS letters FROM events WHERE refused IS NOT NULL GROUP BY gateway) r
              ON r.gateway = g.gateway
          LEFT JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch
-         GROUP BY g.store",
+         WHERE g.retired_ms IS NULL GROUP BY g.store",
         &[],
     )?;
     let read = |row: &Row| Ok((row.get(0)?, (row.get(1)?, row.get::<i64>(2)?.max(0).unsigned_abs())));
@@ -98,7 +98,7 @@ pub fn read(engine: &mut dyn Engine, entry: &Entry, now: Timestamp) -> Result<Se
                  ELSE (SELECT max(p.at_ms) FROM presence p WHERE p.gateway = g.gateway) END,
              g.about
          FROM gateways g LEFT JOIN package_told t ON t.gateway = g.gateway AND t.slot = ?1 AND t.version = ?2
-         ORDER BY g.store, g.gateway",
+         WHERE g.retired_ms IS NULL ORDER BY g.store, g.gateway",
         values![&entry.slot, entry.version],
     )?;
     let placed = engine
@@ -196,10 +196,10 @@ pub type Users = (u64, BTreeMap<(String, u64), u64>);
 /// # Errors
 /// The database's.
 pub fn users(engine: &mut dyn Engine) -> Result<Users, HqError> {
-    let stores = only(engine, "SELECT count(DISTINCT store) FROM gateways", &[])?;
+    let stores = only(engine, "SELECT count(DISTINCT store) FROM gateways WHERE retired_ms IS NULL", &[])?;
     let rows = engine.query(
         "SELECT t.slot, t.version, count(DISTINCT g.store) FROM package_told t JOIN gateways g ON g.gateway = t.gateway
-         WHERE t.stand = 'used' GROUP BY t.slot, t.version",
+         WHERE t.stand = 'used' AND g.retired_ms IS NULL GROUP BY t.slot, t.version",
         &[],
     )?;
     let used = rows.iter().map(|row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)));

@@ -242,7 +242,7 @@ pub(in crate::hq) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<
     let Some(wanted) = Wanted::read(engine)? else { return Ok(Vec::new()) };
     let rows = engine.query(
         "SELECT g.store, g.gateway, g.about, CASE WHEN t.said = ?2 THEN t.tries ELSE 0 END FROM gateways g LEFT JOIN wanted_told t ON t.gateway = g.gateway
-         WHERE g.epoch IS NOT NULL
+         WHERE g.epoch IS NOT NULL AND g.retired_ms IS NULL
          AND (t.gateway IS NULL OR ((t.book <> ?1 OR t.version < ?2) AND (t.said <> ?2 OR t.due_ms <= ?3)))
          ORDER BY t.due_ms, g.gateway LIMIT ?4",
         values![&wanted.book, wanted.version, now.unix_ms(), AT_ONCE],
@@ -288,7 +288,7 @@ pub(in crate::hq) fn slices(engine: &mut dyn Engine, from: &Address, fetch: &Fet
     rows.iter().map(slice).collect()
 }
 
-/// Gateways by how they stand to the packages of rollouts that stand: slot, version, stand, how many. For the metrics.
+/// Gateways in use by how they stand to the packages of rollouts that stand: slot, version, stand, how many. For the metrics.
 ///
 /// # Errors
 /// The database's.
@@ -296,6 +296,7 @@ pub fn counts(engine: &mut dyn Engine) -> Result<Vec<(String, u64, String, u64)>
     let rows = engine.query(
         "SELECT r.slot, r.version, t.stand, count(*) FROM rollouts r
          JOIN package_told t ON t.slot = r.slot AND t.version = r.version
+         JOIN gateways g ON g.gateway = t.gateway AND g.retired_ms IS NULL
          WHERE r.n = (SELECT max(q.n) FROM rollouts q WHERE q.slot = r.slot)
          GROUP BY r.slot, r.version, t.stand ORDER BY r.slot, t.stand",
         &[],

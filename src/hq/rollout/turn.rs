@@ -20,9 +20,9 @@ use crate::{
 /// Nobody has been connected to the broker for so long: what is known of the stores is no news, and nothing is decided on it.
 const BLIND_MS: i64 = 90_000;
 
-/// Gateways that left the package of a rollout `r`.
-const LEFT: &str =
-    "(SELECT count(*) FROM package_told t WHERE t.slot = r.slot AND t.version = r.version AND t.stand = 'left')";
+/// Gateways in use that left the package of a rollout `r`.
+const LEFT: &str = "(SELECT count(*) FROM package_told t JOIN gateways g ON g.gateway = t.gateway
+    WHERE t.slot = r.slot AND t.version = r.version AND t.stand = 'left' AND g.retired_ms IS NULL)";
 
 /// Weighs every rollout under way, and does what is next.
 ///
@@ -65,7 +65,7 @@ pub fn turn(engine: &mut dyn Engine, limits: &Limits, now: Timestamp) -> Result<
             let entry = Entry::from_row(row)?;
             let rows = engine.query(
                 "SELECT DISTINCT g.store FROM package_told t JOIN gateways g ON g.gateway = t.gateway
-                 WHERE t.slot = ?1 AND t.version = ?2 AND t.stand = 'left' ORDER BY g.store",
+                 WHERE t.slot = ?1 AND t.version = ?2 AND t.stand = 'left' AND g.retired_ms IS NULL ORDER BY g.store",
                 values![&entry.slot, entry.version],
             )?;
             let stores = rows.iter().map(|row| row.get(0)).collect::<Result<_, HqError>>()?;

@@ -105,6 +105,8 @@ fn deed(shell: &Shell, what: String) -> String {
         "erase ordered" => shell.t("下令删除顾客", "erasure ordered"),
         "merge ordered" => shell.t("下令合并档案", "merge ordered"),
         "check ordered" => shell.t("下令检查网关", "check ordered"),
+        "gateway retired" => shell.t("停用网关", "gateway retired"),
+        "gateway back in use" => shell.t("恢复网关", "gateway back in use"),
         "staff written" => shell.t("写入员工名单", "staff written"),
         "package added" => shell.t("收入发布包", "package added"),
         "rollout started" => shell.t("开始发布", "rollout started"),
