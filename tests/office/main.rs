@@ -48,6 +48,7 @@ on_both_sides!(
         what_customers_said_runs_out_after_a_day_and_after_three,
         words_that_no_store_has_taken_run_out_as_well,
         a_busy_stores_page_is_read_again_now_and_then,
+        a_page_that_keeps_its_visits_is_sent_the_rest,
         only_time_that_was_watched_counts_as_online_or_away;
     orders:
         a_customer_is_erased_by_whoever_looks_after_data_protection,

@@ -37,6 +37,9 @@ use std::sync::Arc;
 /// Alarms and dead letters that are listed of a store.
 const LISTED: i64 = 20;
 
+/// A page that reads itself again says what it keeps of what it shows: `visits`, which are read seldom.
+const KEEPS: &str = "x-skinlink-keeps";
+
 #[derive(Debug, Template)]
 #[template(path = "office/store.html")]
 struct Page {
@@ -52,6 +55,8 @@ struct Page {
     letters: Vec<Alarm>,
     open: Vec<Clock>,
     visits: Option<Vec<Listed>>,
+    /// The page that reads itself again keeps the visits that it shows.
+    kept: bool,
     /// Facts of the store are made again: nobody knows now which visits may be listed.
     remaking: bool,
     /// The key of the form and the last checks, for whoever may order one.
@@ -123,6 +128,7 @@ struct Asked {
     alarms: Vec<(i64, String, i64)>,
     letters: Vec<(i64, String, i64)>,
     visits: Option<Vec<Visit>>,
+    kept: bool,
     remaking: bool,
     checks: Option<Vec<Kept>>,
     staff: Option<Desired>,
@@ -139,9 +145,12 @@ struct Told {
 }
 
 impl Asked {
-    fn ask(engine: &mut dyn Engine, store: &str, role: Role) -> Result<Self, HqError> {
+    /// `keeps`: whoever asks shows the visits already.
+    fn ask(engine: &mut dyn Engine, store: &str, role: Role, keeps: bool) -> Result<Self, HqError> {
         let now = clock::now().wall;
-        let visits = role.sees_visits().then(|| visits::of_store(engine, store, now)).transpose()?;
+        let kept = keeps && role.sees_visits();
+        let listed = role.sees_visits() && !keeps;
+        let visits = listed.then(|| visits::of_store(engine, store, now)).transpose()?;
         let remaking = visits == Some(None);
         let checks = role.has_checked().then(|| orders::checks(engine, store)).transpose()?;
         let staff = staff::desired(engine, store)?.filter(|desired| desired.version > 0);
@@ -150,6 +159,7 @@ impl Asked {
             alarms: alarms(engine, store)?,
             letters: letters(engine, store)?,
             visits: visits.map(Option::unwrap_or_default),
+            kept,
             remaking,
             checks,
             staff,
@@ -213,8 +223,9 @@ pub async fn page(
         if !board.stores.contains_key(&store) {
             return Ok(missing(shell));
         }
-        let (asked, role) = (store.clone(), person.role);
-        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, role)).await?;
+        let (asked, role, keeps) =
+            (store.clone(), person.role, headers.get(KEEPS).is_some_and(|what| what == "visits"));
+        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, role, keeps)).await?;
         Ok(drawn(shell, &board, &store, asked))
     };
     or_away(&headers, answer.await)
@@ -225,7 +236,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
     let now = Timestamp::from_unix_ms(board.at_ms);
     let at = |ms: i64| shell.time(Timestamp::from_unix_ms(ms));
     let alarm = |(ms, reason, times): (i64, String, i64)| Alarm { at: at(ms), reason, times };
-    let Asked { streams, alarms, letters, visits, remaking, checks, staff } = asked;
+    let Asked { streams, alarms, letters, visits, kept, remaking, checks, staff } = asked;
     let (devices, devices_known) = machines(&shell, known);
     let streams = streams.into_iter().map(|told| Stream {
         epoch: told.epoch.get(told.epoch.len().saturating_sub(6)..).unwrap_or_default().to_owned(),
@@ -267,6 +278,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         letters: letters.into_iter().map(alarm).collect(),
         open: open.collect(),
         visits: visits.map(|visits| visits.into_iter().map(listed).collect()),
+        kept,
         remaking,
         checks: checks.map(|kept| (orders::key(), kept.into_iter().map(|one| Line::of(&shell, one)).collect())),
         staff: staff.map(|desired| roll(&shell, desired)),
