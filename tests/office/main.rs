@@ -58,6 +58,7 @@ on_both_sides!(
         prometheus_reads_the_same_figures_with_its_token_alone;
     rollouts:
         whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look,
+        a_stores_page_says_what_is_rolled_out_there,
         a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_in,
         a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_nothing_decides_nothing,
         a_ring_begins_once_however_many_receivers_look,

@@ -22,8 +22,10 @@ use crate::{
             visits::{self, Visit},
         },
         orders::Kept,
+        rollout::{self, Here},
         staff::{self, Desired, Reached},
     },
+    sync::package::Stand,
 };
 use askama::Template;
 use axum::{
@@ -62,7 +64,20 @@ struct Page {
     /// The key of the form and the last checks, for whoever may order one.
     checks: Option<(String, Vec<Line>)>,
     staff: Option<Roll>,
+    rolled: Vec<Rolled>,
     at: String,
+}
+
+/// A package of the chain in one of its gateways.
+#[derive(Debug)]
+struct Rolled {
+    since: String,
+    name: String,
+    /// Gateway; photographs, where it counts some.
+    more: String,
+    reason: String,
+    state: &'static str,
+    class: &'static str,
 }
 
 /// Headquarters' list of who works there, where it has one.
@@ -132,6 +147,7 @@ struct Asked {
     remaking: bool,
     checks: Option<Vec<Kept>>,
     staff: Option<Desired>,
+    rolled: Vec<Here>,
 }
 
 struct Told {
@@ -163,6 +179,7 @@ impl Asked {
             remaking,
             checks,
             staff,
+            rolled: rollout::here(engine, store)?,
         })
     }
 }
@@ -236,7 +253,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
     let now = Timestamp::from_unix_ms(board.at_ms);
     let at = |ms: i64| shell.time(Timestamp::from_unix_ms(ms));
     let alarm = |(ms, reason, times): (i64, String, i64)| Alarm { at: at(ms), reason, times };
-    let Asked { streams, alarms, letters, visits, kept, remaking, checks, staff } = asked;
+    let Asked { streams, alarms, letters, visits, kept, remaking, checks, staff, rolled } = asked;
     let (devices, devices_known) = machines(&shell, known);
     let streams = streams.into_iter().map(|told| Stream {
         epoch: told.epoch.get(told.epoch.len().saturating_sub(6)..).unwrap_or_default().to_owned(),
@@ -282,6 +299,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         remaking,
         checks: checks.map(|kept| (orders::key(), kept.into_iter().map(|one| Line::of(&shell, one)).collect())),
         staff: staff.map(|desired| roll(&shell, desired)),
+        rolled: rolled.into_iter().map(|one| rolled_out(&shell, one)).collect(),
         at: shell.moment(now),
         shell: shell.clone(),
     };
@@ -304,6 +322,30 @@ fn roll(shell: &Shell, desired: Desired) -> Roll {
         (gateway, says, class)
     };
     Roll { version, people: people.len(), gateways: gateways.into_iter().map(line).collect() }
+}
+
+/// Whoever sees a store sees what is in use there; what is rolled out elsewhere is not told.
+fn rolled_out(shell: &Shell, one: Here) -> Rolled {
+    let Here { gateway, slot, version, stand, reason, measured, failed, since, withdrawn } = one;
+    let (state, class) = match stand {
+        Stand::Refused => (shell.lang.pick("已拒绝", "refused"), "bad"),
+        Stand::Left => (shell.lang.pick("已撤回", "withdrawn"), ""),
+        Stand::Used if withdrawn => (shell.lang.pick("已撤回，仍在用", "withdrawn, still in use"), "warn"),
+        Stand::Used => (shell.lang.pick("已启用", "in use"), "good"),
+        Stand::Held if withdrawn => (shell.lang.pick("已撤回", "withdrawn"), "warn"),
+        Stand::Held => (shell.lang.pick("已收好", "held"), ""),
+    };
+    let photographs = measured.is_some() || failed.is_some();
+    let (measured, failed) = (measured.unwrap_or(0), failed.unwrap_or(0));
+    let photographs = photographs.then(|| {
+        shell.lang.sentence(
+            &format!("已分析照片 {measured} 张，失败 {failed} 张"),
+            &format!("{measured} photographs measured, {failed} failed"),
+        )
+    });
+    let more: Vec<String> = [Some(gateway), photographs].into_iter().flatten().collect();
+    let (since, name) = (shell.time(since), format!("{slot} {version}"));
+    Rolled { since, name, more: more.join(" · "), reason, state, class }
 }
 
 fn machines(shell: &Shell, store: &Store) -> (Vec<Machine>, bool) {
