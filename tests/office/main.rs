@@ -55,7 +55,8 @@ on_both_sides!(
         whoever_never_agreed_to_share_is_erased_by_her_id,
         a_gateway_is_checked_by_whoever_keeps_it_running;
     metrics:
-        prometheus_reads_the_same_figures_with_its_token_alone;
+        prometheus_reads_the_same_figures_with_its_token_alone,
+        what_prometheus_reads_is_what_the_page_shows;
     rollouts:
         whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look,
         a_stores_page_says_what_is_rolled_out_there,

@@ -158,6 +158,9 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
         let page = house.get("/rollouts/1", &analyst).await.text;
         assert!(page.contains(&format!("\">{state}</span>")), "{deed}: {page}");
     }
+    let halted = "skinlink_hq_rollout_halted_seconds{slot=\"model/pores-dog\",version=\"7\",by=\"person\"} ";
+    let metrics = house.metrics(TOKEN).await.text;
+    assert!(metrics.contains(halted) && !metrics.contains("by=\"itself\""), "no alert on what somebody did: {metrics}");
     // A store that knows more of the book than this database: it was restored from a backup, and begins another one.
     let wanted = |due: &[(skinlink::sync::topic::Address, Reply)]| {
         due.iter().find_map(|(_, reply)| match reply {
@@ -200,6 +203,7 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
         metrics.contains("skinlink_hq_rollout_state{slot=\"model/pores-dog\",version=\"8\",state=\"back\"} 1"),
         "{metrics}"
     );
+    assert!(!metrics.contains(halted), "the slot's next rollout has begun: {metrics}");
     let due = house.database.downlink_due(clock::now().wall).expect("what is due");
     let withdrawn = due.iter().find_map(|(_, reply)| match reply {
         Reply::Wanted { withdrawn, .. } => Some(withdrawn[0].versions.clone()),
@@ -387,6 +391,11 @@ pub async fn a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_no
     let (now, ring, cause) = state(&house, n);
     assert_eq!((now, ring), (State::Halted, 0));
     assert!(matches!(&cause, Some(Cause::Left { stores }) if stores.len() == 10), "{cause:?}");
+    let metrics = house.metrics(TOKEN).await.text;
+    let halted = "skinlink_hq_rollout_halted_seconds{slot=\"model/pores-dog\",version=\"7\",by=\"itself\"} ";
+    let at: f64 = metrics.lines().find_map(|line| line.strip_prefix(halted)?.parse().ok()).expect("when it was halted");
+    let now = clock::now().wall.unix_ms() as f64 / 1_000.0;
+    assert!((now - at).abs() < 60.0, "{at} of {now}: an alert ends a day after it");
     for _ in 0..3 {
         turn(&mut *house.engine(), &house.rollouts.limits, later(60_000)).expect("weighed");
     }
