@@ -39,6 +39,7 @@ on_both_sides!(
     looks:
         each_role_sees_its_own_pages_and_each_person_their_own_stores,
         every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_changed,
+        what_the_terminal_and_programs_did_is_read_in_three_languages,
         an_audit_is_followed_from_where_it_was_whole_last,
         a_visit_is_shown_as_it_stands_after_its_corrections,
         a_visit_of_whoever_does_not_agree_is_neither_listed_nor_shown;
