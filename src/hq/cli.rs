@@ -388,6 +388,11 @@ fn read(place: &Place, shelves: &Shelves) -> Result<Box<dyn Engine>, HqError> {
     Ok(engine)
 }
 
+/// Whoever sees what is customers' stands in the audit before it is shown.
+fn noted(engine: &mut dyn Engine, what: &str, about: &str) -> Result<(), HqError> {
+    office::sessions::looked(engine, &office::audit::command_line(), what, about, crate::clock::now().wall)
+}
+
 /// Does `work` with database and shelves.
 fn with_shelves(from: Records, work: impl FnOnce(&Place, &Arc<Shelves>) -> Result<(), HqError>) -> ExitCode {
     let (place, shelves) = match from.both() {
@@ -407,7 +412,9 @@ fn there(place: &Place) -> Result<(), HqError> {
 
 fn archived(place: &Place, shelves: &Shelves, before: Option<Month>, show: Option<Month>) -> Result<(), HqError> {
     if let Some(month) = show {
-        return archive::show(&mut *read(place, shelves)?, shelves, month, &mut std::io::stdout()).map(drop);
+        let mut engine = open(place, shelves)?;
+        noted(&mut *engine, "month shown", &month.to_string())?;
+        return archive::show(&mut *engine, shelves, month, &mut std::io::stdout()).map(drop);
     }
     let mut engine = if before.is_some() { open(place, shelves)? } else { read(place, shelves)? };
     if let Some(before) = before {
@@ -422,13 +429,14 @@ fn archived(place: &Place, shelves: &Shelves, before: Option<Month>, show: Optio
 }
 
 fn picture(place: &Place, shelves: &Shelves, name: (&str, &str, &str)) -> Result<(), HqError> {
-    let mut engine = read(place, shelves)?;
+    let mut engine = open(place, shelves)?;
     let (gateway, capture, role) = name;
     let name_of_it = format!("{role} of {capture} ({gateway})");
     if !filing::is_verified(&mut *engine, name)? {
         return Err(HqError::NoPicture { name: name_of_it });
     }
     let bytes = filing::open(&mut *engine, shelves, name)?.ok_or(HqError::Gone { name: name_of_it })?;
+    noted(&mut *engine, "picture opened", &[gateway, capture, role].join(" "))?;
     let _ = std::io::stdout().write_all(&bytes);
     Ok(())
 }

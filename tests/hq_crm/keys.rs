@@ -12,6 +12,7 @@ use skinlink::{
         CrmSettings, crm,
         crm::keys::Scope,
         database::{Place, engine::Engine},
+        office::audit,
     },
 };
 use std::process::{Command, Output};
@@ -24,7 +25,7 @@ fn skinlink_hq(place: &Place, args: &[&str]) -> Output {
     };
     let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
     let (verbs, rest) = args.split_at(2);
-    command.args(["--log", "error"]).args(verbs).args(["--database", &database]).args(rest);
+    command.env("SUDO_USER", "wang").args(["--log", "error"]).args(verbs).args(["--database", &database]).args(rest);
     command.output().expect("the program runs")
 }
 
@@ -90,6 +91,78 @@ pub async fn a_key_opens_what_it_is_for_until_it_is_withdrawn(side: Side) {
     assert!(!skinlink_hq(&chain.place, &["keys", "withdraw", "crm"]).status.success(), "twice");
     let wrong = skinlink_hq(&chain.place, &["keys", "add", "--name", "x", "--scope", "visits:all", "--store", "all"]);
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("visits:read, consents:read"), "{wrong:?}");
+    chain.end().await;
+}
+
+/// Who made a key stood nowhere, nor what programs did with it: headquarters' own people leave a row for each visit that they look at, and a
+/// program read thousands unseen. It leaves one for each visit and day, however often it asks and at whichever receiver; what it was
+/// refused, and the list of what changed, leaves none.
+pub async fn a_program_that_reads_a_visit_stands_once_a_day_in_the_audit(side: Side) {
+    let (mut chain, mut store) = (Chain::new(side).await, Store::named("sh-001"));
+    let (one, two, hidden) = (visit(), visit(), visit());
+    let told = [
+        store.agrees("c-1"),
+        store.visit(&one, "c-1", 1, "open"),
+        store.visit(&two, "c-1", 1, "open"),
+        store.visit(&hidden, "c-2", 1, "open"),
+    ];
+    chain.take(&told);
+    chain.keep();
+    let add = |name: &str| {
+        let add = ["keys", "add", "--name", name, "--scope", "visits:read", "--store", "sh-001"];
+        said(&skinlink_hq(&chain.place, &add)).trim().to_owned()
+    };
+    let (crm, lake) = (add("crm"), add("lake"));
+    let (door, stop) = (free(), CancellationToken::new());
+    let settings = CrmSettings { listen: door, tls: None, behind_proxy: false };
+    let (place, stopped) = (chain.place.clone(), stop.clone());
+    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
+    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
+    until_served(door).await;
+    let client = client();
+    let read = async |door: std::net::SocketAddr, visit: &str, key: &str| {
+        let url = format!("http://{door}/crm/v1/stores/sh-001/visits/{visit}");
+        call(&client, Method::GET, &url, key, None).await.status
+    };
+    for _ in 0..3 {
+        let both = tokio::join!(read(chain.door, &one, &crm), read(door, &one, &crm));
+        assert_eq!(both, (200, 200));
+    }
+    assert_eq!(read(chain.door, &two, &crm).await, 200);
+    assert_eq!(read(door, &one, &lake).await, 200);
+    for unseen in [hidden.as_str(), "nobody's"] {
+        assert_eq!(read(chain.door, unseen, &crm).await, 404, "{unseen}");
+    }
+    assert_eq!(read(chain.door, &one, "skinlink_wrong").await, 401);
+    assert_eq!(chain.get("/visits", &crm).await.ok()["visits"].as_array().map(Vec::len), Some(2));
+    let seen = |who: &str, visit: &str| format!("key {who} · visit seen · sh-001 {visit}");
+    let made = |who: &str| format!("command line (wang) · key made · {who} visits:read sh-001");
+    let mut expected = vec![made("crm"), made("lake"), seen("crm", &one), seen("crm", &two), seen("lake", &one)];
+    let mut engine = chain.place.open().expect("opens");
+    let rows = "SELECT who || ' · ' || what || ' · ' || about FROM people_audit ORDER BY n";
+    assert_eq!(all(&mut *engine, rows), expected);
+    assert_eq!(audit::verify(&mut *engine).expect("an answer"), Ok(5), "the chain is whole");
+    stop.cancel();
+    serving.await.expect("it ends well");
+
+    // A day later another receiver answers; what it finds of the day before is none of today.
+    engine.execute("UPDATE people_audit SET at_ms = at_ms - 86400000", &[]).expect("a day has passed");
+    let (door, stop) = (free(), CancellationToken::new());
+    let settings = CrmSettings { listen: door, tls: None, behind_proxy: false };
+    let (place, stopped) = (chain.place.clone(), stop.clone());
+    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
+    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
+    until_served(door).await;
+    for _ in 0..2 {
+        assert_eq!(read(door, &one, &crm).await, 200);
+    }
+    expected.push(seen("crm", &one));
+    said(&skinlink_hq(&chain.place, &["keys", "withdraw", "crm"]));
+    expected.push("command line (wang) · key withdrawn · crm".to_owned());
+    assert!(!skinlink_hq(&chain.place, &["keys", "withdraw", "crm"]).status.success(), "twice");
+    assert_eq!(all(&mut *engine, rows), expected);
+    stop.cancel();
+    serving.await.expect("it ends well");
     chain.end().await;
 }
 

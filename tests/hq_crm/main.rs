@@ -41,6 +41,7 @@ on_both_sides!(
     #[tokio::test(flavor = "multi_thread")]
     keys:
         a_key_opens_what_it_is_for_until_it_is_withdrawn,
+        a_program_that_reads_a_visit_stands_once_a_day_in_the_audit,
         who_tries_keys_is_held_back_and_others_are_not;
     reads:
         a_program_that_reads_on_while_visits_arrive_misses_none_and_reads_none_twice,

@@ -1,7 +1,10 @@
 //! The same by hand, at headquarters' terminal: the real program on the database that the receiver filled.
 
 use super::{Salon, id, sides::Side};
-use skinlink::domain::{CaptureId, CustomerId};
+use skinlink::{
+    domain::{CaptureId, CustomerId},
+    hq::office::audit,
+};
 use std::{
     fs,
     process::{Command, Output, Stdio},
@@ -17,6 +20,8 @@ fn says(salon: &Salon, arguments: &[&str]) -> (i32, Vec<u8>, String) {
 fn says_at(database: &str, arguments: &[&str]) -> (i32, Vec<u8>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
     command.args(["--log", "error"]).args(arguments).args(["--database", database]).stdin(Stdio::null());
+    // Root, by the rights that Wang asked for.
+    command.env("SUDO_USER", "wang").env("USER", "root");
     let Output { status, stdout, stderr } = command.output().expect("the program starts");
     (status.code().expect("it ends by itself"), stdout, String::from_utf8(stderr).expect("text"))
 }
@@ -68,6 +73,23 @@ pub fn an_operator_shows_archives_brings_back_and_erases(side: Side) {
     assert_eq!(salon.texts("SELECT value FROM readings"), ["44.4"]);
     let raw = salon.raw();
     assert!(!raw.contains("11.1") && !raw.contains(&visit), "{raw}");
+
+    // Whoever opened a photograph here, printed a month or erased somebody stood nowhere; now what was shown or done does, and what failed,
+    // or showed nothing of customers, does not.
+    let audit = salon.texts("SELECT who || ' · ' || what || ' · ' || about FROM people_audit ORDER BY n");
+    let wang = |what: &str| format!("command line (wang) · {what}");
+    assert_eq!(
+        audit,
+        [
+            wang(&format!("picture opened · sh-001-g1 {capture} report")),
+            wang("month shown · 2026-03"),
+            wang(&format!("customer erased · {store} {person}")),
+            wang(&format!("picture opened · sh-001-g1 {kept} report")),
+            wang("month shown · 2026-03"),
+        ]
+    );
+    let mut engine = salon.place.open().expect("the database opens");
+    assert_eq!(audit::verify(&mut *engine).expect("an answer"), Ok(5), "the chain is whole");
 }
 
 /// A wrong path, a wrong id, a wrong key: each is said, and nothing is done as if it were right.
@@ -126,6 +148,7 @@ pub fn what_an_operator_mistypes_is_said_and_changes_nothing(side: Side) {
     }
     assert!(!absent.exists(), "no key is made by the way");
     assert_eq!(salon.texts("SELECT visit FROM visits"), [visit]);
+    assert!(salon.texts("SELECT what FROM people_audit").is_empty(), "nothing was shown or done");
     assert_eq!(salon.objects("archive"), 0);
 
     let wrong = elsewhere.path().join("hq.sqlit");

@@ -156,6 +156,13 @@ impl House {
         answer(asked.header("accept-language", "zh-CN")).await
     }
 
+    /// As a page reads itself again that keeps the visits it shows.
+    pub async fn again(&self, path: &str, cookie: &str) -> Answer {
+        let asked = self.client.get(format!("{}{path}", self.base())).header("cookie", cookie);
+        let asked = asked.header("x-skinlink-by-itself", "1").header("x-skinlink-keeps", "visits");
+        answer(asked.header("accept-language", "zh-CN")).await
+    }
+
     /// A stream of news, as it begins.
     pub async fn listen(&self, path: &str, cookie: &str) -> reqwest::Response {
         let asked = self.client.get(format!("{}{path}", self.base())).header("cookie", cookie);

@@ -165,6 +165,38 @@ pub async fn every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_cha
     house.end().await;
 }
 
+/// What is done at headquarters' terminal, and what programs read, stands in the audit beside what people did on its pages, in the words of
+/// whoever reads it.
+pub async fn what_the_terminal_and_programs_did_is_read_in_three_languages(side: Side) {
+    let house = House::new(side).await;
+    house.add("dpo", Role::Protection, "all");
+    let mut engine = house.engine();
+    let wang = "command line (wang)";
+    let done = [
+        (wang, "picture opened", "sh-001-g1 c-1 report", "打开照片", "打開照片"),
+        (wang, "month shown", "2026-03", "查看归档月份", "檢視封存月份"),
+        (wang, "customer erased", "sh-001 p-1", "在总部删除顾客", "在總部刪除顧客"),
+        (wang, "key made", "crm visits:read all", "新建密钥", "新建金鑰"),
+        (wang, "key withdrawn", "crm", "作废密钥", "作廢金鑰"),
+        ("key crm", "visit seen", "sh-001 v-1", "查看到店记录", "檢視到店記錄"),
+    ];
+    for (who, what, about, ..) in done {
+        sessions::looked(&mut *engine, who, what, about, ago(0)).expect("noted");
+    }
+    let officer = house.log_in("dpo").await;
+    let page = async |lang: &str| plain(&house.get(&format!("/audit?lang={lang}"), &officer).await.text);
+    let (zh, hant, en) = (page("zh").await, page("hant").await, page("en").await);
+    for (who, what, about, simplified, traditional) in done {
+        assert!(zh.contains(&format!("{who} {simplified} {about}")), "{zh}");
+        assert!(hant.contains(&format!("{who} {traditional} {about}")), "{hant}");
+        let what = if what == "month shown" { "archived month shown" } else { what };
+        assert!(en.contains(&format!("{who} {what} {about}")), "{en}");
+    }
+    // Who was let in, and by whom, is of the terminal too.
+    assert!(en.contains(&format!("{} person added dpo protection all", audit::command_line())), "{en}");
+    house.end().await;
+}
+
 /// An audit of years is not read from its first row whenever somebody looks at it: it is followed on from where it was whole last, and so are
 /// the rows that are shown. What was changed before shows to the command, and on the page of those rows.
 pub async fn an_audit_is_followed_from_where_it_was_whole_last(side: Side) {

@@ -40,6 +40,7 @@ on_both_sides!(
     looks:
         each_role_sees_its_own_pages_and_each_person_their_own_stores,
         every_look_at_a_visit_stands_in_an_audit_that_shows_when_it_was_changed,
+        what_the_terminal_and_programs_did_is_read_in_three_languages,
         an_audit_is_followed_from_where_it_was_whole_last,
         a_visit_is_shown_as_it_stands_after_its_corrections,
         a_visit_of_whoever_does_not_agree_is_neither_listed_nor_shown;
@@ -49,15 +50,18 @@ on_both_sides!(
         what_customers_said_runs_out_after_a_day_and_after_three,
         words_that_no_store_has_taken_run_out_as_well,
         a_busy_stores_page_is_read_again_now_and_then,
+        a_page_that_keeps_its_visits_is_sent_the_rest,
         only_time_that_was_watched_counts_as_online_or_away;
     orders:
         a_customer_is_erased_by_whoever_looks_after_data_protection,
         whoever_never_agreed_to_share_is_erased_by_her_id,
         a_gateway_is_checked_by_whoever_keeps_it_running;
     metrics:
-        prometheus_reads_the_same_figures_with_its_token_alone;
+        prometheus_reads_the_same_figures_with_its_token_alone,
+        what_prometheus_reads_is_what_the_page_shows;
     rollouts:
         whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look,
+        a_stores_page_says_what_is_rolled_out_there,
         a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_in,
         a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_nothing_decides_nothing,
         a_ring_begins_once_however_many_receivers_look,

@@ -3,7 +3,7 @@
 use crate::{
     Side,
     driver::{Browser, DESKTOP, PHONE, TABLET, Window},
-    house::{House, PASSWORD, TOKEN},
+    house::{House, PASSWORD, TOKEN, plain},
     stores::Store,
 };
 use reqwest::StatusCode;
@@ -158,6 +158,9 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
         let page = house.get("/rollouts/1", &analyst).await.text;
         assert!(page.contains(&format!("\">{state}</span>")), "{deed}: {page}");
     }
+    let halted = "skinlink_hq_rollout_halted_seconds{slot=\"model/pores-dog\",version=\"7\",by=\"person\"} ";
+    let metrics = house.metrics(TOKEN).await.text;
+    assert!(metrics.contains(halted) && !metrics.contains("by=\"itself\""), "no alert on what somebody did: {metrics}");
     // A store that knows more of the book than this database: it was restored from a backup, and begins another one.
     let wanted = |due: &[(skinlink::sync::topic::Address, Reply)]| {
         due.iter().find_map(|(_, reply)| match reply {
@@ -200,6 +203,7 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
         metrics.contains("skinlink_hq_rollout_state{slot=\"model/pores-dog\",version=\"8\",state=\"back\"} 1"),
         "{metrics}"
     );
+    assert!(!metrics.contains(halted), "the slot's next rollout has begun: {metrics}");
     let due = house.database.downlink_due(clock::now().wall).expect("what is due");
     let withdrawn = due.iter().find_map(|(_, reply)| match reply {
         Reply::Wanted { withdrawn, .. } => Some(withdrawn[0].versions.clone()),
@@ -227,6 +231,94 @@ pub async fn whoever_runs_the_fleet_rolls_out_and_takes_back_and_the_others_look
         ]
     );
     house.end().await;
+}
+
+/// Whoever looked after a store saw the version of its program and nothing of the models and rules in use there: that stood on the page of each
+/// rollout alone, which whoever sees some stores does not see. Now the store's page says so, and says it anew when a gateway tells of
+/// something else and when headquarters withdraws what is in use.
+pub async fn a_stores_page_says_what_is_rolled_out_there(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("fleet", Role::Operator, "all");
+    house.add("south", Role::Operator, "sh-001");
+    let stores = chain(&mut house, 3);
+    let (fleet, south) = (house.log_in("fleet").await, house.log_in("south").await);
+    let section = |text: &str| {
+        let from = text.find("id=\"rolled\"").unwrap_or_else(|| panic!("no such section in {text}"));
+        plain(&text[from..from + text[from..].find("</section>").expect("its end")])
+    };
+    let own = house.get("/stores/sh-001", &south).await.text;
+    assert!(section(&own).contains("没有总部发布的包，用的是安装时自带的。"), "{own}");
+    for (lang, words) in [
+        ("hant", "沒有總部發布的包，用的是安裝時自帶的。"),
+        ("en", "Nothing that headquarters rolled out; the store uses what it was installed with."),
+    ] {
+        let said = section(&house.get(&format!("/stores/sh-001?lang={lang}"), &south).await.text);
+        assert!(said.contains(words), "{said}");
+    }
+
+    add(&house, &signed(header(7), &key(&house))).expect("it is taken in");
+    let form = [("slot", SLOT), ("version", "7"), ("pilot", "sh-001")];
+    assert_eq!(house.post("/rollouts", &fleet, &form).await.status, StatusCode::SEE_OTHER);
+    let rules = |version: u64, stand, reason: &str| Holding {
+        slot: Slot::Suggestions,
+        version,
+        stand,
+        reason: reason.into(),
+        measured: None,
+        failed: None,
+    };
+    let mut news = house.listen("/stores/sh-001/live?seen=of-before", &south).await;
+    let told = [
+        holding(7, Stand::Used, "", Some((40, 2))),
+        holding(6, Stand::Refused, "an old complaint", None),
+        rules(4, Stand::Refused, "line 3: no such metric <script>"),
+        rules(3, Stand::Used, ""),
+    ];
+    house.take(&[says(&stores[0], told.to_vec())]);
+    let text = house.until("/stores/sh-001", &south, "it is told", |text| section(text).contains("已启用")).await;
+    let said = section(&text);
+    assert!(said.contains("model/pores-dog 7 sh-001-g1 · 已分析照片 40 张，失败 2 张 已启用"), "{said}");
+    assert!(said.contains("suggestions 4 sh-001-g1 line 3: no such metric &") && said.contains("已拒绝"), "{said}");
+    assert!(!text.contains("<script>"), "a gateway's words are text: {text}");
+    assert!(said.contains("suggestions 3 sh-001-g1 已启用"), "no model counts no photographs: {said}");
+    assert!(!said.contains("an old complaint"), "something newer is in use: {said}");
+    let said = section(&house.get("/stores/sh-001?lang=en", &south).await.text);
+    assert!(said.contains("40 photographs measured, 2 failed in use") && said.contains("refused"), "{said}");
+    // Another store's are not here.
+    let other = section(&house.get("/stores/sh-002", &fleet).await.text);
+    assert!(other.contains("没有总部发布的包"), "{other}");
+
+    // Headquarters takes it back while the store is busy with a visit; nothing comes from there, and an open page says so all the same.
+    quiet(&mut news).await;
+    let halt = [("deed", "halt"), ("ring", "0")];
+    assert_eq!(house.post("/rollouts/1", &fleet, &halt).await.status, StatusCode::SEE_OTHER);
+    changed(&mut news).await;
+    let said = section(&house.get("/stores/sh-001", &south).await.text);
+    assert!(said.contains("已撤回，仍在用"), "{said}");
+    house.take(&[says(&stores[0], vec![holding(7, Stand::Left, "", Some((41, 2)))])]);
+    let left = |text: &str| section(text).contains("失败 2 张 已撤回");
+    let text = house.until("/stores/sh-001", &south, "it is left", left).await;
+    assert!(section(&text).contains("suggestions 4"), "it is remembered: {text}");
+    house.end().await;
+}
+
+/// Reads on until a stream has said nothing for longer than a page of a store rests between two readings.
+async fn quiet(news: &mut reqwest::Response) {
+    let silence = std::time::Duration::from_secs(7);
+    while let Ok(chunk) = tokio::time::timeout(silence, news.chunk()).await {
+        chunk.expect("the line holds").expect("it goes on");
+    }
+}
+
+/// Waits until a stream says that its page is to be read again.
+async fn changed(news: &mut reqwest::Response) {
+    let mut text = String::new();
+    let wait = async {
+        while !text.contains("event: changed") {
+            text += &String::from_utf8_lossy(&news.chunk().await.expect("the line holds").expect("it goes on"));
+        }
+    };
+    tokio::time::timeout(crate::house::LIMIT, wait).await.expect("the page is told");
 }
 
 pub async fn a_package_of_a_stranger_another_chain_or_another_day_is_not_taken_in(side: Side) {
@@ -299,6 +391,11 @@ pub async fn a_headquarters_that_forgot_a_halt_halts_again_and_one_that_hears_no
     let (now, ring, cause) = state(&house, n);
     assert_eq!((now, ring), (State::Halted, 0));
     assert!(matches!(&cause, Some(Cause::Left { stores }) if stores.len() == 10), "{cause:?}");
+    let metrics = house.metrics(TOKEN).await.text;
+    let halted = "skinlink_hq_rollout_halted_seconds{slot=\"model/pores-dog\",version=\"7\",by=\"itself\"} ";
+    let at: f64 = metrics.lines().find_map(|line| line.strip_prefix(halted)?.parse().ok()).expect("when it was halted");
+    let now = clock::now().wall.unix_ms() as f64 / 1_000.0;
+    assert!((now - at).abs() < 60.0, "{at} of {now}: an alert ends a day after it");
     for _ in 0..3 {
         turn(&mut *house.engine(), &house.rollouts.limits, later(60_000)).expect("weighed");
     }

@@ -145,7 +145,7 @@ fn add(
     bytes: &[u8],
     settings: &RolloutSettings,
 ) -> Result<(), HqError> {
-    let added = packages::add(engine, bytes, settings, (audit::COMMAND, clock::now().wall))?;
+    let added = packages::add(engine, bytes, settings, (&audit::command_line(), clock::now().wall))?;
     println!(
         "{} is here, signed by {}; skinlink-hq rollout start {} {}",
         added.name(),

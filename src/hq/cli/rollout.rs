@@ -75,8 +75,8 @@ impl RolloutCommand {
         match self {
             Self::Start { from, slot, version, pilot } => match from.with_rollouts() {
                 Ok((place, settings)) => ended(there(&place).and_then(|()| {
-                    let by = (audit::COMMAND, clock::now().wall);
-                    let begun = rollout::start(&mut *place.open()?, (&slot, version), &pilot, &settings, by)?;
+                    let (who, now) = (audit::command_line(), clock::now().wall);
+                    let begun = rollout::start(&mut *place.open()?, (&slot, version), &pilot, &settings, (&who, now))?;
                     println!("rollout {} of {} has begun, {} rings", begun.n, begun.name(), begun.rings);
                     Ok(())
                 })),
@@ -103,7 +103,8 @@ fn reading(from: Records, work: impl FnOnce(&mut dyn Engine) -> Result<(), HqErr
 fn act(from: Records, n: u64, deed: Deed) -> ExitCode {
     match from.place() {
         Ok(place) => ended(there(&place).and_then(|()| {
-            let now = rollout::act(&mut *place.open()?, (n, None), deed, (audit::COMMAND, clock::now().wall))?;
+            let who = audit::command_line();
+            let now = rollout::act(&mut *place.open()?, (n, None), deed, (&who, clock::now().wall))?;
             println!("rollout {n} of {} is {}, ring {} of {}", now.name(), now.state, now.ring + 1, now.rings);
             Ok(())
         })),

@@ -9,6 +9,7 @@ use crate::{
             Place,
             engine::{Engine, Row, first, transaction, values},
         },
+        office::audit,
     },
     seal,
     sync::topic::is_name,
@@ -118,6 +119,8 @@ pub fn add(engine: &mut dyn Engine, key: &Key, now: Timestamp) -> Result<String,
             "INSERT INTO crm_keys(digest, name, scopes, stores, made_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
             values![&digest(&secret), name, &scopes.join(" "), &stores.written(), now.unix_ms()],
         )?;
+        let about = [name, scopes.join(" ").as_str(), stores.written().as_str()].join(" ");
+        audit::note(engine, &audit::command_line(), "key made", &about, now)?;
         Ok(secret.clone())
     })
 }
@@ -144,10 +147,12 @@ pub fn find(engine: &mut dyn Engine, secret: &str, now: Timestamp) -> Result<Opt
 /// [`HqError::NoKey`], the database's.
 pub fn withdraw(engine: &mut dyn Engine, name: &str, now: Timestamp) -> Result<(), HqError> {
     let sql = "UPDATE crm_keys SET withdrawn_ms = ?2 WHERE name = ?1 AND withdrawn_ms IS NULL";
-    match transaction(engine, |engine| engine.execute(sql, values![name, now.unix_ms()]))? {
-        0 => Err(HqError::NoKey { name: name.to_owned() }),
-        _ => Ok(()),
-    }
+    transaction(engine, |engine| {
+        if engine.execute(sql, values![name, now.unix_ms()])? == 0 {
+            return Err(HqError::NoKey { name: name.to_owned() });
+        }
+        audit::note(engine, &audit::command_line(), "key withdrawn", name, now)
+    })
 }
 
 /// Prints all keys, those in force first.

@@ -8,6 +8,7 @@ mod appointments;
 mod consents;
 mod cursor;
 pub mod keys;
+mod looks;
 mod messages;
 pub mod openapi;
 mod orders;
@@ -40,6 +41,7 @@ use axum::{
     routing::{get, post, put},
 };
 use keys::{Key, Scope};
+use looks::Looks;
 use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -69,6 +71,7 @@ struct Crm {
     /// `None`: no messages are offered here.
     care: Option<Arc<CareSettings>>,
     limits: Limits,
+    looks: Looks,
     behind_proxy: bool,
 }
 
@@ -98,6 +101,7 @@ fn router(place: Place, care: Option<CareSettings>, behind_proxy: bool) -> Route
         database: Connections::new(place, CONNECTIONS),
         care: care.map(Arc::new),
         limits: Limits::default(),
+        looks: Looks::default(),
         behind_proxy,
     });
     let calls = Router::new()
@@ -161,7 +165,7 @@ async fn key(crm: &Crm, headers: &HeaderMap) -> Result<Option<Key>, Problem> {
 }
 
 impl Key {
-    /// Who gave an order or wrote a list, as it stands in the audit.
+    /// Who gave an order, wrote a list or read a visit, as it stands in the audit.
     fn giver(&self) -> String {
         format!("key {}", self.name)
     }

@@ -7,6 +7,7 @@ use super::{
     wrong_path,
 };
 use crate::{
+    clock,
     domain::Timestamp,
     hq::{
         HqError,
@@ -101,7 +102,15 @@ pub async fn one(
     let Path((store, visit)) = path.map_err(|fault| wrong_path(&fault))?;
     key.may_at(Scope::VisitsRead, &store)?;
     id("visit", &visit)?;
-    let found = crm.database.ask(move |engine| whole(engine, store, visit)).await?;
+    let (at, who) = (Arc::clone(&crm), key.giver());
+    let found = crm.database.ask(move |engine| {
+        let found = whole(engine, store, visit)?;
+        if let Some(Whole { store, visit, .. }) = &found {
+            at.looks.note(engine, &who, &format!("{store} {visit}"), clock::now().wall)?;
+        }
+        Ok(found)
+    });
+    let found = found.await?;
     let unknown = "this store has no such visit here: check the id; one whose customer withdrew or was erased is gone";
     found.map(Json).ok_or_else(|| Problem::not_found("no-such-visit", unknown))
 }

@@ -16,6 +16,7 @@ use super::{
     images::{self, Rules, Whole},
     inbox,
     intake::{self, Intake, Outcome},
+    office::audit,
     orders, presence, records, rollout,
     shelf::Shelves,
     staff, standing,
@@ -312,6 +313,8 @@ impl Database {
             if !again && customers == 1 && visits + events + pictures == 0 {
                 return Err(HqError::Nobody { store: store.to_owned(), customer: customer.to_owned() });
             }
+            // Last: whoever else writes the audit waits for no more than the commit.
+            audit::note(engine, &audit::command_line(), "customer erased", &format!("{store} {customer}"), now)?;
             Ok(receipt)
         })?;
         // From here on the person is gone from all that is read; what follows concerns the shelves.

@@ -23,6 +23,17 @@ pub struct Device {
     pub signal_dbm: Option<i64>,
 }
 
+/// A battery that lasts no day of visits any more.
+const WEAK_PERCENT: i64 = 20;
+
+impl Device {
+    /// Whether its battery is to be charged.
+    #[must_use]
+    pub fn is_weak(&self) -> bool {
+        self.battery_percent.is_some_and(|percent| percent < WEAK_PERCENT)
+    }
+}
+
 /// How the gateway itself is.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Health {

@@ -10,9 +10,29 @@ use crate::{
     },
 };
 use openssl::sha::Sha256;
+use std::env;
 
 /// Who it was, where nobody had logged in: someone on headquarters' own machine.
 pub const COMMAND: &str = "command line";
+
+/// Somebody, or a program, saw what was measured in a visit.
+pub const VISIT_SEEN: &str = "visit seen";
+
+/// Where a shell says whose it is: first who asked for another user's rights.
+const SHELL_USER: [&str; 2] = ["SUDO_USER", "USER"];
+
+/// The same with the shell's user, where it says so: `command line (wang)`. Nobody proves it: who may write the database may say anything.
+#[must_use]
+pub fn command_line() -> String {
+    let said = SHELL_USER.iter().find_map(|name| env::var(name).ok().filter(|user| !user.is_empty()));
+    on_command_line(said.as_deref().unwrap_or_default())
+}
+
+fn on_command_line(user: &str) -> String {
+    const LONGEST: usize = 60;
+    let user: String = user.chars().filter(|c| c.is_alphanumeric() || "-_.@".contains(*c)).take(LONGEST).collect();
+    if user.is_empty() { COMMAND.to_owned() } else { format!("{COMMAND} ({user})") }
+}
 
 /// Rows read at once while the chain is followed.
 const PAGE: i64 = 1_000;
@@ -52,6 +72,33 @@ pub(in crate::hq) fn note(
         values![n, now.unix_ms(), who, what, about, hash.as_slice()],
     )?;
     engine.execute("UPDATE people_audit_end SET hash = ?1", values![hash.as_slice()]).map(drop)
+}
+
+/// The same once: where it stands there since then, nothing is added. Gives whether it was.
+///
+/// # Errors
+/// The database's.
+pub(in crate::hq) fn note_once(
+    engine: &mut dyn Engine,
+    (who, what, about): (&str, &str, &str),
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<bool, HqError> {
+    // Locked first: of two who note the same at once the second one finds it.
+    engine.execute("UPDATE people_audit_end SET n = n", &[])?;
+    // From the end back to the first row before: of the years before nothing is read.
+    let found = first(
+        engine,
+        "SELECT 1 FROM people_audit
+         WHERE n > coalesce((SELECT n FROM people_audit WHERE at_ms < ?4 ORDER BY n DESC LIMIT 1), 0)
+         AND who = ?1 AND what = ?2 AND about = ?3 LIMIT 1",
+        values![who, what, about, since.unix_ms()],
+    )?;
+    if found.is_some() {
+        return Ok(false);
+    }
+    note(engine, who, what, about, now)?;
+    Ok(true)
 }
 
 fn link(before: &[u8], n: u64, at: Timestamp, texts: [&str; 3]) -> [u8; 32] {
@@ -195,4 +242,17 @@ fn follow(
         }
     }
     Ok(Ok(before))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shells_user_is_named_and_spells_nothing_else() {
+        assert_eq!(on_command_line("wang"), "command line (wang)");
+        assert_eq!(on_command_line(""), "command line");
+        assert_eq!(on_command_line("wang) key crm\n"), "command line (wangkeycrm)");
+        assert_eq!(on_command_line(&"x".repeat(100)).len(), "command line ()".len() + 60);
+    }
 }

@@ -13,6 +13,7 @@ use crate::{
         database::engine::{Engine, Row},
         orders,
         presence::{self, Online},
+        rollout,
         waits::{self, Waiting},
     },
 };
@@ -102,6 +103,8 @@ pub struct Store {
     pub open: Vec<Open>,
     /// How many orders it was ever given, and when the last of them changed.
     pub orders: (i64, i64),
+    /// How many packages the chain has withdrawn: some of them may be in use here. What a gateway tells of them is heard, and so in its mark.
+    pub withdrawn: u64,
 }
 
 impl Store {
@@ -187,6 +190,7 @@ impl Reader {
         let counts = Counts::read(engine)?;
         let orders: HashMap<String, (i64, i64)> =
             orders::marks(engine)?.into_iter().map(|(store, many, at)| (store, (many, at))).collect();
+        let withdrawn = rollout::withdrawn(engine)?;
         for row in engine.query(GATEWAYS, &[])? {
             let (store, mut known) = Gateway::from_row(&row)?;
             counts.put(&mut known);
@@ -198,7 +202,7 @@ impl Reader {
             let at = board.stores.entry(store.clone()).or_insert_with(|| {
                 let open = self.clocks.open.get(&store).cloned().unwrap_or_default();
                 let orders = orders.get(&store).copied().unwrap_or_default();
-                Store { store, gateways: Vec::new(), open, orders }
+                Store { store, gateways: Vec::new(), open, orders, withdrawn }
             });
             at.gateways.push(known);
         }

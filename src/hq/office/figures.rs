@@ -300,7 +300,7 @@ fn devices(shell: &Shell, store: &Store) -> Cell {
         known = true;
         all += devices.len();
         there += devices.iter().filter(|device| device.connected == Some(true)).count();
-        weak += devices.iter().filter(|device| device.battery_percent.is_some_and(|percent| percent < 20)).count();
+        weak += devices.iter().filter(|device| device.is_weak()).count();
     }
     if !known {
         return cell(label, unknown(shell), "", Class::Plain);

@@ -30,9 +30,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How often a stream asks whether its session has run out.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
-/// A page of one store reads itself again, with its visits, at most once in so long: a store in which things happen tells of something every
-/// second. What changed meanwhile is told then.
-const STORE_AGAIN: Duration = Duration::from_secs(5);
+/// A page of one store reads itself again, but for its visits, at most once in so long: a store in which things happen tells of something ten
+/// times a second. With the age of a board and one more look this leaves half a second of the two that are promised.
+const FIGURES_AGAIN: Duration = Duration::from_millis(900);
+
+/// Its list of visits, for which hundreds of rows are looked through, at most once in so long. What changed meanwhile is told then.
+const VISITS_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
@@ -117,20 +120,50 @@ pub async fn store(
     Query(Seen { seen }): Query<Seen>,
     headers: HeaderMap,
 ) -> News {
-    told(office, headers, (seen, None::<Instant>), move |office, (shown, told)| {
+    told(office, headers, Told { shown: seen, ..Told::default() }, move |office, mut page| {
         let of = reach.has(&store).then(|| store.clone());
         async move {
-            if told.is_some_and(|told| told.elapsed() < STORE_AGAIN) {
-                return ((shown, told), None);
+            if page.rests(Instant::now()) {
+                return (page, None);
             }
-            let Ok(board) = office.watch.board().await else { return ((shown, told), None) };
+            let Ok(board) = office.watch.board().await else { return (page, None) };
             let mark = of.and_then(|of| Some(board.stores.get(&of)?.mark())).unwrap_or_default();
-            if shown == mark {
-                return ((shown, told), None);
-            }
-            ((mark, Some(Instant::now())), Some(Event::default().event("changed").data("{}")))
+            let news = page.take(mark, Instant::now());
+            (page, news.map(|all| Event::default().event("changed").data(json!({ "all": all }).to_string())))
         }
     })
+}
+
+/// What a page of one store was told.
+#[derive(Default)]
+struct Told {
+    /// The mark of what it shows.
+    shown: String,
+    at: Option<Instant>,
+    /// When it last read its visits, too.
+    whole: Option<Instant>,
+    /// Something was told since without them.
+    owes: bool,
+}
+
+impl Told {
+    /// Whether it is too early to look.
+    fn rests(&self, now: Instant) -> bool {
+        self.at.is_some_and(|at| now.duration_since(at) < FIGURES_AGAIN)
+    }
+
+    /// Whether it is to read itself again, and then whether with its visits.
+    fn take(&mut self, mark: String, now: Instant) -> Option<bool> {
+        let all = self.whole.is_none_or(|at| now.duration_since(at) >= VISITS_AGAIN);
+        if self.shown == mark && !(self.owes && all) {
+            return None;
+        }
+        (self.shown, self.at, self.owes) = (mark, Some(now), !all);
+        if all {
+            self.whole = Some(now);
+        }
+        Some(all)
+    }
 }
 
 /// `GET /rollouts/live`
@@ -188,5 +221,29 @@ async fn turned_out(office: Arc<Office>, headers: HeaderMap) {
         if let Ok(None) = door::who(&office, &headers, false).await {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A busy store's page was read again as a whole every five seconds, and nothing in between: a device that went away showed after five
+    /// seconds, promised are two.
+    #[test]
+    fn figures_are_told_of_every_second_and_visits_every_five() {
+        let begun = Instant::now();
+        let at = |ms: u64| begun + Duration::from_millis(ms);
+        let mut page = Told { shown: "a".into(), ..Told::default() };
+        assert_eq!(page.take("a".into(), at(0)), None);
+        assert_eq!(page.take("b".into(), at(500)), Some(true), "the first news at once");
+        assert!(page.rests(at(1_000)) && !page.rests(at(1_400)));
+        assert_eq!(page.take("c".into(), at(1_500)), Some(false));
+        assert_eq!(page.take("c".into(), at(2_500)), None, "no news");
+        assert_eq!(page.take("d".into(), at(3_000)), Some(false));
+        assert_eq!(page.take("d".into(), at(5_000)), None, "its visits are not due");
+        assert_eq!(page.take("d".into(), at(5_500)), Some(true), "they are owed, though nothing else happened");
+        assert_eq!(page.take("d".into(), at(20_000)), None);
+        assert_eq!(page.take("e".into(), at(20_500)), Some(true));
     }
 }

@@ -6,7 +6,14 @@ use super::{
     board::{Board, Gateway},
     books::Away,
 };
-use crate::hq::rollout::{self, Entry};
+use crate::{
+    domain::{ClockState, Timestamp},
+    hq::{
+        HqError,
+        database::engine::Engine,
+        rollout::{self, Entry, State as Of, cause::Cause},
+    },
+};
 use axum::{
     extract::State,
     http::{HeaderMap, StatusCode, header},
@@ -70,9 +77,12 @@ const METRICS: &[Metric] = &[
     }),
     metric(
         "skinlink_hq_fastest_record_seconds",
-        "Fastest way of a record in 24 h; negative: its clock is ahead.",
+        "Fastest way of a record in 24 h; negative: its clock is ahead, above 120: behind, or its line is slow.",
         |one| one.delays.fastest_ms.map(seconds),
     ),
+    metric("skinlink_hq_clock_unset", "1 where it does not know the time, 0 where it does, as it says.", |one| {
+        Some(f64::from(u8::from(one.about.health.as_ref()?.clock? == ClockState::Unset)))
+    }),
     metric("skinlink_hq_disk_free_ratio", "Free part of its disk.", |one| one.about.health.as_ref()?.disk_free()),
     metric("skinlink_hq_devices_configured", "Devices it is configured for.", |one| {
         Some(one.about.devices.as_ref()?.len() as f64)
@@ -81,7 +91,13 @@ const METRICS: &[Metric] = &[
         let devices = one.about.devices.as_ref()?;
         Some(devices.iter().filter(|device| device.connected == Some(true)).count() as f64)
     }),
+    metric("skinlink_hq_batteries_low", "Devices whose battery is below 20 %.", |one| {
+        Some(one.about.devices.as_ref()?.iter().filter(|device| device.is_weak()).count() as f64)
+    }),
 ];
+
+/// Of a gateway, labelled `store`, `gateway` and `version`.
+const INFO: &str = "skinlink_hq_gateway_info";
 
 /// Of a store, labelled `store`.
 const FEEDBACK_OPEN: &str = "skinlink_hq_feedback_open";
@@ -97,10 +113,13 @@ const COUNTED: &str = "skinlink_hq_counted";
 const ROLLOUT: &str = "skinlink_hq_rollout_state";
 const ROLLOUT_RING: &str = "skinlink_hq_rollout_ring";
 const ROLLOUT_GATEWAYS: &str = "skinlink_hq_rollout_gateways";
+/// Labelled `by`, too: `itself` or `person`.
+const ROLLOUT_HALTED: &str = "skinlink_hq_rollout_halted_seconds";
 
 /// The names of all metrics.
 pub fn names() -> impl Iterator<Item = &'static str> {
     METRICS.iter().map(|metric| metric.name).chain([
+        INFO,
         FEEDBACK_OPEN,
         FEEDBACK_LATE,
         WAITING,
@@ -110,6 +129,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         ROLLOUT,
         ROLLOUT_RING,
         ROLLOUT_GATEWAYS,
+        ROLLOUT_HALTED,
     ])
 }
 
@@ -126,13 +146,13 @@ pub(super) async fn page(State(office): Shared, headers: HeaderMap) -> Response 
     }
     let read = async {
         let board = office.watch.board().await?;
-        let rollouts = office.books.ask(|engine| Ok((rollout::list(engine)?, rollout::counts(engine)?))).await?;
+        let rollouts = office.books.ask(Rollouts::read).await?;
         Ok::<_, Away>((board, rollouts))
     };
     match read.await {
-        Ok((board, (rollouts, counts))) => {
+        Ok((board, rollouts)) => {
             let mut text = text(&board);
-            rolled_out(&mut text, &rollouts, &counts);
+            rolled_out(&mut text, &rollouts);
             ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
         }
         Err(Away) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
@@ -140,25 +160,57 @@ pub(super) async fn page(State(office): Shared, headers: HeaderMap) -> Response 
 }
 
 /// The newest rollout of each slot, and how gateways stand to it.
-fn rolled_out(out: &mut String, rollouts: &[Entry], counts: &[(String, u64, String, u64)]) {
-    let mut last: Vec<&Entry> = Vec::new();
-    for entry in rollouts {
-        if last.iter().all(|known| known.slot != entry.slot) {
-            last.push(entry);
+#[derive(Default)]
+struct Rollouts {
+    last: Vec<Entry>,
+    /// Slot, version, stand, gateways.
+    counts: Vec<(String, u64, String, u64)>,
+    /// Those of `last` that were halted: slot, version, whether by itself, when.
+    halts: Vec<(String, u64, bool, Timestamp)>,
+}
+
+impl Rollouts {
+    fn read(engine: &mut dyn Engine) -> Result<Self, HqError> {
+        let mut read = Self { counts: rollout::counts(engine)?, ..Self::default() };
+        for entry in rollout::list(engine)? {
+            if read.last.iter().all(|known| known.slot != entry.slot) {
+                read.last.push(entry);
+            }
         }
+        for Entry { n, slot, version, .. } in read.last.iter().filter(|entry| entry.state == Of::Halted) {
+            let halted = rollout::happened(engine, *n)?.into_iter().find(|step| step.what == "halted");
+            // By what was the cause, and not by who did it: somebody's name may be anything.
+            read.halts.extend(
+                halted.map(|step| (slot.clone(), *version, step.cause.as_ref() != Some(&Cause::Asked), step.at)),
+            );
+        }
+        Ok(read)
     }
+}
+
+fn rolled_out(out: &mut String, Rollouts { last, counts, halts }: &Rollouts) {
     head(out, ROLLOUT, "1 for the state of the last rollout of a slot: running, paused, finished, halted or back.");
-    for Entry { slot, version, state, .. } in &last {
+    for Entry { slot, version, state, .. } in last {
         let _ = writeln!(out, "{ROLLOUT}{{slot=\"{slot}\",version=\"{version}\",state=\"{state}\"}} 1");
     }
     head(out, ROLLOUT_RING, "The ring that it reached, from 1.");
-    for Entry { slot, version, ring, .. } in &last {
+    for Entry { slot, version, ring, .. } in last {
         let _ = writeln!(out, "{ROLLOUT_RING}{{slot=\"{slot}\",version=\"{version}\"}} {}", ring + 1);
     }
     head(out, ROLLOUT_GATEWAYS, "Gateways by what they told of it: held, used, refused, left or past.");
     for (slot, version, stand, many) in counts {
         let _ = writeln!(out, "{ROLLOUT_GATEWAYS}{{slot=\"{slot}\",version=\"{version}\",stand=\"{stand}\"}} {many}");
     }
+    head(out, ROLLOUT_HALTED, "When it was halted, by itself or by a person, seconds since 1970.");
+    for (slot, version, by_itself, at) in halts {
+        let (by, at) = (if *by_itself { "itself" } else { "person" }, seconds(at.unix_ms()));
+        let _ = writeln!(out, "{ROLLOUT_HALTED}{{slot=\"{slot}\",version=\"{version}\",by=\"{by}\"}} {at}");
+    }
+}
+
+/// A text of a gateway's own as a label's value.
+fn quoted(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn text(board: &Board) -> String {
@@ -173,7 +225,14 @@ fn text(board: &Board) -> String {
             }
         }
     }
-    let now = crate::domain::Timestamp::from_unix_ms(board.at_ms);
+    head(&mut out, INFO, "1 for the version of the program that it runs.");
+    for (store, one) in gateways() {
+        if let Some(version) = &one.version {
+            let (gateway, version) = (&one.gateway, quoted(version));
+            let _ = writeln!(out, "{INFO}{{store=\"{store}\",gateway=\"{gateway}\",version=\"{version}\"}} 1");
+        }
+    }
+    let now = Timestamp::from_unix_ms(board.at_ms);
     head(&mut out, FEEDBACK_OPEN, "Words of customers that are not solved.");
     for store in board.stores.values() {
         let _ = writeln!(out, "{FEEDBACK_OPEN}{{store=\"{}\"}} {}", store.store, store.open.len());
@@ -225,5 +284,26 @@ mod tests {
         }
         assert!(part.contains("\nskinlink_hq_counted 0\n") && whole.contains("\nskinlink_hq_counted 1\n"), "{part}");
         assert!(part.contains("skinlink_hq_alarms{"), "the others go on");
+    }
+
+    /// A halt was an alert until the next rollout of its slot, also one that a person had ordered, and nobody could end it.
+    #[test]
+    fn a_halt_says_who_halted_and_when() {
+        let halt = |version, by_itself| ("model/a".to_owned(), version, by_itself, Timestamp::from_unix_ms(1_500));
+        let mut out = String::new();
+        rolled_out(&mut out, &Rollouts { halts: vec![halt(7, true), halt(8, false)], ..Rollouts::default() });
+        let says = |line: &str| out.lines().any(|one| one == line);
+        assert!(says("skinlink_hq_rollout_halted_seconds{slot=\"model/a\",version=\"7\",by=\"itself\"} 1.5"), "{out}");
+        assert!(says("skinlink_hq_rollout_halted_seconds{slot=\"model/a\",version=\"8\",by=\"person\"} 1.5"), "{out}");
+    }
+
+    /// What a gateway calls its version is its own word: it may hold what would end the label.
+    #[test]
+    fn a_version_stays_within_its_label() {
+        let gateway = Gateway { gateway: "g".into(), version: Some("1\"} 0\n\\".into()), ..Gateway::default() };
+        let store = Store { store: "s".into(), gateways: vec![gateway], ..Store::default() };
+        let out = text(&Board { stores: [("s".to_owned(), store)].into(), ..Board::default() });
+        let line = r#"skinlink_hq_gateway_info{store="s",gateway="g",version="1\"} 0\n\\"} 1"#;
+        assert!(out.lines().any(|one| one == line), "{out}");
     }
 }

@@ -174,7 +174,7 @@ pub fn add(
         if added == 0 {
             return Err(HqError::People(format!("{name} is known already; skinlink-hq people list shows everybody")));
         }
-        audit::note(engine, audit::COMMAND, "person added", &format!("{name} {role} {reach}"), now)
+        audit::note(engine, &audit::command_line(), "person added", &format!("{name} {role} {reach}"), now)
     })
 }
 
@@ -230,7 +230,7 @@ pub fn set_role(
         let sql = "UPDATE people SET role = ?2, stores = ?3 WHERE name = ?1";
         engine.execute(sql, values![name, role.as_str(), &reach.kept()])?;
         engine.execute("DELETE FROM people_sessions WHERE name = ?1", values![name])?;
-        audit::note(engine, audit::COMMAND, "role set", &format!("{name} {role} {reach}"), now)?;
+        audit::note(engine, &audit::command_line(), "role set", &format!("{name} {role} {reach}"), now)?;
         Ok(reach)
     })
 }
@@ -266,7 +266,7 @@ fn change(
             return Err(nobody(name));
         }
         engine.execute("DELETE FROM people_sessions WHERE name = ?1", values![name])?;
-        audit::note(engine, audit::COMMAND, what, name, now)
+        audit::note(engine, &audit::command_line(), what, name, now)
     })
 }
 

@@ -3,13 +3,14 @@
 //!
 //! [`plan`] says what is next (pure), [`chance`] how sure a share is, [`rings`] who comes when, [`cause`] why one was halted. [`packages`] are
 //! taken in only if somebody signed them whom the configuration names. `register` keeps the rollouts and what people do with them, `seen`
-//! reads how the stores are, `told` says to gateways what they shall use, and hears what became of it.
+//! reads how the stores are, `here` what one store has, `told` says to gateways what they shall use, and hears what became of it.
 //!
 //! All state is in the database, so any receiver may weigh the rollouts: whoever comes first, the others a moment later. A halted rollout never
 //! goes on: what is mended is signed under a higher version.
 
 pub mod cause;
 pub mod chance;
+mod here;
 mod keys;
 pub mod packages;
 mod packing;
@@ -20,6 +21,7 @@ mod seen;
 mod told;
 mod turn;
 
+pub use here::{Here, here, withdrawn};
 pub use keys::{make as make_keys, passphrase};
 pub use packing::{Sheet, pack, show};
 pub(super) use register::blameless;

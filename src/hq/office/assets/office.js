@@ -22,16 +22,63 @@ function listen(address, words) {
   for (const [word, act] of Object.entries(words)) news.addEventListener(word, (event) => act(JSON.parse(event.data)));
 }
 
-/** The page as it is now, in the place of what is shown; no sign that somebody is there. */
-async function again() {
-  const answer = await fetch(location.href, { headers: { 'x-skinlink-by-itself': '1' } }).catch(() => undefined);
+/** Parts of a page that are drawn anew only where they changed: what was opened or is being pressed in the others stays. */
+const parts = (root) => [...root.querySelectorAll('[data-part]')];
+const names = (root) => parts(root).map((part) => part.dataset.part).join(' ');
+
+/** What the server said of a part, whatever was opened in it since; the key of a form is another one each time. */
+const said = (part) => part.outerHTML.replace(/(name="key" value=")[^"]*/, '$1');
+const shown = new WeakMap();
+const note = () => parts(main).forEach((part) => shown.set(part, said(part)));
+
+let reading = false;
+let wanted;
+
+/** The page as it is now, in the place of what is shown. One reading after the other, so that no older one comes last. */
+async function again({ all = true } = {}) {
+  wanted = { all: all || Boolean(wanted?.all) };
+  if (reading) return;
+  reading = true;
+  try {
+    while (wanted) {
+      const { all: whole } = wanted;
+      wanted = undefined;
+      await read(whole);
+    }
+  } finally {
+    reading = false;
+  }
+}
+
+/** `all`: with the list of visits, which a busy store gives now and then. No sign that somebody is there. */
+async function read(all) {
+  const headers = { 'x-skinlink-by-itself': '1' };
+  if (!all) headers['x-skinlink-keeps'] = 'visits';
+  const answer = await fetch(location.href, { headers }).catch(() => undefined);
   if (answer?.redirected) return location.reload();
-  if (!answer?.ok) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), 'text/html').querySelector('main');
+  const text = answer?.ok && await answer.text().catch(() => undefined);
+  if (!text) return;
+  const fresh = new DOMParser().parseFromString(text, 'text/html').querySelector('main');
   const held = document.activeElement?.getAttribute('href');
-  main.replaceChildren(...fresh.childNodes);
+  if (names(main) && names(main) === names(fresh)) {
+    const old = parts(main);
+    parts(fresh).forEach((part, at) => {
+      const now = said(part);
+      if (part.hidden || now === shown.get(old[at])) return;
+      shown.set(part, now);
+      old[at].replaceWith(part);
+    });
+  } else if (all) {
+    main.replaceChildren(...fresh.childNodes);
+    note();
+  } else {
+    // A part came or went: the places of all of them are drawn anew.
+    return read(true);
+  }
   // Whoever goes by the keyboard stays where they were.
-  if (held) [...main.querySelectorAll('a')].find((link) => link.getAttribute('href') === held)?.focus({ preventScroll: true });
+  if (held && !main.contains(document.activeElement)) {
+    [...main.querySelectorAll('a')].find((link) => link.getAttribute('href') === held)?.focus({ preventScroll: true });
+  }
 }
 
 function rows({ at, head, rows, order }) {
@@ -63,5 +110,6 @@ function rows({ at, head, rows, order }) {
   });
 }
 
+if (main) note();
 if (main?.dataset.live) listen(main.dataset.live, { rows });
 if (main?.dataset.again) listen(main.dataset.again, { changed: again });

@@ -22,8 +22,10 @@ use crate::{
             visits::{self, Visit},
         },
         orders::Kept,
+        rollout::{self, Here},
         staff::{self, Desired, Reached},
     },
+    sync::package::Stand,
 };
 use askama::Template;
 use axum::{
@@ -36,6 +38,9 @@ use std::sync::Arc;
 
 /// Alarms and dead letters that are listed of a store.
 const LISTED: i64 = 20;
+
+/// A page that reads itself again says what it keeps of what it shows: `visits`, which are read seldom.
+const KEEPS: &str = "x-skinlink-keeps";
 
 #[derive(Debug, Template)]
 #[template(path = "office/store.html")]
@@ -52,12 +57,27 @@ struct Page {
     letters: Vec<Alarm>,
     open: Vec<Clock>,
     visits: Option<Vec<Listed>>,
+    /// The page that reads itself again keeps the visits that it shows.
+    kept: bool,
     /// Facts of the store are made again: nobody knows now which visits may be listed.
     remaking: bool,
     /// The key of the form and the last checks, for whoever may order one.
     checks: Option<(String, Vec<Line>)>,
     staff: Option<Roll>,
+    rolled: Vec<Rolled>,
     at: String,
+}
+
+/// A package of the chain in one of its gateways.
+#[derive(Debug)]
+struct Rolled {
+    since: String,
+    name: String,
+    /// Gateway; photographs, where it counts some.
+    more: String,
+    reason: String,
+    state: &'static str,
+    class: &'static str,
 }
 
 /// Headquarters' list of who works there, where it has one.
@@ -123,9 +143,11 @@ struct Asked {
     alarms: Vec<(i64, String, i64)>,
     letters: Vec<(i64, String, i64)>,
     visits: Option<Vec<Visit>>,
+    kept: bool,
     remaking: bool,
     checks: Option<Vec<Kept>>,
     staff: Option<Desired>,
+    rolled: Vec<Here>,
 }
 
 struct Told {
@@ -139,9 +161,12 @@ struct Told {
 }
 
 impl Asked {
-    fn ask(engine: &mut dyn Engine, store: &str, role: Role) -> Result<Self, HqError> {
+    /// `keeps`: whoever asks shows the visits already.
+    fn ask(engine: &mut dyn Engine, store: &str, role: Role, keeps: bool) -> Result<Self, HqError> {
         let now = clock::now().wall;
-        let visits = role.sees_visits().then(|| visits::of_store(engine, store, now)).transpose()?;
+        let kept = keeps && role.sees_visits();
+        let listed = role.sees_visits() && !keeps;
+        let visits = listed.then(|| visits::of_store(engine, store, now)).transpose()?;
         let remaking = visits == Some(None);
         let checks = role.has_checked().then(|| orders::checks(engine, store)).transpose()?;
         let staff = staff::desired(engine, store)?.filter(|desired| desired.version > 0);
@@ -150,9 +175,11 @@ impl Asked {
             alarms: alarms(engine, store)?,
             letters: letters(engine, store)?,
             visits: visits.map(Option::unwrap_or_default),
+            kept,
             remaking,
             checks,
             staff,
+            rolled: rollout::here(engine, store)?,
         })
     }
 }
@@ -213,8 +240,9 @@ pub async fn page(
         if !board.stores.contains_key(&store) {
             return Ok(missing(shell));
         }
-        let (asked, role) = (store.clone(), person.role);
-        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, role)).await?;
+        let (asked, role, keeps) =
+            (store.clone(), person.role, headers.get(KEEPS).is_some_and(|what| what == "visits"));
+        let asked = office.books.ask(move |engine| Asked::ask(engine, &asked, role, keeps)).await?;
         Ok(drawn(shell, &board, &store, asked))
     };
     or_away(&headers, answer.await)
@@ -225,7 +253,7 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
     let now = Timestamp::from_unix_ms(board.at_ms);
     let at = |ms: i64| shell.time(Timestamp::from_unix_ms(ms));
     let alarm = |(ms, reason, times): (i64, String, i64)| Alarm { at: at(ms), reason, times };
-    let Asked { streams, alarms, letters, visits, remaking, checks, staff } = asked;
+    let Asked { streams, alarms, letters, visits, kept, remaking, checks, staff, rolled } = asked;
     let (devices, devices_known) = machines(&shell, known);
     let streams = streams.into_iter().map(|told| Stream {
         epoch: told.epoch.get(told.epoch.len().saturating_sub(6)..).unwrap_or_default().to_owned(),
@@ -267,9 +295,11 @@ fn drawn(shell: Shell, board: &Arc<Board>, store: &str, asked: Asked) -> Respons
         letters: letters.into_iter().map(alarm).collect(),
         open: open.collect(),
         visits: visits.map(|visits| visits.into_iter().map(listed).collect()),
+        kept,
         remaking,
         checks: checks.map(|kept| (orders::key(), kept.into_iter().map(|one| Line::of(&shell, one)).collect())),
         staff: staff.map(|desired| roll(&shell, desired)),
+        rolled: rolled.into_iter().map(|one| rolled_out(&shell, one)).collect(),
         at: shell.moment(now),
         shell: shell.clone(),
     };
@@ -292,6 +322,30 @@ fn roll(shell: &Shell, desired: Desired) -> Roll {
         (gateway, says, class)
     };
     Roll { version, people: people.len(), gateways: gateways.into_iter().map(line).collect() }
+}
+
+/// Whoever sees a store sees what is in use there; what is rolled out elsewhere is not told.
+fn rolled_out(shell: &Shell, one: Here) -> Rolled {
+    let Here { gateway, slot, version, stand, reason, measured, failed, since, withdrawn } = one;
+    let (state, class) = match stand {
+        Stand::Refused => (shell.lang.pick("已拒绝", "refused"), "bad"),
+        Stand::Left => (shell.lang.pick("已撤回", "withdrawn"), ""),
+        Stand::Used if withdrawn => (shell.lang.pick("已撤回，仍在用", "withdrawn, still in use"), "warn"),
+        Stand::Used => (shell.lang.pick("已启用", "in use"), "good"),
+        Stand::Held if withdrawn => (shell.lang.pick("已撤回", "withdrawn"), "warn"),
+        Stand::Held => (shell.lang.pick("已收好", "held"), ""),
+    };
+    let photographs = measured.is_some() || failed.is_some();
+    let (measured, failed) = (measured.unwrap_or(0), failed.unwrap_or(0));
+    let photographs = photographs.then(|| {
+        shell.lang.sentence(
+            &format!("已分析照片 {measured} 张，失败 {failed} 张"),
+            &format!("{measured} photographs measured, {failed} failed"),
+        )
+    });
+    let more: Vec<String> = [Some(gateway), photographs].into_iter().flatten().collect();
+    let (since, name) = (shell.time(since), format!("{slot} {version}"));
+    Rolled { since, name, more: more.join(" · "), reason, state, class }
 }
 
 fn machines(shell: &Shell, store: &Store) -> (Vec<Machine>, bool) {

@@ -8,7 +8,7 @@ use crate::{
     hq::{
         HqError,
         office::{
-            Shared, names,
+            Shared, audit, names,
             people::Person,
             sessions,
             shell::{self, Shell},
@@ -23,9 +23,6 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-
-/// What is noted of it.
-pub const LOOKED: &str = "visit seen";
 
 #[derive(Debug, Template)]
 #[template(path = "office/visit.html")]
@@ -110,7 +107,7 @@ pub async fn page(
             Err(HqError::Remaking) => return Ok(Found::Remaking),
             Err(fault) => return Err(fault),
         };
-        sessions::looked(engine, &person.name, LOOKED, &format!("{of} {visit}"), clock::now().wall)?;
+        sessions::looked(engine, &person.name, audit::VISIT_SEEN, &format!("{of} {visit}"), clock::now().wall)?;
         let whose = if person.role.has_erased() { visits::customer_of(engine, &of, &visit)? } else { None };
         Ok(Found::Visit(Box::new((shown, whose))))
     });
