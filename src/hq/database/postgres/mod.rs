@@ -40,6 +40,7 @@ const STEPS: &[&str] = &[
     include_str!("../schema/postgres-10.sql"),
     include_str!("../schema/postgres-11.sql"),
     include_str!("../schema/postgres-12.sql"),
+    include_str!("../schema/postgres-14.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;
