@@ -4,6 +4,8 @@
 //! The word of care is due two hours after the visit ended, whatever the clocks do in between. The others are due so many days
 //! of the salon's own calendar later, at ten in the morning by its clocks; a day on which the salon is closed gives way to the
 //! next one on which it is open.
+//!
+//! Birthdays are of the same kinds, and of no visit: [`birthday`](super::birthday) says when one is due. The salon's own list knows none.
 
 use super::{Day, Timestamp, customer::SkinType, word::words, zone::Zone};
 
@@ -16,6 +18,8 @@ words! {
         Skin = "skin",
         /// Whether they would like to come again.
         Away = "away",
+        /// A happy birthday, of no visit; headquarters alone knows days of birth.
+        Birthday = "birthday",
     }
 }
 
@@ -27,7 +31,7 @@ const DRY_DAYS: i32 = 15;
 const OTHER_DAYS: i32 = 10;
 const AWAY_DAYS: i32 = 90;
 /// By the salon's clocks; nobody is written to at night.
-const HOUR: u32 = 10;
+pub(super) const HOUR: u32 = 10;
 /// From when until when a late word may still go out.
 const WAKING: [u32; 2] = [9, 21];
 /// Closed days in a row after which no open one is looked for: a list that closes the salon for good is a mistake.
@@ -44,6 +48,9 @@ pub const fn days_for(skin: Option<SkinType>) -> i32 {
 }
 
 impl Kind {
+    /// What a visit leads to.
+    pub const OF_A_VISIT: [Self; 3] = [Self::Care, Self::Skin, Self::Away];
+
     /// For how many days it makes sense to make up for it. Whoever was forgotten longer is not surprised by a late word.
     #[must_use]
     pub const fn stands_days(self) -> i32 {
@@ -51,6 +58,7 @@ impl Kind {
             Self::Care => 1,
             Self::Skin => 14,
             Self::Away => 60,
+            Self::Birthday => 3,
         }
     }
 }
@@ -86,6 +94,17 @@ impl Calendar {
         if open > today || now >= until {
             let day = if open > today { open } else { self.open_from(today.plus(1)) };
             return Some(self.zone.at(day, WAKING[0], 0));
+        }
+        (now < from).then_some(from)
+    }
+
+    /// The same for what is of no visit: by day, whether the salon is open or not.
+    #[must_use]
+    pub fn daytime_from(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = self.zone.day(now);
+        let [from, until] = WAKING.map(|hour| self.zone.at(today, hour, 0));
+        if now >= until {
+            return Some(self.zone.at(today.plus(1), WAKING[0], 0));
         }
         (now < from).then_some(from)
     }
@@ -135,7 +154,7 @@ impl Ended {
         let Self { at, skin, came_again, booked, hushed, done } = self;
         let today = calendar.zone.day(now);
         let off = |kind: Kind| match kind {
-            Kind::Care => false,
+            Kind::Care | Kind::Birthday => false,
             Kind::Skin => *came_again,
             Kind::Away => *came_again || *booked,
         };
@@ -172,6 +191,20 @@ mod tests {
         assert_eq!(from("2026-11-29T13:00:00.000Z").unwrap(), "2026-11-30T01:00", "nine in the evening");
         assert_eq!(from("2026-11-30T13:00:00.000Z").unwrap(), "2026-12-02T01:00", "tomorrow is closed");
         assert_eq!(from("2026-12-01T05:00:00.000Z").unwrap(), "2026-12-02T01:00");
+    }
+
+    /// Somebody has a birthday in the week in which the salon is closed: a greeting after it would come too late.
+    #[test]
+    fn what_is_of_no_visit_goes_out_by_day_on_closed_days_too() {
+        let calendar = calendar("CST-8", &["2026-12-01"]);
+        let from = |text: &str| {
+            let now: Timestamp = text.parse().expect("a time");
+            calendar.daytime_from(now).map(|at| at.to_string()[..16].to_owned())
+        };
+        assert_eq!(from("2026-12-01T05:00:00.000Z"), None);
+        assert_eq!(from("2026-12-01T00:59:59.999Z").unwrap(), "2026-12-01T01:00");
+        assert_eq!(from("2026-11-30T13:00:00.000Z").unwrap(), "2026-12-01T01:00", "nine in the evening");
+        assert_eq!(from("2026-12-01T12:59:59.999Z"), None);
     }
 
     fn calendar(rule: &str, holidays: &[&str]) -> Calendar {
@@ -364,7 +397,8 @@ mod tests {
         let calendar = calendar(SHANGHAI, &[]);
         assert!(oldest(at("2027-03-31T02:00:00.000Z"), &calendar) < visit.at, "it is still looked at");
         let ahead = visit.due(at("2026-11-01T06:00:00.000Z"), at("2027-02-01T00:00:00.000Z"), &calendar);
-        assert_eq!(ahead.iter().map(|one| one.kind).collect::<Vec<_>>(), Kind::ALL, "all that comes, in its order");
+        let ahead: Vec<_> = ahead.iter().map(|one| one.kind).collect();
+        assert_eq!(ahead, Kind::OF_A_VISIT, "all that comes, in its order");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! would have accepted. Anything that needs a format (JSON, SQL, TOML) has its own type beside that format.
 
 pub mod appointment;
+pub mod birthday;
 pub mod capture;
 pub mod card;
 pub mod comparison;

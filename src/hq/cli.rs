@@ -356,8 +356,12 @@ async fn command(command: Command) -> ExitCode {
             let mut database = Database::with(place, Arc::clone(shelves), Rules::default())?;
             let Erased { receipt, left } = database.erase(&store, &customer, crate::clock::now().wall)?;
             println!(
-                "erased: {} ids, {} visits, {} events, {} pictures",
-                receipt.customers, receipt.visits, receipt.events, receipt.pictures
+                "erased: {} ids, {} visits, {} events, {} pictures{}",
+                receipt.customers,
+                receipt.visits,
+                receipt.events,
+                receipt.pictures,
+                if receipt.birthdays > 0 { ", a birthday" } else { "" }
             );
             let waits = "what was sealed on a shelf before is read without erased persons from now on, and waits to be written anew";
             left.into_iter().next().map_or(Ok(()), |fault| Err(HqError::Left { waits, fault: Box::new(fault) }))

@@ -1,6 +1,7 @@
 //! Erasing a person at headquarters: because the store says so (`erased.v1`), or because someone here asks for it
 //! (`skinlink-hq erase`). What told of the person is replaced by `redacted.v1` under the same sequence, in the raw events and
-//! in archived months; facts, pictures and their keys go. What stays are ids without a person behind them, and counts.
+//! in archived months; facts, pictures and their keys go, and a birthday that the CRM told. What stays are ids without a person behind
+//! them, and counts.
 //!
 //! A person is all ids that were ever joined. Theirs is what belongs to their visits *now*: a scan that was moved to another
 //! customer is that customer's. What comes later of an erased visit is erased as it comes.
@@ -38,6 +39,8 @@ pub struct Receipt {
     pub visits: u64,
     pub events: u64,
     pub pictures: u64,
+    /// That the CRM had told.
+    pub birthdays: u64,
 }
 
 type Ids = BTreeSet<String>;
@@ -62,7 +65,7 @@ pub(super) fn erase(engine: &mut dyn Engine, store: &str, customer: &str, now: T
     }
     let ids: Vec<&String> = person.iter().chain(&visits).collect();
     let events = redact(engine, &told.events)? + beyond(engine, store, &ids)? + letters(engine, store, &ids)?;
-    care::forget(engine, store, &person, &visits)?;
+    let birthdays = care::forget(engine, store, &person, &visits)?;
     for customer in &person {
         inbox::forget(engine, store, customer)?;
         engine.execute(
@@ -72,7 +75,7 @@ pub(super) fn erase(engine: &mut dyn Engine, store: &str, customer: &str, now: T
             values![store, customer, events, pictures, now.unix_ms()],
         )?;
     }
-    let receipt = Receipt { customers: person.len() as u64, visits: visits.len() as u64, events, pictures };
+    let receipt = Receipt { customers: person.len() as u64, visits: visits.len() as u64, events, pictures, birthdays };
     tracing::info!(store, customer, ?receipt, "a customer was erased");
     Ok(receipt)
 }

@@ -370,7 +370,7 @@ pub fn noon_zone() -> String {
     if west > 0 { format!("Etc/GMT+{west}") } else { format!("Etc/GMT-{}", -west) }
 }
 
-/// Messages of care by a text that allows them, in Shanghai.
+/// Messages of care in Shanghai by two texts: `wechat-1` speaks of all kinds, `sms-1` of two. `both-1` says what both of them say.
 pub fn care() -> CareSettings {
     care_in("Asia/Shanghai")
 }
@@ -382,8 +382,9 @@ pub fn care_by_day() -> CareSettings {
 
 fn care_in(zone: &str) -> CareSettings {
     let text = format!(
-        "time_zone = \"{zone}\"\n[[consent]]\ntext_versions = [\"wechat-1\"]\nkinds = [\"care\", \"skin\", \"away\"]\n\
-         channels = [\"wechat\"]\n"
+        "time_zone = \"{zone}\"\n[[consent]]\ntext_versions = [\"wechat-1\", \"both-1\"]\n\
+         kinds = [\"care\", \"skin\", \"away\", \"birthday\"]\nchannels = [\"wechat\"]\n\
+         [[consent]]\ntext_versions = [\"sms-1\", \"both-1\"]\nkinds = [\"care\", \"birthday\"]\nchannels = [\"sms\"]\n"
     );
     toml::from_str::<RawCare>(&text).expect("sound").resolve().expect("settings")
 }

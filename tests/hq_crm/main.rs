@@ -24,10 +24,12 @@ mod postgres;
 #[expect(clippy::unwrap_used, reason = "here an unwrap that fails is a story that fails")]
 mod salon;
 
+mod birthdays;
 mod care;
 mod chain;
 mod document;
 mod example;
+mod guests;
 mod keys;
 mod month;
 mod orders;
@@ -65,6 +67,11 @@ on_both_sides!(
         who_has_not_agreed_is_looked_at_when_they_say_another_word,
         a_dead_message_is_seen_and_sent_again,
         messages_wait_for_no_gateway_that_is_retired;
+    birthdays:
+        a_birthday_is_told_read_and_taken_away_by_whoever_may,
+        an_erased_customers_birthday_goes_and_does_not_come_back,
+        a_birthday_is_wished_once_a_year_whichever_card_it_was_told_of,
+        a_birthday_waits_for_a_yes_and_lapses_after_three_days;
     month:
         a_month_of_visits_brings_every_message_once_and_none_without_consent;
     webhook:

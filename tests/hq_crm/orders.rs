@@ -11,7 +11,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use skinlink::{
     clock,
-    domain::staff::{Person, Role},
+    domain::{
+        CustomerId,
+        staff::{Person, Role},
+    },
     hq::{
         crm::keys::{self, Key, Scope, Stores},
         database::{Arrived, engine::Engine},
@@ -23,11 +26,14 @@ use skinlink::{
         topic::Lane,
     },
 };
-use std::{fs, path::Path, process::Stdio};
+use std::{fs, net::SocketAddr, path::Path, process::Stdio};
 use tokio::{
     process::{Child, Command},
     time::{Instant, sleep},
 };
+
+/// The manager's, who logs in at the station.
+const PIN: &str = "2580";
 
 fn comes(store: &Store) -> [Arrived; 2] {
     let payload = br#"{"version":"test","downlinks":["staff","orders"]}"#.to_vec();
@@ -154,18 +160,20 @@ pub async fn an_order_is_given_by_whoever_may_and_read_until_it_is_answered(side
 /// A salon's own folder, and the daemon on it.
 struct Daemon {
     process: Child,
+    door: SocketAddr,
 }
 
 impl Daemon {
     /// The program as a store runs it, on the records of this salon.
     fn start(house: &House, folder: &Path) -> Self {
         let (tls, root) = (house.headquarters.certificate(&address().gateway), Path::new(env!("CARGO_MANIFEST_DIR")));
+        let door = free();
         let shown = |path: &Path| format!("{:?}", path.display().to_string());
         let text = format!(
             "[store]\nid = \"sh-001\"\ngateway = \"sh-001-g1\"\ndata = {data}\nkey_file = {key_file}\nmin_free_mib = 16\n\
              [[station]]\nid = \"chair-1\"\nlabel = {{ zh = \"一号护理位\", en = \"Chair 1\" }}\n\
              [mqtt]\nenabled = true\nhost = \"127.0.0.1\"\nport = {port}\nca = {ca}\ncertificate = {certificate}\nkey = {key}\n\
-             [web]\nlisten = \"{listen}\"\n[sync]\nresend_after_s = 3\n\
+             [web]\nlisten = \"{door}\"\n[sync]\nresend_after_s = 3\n\
              [scan]\nprotocols = {protocols}\nmodels = {models}\nmetrics_file = {metrics}\nregions_file = {regions}\n",
             data = shown(&folder.join("data")),
             key_file = shown(&folder.join("data/store.key")),
@@ -173,7 +181,6 @@ impl Daemon {
             ca = shown(&tls.ca),
             certificate = shown(&tls.certificate),
             key = shown(&tls.key),
-            listen = free(),
             protocols = shown(&root.join("firmware-protocols")),
             models = shown(&folder.join("no-models")),
             metrics = shown(&root.join("config/metrics.toml")),
@@ -186,7 +193,36 @@ impl Daemon {
         let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink"));
         command.args(["--log", "info", "run", "--config"]).arg(&config).kill_on_drop(true);
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("it starts");
-        Self { process }
+        Self { process, door }
+    }
+
+    /// What a browser at the station sends, logged in or not.
+    async fn post(&self, path: &str, cookie: &str, body: &Value) -> reqwest::Response {
+        let request = client().post(format!("http://{}/api/v1{path}", self.door)).header("x-skinlink", "1");
+        let answer = request.header("cookie", cookie).json(body).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {answer:?}");
+        answer
+    }
+
+    /// The cookie of somebody who gave their PIN.
+    async fn log_in(&self, person: &str, pin: &str) -> String {
+        let answer = self.post("/session", "", &json!({ "person": person, "pin": pin })).await;
+        let cookie = answer.headers()["set-cookie"].to_str().expect("text");
+        cookie.split(';').next().expect("a pair").to_owned()
+    }
+
+    /// A new record; its id.
+    async fn customer(&self, cookie: &str, name: &str) -> String {
+        let made = self.post("/customers", cookie, &json!({ "name": name })).await;
+        let made: Value = made.json().await.expect("JSON");
+        made["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The record that an id leads to.
+    async fn record(&self, cookie: &str, customer: &str) -> Value {
+        let request = client().get(format!("http://{}/api/v1/customers/{customer}", self.door));
+        let answer = request.header("cookie", cookie).send().await.expect("an answer");
+        answer.json().await.expect("JSON")
     }
 
     async fn stop(mut self) {
@@ -197,8 +233,8 @@ impl Daemon {
     }
 }
 
-/// The CRM names the staff, has somebody erased and the machine looked at; a real receiver and a real broker bring it to a real daemon
-/// that is away at first, and the answers are read through the door.
+/// The CRM names the staff, has somebody erased, the machine looked at, and two records merged that are one person; a real receiver and a
+/// real broker bring it to a real daemon that is away at first, and the answers are read through the door.
 pub async fn what_the_crm_orders_is_done_by_a_daemon_and_answered(side: Side) {
     let house = House::new(side).await;
     let (store, customer) = (&house.salon.store, house.salon.customer);
@@ -206,7 +242,8 @@ pub async fn what_the_crm_orders_is_done_by_a_daemon_and_answered(side: Side) {
     let running = house.connect();
     let seen = house.visit(true).await;
     let manager = Person { id: "m-01".into(), name: "陈宇".into(), role: Role::Manager };
-    store.add_person(manager, "a digest".into(), "machine".into()).await.expect("a manager");
+    let digest = skinlink::web::pin::hash(PIN.to_owned()).await.expect("a digest");
+    store.add_person(manager, digest, "machine".into()).await.expect("a manager");
     house.settled().await;
     running.stop().await;
     let House { salon: Salon { folder, .. }, .. } = &house;
@@ -215,7 +252,8 @@ pub async fn what_the_crm_orders_is_done_by_a_daemon_and_answered(side: Side) {
     let copy = tempfile::tempdir().expect("a folder");
     copy_all(&folder.join("data"), &copy.path().join("data"), store).await;
     let stores = Stores::of(&["sh-001".to_owned()]).expect("a store");
-    let key = Key { name: "crm".into(), scopes: vec![Scope::Staff, Scope::Orders, Scope::Erase], stores };
+    let key =
+        Key { name: "crm".into(), scopes: vec![Scope::Staff, Scope::Orders, Scope::Erase, Scope::Customers], stores };
     let key = keys::add(&mut *house.engine(), &key, clock::now().wall).expect("a key");
     let door = house.headquarters.crm.as_ref().expect("programs are served").listen;
     until_served(door).await;
@@ -237,17 +275,17 @@ pub async fn what_the_crm_orders_is_done_by_a_daemon_and_answered(side: Side) {
     let daemon = Daemon::start(&house, copy.path());
     let limit = Instant::now() + LIMIT;
     let log = || fs::read_to_string(copy.path().join("daemon.log")).unwrap_or_default();
+    let answer = async |order: &str| loop {
+        let now = call(Method::GET, &format!("/orders/{order}"), None).await.ok();
+        if now["state"] == "answered" {
+            return now;
+        }
+        assert!(Instant::now() < limit, "{now} within {LIMIT:?}; the daemon: {}", log());
+        sleep(std::time::Duration::from_millis(200)).await;
+    };
     let mut answered = Vec::new();
     for order in &orders {
-        loop {
-            let now = call(Method::GET, &format!("/orders/{order}"), None).await.ok();
-            if now["state"] == "answered" {
-                answered.push(now);
-                break;
-            }
-            assert!(Instant::now() < limit, "{now} within {LIMIT:?}; the daemon: {}", log());
-            sleep(std::time::Duration::from_millis(200)).await;
-        }
+        answered.push(answer(order).await);
     }
     assert!(answered.iter().all(|one| one["outcome"] == "done"), "{answered:?}");
     let words = answered[1]["answers"][0]["words"].as_str().expect("text");
@@ -267,9 +305,28 @@ pub async fn what_the_crm_orders_is_done_by_a_daemon_and_answered(side: Side) {
         assert!(Instant::now() < limit, "{staff}; the daemon: {}", log());
         sleep(std::time::Duration::from_millis(200)).await;
     }
+    // Two records that were made at the station are one person, says the CRM; what it told of one of them holds for both.
+    let cookie = daemon.log_in("m-01", PIN).await;
+    let (stays, gone) = (daemon.customer(&cookie, "周敏").await, daemon.customer(&cookie, "周小敏").await);
+    let birthday = |customer: &str| format!("/stores/sh-001/customers/{customer}/birthday");
+    call(Method::PUT, &birthday(&gone), Some(&json!({ "month": 5, "day": 17 }))).await.ok();
+    assert_eq!(call(Method::GET, &birthday(&stays), None).await.refusal(), (404, "no-birthday"));
+    let merge = json!({ "key": "3", "what": { "do": "merge", "stays": stays, "gone": gone } });
+    let given = call(Method::POST, "/stores/sh-001/orders", Some(&merge)).await.ok();
+    let merged = answer(given["order"].as_str().expect("an id")).await;
+    assert_eq!((&merged["outcome"], &merged["what"]["do"]), (&json!("done"), &json!("merge")), "{merged}");
+    assert_eq!(daemon.record(&cookie, &gone).await["id"], stays.as_str(), "the store has one record of them");
+    let alias = "SELECT customer FROM now_alias WHERE store = 'sh-001' AND alias = ?1";
+    let alias = engine.query(alias, &[gone.as_str().into()]).expect("answers");
+    let alias: Vec<String> = alias.iter().map(|row| row.get(0).expect("text")).collect();
+    assert_eq!(alias, [stays.as_str()], "and so has headquarters");
+    let known = call(Method::GET, &birthday(&stays), None).await.ok();
+    assert_eq!((&known["month"], &known["day"]), (&json!(5), &json!(17)));
     daemon.stop().await;
     let store = Database::open(options(copy.path().join("data"))).expect("it opens");
     assert!(matches!(store.customer(customer).await, Err(StoreError::NotFound { .. })));
+    let (stays, gone): (CustomerId, CustomerId) = (stays.parse().expect("an id"), gone.parse().expect("an id"));
+    assert_eq!(store.customer(gone).await.expect("the main entry").id, stays);
     let members = store.members().await.expect("a list");
     let line = |one: &Member| (one.person.id.clone(), one.from_hq, one.has_pin);
     let here: Vec<(String, bool, bool)> = members.iter().map(line).collect();

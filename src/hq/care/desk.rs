@@ -21,7 +21,7 @@ pub fn print(place: &Place, all: bool, out: &mut impl Write) -> Result<(), HqErr
     let which = if all { "" } else { "WHERE state IN ('dead', 'waiting', 'taken')" };
     let rows = place.read_only()?.query(
         &format!(
-            "SELECT due_ms, store, kind, message, state, tries, reason, visit FROM care_messages {which}
+            "SELECT due_ms, store, kind, message, state, tries, reason, visit, customer FROM care_messages {which}
              ORDER BY CASE state WHEN 'dead' THEN 0 ELSE 1 END, due_ms, message"
         ),
         &[],
@@ -40,14 +40,17 @@ pub fn print(place: &Place, all: bool, out: &mut impl Write) -> Result<(), HqErr
 fn line(row: &Row) -> Result<String, HqError> {
     let due = Timestamp::from_unix_ms(row.get(0)?);
     let [store, kind, message, state] = [row.get::<String>(1)?, row.get(2)?, row.get(3)?, row.get(4)?];
-    let (tries, reason, visit): (u32, String, String) = (row.get(5)?, row.get(6)?, row.get(7)?);
+    let (tries, reason, visit, customer): (u32, String, String, String) =
+        (row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+    // A birthday is of no visit.
+    let of = if visit.is_empty() { format!("customer {customer}") } else { format!("visit {visit}") };
     let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let now = if state == "dead" {
         format!("\n    see to what it says, then run skinlink-hq care again {message}")
     } else {
         String::new()
     };
-    Ok(format!("{due}  {store}  {kind:5} {message}  visit {visit}  {state} after {tries} tries{why}{now}"))
+    Ok(format!("{due}  {store}  {kind:8} {message}  {of}  {state} after {tries} tries{why}{now}"))
 }
 
 /// Lets a dead message be handed out again, if its customer still agrees then and it still makes sense; `all`: every dead one.

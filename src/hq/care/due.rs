@@ -50,6 +50,12 @@ impl Person {
         next.min()
     }
 
+    /// When the person was here last, or came: what is struck out does not count.
+    #[must_use]
+    pub fn seen_last(&self) -> Option<Timestamp> {
+        self.visits.iter().filter(|visit| !visit.voided).map(|visit| visit.begun).max()
+    }
+
     fn ended(&self, visit: &str, now: Timestamp, calendar: &Calendar) -> Option<Ended> {
         let of = self.visits.iter().find(|one| one.id == visit && !one.voided)?;
         let later = |one: &&Visit| !one.voided && one.id != of.id && one.begun > of.begun;
@@ -109,6 +115,19 @@ mod tests {
     }
 
     #[test]
+    fn a_visit_that_is_struck_out_was_no_visit() {
+        let first = visit("1", "2026-11-01T05:00:00.000Z", Some("2026-11-01T06:00:00.000Z"));
+        let open = visit("2", "2026-11-05T05:00:00.000Z", None);
+        let person =
+            |visits: &[&Visit]| Person { visits: visits.iter().copied().cloned().collect(), ..Person::default() };
+        assert_eq!(person(&[]).seen_last(), None);
+        assert_eq!(person(&[&open, &first]).seen_last(), Some(open.begun), "who is in the chair is seen");
+        let struck_out = Visit { voided: true, ..open };
+        assert_eq!(person(&[&first, &struck_out]).seen_last(), Some(first.begun));
+        assert_eq!(person(&[&struck_out]).seen_last(), None);
+    }
+
+    #[test]
     fn a_visit_is_looked_at_when_something_may_be_due_and_then_no_more() {
         let first = visit("1", "2026-11-01T05:00:00.000Z", Some("2026-11-01T06:00:00.000Z"));
         let person = Person { visits: vec![first], skin: Some(SkinType::Dry), hushed: false };
@@ -121,7 +140,7 @@ mod tests {
         assert_eq!(look(&[], "2026-11-01T08:00:00.000Z").unwrap(), "2026-11-01T09:00");
         assert_eq!(look(&[], "2026-11-03T01:00:00.000Z").unwrap(), "2026-11-16T02:00");
         assert_eq!(look(&[Kind::Care, Kind::Skin], "2026-11-20T02:00:00.000Z").unwrap(), "2027-01-30T02:00");
-        assert_eq!(look(Kind::ALL, "2027-01-30T02:00:00.000Z"), None);
+        assert_eq!(look(&Kind::OF_A_VISIT, "2027-01-30T02:00:00.000Z"), None);
         assert_eq!(look(&[], "2027-06-01T02:00:00.000Z"), None, "all of it is stale");
         assert_eq!(person.look_again("2", &[], at("2026-11-01T08:00:00.000Z"), &calendar()), None);
     }

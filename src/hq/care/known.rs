@@ -64,12 +64,25 @@ impl Known {
         let Some(row) = first(engine, whose, values![store, visit])? else { return Ok(None) };
         let customer: String = row.get(0)?;
         let words = Words::of(engine, store, &customer)?;
+        Self::with(engine, (store, customer), &words, follow_up::oldest(now, calendar), now).map(Some)
+    }
+
+    /// The same of somebody, with their visits since then.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) fn with(
+        engine: &mut dyn Engine,
+        (store, customer): (&str, String),
+        words: &Words,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, HqError> {
         let shares = words.share_numbers(engine)?;
         let text_version = words.yes_to(engine, Purpose::DeliverReport)?.filter(|_| shares);
-        let since = follow_up::oldest(now, calendar);
         let person = person(engine, store, words.person(), since)?;
         let fresh = is_heard(engine, store, now)? && records::are_whole(engine, store)?;
-        Ok(Some(Self { customer, person, text_version, fresh }))
+        Ok(Self { customer, person, text_version, fresh })
     }
 
     /// What is due of a visit, with the ways by which each may be offered; of what may not be, nothing.
@@ -93,6 +106,11 @@ impl Known {
         settings: &CareSettings,
         calendar: &Calendar,
     ) -> Standing {
+        self.allowed(kind, settings, || self.person.due(visit, now, calendar).iter().any(|one| one.kind == kind))
+    }
+
+    /// Whether a message of this kind may be offered, if it is due.
+    pub fn allowed(&self, kind: Kind, settings: &CareSettings, is_due: impl FnOnce() -> bool) -> Standing {
         let channels = self.channels(kind, settings);
         if channels.is_empty() || self.person.hushed {
             return Standing::NotAgreed;
@@ -100,8 +118,7 @@ impl Known {
         if !self.fresh {
             return Standing::Unknown;
         }
-        let is_due = self.person.due(visit, now, calendar).iter().any(|one| one.kind == kind);
-        if is_due { Standing::Stands(channels) } else { Standing::NotDue }
+        if is_due() { Standing::Stands(channels) } else { Standing::NotDue }
     }
 
     /// Whether anything may be written to them at all, by whatever text the chain names. Where not, nothing of theirs need be looked at until

@@ -1,4 +1,4 @@
-//! Messages of care after visits, on their way to whoever sends them. Nothing is sent from here: headquarters says *that* one is due,
+//! Messages of care after visits and on birthdays, on their way to whoever sends them. Nothing is sent from here: headquarters says *that* one is due,
 //! to an integration that has the names and the wording. A message carries ids, its kind, when it was due, the store and its
 //! language; never a name or a number, since headquarters has none.
 //!
@@ -7,9 +7,9 @@
 //! (`push`); one whose outcome nobody said is handed out again under the same id. So it is at least once on the wire, and once by
 //! its id.
 //!
-//! At every handing out the consent must stand and the message still make sense. There are no birthdays: headquarters is never told
-//! one.
+//! At every handing out the consent must stand and the message still make sense. [`birthdays`] are of no visit: the CRM tells their days.
 
+pub mod birthdays;
 mod desk;
 mod due;
 mod known;

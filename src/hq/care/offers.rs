@@ -1,6 +1,9 @@
 //! The table of messages: offered once for ever, handed out by a lease, answered for.
 
-use super::known::{Known, Standing};
+use super::{
+    birthdays,
+    known::{Known, Standing},
+};
 use crate::{
     domain::{Timestamp, follow_up::Kind},
     hq::{
@@ -29,7 +32,7 @@ const DOUBLINGS: u32 = 10;
 const LONGEST_PAUSE_MS: i64 = 3_600_000;
 
 /// While a store is silent, or not all that it told can be read yet, its messages wait.
-const UNKNOWN_MS: i64 = 120_000;
+pub(super) const UNKNOWN_MS: i64 = 120_000;
 
 /// Rows looked through for one handing out.
 const LOOKED_AT: u32 = 1_000;
@@ -40,6 +43,7 @@ pub struct Message {
     pub id: String,
     pub store: String,
     pub customer: String,
+    /// Empty where it is of none, as a birthday.
     pub visit: String,
     pub kind: Kind,
     pub due: Timestamp,
@@ -79,6 +83,28 @@ pub fn id_of(store: &str, visit: &str, kind: Kind) -> String {
     hex::encode(&sha256(format!("{store}\n{visit}\n{kind}").as_bytes())[..16])
 }
 
+/// What is offered.
+pub(super) struct Offer<'a> {
+    pub id: String,
+    pub store: &'a str,
+    pub customer: &'a str,
+    /// Empty where it is of none.
+    pub visit: &'a str,
+    pub kind: Kind,
+    pub channels: &'a [String],
+    pub due: Timestamp,
+}
+
+/// Keeps it, once for ever: 0 where it is there.
+pub(super) fn offer(engine: &mut dyn Engine, offer: &Offer<'_>, now: Timestamp) -> Result<u64, HqError> {
+    let Offer { id, store, customer, visit, kind, channels, due } = offer;
+    engine.execute(
+        "INSERT INTO care_messages(message, store, customer, visit, kind, channels, due_ms, offered_ms, state, until_ms, changed_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?8, ?8) ON CONFLICT (message) DO NOTHING",
+        values![id, *store, *customer, *visit, kind.as_str(), &channels.join(" "), due.unix_ms(), now.unix_ms()],
+    )
+}
+
 /// What a turn did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
@@ -88,7 +114,7 @@ pub struct Turn {
 }
 
 /// Until the end of the transaction nobody else offers or hands out.
-fn lock(engine: &mut dyn Engine) -> Result<u64, HqError> {
+pub(super) fn lock(engine: &mut dyn Engine) -> Result<u64, HqError> {
     only(engine, "UPDATE care_mark SET change = change RETURNING change", &[])
 }
 
@@ -104,7 +130,7 @@ pub fn turn(engine: &mut dyn Engine, settings: &CareSettings, now: Timestamp) ->
          UNION ALL SELECT 1 FROM visit_changes WHERE change > (SELECT change FROM care_mark) LIMIT 1",
         values![now.unix_ms()],
     )?;
-    if anything.is_none() {
+    if anything.is_none() && birthdays::near(engine, settings, 1, now)?.is_empty() {
         return Ok(Turn { offered: 0, more: false });
     }
     transaction(engine, |engine| {
@@ -132,7 +158,9 @@ pub fn turn(engine: &mut dyn Engine, settings: &CareSettings, now: Timestamp) ->
         for row in &watched {
             offered += look(engine, settings, (&row.get::<String>(0)?, &row.get::<String>(1)?), now)?;
         }
-        Ok(Turn { offered, more: changed.len() as u32 == CHANGES || watched.len() as u32 == LOOKS })
+        let (wished, more) = birthdays::turn(engine, settings, now)?;
+        let more = more || changed.len() as u32 == CHANGES || watched.len() as u32 == LOOKS;
+        Ok(Turn { offered: offered + wished, more })
     })
 }
 
@@ -153,14 +181,8 @@ fn look(engine: &mut dyn Engine, settings: &CareSettings, of: (&str, &str), now:
     }
     let mut offered = 0;
     for (one, channels) in known.offers(visit, now, settings, calendar) {
-        offered += engine.execute(
-            "INSERT INTO care_messages(message, store, customer, visit, kind, channels, due_ms, offered_ms, state, until_ms, changed_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'waiting', ?8, ?8) ON CONFLICT (message) DO NOTHING",
-            values![
-                &id_of(store, visit, one.kind), store, &known.customer, visit, one.kind.as_str(), &channels.join(" "),
-                one.due.unix_ms(), now.unix_ms()
-            ],
-        )?;
+        let (id, customer, channels) = (id_of(store, visit, one.kind), &known.customer, &channels);
+        offered += offer(engine, &Offer { id, store, customer, visit, kind: one.kind, channels, due: one.due }, now)?;
     }
     let rows = engine.query("SELECT kind FROM care_messages WHERE store = ?1 AND visit = ?2", values![store, visit])?;
     let mut done = Vec::new();
@@ -243,7 +265,11 @@ fn hand_out(
         return Ok(None);
     }
     let calendar = &settings.place(&message.store).calendar;
-    if let Some(later) = calendar.waking_from(now) {
+    let later = match message.kind {
+        Kind::Birthday => calendar.daytime_from(now),
+        Kind::Care | Kind::Skin | Kind::Away => calendar.waking_from(now),
+    };
+    if let Some(later) = later {
         let sql = "UPDATE care_messages SET state = 'waiting', until_ms = ?2 WHERE message = ?1";
         engine.execute(sql, values![id, later.unix_ms()])?;
         return Ok(None);
@@ -283,6 +309,9 @@ fn standing(
     let Message { store, visit, kind, customer, .. } = message;
     if !records::are_whole(engine, store)? {
         return Ok((Standing::Unknown, customer.clone()));
+    }
+    if *kind == Kind::Birthday {
+        return birthdays::standing(engine, settings, message, now);
     }
     let calendar = &settings.place(store).calendar;
     let Some(known) = Known::of(engine, (store, visit), now, calendar)? else {
@@ -386,7 +415,7 @@ fn pause_ms(tries: u32) -> i64 {
     (FIRST_PAUSE_MS << tries.saturating_sub(1).min(DOUBLINGS)).min(LONGEST_PAUSE_MS)
 }
 
-/// Takes a person's messages along when they are erased.
+/// Takes a person's messages along when they are erased, and their birthday: whether one was known, as a number.
 ///
 /// # Errors
 /// The database's.
@@ -395,19 +424,20 @@ pub fn forget(
     store: &str,
     person: &BTreeSet<String>,
     visits: &BTreeSet<String>,
-) -> Result<(), HqError> {
+) -> Result<u64, HqError> {
     // Whoever is about to offer has offered, or finds nothing any more.
     lock(engine)?;
     for visit in visits {
         engine.execute("DELETE FROM care_messages WHERE store = ?1 AND visit = ?2", values![store, visit])?;
         engine.execute("DELETE FROM care_watch WHERE store = ?1 AND visit = ?2", values![store, visit])?;
     }
+    let birthdays = birthdays::forget(engine, store, person)?;
     // A visit that was moved to somebody else keeps what was sent about it; their name goes from it.
     for customer in person {
         let sql = "UPDATE care_messages SET customer = '' WHERE store = ?1 AND customer = ?2";
         engine.execute(sql, values![store, customer])?;
     }
-    Ok(())
+    Ok(birthdays)
 }
 
 #[cfg(test)]

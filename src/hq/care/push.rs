@@ -216,12 +216,15 @@ fn said(fault: &reqwest::Error) -> String {
 fn body(settings: &CareSettings, message: &Message) -> String {
     let Message { id, store, customer, visit, kind, due, channels, .. } = message;
     let language = &settings.place(store).language;
-    json!({
+    let mut body = json!({
         "type": "care.message",
-        "message": id, "kind": kind.as_str(), "due": due.to_string(), "store": store, "customer": customer, "visit": visit,
+        "message": id, "kind": kind.as_str(), "due": due.to_string(), "store": store, "customer": customer,
         "language": language, "channels": channels,
-    })
-    .to_string()
+    });
+    if !visit.is_empty() {
+        body["visit"] = visit.as_str().into();
+    }
+    body.to_string()
 }
 
 /// `v1,` and the HMAC-SHA256 of `id.seconds.body` in base64.

@@ -21,7 +21,7 @@ pub(super) enum KeysCommand {
         /// What people call the program, such as crm
         #[arg(long)]
         name: String,
-        /// What it is for: visits:read, consents:read, appointments:write, messages:take, staff, orders, erase; may be given several times
+        /// What it is for: visits:read, consents:read, appointments:write, messages:take, staff, customers, orders, erase; may be given several times
         #[arg(long = "scope", required = true)]
         scopes: Vec<Scope>,
         /// A store it is for, or all; may be given several times

@@ -126,6 +126,12 @@ impl CareSettings {
         channels.dedup();
         channels
     }
+
+    /// Whether any text of the chain speaks of messages of this kind.
+    #[must_use]
+    pub fn speaks_of(&self, kind: Kind) -> bool {
+        self.allowed.iter().any(|one| one.kinds.contains(&kind))
+    }
 }
 
 impl RawCare {
@@ -261,6 +267,7 @@ mod tests {
         let own = "[stores.tw-001]\nlanguage = \"zh-Hant\"\nholidays = [\"2026-10-10\", \"2027-02-05..2027-02-11\"]";
         let settings = read("time_zone = \"Asia/Shanghai\"", own).unwrap();
         assert_eq!(settings.channels(Kind::Care, "2026-11"), ["sms", "wechat"]);
+        assert!(settings.speaks_of(Kind::Skin) && !settings.speaks_of(Kind::Birthday));
         assert!(settings.channels(Kind::Away, "2026-11").is_empty() && settings.channels(Kind::Care, "1").is_empty());
         assert_eq!(
             (settings.place("sh-001").language.as_str(), settings.place("tw-001").language.as_str()),

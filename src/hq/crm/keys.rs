@@ -30,6 +30,8 @@ words! {
         MessagesTake = "messages:take",
         /// Who works in a store.
         Staff = "staff",
+        /// What the CRM knows of customers: their birthdays.
+        Customers = "customers",
         /// What a store is to do once, but for erasing somebody.
         Orders = "orders",
         /// Having somebody erased, which cannot be taken back.

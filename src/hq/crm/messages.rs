@@ -69,12 +69,14 @@ pub struct Taken {
 pub struct One {
     /// Its id, the same for ever
     pub message: String,
-    /// `care` (the day of the visit), `skin` (by skin type) or `away` (not seen for 90 days)
+    /// `care` (the day of the visit), `skin` (by skin type), `away` (not seen for 90 days) or `birthday`
     pub kind: String,
     pub due: String,
     pub store: String,
     pub customer: String,
-    pub visit: String,
+    /// The visit that it follows; absent of a birthday, which is of none
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visit: Option<String>,
     /// In which it is to be written: `zh-Hans`, `zh-Hant` or `en`
     pub language: String,
     /// By which ways the customer agreed to be written to; use no other
@@ -150,6 +152,7 @@ impl One {
     fn of(message: Message, stands: bool, settings: &CareSettings) -> Self {
         let Message { id, store, customer, visit, kind, due, state, channels, lease, until, tries: _ } = message;
         let language = settings.place(&store).language.clone();
+        let visit = Some(visit).filter(|visit| !visit.is_empty());
         let (kind, due, lease_until) = (kind.to_string(), due.to_string(), until.to_string());
         Self { message: id, kind, due, store, customer, visit, language, channels, state, stands, lease, lease_until }
     }

@@ -1,10 +1,11 @@
 //! What programs of the CRM call: visits as they stand and what changed since, who agreed to what, appointments on their way to the
-//! stores, who works there, what they are to do once, messages of care. JSON over HTTP under `/crm/v1`, for whoever has a [key](keys); described by [`openapi`].
+//! stores, who works there, what they are to do once, birthdays and messages of care. JSON over HTTP under `/crm/v1`, for whoever has a [key](keys); described by [`openapi`].
 //!
 //! A key opens what its scopes and its list of stores say, and nothing else. Customers' names and phone numbers are in no
 //! answer, since headquarters has none.
 
 mod appointments;
+mod birthday;
 mod consents;
 mod cursor;
 pub mod keys;
@@ -108,6 +109,10 @@ fn router(place: Place, care: Option<CareSettings>, behind_proxy: bool) -> Route
         .route("/crm/v1/visits", get(visits::list))
         .route("/crm/v1/stores/{store}/visits/{visit}", get(visit::one))
         .route("/crm/v1/stores/{store}/customers/{customer}/consents", get(consents::of_customer))
+        .route(
+            "/crm/v1/stores/{store}/customers/{customer}/birthday",
+            put(birthday::write).get(birthday::read).delete(birthday::remove),
+        )
         .route("/crm/v1/stores/{store}/appointments", put(appointments::write).layer(DefaultBodyLimit::max(MOST)))
         .route("/crm/v1/stores/{store}/staff", put(staff::write).get(staff::read))
         .route("/crm/v1/stores/{store}/orders", post(orders::give).get(orders::list))

@@ -1,7 +1,7 @@
 //! The calls as OpenAPI 3.1. What a call takes and answers is derived from the very types that read and write it; paths stand in
 //! one table, which a test holds against the router. `docs/hq-crm.md` says the same for people, with examples.
 
-use super::{Problem, ROOT, appointments, consents, messages, orders, staff, visit, visits};
+use super::{Problem, ROOT, appointments, birthday, consents, messages, orders, staff, visit, visits};
 use crate::sync::{agenda, downlink};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -89,6 +89,36 @@ pub const CALLS: &[Call] = &[
         query: None,
         body: None,
         answer: of::<staff::Wanted>,
+        refusals: &[404],
+    },
+    Call {
+        method: "put",
+        path: "/stores/{store}/customers/{customer}/birthday",
+        says: "month and day of a customer's birthday, never the year, for messages of care; written again it is the new one",
+        scope: "customers",
+        query: None,
+        body: Some(of::<birthday::Wish>),
+        answer: of::<birthday::One>,
+        refusals: &[404, 409, 413, 415, 422],
+    },
+    Call {
+        method: "get",
+        path: "/stores/{store}/customers/{customer}/birthday",
+        says: "a customer's birthday, under whichever of their ids it was told",
+        scope: "customers",
+        query: None,
+        body: None,
+        answer: of::<birthday::One>,
+        refusals: &[404],
+    },
+    Call {
+        method: "delete",
+        path: "/stores/{store}/customers/{customer}/birthday",
+        says: "a customer's birthday is known no more, whether it was or not",
+        scope: "customers",
+        query: None,
+        body: None,
+        answer: of::<birthday::Removed>,
         refusals: &[404],
     },
     Call {
@@ -197,7 +227,7 @@ pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": { "title": "skinlink headquarters, for the CRM", "version": env!("CARGO_PKG_VERSION"),
-            "description": "Visits, consents, appointments, staff, orders and messages of care. docs/hq-crm.md says the same with examples. Fields \
+            "description": "Visits, consents, appointments, staff, orders, birthdays and messages of care. docs/hq-crm.md says the same with examples. Fields \
                             may be added to answers: pass over those that you do not know." },
         "paths": paths,
         "components": { "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },

@@ -309,8 +309,8 @@ impl Database {
             let again = "SELECT 1 FROM erasures WHERE store = ?1 AND customer = ?2";
             let again = engine::first(engine, again, values![store, customer])?.is_some();
             let receipt = erasure::erase(engine, store, customer, now)?;
-            let erasure::Receipt { customers, visits, events, pictures } = receipt;
-            if !again && customers == 1 && visits + events + pictures == 0 {
+            let erasure::Receipt { customers, visits, events, pictures, birthdays } = receipt;
+            if !again && customers == 1 && visits + events + pictures + birthdays == 0 {
                 return Err(HqError::Nobody { store: store.to_owned(), customer: customer.to_owned() });
             }
             // Last: whoever else writes the audit waits for no more than the commit.

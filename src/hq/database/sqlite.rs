@@ -39,6 +39,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/sqlite-13.sql"),
     include_str!("schema/sqlite-14.sql"),
     include_str!("schema/sqlite-15.sql"),
+    include_str!("schema/sqlite-16.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

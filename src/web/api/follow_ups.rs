@@ -81,6 +81,9 @@ pub async fn act(
         _ => return Err(WebError::not_found("verb; see docs/contracts/api.md")),
     };
     let (visit, kind): (VisitId, Kind) = (parse("visit", &visit)?, parse("kind", &kind)?);
+    if !Kind::OF_A_VISIT.contains(&kind) {
+        return Err(WebError::not_found("kind of a visit; see docs/contracts/api.md"));
+    }
     let written = state.store.follow_up(visit, kind, done, who.staff("")).await;
     written.map_err(|fault| refused::store(&fault))?;
     state.live.publish(News::Day {}).await;

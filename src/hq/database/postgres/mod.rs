@@ -41,6 +41,7 @@ const STEPS: &[&str] = &[
     include_str!("../schema/postgres-11.sql"),
     include_str!("../schema/postgres-12.sql"),
     include_str!("../schema/postgres-13.sql"),
+    include_str!("../schema/postgres-14.sql"),
 ];
 
 const SCHEMA: i64 = STEPS.len() as i64;

@@ -44,6 +44,8 @@ fn why(lang: Lang, kind: Kind, days: i32, skin: Option<SkinType>) -> String {
     match kind {
         Kind::Care => lang.pick("护理后两小时的问候", "A word of care, two hours after").to_owned(),
         Kind::Skin => lang.sentence(&format!("{zh}，{days} 天回访"), &format!("{days} days after, {en}")),
+        // On no list of a salon: it is told no birthdays.
+        Kind::Birthday => lang.pick("生日", "Birthday").to_owned(),
         Kind::Away => lang.sentence(&format!("{days} 天没有来了"), &format!("Has stayed away for {days} days")),
     }
 }

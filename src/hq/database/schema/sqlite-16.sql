@@ -1,0 +1,14 @@
+-- Schema 16: birthdays of customers as the CRM tells them, for messages of care; never the year.
+
+CREATE TABLE birthdays (
+    store      TEXT    NOT NULL,
+    customer   TEXT    NOT NULL,              -- the id under which the CRM told it; cards that are joined are followed
+    month_day  INTEGER NOT NULL,              -- month * 100 + day: 517 is 17 May
+    changed_ms INTEGER NOT NULL,
+    look_ms    INTEGER NOT NULL,              -- not to be looked at before, when its day has come
+    PRIMARY KEY (store, customer)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX birthdays_near ON birthdays (month_day, look_ms);
+
+-- Messages of somebody, of whatever visit.
+CREATE INDEX care_messages_whose ON care_messages (store, customer);
