@@ -6,6 +6,7 @@
 
 mod child;
 mod colour;
+mod colour_repeats;
 mod faces;
 #[expect(dead_code, reason = "here one of the two detectors is enough")]
 #[path = "../support/foreign.rs"]
