@@ -120,6 +120,9 @@ impl AnalysisHandle {
     /// # Errors
     /// [`AnalysisError::Stopped`].
     pub async fn leave_as_measured(&self) -> Result<usize, AnalysisError> {
+        if self.remeasuring.borrow().is_none() {
+            return Ok(0);
+        }
         self.ask(|reply| Command::LeaveAsMeasured { reply }).await
     }
 }
