@@ -7,6 +7,8 @@
 mod foreign;
 #[path = "support/inference.rs"]
 mod inference;
+#[path = "support/skipped.rs"]
+mod skipped;
 
 use foreign::{brought, foreign, ultraface, yunet};
 use inference::{Worker, library, root};

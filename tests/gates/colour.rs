@@ -103,7 +103,7 @@ fn the_renderers_card_is_found_and_says_what_the_light_was() {
     let folder = super::root().join("target/gate-card");
     if !folder.join("planted.json").exists() {
         assert!(!super::long(), "run `make gates`, which renders it");
-        println!("SKIPPED: `make gates` renders the faces with a card");
+        super::skipped::skipped("`make gates` renders the faces with a card");
         return;
     }
     for angle in [View::Front, View::Left, View::Right] {

@@ -14,6 +14,8 @@ mod foreign;
 mod hostile;
 mod parity;
 mod shared;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod visit;
 
 use skinlink::{

@@ -64,8 +64,8 @@ impl Tally {
         let tried = self.visits.of > 0;
         assert!(tried || (!table::is_long() && scenes::shared().is_none()), "nothing was tried");
         if !tried {
-            println!(
-                "SKIPPED: the short form's only face with a change is in ../shared/data, which is not on this machine"
+            crate::skipped::skipped(
+                "the short form's only face with a change is in ../shared/data, which is not on this machine",
             );
         }
         tried

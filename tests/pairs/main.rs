@@ -16,4 +16,6 @@ mod refusals;
 mod registration;
 mod scenes;
 mod shots;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod table;

@@ -71,7 +71,7 @@ fn another_person_is_refused() {
     }
     if share.of == 0 {
         assert!(scenes::shared().is_none(), "nobody was compared");
-        println!("SKIPPED: the short form's second face is in ../shared/data, which is not on this machine");
+        crate::skipped::skipped("the short form's second face is in ../shared/data, which is not on this machine");
         return;
     }
     count("another person", share);

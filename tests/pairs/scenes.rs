@@ -170,7 +170,7 @@ fn view(id: &str) -> ViewRegions {
 pub fn shared() -> Option<PathBuf> {
     let found = ["../shared/data", "../../shared/data"].map(|path| root().join(path)).into_iter().find(|p| p.exists());
     if found.is_none() {
-        println!("SKIPPED: the pictures of ../shared/data are not on this machine");
+        crate::skipped::skipped("the pictures of ../shared/data are not on this machine");
     }
     found
 }
