@@ -108,7 +108,7 @@ fn visits(people: &[Person], manner: Manner, variant: Variant, backwards: bool, 
 
 fn people() -> Vec<Person> {
     let mut people = if table::is_long() { scenes::rendered(PEOPLE) } else { vec![scenes::of_the_demo()] };
-    people.extend(scenes::annotated());
+    people.extend(scenes::annotated("change"));
     people
 }
 

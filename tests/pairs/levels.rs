@@ -82,7 +82,7 @@ fn moved(bench: &mut Bench, scene: &Scene, taken: &Taken, found: &mut BTreeMap<S
 #[test]
 fn a_level_does_not_move_with_the_photograph() {
     let mut people: Vec<Person> = if table::is_long() { scenes::rendered(PEOPLE) } else { vec![scenes::of_the_demo()] };
-    people.extend(scenes::annotated());
+    people.extend(scenes::annotated("levels"));
     let folder = with_area();
     let mut missed = Vec::new();
     for (name, taken, most) in perturbations() {

@@ -11,6 +11,7 @@ mod change;
 mod inference;
 mod kept;
 mod levels;
+mod looks;
 mod pictures;
 mod refusals;
 mod registration;

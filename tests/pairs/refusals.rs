@@ -45,7 +45,7 @@ fn add(to: &mut Share, more: Share) {
 fn another_person_is_refused() {
     let people = if table::is_long() { scenes::rendered(PEOPLE) } else { Vec::new() };
     let demo = scenes::of_the_demo();
-    let annotated = scenes::annotated();
+    let annotated = scenes::annotated("refusals");
     let mut random = fastrand::Rng::with_seed(table::seed());
     let mut share = Share::default();
     let everyone: Vec<&Person> = people.iter().chain([&demo]).collect();
