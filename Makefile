@@ -3,7 +3,7 @@
 # Development builds use the system's OpenSSL; only releases for stores vendor it (`make release`).
 export OPENSSL_NO_VENDOR ?= 1
 
-.PHONY: rollout help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses papers bench taps bench-hq bench-peers outages screens renderer models models-table
+.PHONY: rollout colour-repeatability help ble-lab gates hq fleet demo test setup check-format lint tests docs pages release kills power-cuts fuzz pairs repeatability hostile guesses papers bench taps bench-hq bench-peers outages screens renderer models models-table
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo 'make power-cuts  the long power-cut campaign: a million cuts; may be ended and goes on'
 	@echo 'make pairs     comparison of photographs on pairs whose truth is known, in full (make test runs a short form)'
 	@echo 'make repeatability  how far the pore model repeats itself, from retaken photographs, into its manifest'
+	@echo 'make colour-repeatability  how far tone, redness and pigment repeat themselves beside a grey card, for config/quality-gates.toml'
 	@echo 'make models    the default models again from their seeds: renders, trains on the CPU, builds, measures; may be ended and goes on'
 	@echo 'make models-table  measures the skin network and writes the table of models/README.md (ANNOTATED=DIR adds the real face)'
 	@echo 'make fuzz MINUTES=10  hostile bytes for the protocol language, each target so long'
@@ -107,6 +108,13 @@ pairs: setup
 repeatability: setup
 	target/venv/bin/python models/build/render_scenes.py --out target/repeat-scenes --first 700 --people 4
 	cargo run --bin skinlink -- model eval pores-dog --repeatability --photos target/repeat-scenes --write
+
+# Tone, redness and pigment come from no model: what is printed at the end goes into config/quality-gates.toml by hand.
+colour-repeatability: setup
+	for seed in 31 32 33 34; do \
+	  target/venv/bin/python models/build/render_demo.py --out target/colour-scenes/$$seed --seed $$seed --no-change --card || exit 1; \
+	done
+	SKINLINK_COLOURS=long cargo test --release --test gates colours_beside_a_card_repeat_themselves -- --nocapture
 
 # Of the patches of skin and of how they are judged; a few seconds, without any training library.
 renderer: setup

@@ -7,6 +7,8 @@
 mod foreign;
 #[path = "support/inference.rs"]
 mod inference;
+#[path = "support/skipped.rs"]
+mod skipped;
 
 use foreign::{brought, foreign, ultraface, yunet};
 use inference::{Worker, library, root};
@@ -272,6 +274,19 @@ fn what_belongs_to_another_kind_is_a_complaint() {
         let Err(ManifestError::Wrong(complaints)) = Manifest::parse(&text) else { panic!("{to} was taken") };
         assert!(complaints.iter().any(|c| c.field == field), "{to}: {complaints:?}");
     }
+}
+
+/// Stations take contact scopes down to half a micrometre a pixel; a model for one was refused from a hundred pixels to the millimetre
+/// upwards.
+#[test]
+fn a_model_may_see_skin_as_finely_as_a_contact_scope_shows_it() {
+    let at = |px: &str| {
+        let text = ours().replacen("px_per_mm = 13.0", &format!("px_per_mm = {px}"), 1);
+        Manifest::parse(&text.replacen("min_px_per_mm = 8.0", "min_px_per_mm = 1000.0", 1))
+    };
+    assert!(at("2000.0").is_ok());
+    let Err(ManifestError::Wrong(complaints)) = at("2000.1") else { panic!("finer than any scope") };
+    assert!(complaints.iter().any(|c| c.field == "input.px_per_mm"), "{complaints:?}");
 }
 
 #[test]

@@ -5,13 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use serde_json::Value;
 use skinlink::protocol::{
     Item, Spec,
     bthome::{Ear, Key, Object, Refused},
     framer::Framer,
 };
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 /// What is published beside the checkout.
 const PUBLISHED: usize = 66;
@@ -21,10 +24,9 @@ fn shared() -> Option<Vec<Value>> {
     let near =
         ["../shared", "../../shared"].map(|shared| root.join(shared).join("data/protocols/bthome_v2_vectors.json"));
     let Some(path) = near.into_iter().find(|path| path.exists()) else {
-        // Past the test's own output, which nobody reads where it passes.
-        let said =
-            format!("SKIPPED: the {PUBLISHED} published packets of BTHome: shared/data is not beside the checkout\n");
-        std::io::stderr().write_all(said.as_bytes()).unwrap();
+        skipped::skipped(format_args!(
+            "the {PUBLISHED} published packets of BTHome: shared/data is not beside the checkout"
+        ));
         return None;
     };
     Some(serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())

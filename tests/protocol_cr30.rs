@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use skinlink::{
     domain::{Region, metric::MetricId, reading::MeasuredValue},
     protocol::{Event, FrameError, Input, NoValue, Output, Request, Session, Spec},
@@ -29,7 +32,7 @@ impl Replay {
     fn from_capture() -> Option<Self> {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/protocols/cr30_capture.json");
         let Ok(text) = fs::read_to_string(&path) else {
-            eprintln!("SKIPPED: {} is not there", path.display());
+            skipped::skipped(format_args!("{} is not there", path.display()));
             return None;
         };
         let capture: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use skinlink::protocol::{Spec, Vector, check_vector, checksum::Algorithm, field::Field, vector::Meaning};
 use std::{
     fs,
@@ -140,7 +143,7 @@ fn the_colorimeter_vectors_are_the_capture() {
 fn shared(name: &str) -> Option<serde_json::Value> {
     let path = root().join("../shared/data/protocols").join(name);
     let Ok(text) = fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: {} is not there", path.display());
+        skipped::skipped(format_args!("{} is not there", path.display()));
         return None;
     };
     Some(serde_json::from_str(&text).unwrap())

@@ -4,6 +4,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of a test may panic")]
 
+#[path = "support/skipped.rs"]
+mod skipped;
+
 use serde_json::Value;
 use skinlink::protocol::{FrameError, Item, NoValue, Spec, framer::Framer, item::Decoded, stuffing::Stuffing};
 use std::{collections::BTreeSet, fs, path::PathBuf};
@@ -11,7 +14,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 fn shared() -> Option<Value> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/protocols/wire_vectors.json");
     let Ok(text) = fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: {} is not there", path.display());
+        skipped::skipped(format_args!("{} is not there", path.display()));
         return None;
     };
     Some(serde_json::from_str(&text).unwrap())

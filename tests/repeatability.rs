@@ -77,6 +77,13 @@ fn what_was_stopped_goes_on_and_ends_in_the_manifest() {
     assert_eq!(manifest.matches(&format!("degrees_of_freedom = {pairs}\n")).count(), 2, "{manifest}");
     assert!(skinlink::analysis::manifest::Manifest::parse(&manifest).is_ok());
 
+    // Asked for fewer pairs than the journal has, the figures came from all of them, under a source that said otherwise.
+    let fewer = eval(&journal, &models, &["--pairs", "1"]).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&fewer.stdout), String::from_utf8_lossy(&fewer.stderr));
+    assert!(fewer.status.success(), "{err}");
+    assert!(out.contains("  degrees_of_freedom = 1\n") && out.contains("source = \"1 pairs"), "{out}");
+    assert!(!out.contains(&format!("degrees_of_freedom = {pairs}\n")), "{out}");
+
     // Another threshold is another measurement, though the version was not raised; that the figures were written is not.
     let path = models.join("pores-dog/manifest.toml");
     fs::write(&path, manifest.replace("kept_threshold = 0.7", "kept_threshold = 0.6")).unwrap();
@@ -91,4 +98,30 @@ fn what_was_stopped_goes_on_and_ends_in_the_manifest() {
     let other = eval(&journal, &models, &["--pairs", &pairs, "--manner", "rig"]).output().unwrap();
     let err = String::from_utf8_lossy(&other.stderr);
     assert!(!other.status.success() && err.contains("another model, manner, seed or photographs"), "{err}");
+}
+
+/// A journal knew its photographs by their names: those that were rendered anew were mixed with the old ones.
+#[test]
+fn photographs_that_became_others_are_not_mixed_with_the_old_ones() {
+    let folder = TempDir::new().unwrap();
+    let models = copy_of_the_model(&folder);
+    let (journal, photos) = (folder.path().join("journal.jsonl"), folder.path().join("photos"));
+    fs::create_dir(&photos).unwrap();
+    let demo = root().join("target/demo-photos");
+    let listing = fs::read_to_string(demo.join("planted.json")).expect("run `make setup`");
+    let mut listing: serde_json::Value = serde_json::from_str(&listing).unwrap();
+    let first = listing["photos"].as_array().unwrap().iter().find(|photo| photo["phase"] == "before").unwrap().clone();
+    fs::copy(demo.join(first["file"].as_str().unwrap()), photos.join("one.jpg")).unwrap();
+    listing["photos"] = serde_json::json!([first]);
+    listing["photos"][0]["file"] = "one.jpg".into();
+    fs::write(photos.join("planted.json"), listing.to_string()).unwrap();
+    let asked = || eval(&journal, &models, &["--pairs", "1", "--photos", photos.to_str().unwrap()]).output().unwrap();
+    let first = asked();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let mut bytes = fs::read(photos.join("one.jpg")).unwrap();
+    bytes.extend_from_slice(b"anew");
+    fs::write(photos.join("one.jpg"), bytes).unwrap();
+    let again = asked();
+    let err = String::from_utf8_lossy(&again.stderr);
+    assert!(!again.status.success() && err.contains("seed or photographs"), "{err}");
 }

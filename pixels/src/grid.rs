@@ -12,6 +12,15 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// Most pixels that a raster for a model may have: a face cut at the scale of a contact scope would have thousands of millions.
+    pub const MOST: usize = 1 << 26;
+
+    /// Whether nothing of this size may be drawn: asked before anything is allocated for it.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.width.checked_mul(self.height).is_none_or(|pixels| pixels > Self::MOST)
+    }
+
     /// Round a polygon (millimetres), grown by `margin_px` on every side and to a multiple of `multiple_of`.
     #[must_use]
     pub fn around(polygon: &[[f64; 2]], px_per_mm: f64, margin_px: u32, multiple_of: u32) -> Self {
@@ -169,4 +178,18 @@ fn contains(polygon: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
         .count()
         % 2
         == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scopes_field_is_drawn_and_a_face_at_its_scale_is_not() {
+        let square = |mm: f64| [[0.0, 0.0], [mm, 0.0], [mm, mm], [0.0, mm]];
+        // 4 mm at half a micrometre a pixel: 8000² pixels, just within 2²⁶.
+        assert!(!Grid::around(&square(4.0), 2000.0, 0, 1).is_too_large());
+        assert!(Grid::around(&square(40.0), 2000.0, 0, 1).is_too_large());
+        assert!(Grid::around(&square(1e12), 2000.0, 0, 1).is_too_large(), "nor does its size overflow");
+    }
 }

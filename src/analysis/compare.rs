@@ -232,6 +232,10 @@ impl Draft {
             same_camera(question, before, after)?;
             if metric.by_colour {
                 same_reference(question, before, after)?;
+                // What was measured of how they repeat themselves is of one day, one lamp, one place of the card.
+                if question.baseline != Baseline::SameVisit {
+                    return Err(Refusal::OtherVisit);
+                }
             }
             let known = model(after).ok_or(Refusal::RepeatabilityUnknown)?;
             enough(known.degrees_of_freedom)?;

@@ -1,6 +1,7 @@
 //! The numbers of the quality gates: `config/quality-gates.toml`, checked once at the door. What they are applied to:
 //! [`super::quality`].
 
+use super::colour_repeats::{self, ColourRepeats};
 use serde::Deserialize;
 
 /// Why `quality-gates.toml` is refused.
@@ -65,6 +66,9 @@ pub struct Gates {
     pub pose: Pose,
     pub parity: Parity,
     pub card: Card,
+    /// How far colours repeat themselves; what is not listed is never compared.
+    #[serde(default)]
+    pub colour: Vec<ColourRepeats>,
 }
 
 /// The numbers this program was built with: those of the file where none is named.
@@ -88,8 +92,8 @@ impl Gates {
     fn complaints(&self) -> Vec<String> {
         let Self { schema, size, face, occlusion, blur, noise, exposure, clipping, cast, shadow, field, pose, .. } =
             self;
-        let Self { parity, card, .. } = self;
-        let mut found = Vec::new();
+        let Self { parity, card, colour, .. } = self;
+        let mut found = colour_repeats::complaints(colour);
         if *schema != 1 {
             found.push("schema: write 1; this program knows no other".to_owned());
         }

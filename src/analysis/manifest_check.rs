@@ -10,6 +10,9 @@ use crate::domain::{
 };
 use std::{collections::BTreeSet, ops::RangeInclusive, str::FromStr, time::Duration};
 
+/// Pixels to a millimetre: the finest contact scope that a station's configuration takes has 0.5 µm a pixel.
+const FINEST: f64 = 2000.0;
+
 pub(super) fn check(raw: file::File) -> Result<Manifest, ManifestError> {
     Reader::default().manifest(raw)
 }
@@ -109,8 +112,8 @@ impl Reader {
                 "input.fit",
                 "a region has no width, height or fill: remove them",
             );
-            let px_per_mm = self.number("input.px_per_mm", raw.px_per_mm, 1.0..=100.0);
-            let least = self.number("input.min_px_per_mm", raw.min_px_per_mm, 0.1..=px_per_mm.unwrap_or(100.0));
+            let px_per_mm = self.number("input.px_per_mm", raw.px_per_mm, 1.0..=FINEST);
+            let least = self.number("input.min_px_per_mm", raw.min_px_per_mm, 0.1..=px_per_mm.unwrap_or(FINEST));
             let margin_px = self.count("input.margin_px", raw.margin_px, 0..=512);
             let multiple_of = self.count("input.multiple_of", raw.multiple_of, 1..=256);
             return Some(Fit::Region {

@@ -9,7 +9,8 @@
 //! - [`golden`] what a model must answer before it is used · [`evaluation`] a model's answers to many pictures,
 //!   [`summary`] held against what is known
 //! - [`seen`] what a photograph shows · [`gates`] the numbers it is held against · [`quality`] what is wrong, and what to do
-//! - [`tone`] tone, redness and pigment from colours, where there is something to hold them against · [`cameras`] what that is
+//! - [`tone`] tone, redness and pigment from colours, where there is something to hold them against · [`cameras`] what that is ·
+//!   [`colour_repeats`] how far they repeat themselves
 //! - [`register`] the after picture onto the before picture · [`blend`] one way over the whole view, for people's eyes
 //! - [`change`] pictures of a pair: aligned, at the same exposure, where what changed · [`retake`] photographs taken again,
 //!   for measuring all this · [`repeatability`] from them to the spread a comparison reckons with
@@ -21,6 +22,7 @@
 pub mod blend;
 pub mod cameras;
 pub mod change;
+pub mod colour_repeats;
 pub mod compare;
 pub mod derivative;
 pub mod detector;

@@ -179,6 +179,7 @@ async fn assemble(
         metrics: Arc::clone(&metrics),
         specs: protocols.sound.values().cloned().collect(),
         manifests: Vec::new(),
+        colours: catalogue::gates(&config.scan)?.colour.into(),
     };
     // One for the chairs and the customers: what is made at the same time is made one after another.
     let press = Press::beside();

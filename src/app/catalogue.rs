@@ -205,6 +205,15 @@ pub fn gates_and_cameras(scan: &config::Scan) -> anyhow::Result<(String, String)
     Ok((gates, cameras))
 }
 
+/// The quality gates in use: those of this program where no file is named.
+///
+/// # Errors
+/// When the file cannot be read or says what cannot be.
+pub fn gates(scan: &config::Scan) -> anyhow::Result<Gates> {
+    let (text, _) = gates_and_cameras(scan)?;
+    Ok(if text.is_empty() { Gates::usual() } else { Gates::parse(&text)? })
+}
+
 /// The models of a folder, by folder name.
 ///
 /// # Errors

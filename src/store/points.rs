@@ -84,10 +84,15 @@ impl Store {
         .await
     }
 
-    /// Points carried over from an earlier picture; what a person said stays.
+    /// Points carried over from an earlier picture; what a person said stays, and so does what was carried over before and is the
+    /// same: it is as old as it was.
     pub async fn inherit_points(&self, capture: CaptureId, points: FacePoints) -> Result<(), StoreError> {
         self.write(move |tx| {
-            if of(tx, capture)?.is_some_and(|known| known.source == PointSource::Confirmed) {
+            let is_known = |known: &SetPoints| {
+                known.source == PointSource::Confirmed
+                    || (known.source == PointSource::Inherited && known.points == points)
+            };
+            if of(tx, capture)?.as_ref().is_some_and(is_known) {
                 return Ok(());
             }
             let staff = "gateway".to_owned();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     domain::{
-        CaptureId, ScanId, ScoreId, VisitId,
+        CaptureId, ScanId, VisitId,
         score::{Engine, Score},
     },
     faults,
@@ -61,6 +61,17 @@ fn save(tx: &Tx<'_>, score: &Score) -> Result<(), StoreError> {
         ])?;
     faults::point("store.score.row_written");
     if inserted == 0 { Ok(()) } else { tell(tx, score) }
+}
+
+/// What a capture has by now, each with whether its points were set no later.
+fn earlier(conn: &Connection, capture: CaptureId) -> Result<Vec<(Score, bool)>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, NOT EXISTS (SELECT 1 FROM capture_points p WHERE p.capture = x.capture
+            AND CASE WHEN p.boot = x.boot THEN p.ns > x.ns ELSE p.ms > x.ms END)
+         FROM scores x WHERE x.capture = ?1 ORDER BY x.n"
+    );
+    let pair = |row: &Row<'_>| Ok((from_row(row)?, row.get(14)?));
+    Ok(conn.prepare_cached(&sql)?.query_map([capture], pair)?.collect::<Result<_, _>>()?)
 }
 
 fn tell(tx: &Tx<'_>, score: &Score) -> Result<(), StoreError> {
@@ -147,24 +158,41 @@ impl Store {
         .await
     }
 
-    /// Stores the scores of one capture together; those known by their id are left as they are. They take the place of what an
-    /// earlier analysis found there: a photograph is measured anew when its points were set, and what was read by the old ones,
-    /// perhaps in a region that is not shown at all, must not go on counting. Headquarters keeps what it was told.
+    /// [`Self::save_scores_beside`] where every model has answered.
     ///
     /// # Errors
     /// When one of them names another capture.
     pub async fn save_scores(&self, capture: CaptureId, scores: Vec<Score>) -> Result<(), StoreError> {
+        self.save_scores_beside(capture, scores, Vec::new()).await
+    }
+
+    /// Stores the scores of one capture together; those known by their id are left as they are. They take the place of what an
+    /// earlier analysis found there: a photograph is measured anew when its points were set, and what was read by the old ones,
+    /// perhaps in a region that is not shown at all, must not go on counting. Headquarters keeps what it was told.
+    ///
+    /// Of the models in `silent`, which could not answer this time, what they gave by the same points stays, where no other score
+    /// of its metric and region has come.
+    ///
+    /// # Errors
+    /// When one of them names another capture.
+    pub async fn save_scores_beside(
+        &self,
+        capture: CaptureId,
+        scores: Vec<Score>,
+        silent: Vec<String>,
+    ) -> Result<(), StoreError> {
         self.write(move |tx| {
             captures::load(tx, capture)?;
             if let Some(other) = scores.iter().find(|score| score.capture != capture) {
                 return Err(StoreError::Refused(format!("score {} is of another capture", other.id)));
             }
-            let earlier: Vec<ScoreId> = tx
-                .prepare_cached("SELECT id FROM scores WHERE capture = ?1")?
-                .query_map([capture], |row| row.get(0))?
-                .collect::<Result<_, _>>()?;
-            for id in earlier.into_iter().filter(|id| scores.iter().all(|score| score.id != *id)) {
-                tx.prepare_cached("DELETE FROM scores WHERE id = ?1")?.execute([id])?;
+            for (earlier, by_these_points) in earlier(tx, capture)? {
+                let is_kept = scores.iter().any(|score| score.id == earlier.id);
+                let came = |score: &Score| (&score.metric, score.region) == (&earlier.metric, earlier.region);
+                let stands = by_these_points && silent.contains(&earlier.engine.model) && !scores.iter().any(came);
+                if !is_kept && !stands {
+                    tx.prepare_cached("DELETE FROM scores WHERE id = ?1")?.execute([earlier.id])?;
+                }
             }
             scores.iter().try_for_each(|score| save(tx, score))
         })

@@ -6,6 +6,7 @@
 
 use crate::{
     analysis::{
+        colour_repeats::{self, ColourRepeats},
         compare::{self, PairedResult, Question, Side},
         manifest::{Manifest, ScoreRepeatability},
     },
@@ -33,6 +34,8 @@ pub struct Judges {
     pub metrics: Arc<[Metric]>,
     pub specs: Vec<Arc<Spec>>,
     pub manifests: Vec<Arc<Manifest>>,
+    /// Of colours, which no model reads.
+    pub colours: Arc<[ColourRepeats]>,
 }
 
 /// Why nothing was compared.
@@ -86,8 +89,8 @@ impl Judges {
     /// The same with the models in use now.
     #[must_use]
     pub fn with_models(&self, manifests: impl Iterator<Item = Manifest>) -> Self {
-        let Self { metrics, specs, manifests: _ } = self.clone();
-        Self { metrics, specs, manifests: manifests.map(Arc::new).collect() }
+        let Self { metrics, specs, manifests: _, colours } = self.clone();
+        Self { metrics, specs, manifests: manifests.map(Arc::new).collect(), colours }
     }
 
     fn device(&self, reading: &Reading) -> Option<Repeatability> {
@@ -96,8 +99,14 @@ impl Judges {
         self.specs.iter().find(of)?.repeatability(&reading.metric).cloned()
     }
 
-    fn model(&self, score: &Score) -> Option<ScoreRepeatability> {
+    /// `captures`: those behind the scores of that side.
+    fn model(&self, score: &Score, captures: &[Capture]) -> Option<ScoreRepeatability> {
         let engine = &score.engine;
+        if let Some(capture) = captures.iter().find(|capture| capture.id == score.capture)
+            && let Some(known) = colour_repeats::of(&self.colours, engine, &score.metric, capture.colour)
+        {
+            return Some(known);
+        }
         // One file may serve under two names, with other thresholds.
         let of = |manifest: &&Arc<Manifest>| {
             (&manifest.id, &manifest.version, &manifest.sha256)
@@ -195,7 +204,8 @@ pub async fn draw(
         after: after.side(),
         paired,
     };
-    let drawn = compare::compare(&question, |reading| judges.device(reading), |score| judges.model(score));
+    let drawn =
+        compare::compare(&question, |reading| judges.device(reading), |score| judges.model(score, &after.captures));
     let comparison = Comparison {
         id: clock::mint(ComparisonId::from_bits),
         visit,

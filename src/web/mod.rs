@@ -227,6 +227,7 @@ pub fn router(state: AppState) -> Router {
         .route("/customers/{id}", routing::get(api::cards::one))
         .route("/customers/{id}/{verb}", routing::post(api::cards::act))
         .route("/devices/calibration", routing::post(api::devices::calibrated))
+        .route("/devices/remeasuring/stop", routing::post(api::models::stop_remeasuring))
         .route("/stations", routing::get(api::status::stations))
         .route("/status", routing::get(api::status::status))
         .route("/visits", routing::get(api::visits::list).post(api::visits::open))

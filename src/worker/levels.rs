@@ -58,12 +58,15 @@ impl Shown {
         Ok(Self { source: Source::new(picture), pose, face_mm, regions })
     }
 
-    /// A region's grid and which of its pixels the photograph shows.
-    fn cut(&self, polygon: &[[f64; 2]], px_per_mm: f64, margin_px: u32, multiple_of: u32) -> (Grid, Mask) {
+    /// A region's grid and which of its pixels the photograph shows; `None` where it would be too large to be drawn.
+    fn cut(&self, polygon: &[[f64; 2]], px_per_mm: f64, margin_px: u32, multiple_of: u32) -> Option<(Grid, Mask)> {
         let grid = Grid::around(polygon, px_per_mm, margin_px, multiple_of);
+        if grid.is_too_large() {
+            return None;
+        }
         let picture = self.source.picture();
         let mask = grid.mask(polygon, &[self.pose.shown(picture.width(), picture.height())]);
-        (grid, mask)
+        Some((grid, mask))
     }
 
     fn planes(&mut self, grid: &Grid, colour: Colour) -> Vec<Plane> {
@@ -203,7 +206,9 @@ pub(super) fn of_region(model: &mut Model, shown: &mut Shown, polygon: &[[f64; 2
     let Fit::Region { px_per_mm, margin_px, multiple_of, .. } = model.manifest().input.fit else {
         return Err(Missed::Failed(tensor::TensorError::NeedsWhole.to_string()));
     };
-    let (grid, mask) = shown.cut(polygon, px_per_mm, margin_px, multiple_of);
+    let Some((grid, mask)) = shown.cut(polygon, px_per_mm, margin_px, multiple_of) else {
+        return Err(Missed::Unsuited(format!("it is too large to be looked at with {px_per_mm} px/mm")));
+    };
     if mask.count() == 0 {
         return Err(Missed::Unsuited("the picture does not show it".into()));
     }

@@ -122,6 +122,10 @@ pub(super) fn evened(
         return Err("paired measures need regions".into());
     };
     let grid = Grid::around(polygon, px_per_mm, margin_px, multiple_of);
+    if grid.is_too_large() {
+        // No photograph of so much skin is as fine as that.
+        return Ok(Err(Refusal::TooCoarse));
+    }
     let mut mask = grid.mask(polygon, &[before.shown(&Affine::IDENTITY), after.shown(registered.affine())]);
     registered.unseen.iter().for_each(|middle| mask.hide(&grid, *middle, register::UNSEEN_MM));
     let here = before.pose.to_picture.after(&grid.to_mm());

@@ -3,6 +3,7 @@
 use super::{GATES, Looked, Person, look, people};
 use skinlink::{
     analysis::{
+        colour_repeats::{self, ColourRepeats},
         compare::{Question, Side, compare},
         tone::{self, Reference},
     },
@@ -18,7 +19,7 @@ use skinlink::{
 use skinlink_fake_camera::Shot;
 
 /// What darker and lighter skin takes from the light, by optical density of melanin (0.45, 0.75, 1.10 in red, green and blue).
-const MELANIN: [f64; 6] = [-0.12, 0.0, 0.25, 0.5, 0.9, 1.6];
+pub const MELANIN: [f64; 6] = [-0.12, 0.0, 0.25, 0.5, 0.9, 1.6];
 
 pub fn behind(person: &Person, melanin: f64, card: bool) -> Person {
     let filter = [0.45, 0.75, 1.10].map(|share: f64| (-melanin * share).exp() * 0.8);
@@ -102,7 +103,7 @@ fn the_renderers_card_is_found_and_says_what_the_light_was() {
     let folder = super::root().join("target/gate-card");
     if !folder.join("planted.json").exists() {
         assert!(!super::long(), "run `make gates`, which renders it");
-        println!("SKIPPED: `make gates` renders the faces with a card");
+        super::skipped::skipped("`make gates` renders the faces with a card");
         return;
     }
     for angle in [View::Front, View::Left, View::Right] {
@@ -198,6 +199,44 @@ fn without_a_reference_on_both_sides_nothing_is_compared() {
             assert_eq!((drawn.tested, item.change), (0, None));
         }
     }
+}
+
+/// Where it is known how a colour repeats itself beside a card, two photographs of one visit get a verdict; of two visits they do not.
+#[test]
+fn with_its_repeatability_a_colour_gets_a_verdict() {
+    let known = [ColourRepeats {
+        metric: "photo-redness".into(),
+        reference: "card".into(),
+        level_sd: 0.3,
+        degrees_of_freedom: 60,
+        source: "figures of this test alone".into(),
+    }];
+    let metrics = [metric("photo-redness")];
+    let drawn = |baseline, reference, value: f64| {
+        let (first, second) = ([capture(reference)], [capture(reference)]);
+        let (one, two) = ([score(&first[0], 12.0)], [score(&second[0], value)]);
+        let question = Question {
+            baseline,
+            metrics: &metrics,
+            before: Side { readings: &[], scores: &one, captures: &first },
+            after: Side { readings: &[], scores: &two, captures: &second },
+            paired: &[],
+        };
+        let of = |score: &Score| colour_repeats::of(&known, &score.engine, &score.metric, reference);
+        compare(&question, |_| None, of).items.remove(0)
+    };
+    // t of 60 degrees of freedom at 5 % is 2.00; the limit 2.00 × 0.3 × √2.
+    for (value, verdict) in [(10.0, Verdict::Improved), (14.0, Verdict::Worsened), (12.5, Verdict::None)] {
+        let item = drawn(Baseline::SameVisit, ColourReference::Card, value);
+        assert_eq!((item.verdict, item.refusal), (verdict, None), "{item:?}");
+        let limit = item.smallest_detectable_change.unwrap();
+        assert!((limit - 0.849).abs() < 0.001, "{limit}");
+    }
+    let other = drawn(Baseline::FirstVisit, ColourReference::Card, 10.0);
+    assert_eq!(other.refusal, Some(Refusal::OtherVisit));
+    // What was measured beside a card says nothing of a profile.
+    let profile = drawn(Baseline::SameVisit, ColourReference::Profile, 10.0);
+    assert_eq!(profile.refusal, Some(Refusal::RepeatabilityUnknown));
 }
 
 /// Looks at a face once more by hand, so that a wrong way of looking shows in one place.

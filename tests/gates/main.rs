@@ -6,6 +6,7 @@
 
 mod child;
 mod colour;
+mod colour_repeats;
 mod faces;
 #[expect(dead_code, reason = "here one of the two detectors is enough")]
 #[path = "../support/foreign.rs"]
@@ -13,6 +14,8 @@ mod foreign;
 mod hostile;
 mod parity;
 mod shared;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod visit;
 
 use skinlink::{

@@ -20,7 +20,7 @@ fn pictures() -> Option<PathBuf> {
     let near = root().join("../shared/data/images");
     let data = if near.exists() { near } else { root().join("../../shared/data/images") };
     if !data.exists() {
-        println!("SKIPPED: the pictures of ../shared/data are not on this machine");
+        super::skipped::skipped("the pictures of ../shared/data are not on this machine");
         return None;
     }
     Some(data)

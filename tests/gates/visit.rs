@@ -8,7 +8,7 @@ mod salon;
 use super::{Person, jpeg, people, root};
 use salon::{LIMIT, Salon};
 use skinlink::{
-    analysis::tone,
+    analysis::{colour_repeats::ColourRepeats, tone},
     app::catalogue,
     clock,
     domain::{
@@ -34,6 +34,10 @@ const PATIENCE: Duration = Duration::from_secs(240);
 
 fn metrics() -> Vec<Metric> {
     catalogue::metrics_file(&root().join("config/metrics.toml")).unwrap()
+}
+
+fn judges(colours: &[ColourRepeats]) -> Judges {
+    Judges { metrics: metrics().into(), specs: Vec::new(), manifests: Vec::new(), colours: colours.into() }
 }
 
 struct Gateway {
@@ -170,7 +174,7 @@ async fn points_are_taken_over_and_tone_is_read_only_beside_a_card() {
     assert!(gateway.store().verify_audit().await.unwrap().is_ok());
     gateway.finished(after).await;
 
-    let judges = Judges { metrics: metrics().into(), specs: Vec::new(), manifests: Vec::new() };
+    let judges = judges(&[]);
     let chosen = comparison::choose(gateway.store(), gateway.visit, Baseline::SameVisit).await.unwrap();
     let drawn = comparison::draw(gateway.store(), &judges, gateway.visit, &chosen, &[]).await.unwrap();
     let tones: Vec<_> = drawn.items.iter().filter(|item| tone::METRICS.contains(&item.metric.as_str())).collect();
@@ -185,6 +189,53 @@ async fn points_are_taken_over_and_tone_is_read_only_beside_a_card() {
     let told = gateway.salon.events().await;
     let event = told.iter().rev().find(|event| event.kind.ends_with("comparison.v1")).expect("headquarters is told");
     assert!(event.data.get().contains("no_colour_reference"), "{}", event.data.get());
+    gateway.end().await;
+}
+
+/// With a card in both photographs colours were still never compared: nothing anywhere could say how they repeat themselves. Now the
+/// gates' file can; while it does not, the comparison says so.
+#[tokio::test]
+async fn colours_beside_a_card_are_compared_once_their_repeatability_is_known() {
+    let person = super::colour::behind(&people(&[View::Front]).remove(0), 0.0, true);
+    let gateway = Gateway::start().await;
+    for (phase, seed) in [(Phase::Before, 45), (Phase::After, 46)] {
+        let scan = gateway.scan(phase).await;
+        let capture = gateway.taken(scan, &person, &shot(seed)).await;
+        let scores = gateway.analysed(capture).await;
+        assert!(scores.contains(&"photo-redness forehead".to_owned()), "{scores:?}");
+        gateway.finished(scan).await;
+    }
+    let known = |metric: &str, level_sd| ColourRepeats {
+        metric: metric.into(),
+        reference: "card".into(),
+        level_sd,
+        degrees_of_freedom: 60,
+        source: "figures of this test alone".into(),
+    };
+    let all = [known("photo-tone", 1.0), known("photo-redness", 0.5), known("photo-pigment", 1.0)];
+    let chosen = comparison::choose(gateway.store(), gateway.visit, Baseline::SameVisit).await.unwrap();
+    for colours in [&all[..0], &all] {
+        let judges = judges(colours);
+        let drawn = comparison::draw(gateway.store(), &judges, gateway.visit, &chosen, &[]).await.unwrap();
+        let read = |metric: &str| drawn.items.iter().filter(move |item| item.metric.as_str() == metric);
+        let paired = read("photo-redness").filter(|item| item.before.is_some() && item.after.is_some());
+        let paired: Vec<_> = paired.collect();
+        assert!(paired.len() >= 3, "{:?}", drawn.items);
+        for item in paired {
+            println!("{} {:?}: {:?} of {:?}", item.metric, item.region, item.change, item.smallest_detectable_change);
+            if colours.is_empty() {
+                assert_eq!(item.refusal, Some(Refusal::RepeatabilityUnknown), "{item:?}");
+            } else {
+                assert_eq!((item.verdict, item.refusal), (Verdict::None, None), "the same skin: {item:?}");
+                assert!(item.smallest_detectable_change.is_some_and(|limit| limit > 0.9), "{item:?}");
+            }
+        }
+        // No side of these is better: the change stands there with its limit, and no verdict.
+        for item in read("photo-tone").filter(|item| item.before.is_some() && item.after.is_some()) {
+            let expected = if colours.is_empty() { Refusal::RepeatabilityUnknown } else { Refusal::NoDirection };
+            assert_eq!(item.refusal, Some(expected), "{item:?}");
+        }
+    }
     gateway.end().await;
 }
 

@@ -64,8 +64,8 @@ impl Tally {
         let tried = self.visits.of > 0;
         assert!(tried || (!table::is_long() && scenes::shared().is_none()), "nothing was tried");
         if !tried {
-            println!(
-                "SKIPPED: the short form's only face with a change is in ../shared/data, which is not on this machine"
+            crate::skipped::skipped(
+                "the short form's only face with a change is in ../shared/data, which is not on this machine",
             );
         }
         tried
@@ -108,7 +108,7 @@ fn visits(people: &[Person], manner: Manner, variant: Variant, backwards: bool, 
 
 fn people() -> Vec<Person> {
     let mut people = if table::is_long() { scenes::rendered(PEOPLE) } else { vec![scenes::of_the_demo()] };
-    people.extend(scenes::annotated());
+    people.extend(scenes::annotated("change"));
     people
 }
 

@@ -82,7 +82,7 @@ fn moved(bench: &mut Bench, scene: &Scene, taken: &Taken, found: &mut BTreeMap<S
 #[test]
 fn a_level_does_not_move_with_the_photograph() {
     let mut people: Vec<Person> = if table::is_long() { scenes::rendered(PEOPLE) } else { vec![scenes::of_the_demo()] };
-    people.extend(scenes::annotated());
+    people.extend(scenes::annotated("levels"));
     let folder = with_area();
     let mut missed = Vec::new();
     for (name, taken, most) in perturbations() {
@@ -93,9 +93,15 @@ fn a_level_does_not_move_with_the_photograph() {
                 moved(&mut bench, scene, &taken, &mut found);
             }
         }
+        assert!(!found.is_empty(), "{name}: nothing was measured");
         for (metric, Moves { alone, paired, refused }) in found {
             let mean = |values: &[f64]| 100.0 * values.iter().sum::<f64>() / values.len().max(1) as f64;
             let mut sizes: Vec<f64> = paired.iter().map(|v| v.abs()).collect();
+            // A measure that refuses everything would move nothing either.
+            let compared = sizes.len();
+            if compared * 10 < (compared + refused as usize) * 7 {
+                missed.push(format!("{name} {metric}: {compared} compared, {refused} refused"));
+            }
             if sizes.is_empty() {
                 println!("{name:12} {metric:14} alone {:+6.1} %; pair: all {refused} refused", mean(&alone));
                 continue;

@@ -11,9 +11,12 @@ mod change;
 mod inference;
 mod kept;
 mod levels;
+mod looks;
 mod pictures;
 mod refusals;
 mod registration;
 mod scenes;
 mod shots;
+#[path = "../support/skipped.rs"]
+mod skipped;
 mod table;

@@ -45,7 +45,7 @@ fn add(to: &mut Share, more: Share) {
 fn another_person_is_refused() {
     let people = if table::is_long() { scenes::rendered(PEOPLE) } else { Vec::new() };
     let demo = scenes::of_the_demo();
-    let annotated = scenes::annotated();
+    let annotated = scenes::annotated("refusals");
     let mut random = fastrand::Rng::with_seed(table::seed());
     let mut share = Share::default();
     let everyone: Vec<&Person> = people.iter().chain([&demo]).collect();
@@ -71,7 +71,7 @@ fn another_person_is_refused() {
     }
     if share.of == 0 {
         assert!(scenes::shared().is_none(), "nobody was compared");
-        println!("SKIPPED: the short form's second face is in ../shared/data, which is not on this machine");
+        crate::skipped::skipped("the short form's second face is in ../shared/data, which is not on this machine");
         return;
     }
     count("another person", share);

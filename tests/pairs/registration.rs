@@ -22,7 +22,7 @@ struct Trial {
 
 fn people() -> Vec<Person> {
     let mut people = if table::is_long() { scenes::rendered(PEOPLE) } else { vec![scenes::of_the_demo()] };
-    people.extend(scenes::annotated());
+    people.extend(scenes::annotated("registration"));
     people
 }
 

@@ -170,7 +170,7 @@ fn view(id: &str) -> ViewRegions {
 pub fn shared() -> Option<PathBuf> {
     let found = ["../shared/data", "../../shared/data"].map(|path| root().join(path)).into_iter().find(|p| p.exists());
     if found.is_none() {
-        println!("SKIPPED: the pictures of ../shared/data are not on this machine");
+        crate::skipped::skipped("the pictures of ../shared/data are not on this machine");
     }
     found
 }
@@ -202,9 +202,13 @@ fn mirrored_round(picture: &Picture) -> Picture {
     Picture::new(wide as u32, high as u32, rgb).expect("as many bytes")
 }
 
-/// The annotated face as a person with one view; her regions are squares that lie in the annotated part.
-pub fn annotated() -> Option<Person> {
+/// The annotated face as a person with one view; her regions are squares that lie in the annotated part. Each look of the long form
+/// is written down before there is anything to see.
+pub fn annotated(test: &str) -> Option<Person> {
     let folder = shared()?.join("images/annotated-face-left");
+    if crate::table::is_long() {
+        crate::looks::written_down(test);
+    }
     let picture = mirrored_round(&decode(&folder.join("input.png")));
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let above = |name: &str, limit: u8| -> Vec<bool> {

@@ -110,7 +110,7 @@ pub fn foreign() -> Option<PathBuf> {
     if data.exists() {
         return Some(data);
     }
-    println!("SKIPPED: the foreign models of ../shared/data are not on this machine");
+    super::skipped::skipped("the foreign models of ../shared/data are not on this machine");
     None
 }
 

@@ -294,7 +294,12 @@ impl Building {
                 scopes: self.wanted.scope.map(|um| (CHAIR.to_owned(), um)).into_iter().collect(),
                 calendar: calendar(),
             }),
-            judges: Arc::new(Judges { metrics, specs: vec![Arc::clone(&self.spec)], manifests: Vec::new() }),
+            judges: Arc::new(Judges {
+                metrics,
+                specs: vec![Arc::clone(&self.spec)],
+                manifests: Vec::new(),
+                colours: Arc::new([]),
+            }),
             analysis: measuring,
             packages: Some(rolled_out::rolled_out()),
             taking_in: skinlink::tasks::packages::TakingIn::default(),

@@ -89,6 +89,9 @@ async fn each_role_does_its_own_work_and_signs_with_its_own_id() {
     technician.get("/api/v1/status").await.ok();
     let devices = technician.get("/devices").await.ok().body;
     assert!(!devices.as_str().expect("a page").contains("林若溪"), "no customer stands where the technician looks");
+    // Whoever sees that photographs are being measured again may call it off; nothing is, here.
+    let stopped = technician.post("/api/v1/devices/remeasuring/stop", json!({})).await.ok();
+    assert_eq!(stopped.body, json!({ "left": 0 }));
     for tablet in [&beautician, &technician] {
         tablet.get("/api/v1/staff").await.refused(403, "not_yours");
         let promoted = json!({ "role": "manager" });

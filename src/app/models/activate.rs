@@ -1,7 +1,8 @@
 //! A model into the gateway's folder and into use, while it runs: tried here first, put in place of the old one, and told to the
-//! gateway, which tries it again. Refused, the old one is put back.
+//! gateway, which tries it again. Refused, the old one is put back. Where nobody knows what the gateway did, both stay: it may
+//! have taken the new one, whose files must not be exchanged under it then.
 
-use super::find;
+use super::{find, place::Place};
 use crate::{
     analysis::manifest::Manifest,
     app::{
@@ -17,12 +18,7 @@ use crate::{
 use anyhow::{Context, bail};
 use reqwest::StatusCode;
 use serde_json::json;
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 /// How it came out.
 enum Outcome {
@@ -30,6 +26,8 @@ enum Outcome {
     /// The model is in place for the gateway's next start; why not now.
     NextStart(String),
     Refused(String),
+    /// It lies in place; whether the gateway has taken it is not known.
+    Unknown(String),
 }
 
 pub(super) async fn activate(options: &Activate) -> anyhow::Result<u8> {
@@ -42,12 +40,14 @@ pub(super) async fn activate(options: &Activate) -> anyhow::Result<u8> {
         Err(reason) => (options.model.display().to_string(), None, Outcome::Refused(reason)),
         Ok(Tried { manifest, .. }) => {
             let place = Place::of(&config.scan.models, &manifest.id);
-            let moved = place.take(&source, &manifest).with_context(|| {
+            let moved = place.take(&source, &files(&manifest)).with_context(|| {
                 format!("the model cannot be put into {}; check its rights and the disk", config.scan.models.display())
             })?;
             let outcome = tell(&config, &manifest.id).await;
             if moved && matches!(outcome, Ok(Outcome::Refused(_)) | Err(_)) {
                 place.put_back().context("the former model cannot be put back")?;
+            } else if moved {
+                place.keep().context("the former model cannot be put aside; the next activation does that")?;
             }
             (manifest.id.clone(), Some(manifest.version), outcome?)
         }
@@ -60,18 +60,25 @@ pub(super) async fn activate(options: &Activate) -> anyhow::Result<u8> {
             config.scan.models.display(),
         ),
         Outcome::Refused(reason) => format!("{id}: REFUSED, the old one goes on: {reason}"),
+        Outcome::Unknown(why) => format!(
+            "{id} {} lies in {}, and it is not known whether the gateway uses it ({why}); its devices' page says which models \
+             measure; the next start uses this one",
+            version.as_deref().unwrap_or_default(),
+            config.scan.models.display(),
+        ),
     };
     if options.json {
         let state = match &outcome {
             Outcome::InUse => "in_use",
             Outcome::NextStart(_) => "next_start",
             Outcome::Refused(_) => "refused",
+            Outcome::Unknown(_) => "unknown",
         };
         say!("{}", json!({ "id": id, "version": version, "state": state, "told": told }));
     } else {
         say!("{told}");
     }
-    Ok(if matches!(outcome, Outcome::Refused(_)) { exit::FAULT } else { exit::OK })
+    Ok(if matches!(outcome, Outcome::Refused(_) | Outcome::Unknown(_)) { exit::FAULT } else { exit::OK })
 }
 
 fn recipe(config: &Config) -> anyhow::Result<Recipe> {
@@ -88,61 +95,22 @@ fn recipe(config: &Config) -> anyhow::Result<Recipe> {
     })
 }
 
-/// Where a model lies among the gateway's, and what lay there before. Names that begin with a dot are read by nobody.
-struct Place {
-    models: PathBuf,
-    own: PathBuf,
-    coming: PathBuf,
-    former: PathBuf,
+/// What belongs to a model, below its folder.
+fn files(manifest: &Manifest) -> Vec<&str> {
+    let golden = manifest.golden.iter().flat_map(|golden| [&golden.input, &golden.expect]);
+    let all: BTreeSet<&str> = golden.map(String::as_str).chain(["manifest.toml", &manifest.file]).collect();
+    all.into_iter().collect()
 }
 
-impl Place {
-    fn of(models: &Path, id: &str) -> Self {
-        let [coming, former] = ["coming", "former"].map(|what| models.join(format!(".{id}.{what}")));
-        Self { models: models.to_owned(), own: models.join(id), coming, former }
-    }
-
-    /// Copies the model in, unless it lies there already; whether anything was changed. The one before stays beside it.
-    fn take(&self, source: &Path, manifest: &Manifest) -> io::Result<bool> {
-        if self.own.exists() && fs::canonicalize(source)? == fs::canonicalize(&self.own)? {
-            return Ok(false);
-        }
-        remove(&self.coming)?;
-        let golden = manifest.golden.iter().flat_map(|golden| [&golden.input, &golden.expect]);
-        let files: BTreeSet<&str> = golden.map(String::as_str).chain(["manifest.toml", &manifest.file]).collect();
-        for file in files {
-            let (from, to) = (source.join(file), self.coming.join(file));
-            fs::create_dir_all(to.parent().unwrap_or(&self.coming))?;
-            fs::copy(&from, &to)?;
-            fs::File::open(&to)?.sync_all()?;
-        }
-        remove(&self.former)?;
-        if self.own.exists() {
-            fs::rename(&self.own, &self.former)?;
-        }
-        fs::rename(&self.coming, &self.own)?;
-        fs::File::open(&self.models)?.sync_all()?;
-        Ok(true)
-    }
-
-    fn put_back(&self) -> io::Result<()> {
-        remove(&self.own)?;
-        if self.former.exists() { fs::rename(&self.former, &self.own) } else { Ok(()) }
-    }
-}
-
-fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// Asks the running gateway to read the model's folder anew.
+/// Asks the running gateway to read the model's folder anew. An error: it has said that it did not.
 async fn tell(config: &Config, id: &str) -> anyhow::Result<Outcome> {
     // Its own trial, after one that may be under way, and the exchange after the photograph that is being measured.
     let patience = config.scan.inference_deadline * 4 + Duration::from_secs(60);
-    let (status, body) = match machine::post(config, &format!("/models/{id}/activate"), &json!({}), patience).await? {
+    let heard = match machine::post(config, &format!("/models/{id}/activate"), &json!({}), patience).await {
+        Ok(heard) => heard,
+        Err(silent) => return Ok(Outcome::Unknown(format!("{silent:#}"))),
+    };
+    let (status, body) = match heard {
         Heard::Nobody => return Ok(Outcome::NextStart(format!("no gateway answers at http://{}", config.web.listen))),
         Heard::Closed(why) => {
             let listen = config.web.listen;

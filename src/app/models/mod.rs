@@ -2,6 +2,7 @@
 
 mod activate;
 mod eval;
+mod place;
 mod repeatability;
 mod show;
 

@@ -64,6 +64,7 @@ struct Heading {
     rules: String,
     manner: String,
     seed: u64,
+    /// View, file, anchors and SHA-256 of each: what was rendered or taken anew under an old name is another photograph.
     photos: Vec<String>,
 }
 
@@ -86,7 +87,7 @@ pub(super) async fn run(options: &Eval) -> anyhow::Result<u8> {
         rules: rules(&text, &manifest)?,
         manner: manner.name.to_owned(),
         seed: options.seed,
-        photos: photos.iter().map(|photo| format!("{} {}", photo.view, photo.file.display())).collect(),
+        photos: photos.iter().map(told).collect::<anyhow::Result<_>>()?,
     };
     let mut journal = Journal::open(&options.journal, &heading)?;
     let recipe = Recipe { deadline: DEADLINE, ..recipe(places)? };
@@ -94,7 +95,7 @@ pub(super) async fn run(options: &Eval) -> anyhow::Result<u8> {
     let mut evaluator = Evaluator::start(recipe, &tried).await?;
     let mut signals = Signals::install()?;
     let started = Instant::now();
-    let (had, mut done) = (journal.trials.len(), 0_u32);
+    let (had, mut done) = (journal.first(options.pairs).len(), 0_u32);
     for at in 0..options.pairs {
         if journal.trials.iter().any(|trial| trial.at == at) {
             continue;
@@ -102,7 +103,7 @@ pub(super) async fn run(options: &Eval) -> anyhow::Result<u8> {
         let photo = &photos[at as usize % photos.len()];
         let measured = tokio::select! {
             () = signals.stop_requested() => {
-                let pairs = journal.trials.len();
+                let pairs = journal.first(options.pairs).len();
                 complain(&format!("stopped after {pairs} of {} pairs; the same command goes on from there", options.pairs));
                 return Ok(exit::FAULT);
             }
@@ -111,9 +112,10 @@ pub(super) async fn run(options: &Eval) -> anyhow::Result<u8> {
         journal.add(measured)?;
         done += 1;
         let left = started.elapsed() / done * (options.pairs.saturating_sub(u32::try_from(had)? + done));
-        complain(&format!("pair {} of {}, {} left", journal.trials.len(), options.pairs, minutes(left)));
+        let pairs = journal.first(options.pairs).len();
+        complain(&format!("pair {pairs} of {}, {} left", options.pairs, minutes(left)));
     }
-    let found = figures(&journal.trials);
+    let found = figures(&journal.first(options.pairs));
     report(&found);
     let source = source(&options.photos, manner, options.pairs, options.seed);
     if options.write {
@@ -166,6 +168,14 @@ fn photos(folder: &Path) -> anyhow::Result<Vec<Photo>> {
         .collect();
     ensure!(!photos.is_empty(), "{} lists no photograph of the phase \"before\"", path.display());
     Ok(photos)
+}
+
+/// A photograph as a journal's heading names it.
+fn told(photo: &Photo) -> anyhow::Result<String> {
+    let bytes = fs::read(&photo.file).with_context(|| format!("{} cannot be read", photo.file.display()))?;
+    let digest = hex::encode(openssl::sha::sha256(&bytes));
+    let Photo { view, file, anchors, px_per_mm, phase: _ } = photo;
+    Ok(format!("{view} {} {anchors:?} {px_per_mm} {digest}", file.display()))
 }
 
 /// The trial's two photographs, taken, measured and compared.
@@ -238,6 +248,11 @@ impl Journal {
             writeln!(file, "{}", serde_json::to_string(heading)?)?;
         }
         Ok(Self { file, trials })
+    }
+
+    /// Those of so many pairs: what an earlier, longer run found beyond them is none of this one's figures.
+    fn first(&self, pairs: u32) -> Vec<Trial> {
+        self.trials.iter().filter(|trial| trial.at < pairs).cloned().collect()
     }
 
     fn add(&mut self, trial: Trial) -> anyhow::Result<()> {

@@ -73,6 +73,8 @@ pub(super) struct Worker {
     running: Option<Running>,
     /// The active models: activated again in every new process, as long as they are what they were.
     active: Vec<Active>,
+    /// Those that lost their place, until somebody has asked for them.
+    lost: Vec<Lost>,
     failures: u32,
     rest_until: Option<Instant>,
 }
@@ -87,6 +89,14 @@ struct Active {
     strikes: u32,
 }
 
+/// A model that is in use no more although nobody put it out of use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub id: String,
+    /// For people.
+    pub why: String,
+}
+
 /// After so many a model is put out of use: until then it may have been the machine.
 const MOST_STRIKES: u32 = 3;
 
@@ -99,7 +109,7 @@ struct Running {
 
 impl Worker {
     pub(super) const fn new(recipe: Recipe) -> Self {
-        Self { recipe, running: None, active: Vec::new(), failures: 0, rest_until: None }
+        Self { recipe, running: None, active: Vec::new(), lost: Vec::new(), failures: 0, rest_until: None }
     }
 
     /// One question, one answer; a process that died under it is replaced and asked once more. Waits out the rest after
@@ -151,6 +161,7 @@ impl Worker {
         let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
         let model = self.loaded(&request).await?;
         self.active.retain(|old| old.id != model.id);
+        self.lost.retain(|lost| lost.id != model.id);
         self.active.push(Active { id: model.id.clone(), folder, pinned, strikes: 0 });
         Ok(model)
     }
@@ -159,6 +170,7 @@ impl Worker {
     pub(super) fn retire(&mut self, id: &str) -> bool {
         let before = self.active.len();
         self.active.retain(|model| model.id != id);
+        self.lost.retain(|lost| lost.id != id);
         let was = self.active.len() < before;
         if was {
             self.running = None;
@@ -182,12 +194,20 @@ impl Worker {
         let strikes = &mut self.active[at].strikes;
         *strikes = if died { *strikes + 1 } else { 0 };
         if *strikes >= MOST_STRIKES {
-            self.active.remove(at);
-            tracing::error!(
-                model = id,
-                "the model is out of use: it stopped the inference process too often; activate it again"
-            );
+            self.lose(id, "it stopped the inference process too often".to_owned());
         }
+    }
+
+    /// Puts a model out of use, for somebody to be told.
+    fn lose(&mut self, id: &str, why: String) {
+        tracing::error!(model = id, why, "the model is out of use; activate it again");
+        self.active.retain(|model| model.id != id);
+        self.lost.push(Lost { id: id.to_owned(), why });
+    }
+
+    /// The models that lost their place since this was asked last.
+    pub(super) fn take_lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
     }
 
     /// Whether a model is in use.
@@ -253,8 +273,9 @@ impl Worker {
         }
     }
 
-    /// A failure comes with the model that was being loaded.
-    async fn start_now(&self) -> Result<Running, (ChildError, Option<String>)> {
+    /// A failure comes with the model that was being loaded. One that cannot be loaded any more is in use no more: the process
+    /// would measure without it, and nobody would know why its scores are missing.
+    async fn start_now(&mut self) -> Result<Running, (ChildError, Option<String>)> {
         let without_model = |error| (error, None);
         let mut running = spawn(&self.recipe).map_err(without_model)?;
         let set_up = Request::Setup {
@@ -271,15 +292,19 @@ impl Worker {
             other => return Err(without_model(ChildError::Start(format!("it answered something else: {other:?}")))),
         }
         let limit = SET_UP_LIMIT.max(self.recipe.deadline);
+        let mut unloaded = Vec::new();
         for Active { id, folder, pinned, strikes: _ } in &self.active {
             let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
             let with_model = |error| (error, Some(id.clone()));
             match told(&mut running, &request, &[], limit).await.map_err(with_model)? {
                 Reply::Activated { model } if model.id == *id => {}
                 // It passed before; its folder was changed under us. The others go on.
-                Reply::Failed { reason } => tracing::error!(model = id, reason, "a model could not be activated again"),
+                Reply::Failed { reason } => unloaded.push((id.clone(), reason)),
                 other => return Err(with_model(ChildError::Died(format!("it answered something else: {other:?}")))),
             }
+        }
+        for (id, reason) in unloaded {
+            self.lose(&id, format!("it cannot be loaded again: {reason}"));
         }
         faults::point("analysis.worker.started");
         Ok(running)

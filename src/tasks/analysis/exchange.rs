@@ -76,6 +76,7 @@ impl Analysis {
         self.models.retain(|old| old.engine.model != model.engine.model);
         self.models.push(Arc::new(model.clone()));
         self.paired.clear();
+        self.found_again(&model.engine.model);
         self.begin_count(&model.engine.model);
         self.publish.send_replace(self.models.clone());
         Ok(model)
@@ -107,6 +108,7 @@ impl Analysis {
         if self.worker.retire(id) {
             tracing::info!(model = id, "model out of use");
         }
+        self.found_again(id);
         self.paired.clear();
         self.give_up_lost_models();
     }

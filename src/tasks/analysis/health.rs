@@ -27,6 +27,17 @@ impl Analysis {
         });
     }
 
+    /// A failure without a photograph.
+    pub(super) fn count_failure(&self, id: &str) {
+        self.health.send_if_modified(|all| match all.get_mut(id) {
+            Some(health) => {
+                health.failed += 1;
+                true
+            }
+            None => false,
+        });
+    }
+
     /// A photograph that shows nothing for a model counts on neither side.
     pub(super) fn count(&self, levels: &Levels) {
         let counted = |id: &str| {

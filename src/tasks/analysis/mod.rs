@@ -8,6 +8,7 @@ mod child;
 mod exchange;
 mod health;
 mod left_over;
+mod lost;
 mod one_by_one;
 mod pair_pictures;
 mod pairs;
@@ -17,6 +18,7 @@ mod trial;
 
 pub use child::{ChildError, Recipe};
 pub use health::Health;
+pub use left_over::Remeasuring;
 pub use pairs::{PairPicture, Whites};
 pub use trial::{Evaluator, ModelTrial, Tried};
 
@@ -38,6 +40,7 @@ use crate::{
     store::{Store, StoreError},
 };
 use child::Worker;
+use left_over::LeftOver;
 use pair_pictures::Due;
 use small_picture::Later;
 use std::{
@@ -132,6 +135,10 @@ enum Command {
         id: String,
         reply: Answer<()>,
     },
+    /// What is to be measured again by a model that has come stays as it was measured.
+    LeaveAsMeasured {
+        reply: Answer<usize>,
+    },
     /// Photographs were struck out, restored or moved.
     LookAtPairs,
 }
@@ -142,6 +149,8 @@ pub struct AnalysisHandle {
     commands: mpsc::Sender<Command>,
     models: watch::Receiver<Vec<Arc<ActiveModel>>>,
     health: watch::Receiver<BTreeMap<String, Health>>,
+    lost: watch::Receiver<BTreeMap<String, String>>,
+    remeasuring: watch::Receiver<Option<Remeasuring>>,
     waiting: Arc<watch::Sender<Waiting>>,
     recipe: watch::Receiver<Option<Recipe>>,
     /// One trial at a time: two would take the memory of two.
@@ -163,6 +172,8 @@ pub struct Inbox {
     commands: mpsc::Receiver<Command>,
     models: watch::Sender<Vec<Arc<ActiveModel>>>,
     health: watch::Sender<BTreeMap<String, Health>>,
+    lost: watch::Sender<BTreeMap<String, String>>,
+    remeasuring: watch::Sender<Option<Remeasuring>>,
     waiting: Arc<watch::Sender<Waiting>>,
     recipe: watch::Sender<Option<Recipe>>,
 }
@@ -179,11 +190,21 @@ pub fn channel() -> (AnalysisHandle, Inbox) {
     let (commands, inbox) = mpsc::channel(WAITING);
     let (publish, models) = watch::channel(Vec::new());
     let (count, health) = watch::channel(BTreeMap::new());
+    let (lose, lost) = watch::channel(BTreeMap::new());
+    let (progress, remeasuring) = watch::channel(None);
     let waiting = Arc::new(watch::channel(Waiting::default()).0);
     let (told, recipe) = watch::channel(None);
-    let inbox = Inbox { commands: inbox, models: publish, health: count, waiting: Arc::clone(&waiting), recipe: told };
+    let inbox = Inbox {
+        commands: inbox,
+        models: publish,
+        health: count,
+        lost: lose,
+        remeasuring: progress,
+        waiting: Arc::clone(&waiting),
+        recipe: told,
+    };
     let trials = Arc::new(Semaphore::new(1));
-    (AnalysisHandle { commands, models, health, waiting, recipe, trials, home: None }, inbox)
+    (AnalysisHandle { commands, models, health, lost, remeasuring, waiting, recipe, trials, home: None }, inbox)
 }
 
 impl AnalysisHandle {
@@ -271,19 +292,25 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
         models: Vec::new(),
         publish: inbox.models,
         health: inbox.health,
+        lost: inbox.lost,
         waiting: inbox.waiting,
         paired: VecDeque::new(),
         later: Later::default(),
-        left: VecDeque::new(),
+        left: LeftOver::new(inbox.remeasuring),
         due: Due::default(),
     };
     let work = async {
         for folder in settings.models {
             match trial.run(&folder).await {
                 Ok(tried) => drop(analysis.activate(tried).await),
-                Err(error) => not_used(&folder, &error),
+                Err(error) => {
+                    not_used(&folder, &error);
+                    analysis.never_began(&folder, &error);
+                }
             }
         }
+        // One that was sound may have been spoilt while the next was tried.
+        analysis.give_up_lost_models();
         inbox.recipe.send_replace(Some(settings.worker));
         analysis.list_half_done().await;
         for model in analysis.models.clone() {
@@ -321,12 +348,13 @@ struct Analysis {
     models: Vec<Arc<ActiveModel>>,
     publish: watch::Sender<Vec<Arc<ActiveModel>>>,
     health: watch::Sender<BTreeMap<String, Health>>,
+    lost: watch::Sender<BTreeMap<String, String>>,
     waiting: Arc<watch::Sender<Waiting>>,
     /// Pairs measured ahead, the latest last; made anew when it is forgotten, so nothing is lost with it.
     paired: VecDeque<((CaptureId, CaptureId), Vec<PairedResult>)>,
     later: Later,
-    /// Photographs to be measured when nobody asks for anything, each with whether its scores stand already.
-    left: VecDeque<(CaptureId, bool)>,
+    /// Photographs to be measured when nobody asks for anything.
+    left: LeftOver,
     /// Pairs whose pictures are to be looked at after that.
     due: Due,
 }
@@ -370,6 +398,9 @@ impl Analysis {
                 self.retire(&id);
                 let _ = reply.send(Ok(()));
             }
+            Command::LeaveAsMeasured { reply } => {
+                let _ = reply.send(Ok(self.leave_as_measured()));
+            }
         }
     }
 
@@ -399,16 +430,17 @@ impl Analysis {
         }
         self.judge_again(&about, &picture).await?;
         let (view, camera) = (about.view.to_string(), about.camera.clone());
-        let levels = self.levels_of(view, about.anchors, camera, &picture).await?;
+        let mut levels = self.levels_of(view, about.anchors, camera, &picture).await?;
         faults::point("analysis.scores.received");
+        self.give_up_over(&mut levels);
         self.count(&levels);
         let colour = levels.colour.parse().unwrap_or(ColourReference::Unknown);
         if colour != about.colour {
             self.store.set_colour(capture, colour).await?;
         }
-        let Levels { complaints, skipped, .. } = levels;
         let scores: Vec<Score> = levels.scores.iter().filter_map(|level| self.score(capture, level)).collect();
-        self.store.save_scores(capture, scores.clone()).await?;
+        self.store.save_scores_beside(capture, scores.clone(), self.without_answer(&levels)).await?;
+        let Levels { complaints, skipped, .. } = levels;
         faults::point("analysis.scores.confirmed");
         Ok(Analysed { scores, complaints, skipped })
     }

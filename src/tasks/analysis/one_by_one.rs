@@ -94,13 +94,4 @@ impl Analysis {
         tracing::warn!(model = id, %error, "a photograph has no score of this model");
         self.worker.strike(id, true);
     }
-
-    /// Models that the inference process has lost are in use no longer: whoever asks sees only those that measure.
-    pub(super) fn give_up_lost_models(&mut self) {
-        let before = self.models.len();
-        self.models.retain(|model| self.worker.has(&model.engine.model));
-        if self.models.len() < before {
-            self.publish.send_replace(self.models.clone());
-        }
-    }
 }

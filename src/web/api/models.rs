@@ -1,7 +1,7 @@
-//! The models in use, and their exchange while the gateway runs.
+//! The models in use, those that were lost, their exchange while the gateway runs, and the measuring anew that follows it.
 
 use crate::{
-    tasks::analysis::{ActiveModel, AnalysisError, ChildError},
+    tasks::analysis::{ActiveModel, AnalysisError, ChildError, Remeasuring},
     web::{AppState, error::WebError},
 };
 use axum::{
@@ -15,7 +15,20 @@ use serde_json::{Value, json};
 /// `GET /models`
 pub async fn list(State(state): State<AppState>) -> Response {
     let models: Vec<Value> = state.analysis.models().iter().map(|model| view(model)).collect();
-    Json(json!({ "models": models })).into_response()
+    let lost = state.analysis.lost().borrow().clone();
+    let lost: Vec<Value> = lost.iter().map(|(id, reason)| json!({ "id": id, "reason": reason })).collect();
+    let remeasuring = *state.analysis.remeasuring().borrow();
+    let remeasuring = remeasuring.map(|Remeasuring { done, total, left }| {
+        json!({ "done": done, "total": total, "left_s": left.map(|left| left.as_secs()) })
+    });
+    Json(json!({ "models": models, "lost": lost, "remeasuring": remeasuring })).into_response()
+}
+
+/// `POST /devices/remeasuring/stop`: photographs that wait to be measured again by a model that has come stay as they were measured;
+/// answers how many.
+pub async fn stop_remeasuring(State(state): State<AppState>) -> Result<Response, WebError> {
+    let left = state.analysis.leave_as_measured().await.map_err(|_| WebError::stopping())?;
+    Ok(Json(json!({ "left": left })).into_response())
 }
 
 /// `POST /models/{id}/activate`: reads the folder of this id anew. Answers when the model is in use or refused, which may

@@ -3,7 +3,7 @@
 use super::{
     chip::{self, Chip},
     home::{Trouble, troubles},
-    packages, refused,
+    models, packages, refused,
 };
 use crate::{
     domain::staff::Role,
@@ -101,6 +101,8 @@ struct Devices {
     dead: u64,
     /// What headquarters has rolled out; `None` where no packages are taken.
     packages: Option<Vec<packages::Line>>,
+    /// What measures photographs; `None` where nobody does.
+    models: Option<models::Models>,
 }
 
 fn role(lang: Lang, role: Role) -> &'static str {
@@ -234,7 +236,8 @@ pub async fn devices(State(state): State<AppState>, shell: Shell) -> Response {
         Ok((chairs, troubles, backlog)) => {
             let (waiting, images, dead) = (backlog.events, backlog.images, backlog.dead_letters);
             let packages = packages::lines(&state, shell.lang);
-            let template = Devices { shell, chairs, troubles, waiting, images, dead, packages };
+            let models = models::models(&state.analysis, shell.lang);
+            let template = Devices { shell, chairs, troubles, waiting, images, dead, packages, models };
             page(&template.shell, &template)
         }
         Err(refused) => problem(shell, &refused),

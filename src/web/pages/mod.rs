@@ -11,6 +11,7 @@ mod hints;
 mod home;
 mod house;
 mod manager;
+mod models;
 mod packages;
 mod paper;
 mod phase;

@@ -1,0 +1,280 @@
+//! Where a model lies among the gateway's, and how another one takes its place. A cut at any moment leaves a whole model under
+//! its name, and the next activation clears up behind it.
+//!
+//! 1. The model that comes is copied whole beside the one in place, as `.ID.coming`, with a note inside that it never was there.
+//! 2. The two names are exchanged at once; `.ID.coming` now holds the one before, which has no such note.
+//! 3. Taken, that becomes `.ID.former`, and the former before it goes. Refused, the names are exchanged again, and what came is
+//!    removed; an older `.ID.former` was never touched.
+//!
+//! Names that begin with a dot are read by nobody.
+
+use nix::{
+    errno::Errno,
+    fcntl::{AT_FDCWD, RenameFlags, renameat2},
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// In a folder that has not been in place yet.
+const NOTE: &str = ".coming";
+
+pub(super) struct Place {
+    models: PathBuf,
+    own: PathBuf,
+    coming: PathBuf,
+    former: PathBuf,
+    /// What is being removed: a folder that is half gone must not look like anything else.
+    gone: PathBuf,
+}
+
+impl Place {
+    pub(super) fn of(models: &Path, id: &str) -> Self {
+        let [coming, former, gone] = ["coming", "former", "gone"].map(|what| models.join(format!(".{id}.{what}")));
+        Self { models: models.to_owned(), own: models.join(id), coming, former, gone }
+    }
+
+    /// Puts the model in place, unless it lies there already; whether anything was changed. [`Self::keep`] or
+    /// [`Self::put_back`] has to follow.
+    ///
+    /// # Errors
+    /// The disk's; the one before is in place then.
+    pub(super) fn take(&self, source: &Path, files: &[&str]) -> io::Result<bool> {
+        self.clear_up()?;
+        if self.own.exists() && fs::canonicalize(source)? == fs::canonicalize(&self.own)? {
+            return Ok(false);
+        }
+        self.lay(source, files)?;
+        self.swap()?;
+        Ok(true)
+    }
+
+    /// What an activation that was cut off left behind: a copy that never was in place goes, a model that was is kept.
+    fn clear_up(&self) -> io::Result<()> {
+        remove(&self.gone)?;
+        if !self.coming.exists() {
+            return unmark(&self.own);
+        }
+        let was_in_place = self.coming.join("manifest.toml").exists() && !self.coming.join(NOTE).exists();
+        if was_in_place { self.keep() } else { self.drop_coming() }
+    }
+
+    fn drop_coming(&self) -> io::Result<()> {
+        fs::rename(&self.coming, &self.gone)?;
+        remove(&self.gone)
+    }
+
+    fn lay(&self, source: &Path, files: &[&str]) -> io::Result<()> {
+        fs::create_dir_all(&self.coming)?;
+        // On the disk before anything else of it.
+        fs::File::create(self.coming.join(NOTE))?.sync_all()?;
+        fs::File::open(&self.coming)?.sync_all()?;
+        for file in files {
+            let (from, to) = (source.join(file), self.coming.join(file));
+            let folder = to.parent().unwrap_or(&self.coming);
+            fs::create_dir_all(folder)?;
+            fs::copy(&from, &to)?;
+            fs::File::open(&to)?.sync_all()?;
+            fs::File::open(folder)?.sync_all()?;
+        }
+        fs::File::open(&self.coming)?.sync_all()
+    }
+
+    fn swap(&self) -> io::Result<()> {
+        if self.own.exists() {
+            let swapped = renameat2(AT_FDCWD, &self.coming, AT_FDCWD, &self.own, RenameFlags::RENAME_EXCHANGE);
+            swapped.map_err(|errno| match errno {
+                Errno::EINVAL | Errno::ENOSYS => io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "its file system cannot exchange two folders at once; keep the models on a local one (ext4, xfs, btrfs)",
+                ),
+                other => other.into(),
+            })?;
+        } else {
+            fs::rename(&self.coming, &self.own)?;
+        }
+        self.sync()
+    }
+
+    /// The model that came stays; the one before becomes the former.
+    ///
+    /// # Errors
+    /// The disk's; the next activation does what is left.
+    pub(super) fn keep(&self) -> io::Result<()> {
+        unmark(&self.own)?;
+        if self.coming.exists() {
+            remove(&self.former)?;
+            fs::rename(&self.coming, &self.former)?;
+        }
+        self.sync()
+    }
+
+    /// The one before is in place again; what came goes.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn put_back(&self) -> io::Result<()> {
+        if !self.coming.exists() {
+            return remove(&self.own);
+        }
+        self.swap()?;
+        self.drop_coming()
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        fs::File::open(&self.models)?.sync_all()
+    }
+}
+
+fn remove(folder: &Path) -> io::Result<()> {
+    gone(fs::remove_dir_all(folder))
+}
+
+fn unmark(folder: &Path) -> io::Result<()> {
+    gone(fs::remove_file(folder.join(NOTE)))
+}
+
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::TempDir;
+
+    const FILES: [&str; 2] = ["manifest.toml", "golden/a.png"];
+
+    fn model(at: &Path, version: &str) {
+        fs::create_dir_all(at.join("golden")).unwrap();
+        for file in FILES {
+            fs::write(at.join(file), version).unwrap();
+        }
+    }
+
+    /// Its version, if it is whole.
+    fn whole(at: &Path) -> Option<String> {
+        let read = FILES.map(|file| fs::read_to_string(at.join(file)).ok());
+        let [Some(one), Some(other)] = read else { return None };
+        (one == other).then_some(one)
+    }
+
+    /// Version 2 in place, 1 its former, 3 about to come.
+    fn salon() -> (TempDir, Place, PathBuf) {
+        let folder = TempDir::new().unwrap();
+        let models = folder.path().join("models");
+        let source = folder.path().join("source");
+        let place = Place::of(&models, "pores");
+        for (at, version) in [(&place.own, "2"), (&place.former, "1"), (&source, "3")] {
+            model(at, version);
+        }
+        (folder, place, source)
+    }
+
+    fn versions(place: &Place) -> [Option<String>; 2] {
+        [whole(&place.own), whole(&place.former)]
+    }
+
+    fn are(own: &str, former: &str) -> [Option<String>; 2] {
+        [Some(own.to_owned()), Some(former.to_owned())]
+    }
+
+    /// Between two renames there was no model at all, and whoever started the gateway then measured nothing.
+    #[test]
+    fn a_cut_between_any_two_steps_leaves_a_whole_model_and_the_next_activation_clears_up() {
+        type Steps = fn(&Place, &Path);
+        let cuts: [(&str, Steps, [Option<String>; 2], [Option<String>; 2]); 7] = [
+            ("before the note", |place, _| fs::create_dir_all(&place.coming).unwrap(), are("2", "1"), are("4", "2")),
+            (
+                "in the middle of the copy",
+                |place, source| {
+                    fs::create_dir_all(&place.coming).unwrap();
+                    fs::write(place.coming.join(NOTE), "").unwrap();
+                    fs::copy(source.join(FILES[0]), place.coming.join(FILES[0])).unwrap();
+                },
+                are("2", "1"),
+                are("4", "2"),
+            ),
+            ("after the copy", |place, source| place.lay(source, &FILES).unwrap(), are("2", "1"), are("4", "2")),
+            (
+                "after the exchange",
+                |place, source| {
+                    place.lay(source, &FILES).unwrap();
+                    place.swap().unwrap();
+                },
+                are("3", "1"),
+                are("4", "3"),
+            ),
+            (
+                "once the former is gone",
+                |place, source| {
+                    place.take(source, &FILES).unwrap();
+                    unmark(&place.own).unwrap();
+                    remove(&place.former).unwrap();
+                },
+                [Some("3".to_owned()), None],
+                are("4", "3"),
+            ),
+            (
+                "when it was put back and not yet removed",
+                |place, source| {
+                    place.take(source, &FILES).unwrap();
+                    place.swap().unwrap();
+                },
+                are("2", "1"),
+                are("4", "2"),
+            ),
+            (
+                "after all of it",
+                |place, source| {
+                    place.take(source, &FILES).unwrap();
+                    place.keep().unwrap();
+                },
+                are("3", "2"),
+                are("4", "3"),
+            ),
+        ];
+        for (when, steps, then, next) in cuts {
+            let (folder, place, source) = salon();
+            steps(&place, &source);
+            assert_eq!(versions(&place), then, "{when}");
+            let later = folder.path().join("later");
+            model(&later, "4");
+            assert!(place.take(&later, &FILES).unwrap(), "{when}");
+            place.keep().unwrap();
+            assert_eq!(versions(&place), next, "{when}");
+            assert!(!place.coming.exists() && !place.own.join(NOTE).exists(), "{when}");
+        }
+    }
+
+    /// A refused model used to take the former one with it.
+    #[test]
+    fn a_refused_model_leaves_everything_as_it_was() {
+        let (_folder, place, source) = salon();
+        assert!(place.take(&source, &FILES).unwrap());
+        assert_eq!(versions(&place), are("3", "1"), "in place while the gateway tries it");
+        place.put_back().unwrap();
+        assert_eq!(versions(&place), are("2", "1"));
+        assert!(!place.coming.exists());
+    }
+
+    #[test]
+    fn the_first_one_of_its_name_and_the_one_that_lies_there() {
+        let (_folder, place, source) = salon();
+        let first = Place::of(&place.models, "spots");
+        assert!(first.take(&source, &FILES).unwrap());
+        first.put_back().unwrap();
+        assert!(!first.own.exists(), "refused, it is gone");
+        assert!(first.take(&source, &FILES).unwrap());
+        first.keep().unwrap();
+        assert_eq!(versions(&first), [Some("3".to_owned()), None]);
+        assert!(!first.take(&first.own, &FILES).unwrap(), "it lies there already");
+        assert!(place.take(&place.former, &FILES).unwrap(), "back to the former");
+        place.keep().unwrap();
+        assert_eq!(versions(&place), are("1", "2"));
+    }
+}
