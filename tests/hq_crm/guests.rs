@@ -216,7 +216,7 @@ pub fn guests(dice: &mut fastrand::Rng) -> Vec<Guest> {
                 5 => Mind::OnThePage(hours),
                 6 => Mind::Erased(hours),
                 7 => Mind::OtherText(hours, TEXTS[dice.usize(..3)]),
-                _ => Mind::Agrees,
+                _ => Agrees,
             };
             let (skin, days) = [("oily", 7), ("dry", 15), ("sensitive", 10), ("", 10)][dice.usize(..4)];
             let mut day = dice.i64(0..20);
@@ -229,7 +229,7 @@ pub fn guests(dice: &mut fastrand::Rng) -> Vec<Guest> {
                 visits.push(Came::on(day, dice.i64(10..17)));
                 day += dice.i64(2..16);
             }
-            let born = (dice.u32(..4) > 0).then(|| Born { day: dice.i64(0..40), then: Then::Stays });
+            let born = (dice.u32(..4) > 0).then(|| Born { day: dice.i64(0..40), then: Stays });
             Guest { id: customer(), mind, text, skin, days, visits, once: None, born }
         })
         .collect();
