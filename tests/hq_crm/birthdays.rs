@@ -169,8 +169,8 @@ pub async fn an_erased_customers_birthday_goes_and_does_not_come_back(side: Side
     chain.database.erase("sh-001", &joined, now).expect("erased");
 
     let mut engine = chain.place.open().expect("opens");
-    assert_eq!(texts(&mut *engine, "SELECT customer FROM birthdays"), [stays.clone()]);
-    assert_eq!(texts(&mut *engine, "SELECT customer FROM care_messages"), [stays.clone()]);
+    assert_eq!(texts(&mut *engine, "SELECT customer FROM birthdays"), std::slice::from_ref(&stays));
+    assert_eq!(texts(&mut *engine, "SELECT customer FROM care_messages"), std::slice::from_ref(&stays));
     for one in [&stranger, &ordered, &told, &joined, &card] {
         assert_eq!(put(&chain, &key, one, (5, 17)).await.refusal(), (409, "customer-erased"));
         assert_eq!(read(&chain, &key, one).await, None);

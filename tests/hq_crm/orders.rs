@@ -275,13 +275,16 @@ pub async fn what_the_crm_orders_is_done_by_a_daemon_and_answered(side: Side) {
     let daemon = Daemon::start(&house, copy.path());
     let limit = Instant::now() + LIMIT;
     let log = || fs::read_to_string(copy.path().join("daemon.log")).unwrap_or_default();
-    let answer = async |order: &str| loop {
-        let now = call(Method::GET, &format!("/orders/{order}"), None).await.ok();
-        if now["state"] == "answered" {
-            return now;
+    let answer = async |order: &str| {
+        let limit = Instant::now() + LIMIT;
+        loop {
+            let now = call(Method::GET, &format!("/orders/{order}"), None).await.ok();
+            if now["state"] == "answered" {
+                break now;
+            }
+            assert!(Instant::now() < limit, "{now} within {LIMIT:?}; the daemon: {}", log());
+            sleep(std::time::Duration::from_millis(200)).await;
         }
-        assert!(Instant::now() < limit, "{now} within {LIMIT:?}; the daemon: {}", log());
-        sleep(std::time::Duration::from_millis(200)).await;
     };
     let mut answered = Vec::new();
     for order in &orders {

@@ -241,6 +241,7 @@ fn signature(secret: &[u8], id: &str, seconds: i64, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{domain::follow_up::Kind, hq::config::RawCare};
     use reqwest::Url;
     use std::net::TcpListener;
     use zeroize::Zeroizing;
@@ -275,6 +276,32 @@ mod tests {
         assert!(
             is_of_one_message(422) && !is_of_one_message(503) && !is_of_one_message(401) && !is_of_one_message(404)
         );
+    }
+
+    /// A receiver that wants a visit of each message looks for it in vain at a birthday, and must see that there is none.
+    #[test]
+    fn a_birthday_names_no_visit() {
+        let settings =
+            "time_zone = \"UTC\"\n[[consent]]\ntext_versions = [\"1\"]\nkinds = [\"birthday\"]\nchannels = [\"sms\"]\n";
+        let settings = toml::from_str::<RawCare>(settings).unwrap().resolve().unwrap();
+        let due = "2026-05-17T10:00:00.000Z".parse().unwrap();
+        let message = |kind, visit: &str| Message {
+            id: "m".into(),
+            store: "sh-001".into(),
+            customer: "c".into(),
+            visit: visit.into(),
+            kind,
+            due,
+            state: "taken".into(),
+            channels: vec!["sms".into()],
+            lease: "l".into(),
+            until: due,
+            tries: 1,
+        };
+        let read = |message| serde_json::from_str::<serde_json::Value>(&body(&settings, &message)).unwrap();
+        let birthday = read(message(Kind::Birthday, ""));
+        assert_eq!((&birthday["kind"], birthday.get("visit")), (&"birthday".into(), None));
+        assert_eq!(read(message(Kind::Away, "v"))["visit"], "v");
     }
 
     /// The example that the convention publishes.

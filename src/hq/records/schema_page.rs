@@ -35,7 +35,8 @@ person must look at, `images` which pictures are here.
 hq-crm.md; do not grant it to people who only query. So it is with `staff_people`, the names of stores' staff; `staff_books`, `staff_told`, `orders`,
 `order_told` and `order_answers` say how far stores hold them, and what they were to do once. `visit_changes` holds each visit under the number of
 its last change, `change_marks` the marks by which numbers of before a restored backup are known; `crm_keys`, `care_watch` and `care_messages` are
-the programs' door and the messages of care.
+the programs' door and the messages of care, `birthdays` the days that the CRM told for them (month and day alone): of persons, and not to be
+granted either.
 ";
 
 /// The page.
