@@ -217,7 +217,7 @@ async fn colours_beside_a_card_are_compared_once_their_repeatability_is_known() 
     for colours in [&all[..0], &all] {
         let judges = judges(colours);
         let drawn = comparison::draw(gateway.store(), &judges, gateway.visit, &chosen, &[]).await.unwrap();
-        let read = |metric: &str| drawn.items.iter().filter(move |item| item.metric.as_str() == metric);
+        let read = |metric: &'static str| drawn.items.iter().filter(move |item| item.metric.as_str() == metric);
         let paired = read("photo-redness").filter(|item| item.before.is_some() && item.after.is_some());
         let paired: Vec<_> = paired.collect();
         assert!(paired.len() >= 3, "{:?}", drawn.items);
