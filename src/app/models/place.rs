@@ -175,11 +175,14 @@ mod tests {
         (folder, place, source)
     }
 
-    fn versions(place: &Place) -> [Option<String>; 2] {
+    /// Of the one in place and of the former.
+    type Versions = [Option<String>; 2];
+
+    fn versions(place: &Place) -> Versions {
         [whole(&place.own), whole(&place.former)]
     }
 
-    fn are(own: &str, former: &str) -> [Option<String>; 2] {
+    fn are(own: &str, former: &str) -> Versions {
         [Some(own.to_owned()), Some(former.to_owned())]
     }
 
@@ -187,7 +190,7 @@ mod tests {
     #[test]
     fn a_cut_between_any_two_steps_leaves_a_whole_model_and_the_next_activation_clears_up() {
         type Steps = fn(&Place, &Path);
-        let cuts: [(&str, Steps, [Option<String>; 2], [Option<String>; 2]); 7] = [
+        let cuts: [(&str, Steps, Versions, Versions); 7] = [
             ("before the note", |place, _| fs::create_dir_all(&place.coming).unwrap(), are("2", "1"), are("4", "2")),
             (
                 "in the middle of the copy",

@@ -194,7 +194,7 @@ impl Worker {
         let strikes = &mut self.active[at].strikes;
         *strikes = if died { *strikes + 1 } else { 0 };
         if *strikes >= MOST_STRIKES {
-            self.lose(id, "it stopped the inference process too often".to_owned());
+            self.lose(id, "the inference process died of it over photograph after photograph".to_owned());
         }
     }
 

@@ -2,13 +2,13 @@
 //! them too often, or they were no sound ones at the start. Whoever asks for the models sees them apart, with the reason; a
 //! photograph that is measured meanwhile says so, and keeps what they had given it.
 
-use super::{Analysis, AnalysisHandle, child::Lost};
+use super::{Analysis, AnalysisHandle, child::Lost, trial};
 use crate::analysis::job::Levels;
 use std::{collections::BTreeMap, path::Path};
 use tokio::sync::watch;
 
 impl AnalysisHandle {
-    /// By the models' ids (at the start the names of their folders), each with the reason, for people.
+    /// By the models' ids (of a manifest that cannot be read the name of its folder), each with the reason, for people.
     #[must_use]
     pub fn lost(&self) -> watch::Receiver<BTreeMap<String, String>> {
         self.lost.clone()
@@ -53,10 +53,13 @@ impl Analysis {
     }
 
     /// One that was not sound at the start.
-    pub(super) fn never_began(&self, folder: &Path, why: &dyn std::fmt::Display) {
-        let id = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    pub(super) async fn never_began(&self, folder: &Path, why: String) {
+        let id = match trial::read(folder).await {
+            Ok((manifest, _)) => manifest.id,
+            Err(_) => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        };
         self.lost.send_modify(|all| {
-            all.insert(id, why.to_string());
+            all.insert(id, why);
         });
     }
 

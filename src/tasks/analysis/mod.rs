@@ -302,10 +302,14 @@ pub async fn run(settings: Settings, store: Store, mut inbox: Inbox, stop: Cance
     let work = async {
         for folder in settings.models {
             match trial.run(&folder).await {
-                Ok(tried) => drop(analysis.activate(tried).await),
+                Ok(tried) => {
+                    if let Err(error) = analysis.activate(tried).await {
+                        analysis.never_began(&folder, error.to_string()).await;
+                    }
+                }
                 Err(error) => {
                     not_used(&folder, &error);
-                    analysis.never_began(&folder, &error);
+                    analysis.never_began(&folder, error.to_string()).await;
                 }
             }
         }

@@ -65,7 +65,7 @@ impl ModelTrial {
     }
 }
 
-async fn read(folder: &Path) -> Result<(Manifest, String), String> {
+pub(super) async fn read(folder: &Path) -> Result<(Manifest, String), String> {
     let path = folder.join("manifest.toml");
     let unreadable = |e: std::io::Error| format!("{} cannot be read ({e})", path.display());
     let about = fs::metadata(&path).await.map_err(unreadable)?;

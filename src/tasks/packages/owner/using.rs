@@ -209,7 +209,8 @@ impl Owner {
         self.untidy = true;
     }
 
-    /// A model that the inference process died of too often is out of use: it gives way to the one before.
+    /// A model that lost its place (the inference process died of it too often, or could not load it again) gives way to the one
+    /// before.
     pub(super) async fn struck_out(&mut self) -> Result<(), StoreError> {
         let gone = |(slot, at): &(&Slot, &InUse)| match slot {
             Slot::Model(id) => self.models_begun && self.running.get(slot) == Some(at) && !self.measures(id),
@@ -217,10 +218,15 @@ impl Owner {
         };
         let lost = self.state.holdings.all_in_use().find(gone).map(|(slot, at)| (slot.clone(), at.clone()));
         let Some((slot, package)) = lost else { return Ok(()) };
-        let reason = "the inference process died of it over photograph after photograph, so it was put out of use; the one before is used";
+        let why = match &slot {
+            Slot::Model(id) => self.analysis.lost().borrow().get(id).cloned(),
+            _ => None,
+        };
+        let why = why.unwrap_or_else(|| "nobody measures by it any more".to_owned());
+        let reason = format!("it was put out of use: {why}; the one before is used");
         error!(package = %slot, version = package.version, reason, "refused");
         let mut next = self.state.clone();
-        next.refuse(&slot, &package, reason);
+        next.refuse(&slot, &package, &reason);
         self.keep(next, vec![("package refused", told(&slot, package.version))]).await.map(drop)
     }
 
