@@ -125,7 +125,8 @@ fn the_local_step_follows_an_expression() {
     for (which, manners) in [(4, [HANDHELD, HANDHELD]), (5, [RIG, CARELESS])] {
         let (median, _, refused) = campaign(&people, manners, 3.0, trials(4, 52), which);
         assert!(median <= 1.0, "{median}");
-        // Chins and cheeks were refused, or their corners thrown off, while a map through a part of them was followed.
-        assert!(refused.is_at_most(0.05), "{refused}");
+        // Chins and cheeks were refused, or their corners thrown off, while a map through a part of them was followed. A face that smiles
+        // is not what the guide asks for: it may be refused twice as often as one that keeps still.
+        assert!(refused.is_at_most(0.10), "{refused}");
     }
 }
