@@ -19,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 mod house;
 mod hq;
 mod kills;
+mod memory;
 mod models;
 mod refusals;
 mod rules;
