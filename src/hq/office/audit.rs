@@ -74,30 +74,27 @@ pub(in crate::hq) fn note(
     engine.execute("UPDATE people_audit_end SET hash = ?1", values![hash.as_slice()]).map(drop)
 }
 
-/// The same once: where it stands there since then, nothing is added. Gives whether it was.
+/// A look at a visit, once: where it stands there since then, nothing is added. Gives whether it was.
 ///
 /// # Errors
 /// The database's.
-pub(in crate::hq) fn note_once(
+pub(in crate::hq) fn note_look(
     engine: &mut dyn Engine,
-    (who, what, about): (&str, &str, &str),
+    (who, about): (&str, &str),
     since: Timestamp,
     now: Timestamp,
 ) -> Result<bool, HqError> {
     // Locked first: of two who note the same at once the second one finds it.
     engine.execute("UPDATE people_audit_end SET n = n", &[])?;
-    // From the end back to the first row before: of the years before nothing is read.
-    let found = first(
-        engine,
-        "SELECT 1 FROM people_audit
-         WHERE n > coalesce((SELECT n FROM people_audit WHERE at_ms < ?4 ORDER BY n DESC LIMIT 1), 0)
-         AND who = ?1 AND what = ?2 AND about = ?3 LIMIT 1",
-        values![who, what, about, since.unix_ms()],
-    )?;
+    // By an index alone, whatever has been noted since: everybody else who writes the audit waits meanwhile.
+    let sql = format!(
+        "SELECT 1 FROM people_audit WHERE about = ?1 AND who = ?2 AND at_ms >= ?3 AND what = '{VISIT_SEEN}' LIMIT 1"
+    );
+    let found = first(engine, &sql, values![about, who, since.unix_ms()])?;
     if found.is_some() {
         return Ok(false);
     }
-    note(engine, who, what, about, now)?;
+    note(engine, who, VISIT_SEEN, about, now)?;
     Ok(true)
 }
 
