@@ -7,8 +7,9 @@
 use super::{
     HqError,
     database::engine::{Engine, first, only, transaction, values},
+    inbox,
     office::audit,
-    inbox, orders, rollout,
+    orders, rollout,
 };
 use crate::domain::Timestamp;
 

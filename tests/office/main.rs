@@ -13,6 +13,8 @@ mod headquarters;
 #[path = "../support/postgres.rs"]
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 mod postgres;
+#[path = "../support/skipped.rs"]
+mod skipped;
 
 mod commands;
 mod figures;

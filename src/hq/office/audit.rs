@@ -18,6 +18,41 @@ pub const COMMAND: &str = "command line";
 /// Somebody, or a program, saw what was measured in a visit.
 pub const VISIT_SEEN: &str = "visit seen";
 
+/// Everything that is noted, in the words that stand in the table; the page says each in the reader's language.
+pub const DEEDS: [&str; 31] = [
+    "log-in",
+    "log-in refused",
+    "log-in held back",
+    "log-out",
+    VISIT_SEEN,
+    "audit seen",
+    "person added",
+    "person disabled",
+    "person enabled",
+    "role set",
+    "password set",
+    "erase ordered",
+    "merge ordered",
+    "check ordered",
+    "gateway retired",
+    "gateway back in use",
+    "staff written",
+    "birthday written",
+    "birthday removed",
+    "package added",
+    "rollout started",
+    "rollout paused",
+    "rollout goes on",
+    "next ring begun",
+    "rollout halted",
+    "rollout taken back",
+    "customer erased",
+    "picture opened",
+    "month shown",
+    "key made",
+    "key withdrawn",
+];
+
 /// Where a shell says whose it is: first who asked for another user's rights.
 const SHELL_USER: [&str; 2] = ["SUDO_USER", "USER"];
 
@@ -50,7 +85,7 @@ pub struct Entry {
     pub about: String,
 }
 
-/// Adds a row in the transaction of what it tells of; others who write one wait for it.
+/// Adds a row in the transaction of what it tells of; others who write one wait for it. `what`: one of [`DEEDS`].
 ///
 /// # Errors
 /// The database's.
@@ -61,6 +96,7 @@ pub(in crate::hq) fn note(
     about: &str,
     now: Timestamp,
 ) -> Result<(), HqError> {
+    debug_assert!(DEEDS.contains(&what), "{what:?} is noted, and not among the words that the page knows");
     // First of all, so that two receivers write one after the other.
     engine.execute("UPDATE people_audit_end SET n = n + 1", &[])?;
     let end = first(engine, "SELECT n, hash FROM people_audit_end", &[])?;

@@ -38,8 +38,7 @@ pub enum Given {
 }
 
 /// Why no erasure is ordered of a store whose machines are all gone: it would wait until its time is over, and nobody is forgotten.
-pub const NO_GATEWAY: &str =
-    "customer: no gateway of this store is in use that could erase them there; skinlink-hq erase does it at headquarters";
+pub const NO_GATEWAY: &str = "customer: no gateway of this store is in use that could erase them there; skinlink-hq erase does it at headquarters";
 
 /// An id as gateways spell it, whose it is: it may be typed in capital letters, and rows are found by their bytes. What is no id stays.
 pub(in crate::hq) fn spelled(customer: &str) -> String {

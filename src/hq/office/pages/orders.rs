@@ -208,7 +208,8 @@ async fn refused(office: &Office, shell: Shell, unsent: Unsent) -> Result<Respon
 }
 
 fn no_gateway(shell: &Shell) -> &'static str {
-    let says = "No gateway of this store is in use that could do it; skinlink-hq erase on headquarters' machine erases here.";
+    let says =
+        "No gateway of this store is in use that could do it; skinlink-hq erase on headquarters' machine erases here.";
     shell.lang.pick("这家门店没有在用的网关，无法执行；请在总部机器上用 skinlink-hq erase 删除。", says)
 }
 
@@ -275,7 +276,8 @@ pub async fn check(
     });
     // What our own form does not send is refused like a page that is not there.
     let stands = |given: Option<Given>| matches!(given, Some(Given::Stands(_)));
-    let done = asked.await.map(|given| if stands(given) { Redirect::to(&back).into_response() } else { missing(shell) });
+    let done =
+        asked.await.map(|given| if stands(given) { Redirect::to(&back).into_response() } else { missing(shell) });
     or_away(&headers, done)
 }
 
