@@ -57,10 +57,10 @@ pub async fn a_store_whose_machine_was_replaced_is_online_once_the_old_one_is_re
     assert!(of_store.contains("sh-001-g1") && of_store.contains("model/pores-dog 7"), "{of_store}");
 
     retire(&house, "sh-001-g1");
+    let page = house.until("/", &cookie, "it is online", |text| row(text, "sh-001").contains("● 在线")).await;
     // Its packages once stood there as in use, its streams and alarms as those of the store.
     let of_store = plain(&house.get("/stores/sh-001", &cookie).await.text);
     assert!(!of_store.contains("sh-001-g1") && !of_store.contains("pores-dog"), "{of_store}");
-    let page = house.until("/", &cookie, "it is online", |text| row(text, "sh-001").contains("● 在线")).await;
     let here = row(&page, "sh-001");
     assert!(here.contains("在线率 7 天 100.00 %") && here.contains("设备 2/2"), "{here}");
     assert!(here.contains("磁盘可用 66 %"), "the full disk is the old one's: {here}");
