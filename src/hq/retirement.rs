@@ -26,6 +26,8 @@ pub struct Retired {
     pub others: u64,
     /// What customers said at headquarters of visits that it has, and that it was not told: it waits until the gateway is back.
     pub words: u64,
+    /// Erasures ordered of the store that nobody there can do any more; 0 where another gateway is in use.
+    pub erasures: u64,
 }
 
 /// Takes a gateway out of use. `who` stands in the audit.
@@ -51,9 +53,12 @@ pub fn retire(engine: &mut dyn Engine, gateway: &str, (who, now): (&str, Timesta
              FROM gateways g JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch WHERE g.gateway = ?1";
         let behind = first(engine, behind, values![gateway])?.map_or(Ok(0), |row| row.get::<i64>(0))?;
         let others = "SELECT count(*) FROM gateways WHERE store = ?1 AND retired_ms IS NULL";
-        let others = only(engine, others, values![&store])?;
+        let others: u64 = only(engine, others, values![&store])?;
         let words = inbox::waiting(engine, gateway)?;
-        Ok(Retired { store, behind: behind.max(0).unsigned_abs(), others, words })
+        let erasures =
+            "SELECT count(*) FROM orders WHERE store = ?1 AND what = 'erase' AND state = 'waiting' AND ?2 = 0";
+        let erasures = only(engine, erasures, values![&store, others])?;
+        Ok(Retired { store, behind: behind.max(0).unsigned_abs(), others, words, erasures })
     })
 }
 

@@ -59,7 +59,7 @@ fn at(from: Records, work: impl FnOnce(&Place) -> Result<(), HqError>) -> ExitCo
 fn retire(place: &Place, gateway: &str) -> Result<(), HqError> {
     let who = audit::command_line();
     let by = (who.as_str(), clock::now().wall);
-    let Retired { store, behind, others, words } = retirement::retire(&mut *place.open()?, gateway, by)?;
+    let Retired { store, behind, others, words, erasures } = retirement::retire(&mut *place.open()?, gateway, by)?;
     println!(
         "{gateway} of store {store} is retired; skinlink-hq stores back {gateway}, or its next hello, takes it back"
     );
@@ -71,6 +71,12 @@ fn retire(place: &Place, gateway: &str) -> Result<(), HqError> {
     if words > 0 {
         println!(
             "{words} words of customers wait for it: skinlink-hq words shows them; somebody must see to them, or take it back"
+        );
+    }
+    if erasures > 0 {
+        println!(
+            "{erasures} erasures ordered of store {store} can be done by no gateway any more: do each with skinlink-hq erase; the page of the \
+             erasures names the customers"
         );
     }
     if others == 0 {
