@@ -55,9 +55,8 @@ pub fn retire(engine: &mut dyn Engine, gateway: &str, (who, now): (&str, Timesta
         let others = "SELECT count(*) FROM gateways WHERE store = ?1 AND retired_ms IS NULL";
         let others: u64 = only(engine, others, values![&store])?;
         let words = inbox::waiting(engine, gateway)?;
-        let erasures =
-            "SELECT count(*) FROM orders WHERE store = ?1 AND what = 'erase' AND state = 'waiting' AND ?2 = 0";
-        let erasures = only(engine, erasures, values![&store, others])?;
+        let erasures = "SELECT count(*) FROM orders WHERE store = ?1 AND what = 'erase' AND state = 'waiting'";
+        let erasures = if others == 0 { only(engine, erasures, values![&store])? } else { 0 };
         Ok(Retired { store, behind: behind.max(0).unsigned_abs(), others, words, erasures })
     })
 }
