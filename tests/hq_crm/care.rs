@@ -115,7 +115,7 @@ pub async fn a_message_is_taken_answered_for_and_offered_once(side: Side) {
     chain.keep();
     assert_eq!(chain.get(&path(&second, ""), &key).await.ok()["stands"], false);
     let mut engine = chain.place.open().expect("opens");
-    let stores = skinlink::hq::crm::keys::Stores::All;
+    let stores = Stores::All;
     let soon = later(3_600_000);
     let again = offers::take(&mut *engine, &settings, &stores, (9, 60_000), soon).expect("answers");
     assert!(again.is_empty(), "{again:?}");
