@@ -96,7 +96,8 @@ fn expire(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
     Ok(())
 }
 
-/// What is to be said now; it is due again after a pause. What the stores have told of is forgotten here.
+/// What is to be said now; it is due again after a pause. What the stores have told of is forgotten here; what is for a gateway that is not in
+/// use waits until it is back.
 pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Addressed>, HqError> {
     if engine.query("SELECT 1 FROM feedback_inbox LIMIT 1", &[])?.is_empty() {
         return Ok(Vec::new());
@@ -110,7 +111,8 @@ pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Address
     let rows = engine.query(
         "UPDATE feedback_inbox SET tries = tries + 1,
              due_ms = ?1 + ?2 * (CAST(1 AS BIGINT) << CAST(CASE WHEN tries < ?3 THEN tries ELSE ?3 END AS INTEGER))
-         WHERE feedback IN (SELECT feedback FROM feedback_inbox WHERE due_ms <= ?1 ORDER BY due_ms LIMIT ?4)
+         WHERE feedback IN (SELECT w.feedback FROM feedback_inbox w WHERE w.due_ms <= ?1 AND NOT EXISTS
+                 (SELECT 1 FROM gateways g WHERE g.gateway = w.gateway AND g.retired_ms IS NOT NULL) ORDER BY w.due_ms LIMIT ?4)
          RETURNING store, gateway, feedback, report, visit, given_ms, topic, stars, words, tries",
         values![now.unix_ms(), FIRST_PAUSE_MS, DOUBLINGS, AT_ONCE],
     )?;
@@ -151,6 +153,11 @@ fn doubt(engine: &mut dyn Engine, row: &Row) -> Result<(), HqError> {
 pub(super) fn heard(engine: &mut dyn Engine, gateway: &str) -> Result<(), HqError> {
     let sql = "UPDATE feedback_inbox SET due_ms = 0, tries = 0 WHERE gateway = ?1";
     engine.execute(sql, values![gateway]).map(drop)
+}
+
+/// How many words wait for a gateway.
+pub(super) fn waiting(engine: &mut dyn Engine, gateway: &str) -> Result<u64, HqError> {
+    only(engine, "SELECT count(*) FROM feedback_inbox WHERE gateway = ?1", values![gateway])
 }
 
 /// Takes away what the person said.

@@ -8,7 +8,8 @@
 mod given;
 mod saying;
 
-pub use given::{Given, New, give};
+pub(super) use given::spelled;
+pub use given::{Given, NO_GATEWAY, New, give};
 pub(super) use saying::{due, heard};
 
 use super::{

@@ -7,6 +7,7 @@
 use super::{
     HqError,
     database::engine::{Engine, first, only, transaction, values},
+    inbox,
     office::audit,
     orders, rollout,
 };
@@ -23,6 +24,10 @@ pub struct Retired {
     pub behind: u64,
     /// Gateways of the store that are in use still.
     pub others: u64,
+    /// What customers said at headquarters of visits that it has, and that it was not told: it waits until the gateway is back.
+    pub words: u64,
+    /// Erasures ordered of the store that nobody there can do any more; 0 where another gateway is in use.
+    pub erasures: u64,
 }
 
 /// Takes a gateway out of use. `who` stands in the audit.
@@ -48,8 +53,11 @@ pub fn retire(engine: &mut dyn Engine, gateway: &str, (who, now): (&str, Timesta
              FROM gateways g JOIN streams s ON s.gateway = g.gateway AND s.epoch = g.epoch WHERE g.gateway = ?1";
         let behind = first(engine, behind, values![gateway])?.map_or(Ok(0), |row| row.get::<i64>(0))?;
         let others = "SELECT count(*) FROM gateways WHERE store = ?1 AND retired_ms IS NULL";
-        let others = only(engine, others, values![&store])?;
-        Ok(Retired { store, behind: behind.max(0).unsigned_abs(), others })
+        let others: u64 = only(engine, others, values![&store])?;
+        let words = inbox::waiting(engine, gateway)?;
+        let erasures = "SELECT count(*) FROM orders WHERE store = ?1 AND what = 'erase' AND state = 'waiting'";
+        let erasures = if others == 0 { only(engine, erasures, values![&store])? } else { 0 };
+        Ok(Retired { store, behind: behind.max(0).unsigned_abs(), others, words, erasures })
     })
 }
 
@@ -89,7 +97,7 @@ fn set(engine: &mut dyn Engine, (store, gateway): (&str, &str), at: Option<Times
 struct Known {
     store: String,
     retired: bool,
-    /// When it last spoke of itself, while the broker says that it is online.
+    /// When it last spoke of itself, or of anything if never of that, while the broker says that it is online.
     told_ms: Option<i64>,
 }
 
@@ -97,7 +105,8 @@ impl Known {
     /// Its row is written, so that a receiver that hears it waits until the end.
     fn locked(engine: &mut dyn Engine, gateway: &str) -> Result<Self, HqError> {
         let sql = "UPDATE gateways SET store = store WHERE gateway = ?1
-             RETURNING store, CASE WHEN retired_ms IS NULL THEN 0 ELSE 1 END, CASE WHEN status = 'online' THEN about_ms END";
+             RETURNING store, CASE WHEN retired_ms IS NULL THEN 0 ELSE 1 END, 
+                 CASE WHEN status = 'online' THEN coalesce(about_ms, last_heard_ms) END";
         let row = first(engine, sql, values![gateway])?;
         let row = row.ok_or_else(|| {
             refused(format!("no gateway {gateway} was ever heard; skinlink-hq stores lists them, in the second column"))

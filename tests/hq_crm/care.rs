@@ -13,7 +13,7 @@ use skinlink::{
     hq::{
         CareSettings,
         care::{self as messages, offers},
-        crm::keys::Scope,
+        crm::keys::{Scope, Stores},
         database::engine::Engine,
         office::audit,
         retirement,
@@ -115,7 +115,7 @@ pub async fn a_message_is_taken_answered_for_and_offered_once(side: Side) {
     chain.keep();
     assert_eq!(chain.get(&path(&second, ""), &key).await.ok()["stands"], false);
     let mut engine = chain.place.open().expect("opens");
-    let stores = skinlink::hq::crm::keys::Stores::All;
+    let stores = Stores::All;
     let soon = later(3_600_000);
     let again = offers::take(&mut *engine, &settings, &stores, (9, 60_000), soon).expect("answers");
     assert!(again.is_empty(), "{again:?}");
@@ -260,5 +260,26 @@ pub async fn messages_wait_for_no_gateway_that_is_retired(side: Side) {
     let taken = take(&chain, &key).await;
     assert_eq!(taken.len(), 1, "{taken:?}");
     assert_eq!(taken[0]["visit"], one.as_str());
+    chain.end().await;
+}
+
+/// The store closed, and its only machine is retired: nobody can know whether a message may be sent. It was looked at every two minutes for ever,
+/// and offered as waiting long after it made any sense.
+pub async fn a_message_of_a_store_that_closed_lapses_in_its_time(side: Side) {
+    let settings = care_by_day();
+    let (mut chain, mut store) = (Chain::with_care(side, Some(settings.clone())).await, Store::named("sh-001"));
+    came(&mut chain, &mut store, 4);
+    assert_eq!(turn(&chain, &settings, clock::now().wall), 1);
+    let mut engine = chain.place.open().expect("opens");
+    let by = (audit::COMMAND, clock::now().wall);
+    retirement::retire(&mut *engine, "sh-001-g1", by).expect("it is retired");
+    let mut state = |days: i64| {
+        let at = later(days * 86_400_000);
+        let taken = offers::take(&mut *engine, &settings, &Stores::All, (9, 60_000), at).expect("answers");
+        assert!(taken.is_empty(), "{taken:?}");
+        engine.query("SELECT state FROM care_messages", &[]).expect("rows")[0].get::<String>(0).expect("text")
+    };
+    assert_eq!(state(0), "waiting", "the machine may be used again");
+    assert_eq!(state(3), "lapsed");
     chain.end().await;
 }

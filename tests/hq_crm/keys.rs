@@ -15,7 +15,12 @@ use skinlink::{
         office::audit,
     },
 };
-use std::process::{Command, Output};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Command, Output},
+};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 fn skinlink_hq(place: &Place, args: &[&str]) -> Output {
@@ -36,6 +41,17 @@ fn said(output: &Output) -> String {
 
 fn all(engine: &mut dyn Engine, sql: &str) -> Vec<String> {
     engine.query(sql, &[]).expect("it answers").iter().map(|row| row.get(0).expect("a text")).collect()
+}
+
+/// Another receiver with the same database: where it listens, and what ends it.
+async fn another(chain: &Chain, tls: Option<(PathBuf, PathBuf)>) -> (SocketAddr, CancellationToken, JoinHandle<()>) {
+    let (door, stop) = (free(), CancellationToken::new());
+    let settings = CrmSettings { listen: door, tls, behind_proxy: false };
+    let (place, stopped) = (chain.place.clone(), stop.clone());
+    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
+    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
+    until_served(door).await;
+    (door, stop, serving)
 }
 
 /// The operator makes a key for one store; it opens that store's visits and nothing else, its use is noted, and from the moment of
@@ -113,14 +129,9 @@ pub async fn a_program_that_reads_a_visit_stands_once_a_day_in_the_audit(side: S
         said(&skinlink_hq(&chain.place, &add)).trim().to_owned()
     };
     let (crm, lake) = (add("crm"), add("lake"));
-    let (door, stop) = (free(), CancellationToken::new());
-    let settings = CrmSettings { listen: door, tls: None, behind_proxy: false };
-    let (place, stopped) = (chain.place.clone(), stop.clone());
-    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
-    until_served(door).await;
+    let (door, stop, serving) = another(&chain, None).await;
     let client = client();
-    let read = async |door: std::net::SocketAddr, visit: &str, key: &str| {
+    let read = async |door: SocketAddr, visit: &str, key: &str| {
         let url = format!("http://{door}/crm/v1/stores/sh-001/visits/{visit}");
         call(&client, Method::GET, &url, key, None).await.status
     };
@@ -147,12 +158,7 @@ pub async fn a_program_that_reads_a_visit_stands_once_a_day_in_the_audit(side: S
 
     // A day later another receiver answers; what it finds of the day before is none of today.
     engine.execute("UPDATE people_audit SET at_ms = at_ms - 86400000", &[]).expect("a day has passed");
-    let (door, stop) = (free(), CancellationToken::new());
-    let settings = CrmSettings { listen: door, tls: None, behind_proxy: false };
-    let (place, stopped) = (chain.place.clone(), stop.clone());
-    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
-    until_served(door).await;
+    let (door, stop, serving) = another(&chain, None).await;
     for _ in 0..2 {
         assert_eq!(read(door, &one, &crm).await, 200);
     }
@@ -189,13 +195,8 @@ pub async fn who_tries_keys_is_held_back_and_others_are_not(side: Side) {
     let validity = Validity::days(clock::now().wall, 2);
     let authority = Authority::new("chain", validity).expect("an authority");
     let files = authority.issue(chain.folder.path(), "crm", Use::Server(&["127.0.0.1"]), validity).expect("a leaf");
-    let (door, stop) = (free(), CancellationToken::new());
     let tls = Some((files.certificate.clone(), files.key.clone()));
-    let settings = CrmSettings { listen: door, tls, behind_proxy: false };
-    let (place, stopped) = (chain.place.clone(), stop.clone());
-    #[expect(clippy::disallowed_methods, reason = "the test ends it itself")]
-    let serving = tokio::spawn(async move { crm::serve(place, &settings, None, stopped).await.expect("it serves") });
-    until_served(door).await;
+    let (door, stop, serving) = another(&chain, tls).await;
     let trusted = Certificate::from_pem(&std::fs::read(&files.ca).expect("written")).expect("a certificate");
     let trusting = Client::builder().no_proxy().add_root_certificate(trusted).build().expect("a client");
     let answer = call(&trusting, Method::GET, &format!("https://{door}/crm/v1/visits"), &key, None).await;

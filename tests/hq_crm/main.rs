@@ -66,7 +66,8 @@ on_both_sides!(
         a_message_is_taken_answered_for_and_offered_once,
         who_has_not_agreed_is_looked_at_when_they_say_another_word,
         a_dead_message_is_seen_and_sent_again,
-        messages_wait_for_no_gateway_that_is_retired;
+        messages_wait_for_no_gateway_that_is_retired,
+        a_message_of_a_store_that_closed_lapses_in_its_time;
     birthdays:
         a_birthday_is_told_read_and_taken_away_by_whoever_may,
         an_erased_customers_birthday_goes_and_does_not_come_back,

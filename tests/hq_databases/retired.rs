@@ -12,7 +12,7 @@ use skinlink::{
         database::{Arrived, HqError},
         ledger::Ledger,
         office::audit,
-        orders::State,
+        orders::{self, Given, NO_GATEWAY, State},
         retirement::{self, Retired},
         staff, stores,
     },
@@ -28,6 +28,8 @@ on_both_sides!(
     what_a_retired_gateway_sends_is_kept_and_its_hello_brings_it_back,
     who_is_unknown_online_or_retired_already_is_not_retired,
 );
+
+const DAY: i64 = 86_400_000;
 
 /// Two gateways of one store: the machine was replaced, and the new one has a name of its own.
 fn replaced() -> (Gateway, Gateway) {
@@ -80,14 +82,21 @@ fn a_replaced_gateway_is_told_nothing_and_waited_for_by_nobody_once_it_is_retire
     };
     assert_eq!([state(&merge), state(&check)], [(State::Waiting, None); 2], "the old one has not answered");
 
+    // What a customer said at headquarters of a visit that the old one has.
+    let word =
+        "INSERT INTO feedback_inbox(feedback, store, gateway, report, visit, customer, topic, words, given_ms, due_ms)
+         VALUES ('f-1', ?1, 'sh-001-g1', 'r-1', 'v-1', 'c-1', 'call', '', ?2, 0)";
+    engine.execute(word, &[store.as_str().into(), now().unix_ms().into()]).expect("written");
     let retired = retire(&records, "sh-001-g1").expect("it is retired");
-    assert_eq!(retired, Retired { store: store.clone(), behind: 0, others: 1 });
+    assert_eq!(retired, Retired { store: store.clone(), behind: 0, others: 1, words: 1, erasures: 0 });
     assert_eq!(state(&merge), (State::Answered, Some(Outcome::Refused)), "all that are in use have answered");
     assert_eq!(state(&check), (State::Answered, Some(Outcome::Done)));
     let again = ask("3", Order::Check {});
     database.put_agenda(&store, &[entry("a-1", later(3_600_000))], false, now()).expect("written");
     let told = database.downlink_due(later(60_000)).expect("the database answers");
     assert!(told.iter().all(|(to, _)| *to == fresh.address), "{told:?}");
+    let standings = database.standings(later(-DAY)).expect("the database answers");
+    assert!(standings.iter().all(|(to, _)| *to == fresh.address), "{standings:?}");
     assert!(told.iter().any(|(_, reply)| matches!(reply, Reply::Agenda { .. })), "{told:?}");
     assert!(told.iter().any(|(_, reply)| matches!(reply, Reply::Staff { .. })), "{told:?}");
     assert!(told.iter().any(|(_, reply)| matches!(reply, Reply::Order { .. })), "{told:?}");
@@ -104,9 +113,19 @@ fn a_replaced_gateway_is_told_nothing_and_waited_for_by_nobody_once_it_is_retire
     let lines: Vec<bool> = shown.lines().map(|line| line.contains(", retired 20")).collect();
     assert_eq!(lines, [true, false], "{shown}");
     // The last one of a store that closed: what the CRM writes of it is refused no more than before.
-    assert_eq!(retire(&records, "sh-001-g2").expect("it is retired").others, 0);
+    ask("5", Order::Erase { customer: customer() });
+    let retired = retire(&records, "sh-001-g2").expect("it is retired");
+    assert_eq!((retired.others, retired.erasures), (0, 1), "somebody must do that here");
     let desired = staff::desired(&mut *engine, &store).expect("answers").expect("the store is known");
     assert!(desired.gateways.is_empty() && desired.people == list, "{desired:?}");
+    // An erasure that nobody could do is not taken: it would wait until its time is over, and nobody is forgotten.
+    let erase = new(&store, "4", Order::Erase { customer: customer() });
+    let erase = orders::give(&mut *engine, &erase, now()).expect("answered");
+    assert_eq!(erase, Given::Wrong(NO_GATEWAY.to_owned()));
+    // The word waits until the old one is back.
+    take(&mut database, &[old.hello(0, 1, Vec::new())]);
+    let told = due(&mut database, &old, now());
+    assert!(told.iter().any(|reply| matches!(reply, Reply::Feedback { .. })), "{told:?}");
 }
 
 /// Somebody switches the old machine on once more, to bring what it had not sent.
@@ -140,6 +159,7 @@ fn what_a_retired_gateway_sends_is_kept_and_its_hello_brings_it_back(side: Side)
     assert_eq!(deeds, ["gateway back in use", "gateway retired", "gateway retired"]);
 }
 
+/// One of an old program tells nothing of itself: it was online, was retired, and its next hello brought it back.
 fn who_is_unknown_online_or_retired_already_is_not_retired(side: Side) {
     let (records, gateway) = (Records::new(side), Gateway::named("sh-001-g1"));
     let mut database = records.open();
@@ -170,4 +190,9 @@ fn who_is_unknown_online_or_retired_already_is_not_retired(side: Side) {
     take(&mut database, &[says("offline")]);
     retire(&records, "sh-001-g1").expect("it is retired");
     assert_eq!(deeds(&records).len(), 3);
+    let silent = Gateway::named("sh-003-g1");
+    let online = Arrived { from: silent.address.clone(), lane: Lane::Status, payload: b"online".to_vec() };
+    take(&mut database, &[online, silent.hello(0, 1, Vec::new())]);
+    let online = refused(retire(&records, "sh-003-g1"));
+    assert!(online.contains("is online"), "{online}");
 }

@@ -179,6 +179,8 @@ pub async fn what_the_terminal_and_programs_did_is_read_in_three_languages(side:
         (wang, "key made", "crm visits:read all", "新建密钥", "新建金鑰"),
         (wang, "key withdrawn", "crm", "作废密钥", "作廢金鑰"),
         ("key crm", "visit seen", "sh-001 v-1", "查看到店记录", "檢視到店記錄"),
+        ("key crm", "birthday written", "sh-001 p-2", "写入生日", "寫入生日"),
+        ("key crm", "birthday removed", "sh-001 p-2", "删除生日", "刪除生日"),
     ];
     for (who, what, about, ..) in done {
         sessions::looked(&mut *engine, who, what, about, ago(0)).expect("noted");
@@ -191,6 +193,17 @@ pub async fn what_the_terminal_and_programs_did_is_read_in_three_languages(side:
         assert!(hant.contains(&format!("{who} {traditional} {about}")), "{hant}");
         let what = if what == "month shown" { "archived month shown" } else { what };
         assert!(en.contains(&format!("{who} {what} {about}")), "{en}");
+    }
+    // Whatever is noted has a word of the reader's: birthdays once stood there in English for everybody.
+    for what in audit::DEEDS {
+        sessions::looked(&mut *engine, "wang", what, "x-9", ago(0)).expect("noted");
+    }
+    for lang in ["zh", "hant"] {
+        let said = page(lang).await;
+        assert_eq!(said.matches(" x-9").count(), audit::DEEDS.len(), "{said}");
+        for what in audit::DEEDS {
+            assert!(!said.contains(&format!("wang {what} x-9")), "{what} in {lang}: {said}");
+        }
     }
     // Who was let in, and by whom, is of the terminal too.
     assert!(en.contains(&format!("{} person added dpo protection all", audit::command_line())), "{en}");

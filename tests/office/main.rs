@@ -13,6 +13,8 @@ mod headquarters;
 #[path = "../support/postgres.rs"]
 #[expect(dead_code, reason = "shared with the stories of the databases")]
 mod postgres;
+#[path = "../support/skipped.rs"]
+mod skipped;
 
 mod commands;
 mod figures;
@@ -54,6 +56,7 @@ on_both_sides!(
         only_time_that_was_watched_counts_as_online_or_away;
     orders:
         a_customer_is_erased_by_whoever_looks_after_data_protection,
+        no_erasure_is_ordered_of_a_store_that_closed,
         whoever_never_agreed_to_share_is_erased_by_her_id,
         a_gateway_is_checked_by_whoever_keeps_it_running;
     metrics:

@@ -3,6 +3,7 @@
 use crate::{
     Side,
     house::{House, LIMIT, TOKEN, root, row},
+    skipped::skipped,
     stores::{MINUTE_MS, Store, about, ago, id},
 };
 use reqwest::StatusCode;
@@ -11,7 +12,7 @@ use skinlink::{
     hq::office::{metrics, people::Role},
     sync::payload::{self, kind},
 };
-use std::{collections::BTreeSet, fs, io::Write as _, process::Command, time::Duration};
+use std::{collections::BTreeSet, fs, process::Command, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// A Prometheus that shows the token gets a sample of what is known and none of what is not; anybody else finds nothing there.
@@ -165,11 +166,9 @@ pub async fn what_prometheus_reads_is_what_the_page_shows(side: Side) {
 fn prometheus_takes_the_rules() {
     let rules = root().join("packaging/prometheus/skinlink-hq.rules.yml");
     let Ok(done) = Command::new("promtool").args(["check", "rules"]).arg(&rules).output() else {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: promtool is not on this machine; the rules of packaging/prometheus are not held against Prometheus"
+        return skipped(
+            "promtool is not on this machine; the rules of packaging/prometheus are not held against Prometheus",
         );
-        return;
     };
     let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
     assert!(done.status.success() && said.contains("SUCCESS"), "{said}");

@@ -13,9 +13,9 @@ use skinlink::{
     clock,
     domain::VisitId,
     hq::{
-        office::people::Role,
+        office::{audit, people::Role},
         orders::{self, Kept, State, Which},
-        staff,
+        retirement, staff,
     },
     sync::{
         downlink::{Colleague, Duty, Order, Outcome},
@@ -128,7 +128,8 @@ pub async fn a_customer_is_erased_by_whoever_looks_after_data_protection(side: S
 }
 
 /// She never agreed to share anything, so no page of headquarters shows her visits; she asks to be forgotten like anybody else, with the
-/// id on her card. What is wrong with the form is said, and nothing is ordered.
+/// id on her card. What is wrong with the form is said, and nothing is ordered. Typed in capital letters it is the same id: such an order was done in
+/// the store, and at headquarters erased nobody.
 pub async fn whoever_never_agreed_to_share_is_erased_by_her_id(side: Side) {
     let mut house = House::new(side).await;
     house.add("li-na", Role::Analyst, "all");
@@ -161,9 +162,11 @@ pub async fn whoever_never_agreed_to_share_is_erased_by_her_id(side: Side) {
     }
     // An analyst has no such page; the officer's form, sent twice, with blanks around what she pasted, is one order.
     let analyst = house.log_in("li-na").await;
-    let fields = [("key", &*key), ("store", " sh-001 "), ("customer", customer), ("sure", "yes")];
-    assert_eq!(house.post("/erasures", &analyst, &fields).await.status, StatusCode::NOT_FOUND);
-    for _ in 0..2 {
+    let capitals = customer.to_uppercase();
+    let fields = |customer| [("key", &*key), ("store", " sh-001 "), ("customer", customer), ("sure", "yes")];
+    assert_eq!(house.post("/erasures", &analyst, &fields(customer)).await.status, StatusCode::NOT_FOUND);
+    for typed in [&*capitals, customer] {
+        let fields = fields(typed);
         let sent = house.post("/erasures", &cookie, &fields).await;
         assert_eq!((sent.status, sent.header("location")), (StatusCode::SEE_OTHER, "/erasures"), "{}", sent.text);
     }
@@ -179,6 +182,40 @@ pub async fn whoever_never_agreed_to_share_is_erased_by_her_id(side: Side) {
     answers(&mut house, &mut store, &orders[0].order, Outcome::Done, "");
     let waits = plain(&house.get("/erasures", &cookie).await.text);
     assert!(waits.contains(customer) && waits.contains("已完成"), "{waits}");
+    let facts = "SELECT count(*) FROM visit_facts";
+    assert_eq!(house.engine().query(facts, &[]).expect("rows")[0].get::<i64>(0).expect("a count"), 0, "here too");
+    house.end().await;
+}
+
+/// The store closed, and its only machine is retired. An erasure that nobody there could ever do was taken, waited for thirty days, and nothing
+/// said so while somebody had asked to be forgotten.
+pub async fn no_erasure_is_ordered_of_a_store_that_closed(side: Side) {
+    let mut house = House::new(side).await;
+    house.add("dpo", Role::Protection, "all");
+    let (store, seen, customer) = chain(&mut house);
+    let cookie = house.log_in("dpo").await;
+    let key = field(&house.get("/erasures", &cookie).await.text, "name=\"key\" value=\"");
+    house.take(&[store.says("offline")]);
+    retirement::retire(&mut *house.engine(), "sh-001-g1", (audit::COMMAND, clock::now().wall)).expect("it is retired");
+    let fields = [("key", &*key), ("store", "sh-001"), ("customer", &*customer), ("sure", "yes")];
+    for (lang, says) in [
+        ("zh", "这家门店没有在用的网关，无法执行；请在总部机器上用 skinlink-hq erase 删除。"),
+        ("hant", "這家門店沒有在用的閘道器，無法執行；請在總部機器上用 skinlink-hq erase 刪除。"),
+        ("en", "No gateway of this store is in use that could do it; skinlink-hq erase"),
+    ] {
+        for path in ["/erasures".to_owned(), format!("/stores/sh-001/visits/{seen}/erase")] {
+            let answer = house.post(&format!("{path}?lang={lang}"), &cookie, &fields).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+            let text = plain(&answer.text);
+            assert!(text.contains(says), "{path} in {lang}: {text}");
+        }
+    }
+    assert!(listed(&house, "erase").is_empty());
+    // It is used again: the same form orders it.
+    house.take(&[store.hello(0)]);
+    let sent = house.post("/erasures", &cookie, &fields).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+    assert_eq!(listed(&house, "erase").len(), 1);
     house.end().await;
 }
 

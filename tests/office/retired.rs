@@ -2,7 +2,7 @@
 
 use crate::{
     Side,
-    house::{House, TOKEN, row},
+    house::{House, TOKEN, plain, row},
     rollouts::{chain, holding, later, says, state, under_way},
     stores::{MINUTE_MS, Store, about, ago},
 };
@@ -38,7 +38,8 @@ pub async fn a_store_whose_machine_was_replaced_is_online_once_the_old_one_is_re
     house.add("fleet", Role::Operator, "all");
     let (old, fresh) = (Store::named("sh-001"), another("sh-001", "sh-001-g2"));
     let at = |minutes: i64| ago(minutes * MINUTE_MS);
-    house.take_at(&[old.says("offline"), old.hello(0), old.about(&about(false, 1_024))], at(20));
+    let used = says(&old, vec![holding(7, Stand::Used, "", Some((10, 0)))]);
+    house.take_at(&[old.says("offline"), old.hello(0), used, old.about(&about(false, 1_024))], at(20));
     house.take_at(&[fresh.says("online"), fresh.hello(0), fresh.about(&about(true, 20_480))], at(20));
     for second in (0..=20 * 60).step_by(50) {
         drop(house.database.downlink_due(ago(20 * MINUTE_MS - second * 1_000)).expect("a receiver is there"));
@@ -50,8 +51,16 @@ pub async fn a_store_whose_machine_was_replaced_is_online_once_the_old_one_is_re
     let away = "skinlink_hq_gateway_online{store=\"sh-001\",gateway=\"sh-001-g1\"} 0";
     assert!(house.metrics(TOKEN).await.text.contains(away), "an alert fires on it");
 
+    let listed = "SELECT begun_ms FROM streams WHERE gateway = 'sh-001-g1'";
+    assert_eq!(house.engine().query(listed, &[]).expect("rows").len(), 1, "it has told something");
+    let of_store = plain(&house.get("/stores/sh-001", &cookie).await.text);
+    assert!(of_store.contains("sh-001-g1") && of_store.contains("model/pores-dog 7"), "{of_store}");
+
     retire(&house, "sh-001-g1");
     let page = house.until("/", &cookie, "it is online", |text| row(text, "sh-001").contains("● 在线")).await;
+    // Its packages once stood there as in use, its streams and alarms as those of the store.
+    let of_store = plain(&house.get("/stores/sh-001", &cookie).await.text);
+    assert!(!of_store.contains("sh-001-g1") && !of_store.contains("pores-dog"), "{of_store}");
     let here = row(&page, "sh-001");
     assert!(here.contains("在线率 7 天 100.00 %") && here.contains("设备 2/2"), "{here}");
     assert!(here.contains("磁盘可用 66 %"), "the full disk is the old one's: {here}");
@@ -127,12 +136,13 @@ pub async fn no_package_is_blamed_for_a_gateway_that_comes_back(side: Side) {
 
 fn stores(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skinlink-hq"));
-    let done = command.arg("stores").args(arguments).current_dir(folder).output().expect("it runs");
+    let done =
+        command.arg("stores").args(arguments).env("SUDO_USER", "wang").current_dir(folder).output().expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (done.status.code(), text(&done.stdout), text(&done.stderr))
 }
 
-/// The file is named before the command or behind it, as people happen to type.
+/// The file is named before the command or behind it, as people happen to type. Who did it stands in the audit, as of any other command.
 #[test]
 fn gateways_are_retired_and_taken_back_on_the_command_line() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -153,6 +163,10 @@ fn gateways_are_retired_and_taken_back_on_the_command_line() {
     assert!(listed["retired_ms"].is_i64(), "{listed}");
     let (code, said, wrong) = stores(folder.path(), &["back", "--data", "hq", "sh-001-g1"]);
     assert_eq!((code, said.as_str()), (Some(0), "sh-001-g1 of store sh-001 is in use again\n"), "{wrong}");
+    let rows = audit::newest(&mut *Place::in_folder(&data).open().expect("opens"), None, 9).expect("the audit");
+    let done: Vec<(&str, &str)> = rows.iter().map(|row| (&*row.who, &*row.what)).collect();
+    let wang = "command line (wang)";
+    assert_eq!(done, [(wang, "gateway back in use"), (wang, "gateway retired")]);
     for (arguments, why) in [
         (["retire", "--data", "hq", "sh-009-g1"], "no gateway sh-009-g1 was ever heard; skinlink-hq stores lists them"),
         (["back", "--data", "hq", "sh-001-g1"], "sh-001-g1 is in use; there is nothing to take back"),

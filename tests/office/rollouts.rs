@@ -296,7 +296,7 @@ pub async fn a_stores_page_says_what_is_rolled_out_there(side: Side) {
     let said = section(&house.get("/stores/sh-001", &south).await.text);
     assert!(said.contains("已撤回，仍在用"), "{said}");
     house.take(&[says(&stores[0], vec![holding(7, Stand::Left, "", Some((41, 2)))])]);
-    let left = |text: &str| section(text).contains("失败 2 张 已撤回");
+    let left = |text: &str| section(text).contains("失败 2 张 已停用");
     let text = house.until("/stores/sh-001", &south, "it is left", left).await;
     assert!(section(&text).contains("suggestions 4"), "it is remembered: {text}");
     house.end().await;

@@ -25,6 +25,14 @@ async fn a_transfer_over_a_line_that_breaks_goes_on_where_it_was() {
     println!("{slices} slices, the line cut {cuts} times, {twice} slices sent twice");
     assert!(slices >= 12, "{slices}");
     assert!(twice <= 2 * cuts, "at most what was on its way when the line broke: {twice}");
+    // Headquarters takes a hello that asks for slices for one of many, not for a store that has come back: words and orders once waited for
+    // minutes then. The first one behind each cut asks for none.
+    let desk = house.hq.desk();
+    let asks: Vec<bool> =
+        desk.hellos.iter().map(|one| one.downlink.as_ref().is_some_and(|held| held.fetch.is_some())).collect();
+    let (first, last) = (asks.iter().position(|asks| *asks), asks.iter().rposition(|asks| *asks));
+    let between = &asks[first.expect("it asked")..last.expect("it asked")];
+    assert!(between.iter().filter(|asks| !**asks).count() >= cuts, "{asks:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -242,9 +242,10 @@ fn look(
     if was_offered(engine, store, words.person(), occasion.year)? {
         return Ok((0, next));
     }
-    let (Standing::Stands(channels), whose) = allowed(engine, settings, (store, customer), &words, &occasion, now)?
-    else {
-        return Ok((0, next.min(now_ms + AGAIN_MS)));
+    let (channels, whose) = match allowed(engine, settings, (store, customer), &words, &occasion, now)? {
+        (Standing::Stands(channels), whose) => (channels, whose),
+        (Standing::Unknown, _) => return Ok((0, next.min(now_ms + UNKNOWN_MS))),
+        (Standing::NotAgreed | Standing::NotDue, _) => return Ok((0, next.min(now_ms + AGAIN_MS))),
     };
     let (id, kind) = (id_of(store, customer, occasion.year), Kind::Birthday);
     let offer = Offer { id, store, customer: &whose, visit: "", kind, channels: &channels, due: occasion.due };

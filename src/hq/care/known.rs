@@ -115,10 +115,11 @@ impl Known {
         if channels.is_empty() || self.person.hushed {
             return Standing::NotAgreed;
         }
-        if !self.fresh {
-            return Standing::Unknown;
+        // First: what is over by all that is known stays over, and a store that closed is never fresh again.
+        if !is_due() {
+            return Standing::NotDue;
         }
-        if is_due() { Standing::Stands(channels) } else { Standing::NotDue }
+        if self.fresh { Standing::Stands(channels) } else { Standing::Unknown }
     }
 
     /// Whether anything may be written to them at all, by whatever text the chain names. Where not, nothing of theirs need be looked at until

@@ -40,7 +40,8 @@ pub(super) fn run(from: Records, json: bool, what: Option<StoresCommand>) -> Exi
         },
         Some(StoresCommand::Retire { from: own, gateway }) => at(own.or(from), |place| retire(place, &gateway)),
         Some(StoresCommand::Back { from: own, gateway }) => at(own.or(from), |place| {
-            let by = (audit::COMMAND, clock::now().wall);
+            let who = audit::command_line();
+            let by = (who.as_str(), clock::now().wall);
             let store = retirement::back(&mut *place.open()?, &gateway, by)?;
             println!("{gateway} of store {store} is in use again");
             Ok(())
@@ -56,14 +57,26 @@ fn at(from: Records, work: impl FnOnce(&Place) -> Result<(), HqError>) -> ExitCo
 }
 
 fn retire(place: &Place, gateway: &str) -> Result<(), HqError> {
-    let by = (audit::COMMAND, clock::now().wall);
-    let Retired { store, behind, others } = retirement::retire(&mut *place.open()?, gateway, by)?;
+    let who = audit::command_line();
+    let by = (who.as_str(), clock::now().wall);
+    let Retired { store, behind, others, words, erasures } = retirement::retire(&mut *place.open()?, gateway, by)?;
     println!(
         "{gateway} of store {store} is retired; skinlink-hq stores back {gateway}, or its next hello, takes it back"
     );
     if behind > 0 {
         println!(
             "{behind} events that it spoke of never came: they are on its disk alone; it brings them when it is switched on"
+        );
+    }
+    if words > 0 {
+        println!(
+            "{words} words of customers wait for it: skinlink-hq words shows them; somebody must see to them, or take it back"
+        );
+    }
+    if erasures > 0 {
+        println!(
+            "{erasures} erasures ordered of store {store} can be done by no gateway any more: do each with skinlink-hq erase; the page of the \
+             erasures names the customers"
         );
     }
     if others == 0 {

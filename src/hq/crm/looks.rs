@@ -41,7 +41,7 @@ impl Looks {
             return Ok(());
         }
         let since = Timestamp::from_unix_ms(begins_ms);
-        transaction(engine, |engine| audit::note_once(engine, (who, audit::VISIT_SEEN, about), since, now))?;
+        transaction(engine, |engine| audit::note_look(engine, (who, about), since, now))?;
         self.of(begins_ms, |noted| {
             if noted.len() >= REMEMBERED {
                 noted.clear();

@@ -238,14 +238,14 @@ impl Database {
         Ok(replies)
     }
 
-    /// Where each gateway heard since `since` stands; told to all of them when HQ comes back, so that they need not guess.
+    /// Where each gateway in use that was heard since `since` stands; told to all of them when HQ comes back, so that they need not guess.
     ///
     /// # Errors
     /// The database's.
     pub fn standings(&mut self, since: Timestamp) -> Result<Vec<Addressed>, HqError> {
         let engine = &mut *self.engine;
         let known = engine.query(
-            "SELECT store, gateway, epoch FROM gateways WHERE epoch IS NOT NULL AND last_heard_ms >= ?1",
+            "SELECT store, gateway, epoch FROM gateways WHERE epoch IS NOT NULL AND retired_ms IS NULL AND last_heard_ms >= ?1",
             values![since.unix_ms()],
         )?;
         let (mut standings, mut asked) = (Vec::with_capacity(known.len()), Vec::new());
@@ -303,6 +303,8 @@ impl Database {
     /// [`HqError::Nobody`] where nothing was ever known of such a person: then nothing was changed. The database's, then
     /// nothing was erased.
     pub fn erase(&mut self, store: &str, customer: &str, now: Timestamp) -> Result<Erased, HqError> {
+        let customer = orders::spelled(customer);
+        let customer = customer.as_str();
         let receipt = transaction(&mut *self.engine, |engine| {
             engine.take_time()?;
             engine.keep_records(true)?;

@@ -18,6 +18,41 @@ pub const COMMAND: &str = "command line";
 /// Somebody, or a program, saw what was measured in a visit.
 pub const VISIT_SEEN: &str = "visit seen";
 
+/// Everything that is noted, in the words that stand in the table; the page says each in the reader's language.
+pub const DEEDS: [&str; 31] = [
+    "log-in",
+    "log-in refused",
+    "log-in held back",
+    "log-out",
+    VISIT_SEEN,
+    "audit seen",
+    "person added",
+    "person disabled",
+    "person enabled",
+    "role set",
+    "password set",
+    "erase ordered",
+    "merge ordered",
+    "check ordered",
+    "gateway retired",
+    "gateway back in use",
+    "staff written",
+    "birthday written",
+    "birthday removed",
+    "package added",
+    "rollout started",
+    "rollout paused",
+    "rollout goes on",
+    "next ring begun",
+    "rollout halted",
+    "rollout taken back",
+    "customer erased",
+    "picture opened",
+    "month shown",
+    "key made",
+    "key withdrawn",
+];
+
 /// Where a shell says whose it is: first who asked for another user's rights.
 const SHELL_USER: [&str; 2] = ["SUDO_USER", "USER"];
 
@@ -50,7 +85,7 @@ pub struct Entry {
     pub about: String,
 }
 
-/// Adds a row in the transaction of what it tells of; others who write one wait for it.
+/// Adds a row in the transaction of what it tells of; others who write one wait for it. `what`: one of [`DEEDS`].
 ///
 /// # Errors
 /// The database's.
@@ -61,6 +96,7 @@ pub(in crate::hq) fn note(
     about: &str,
     now: Timestamp,
 ) -> Result<(), HqError> {
+    debug_assert!(DEEDS.contains(&what), "{what:?} is noted, and not among the words that the page knows");
     // First of all, so that two receivers write one after the other.
     engine.execute("UPDATE people_audit_end SET n = n + 1", &[])?;
     let end = first(engine, "SELECT n, hash FROM people_audit_end", &[])?;
@@ -74,30 +110,27 @@ pub(in crate::hq) fn note(
     engine.execute("UPDATE people_audit_end SET hash = ?1", values![hash.as_slice()]).map(drop)
 }
 
-/// The same once: where it stands there since then, nothing is added. Gives whether it was.
+/// A look at a visit, once: where it stands there since then, nothing is added. Gives whether it was.
 ///
 /// # Errors
 /// The database's.
-pub(in crate::hq) fn note_once(
+pub(in crate::hq) fn note_look(
     engine: &mut dyn Engine,
-    (who, what, about): (&str, &str, &str),
+    (who, about): (&str, &str),
     since: Timestamp,
     now: Timestamp,
 ) -> Result<bool, HqError> {
     // Locked first: of two who note the same at once the second one finds it.
     engine.execute("UPDATE people_audit_end SET n = n", &[])?;
-    // From the end back to the first row before: of the years before nothing is read.
-    let found = first(
-        engine,
-        "SELECT 1 FROM people_audit
-         WHERE n > coalesce((SELECT n FROM people_audit WHERE at_ms < ?4 ORDER BY n DESC LIMIT 1), 0)
-         AND who = ?1 AND what = ?2 AND about = ?3 LIMIT 1",
-        values![who, what, about, since.unix_ms()],
-    )?;
+    // By an index alone, whatever has been noted since: everybody else who writes the audit waits meanwhile.
+    let sql = format!(
+        "SELECT 1 FROM people_audit WHERE about = ?1 AND who = ?2 AND at_ms >= ?3 AND what = '{VISIT_SEEN}' LIMIT 1"
+    );
+    let found = first(engine, &sql, values![about, who, since.unix_ms()])?;
     if found.is_some() {
         return Ok(false);
     }
-    note(engine, who, what, about, now)?;
+    note(engine, who, VISIT_SEEN, about, now)?;
     Ok(true)
 }
 

@@ -37,6 +37,22 @@ pub enum Given {
     Wrong(String),
 }
 
+/// Why no erasure is ordered of a store whose machines are all gone: it would wait until its time is over, and nobody is forgotten.
+pub const NO_GATEWAY: &str = "customer: no gateway of this store is in use that could erase them there; skinlink-hq erase does it at headquarters";
+
+/// An id as gateways spell it, whose it is: it may be typed in capital letters, and rows are found by their bytes. What is no id stays.
+pub(in crate::hq) fn spelled(customer: &str) -> String {
+    customer.parse::<CustomerId>().map_or_else(|_| customer.to_owned(), |id| id.to_string())
+}
+
+fn as_gateways_spell(what: &Order) -> Order {
+    match what {
+        Order::Erase { customer } => Order::Erase { customer: spelled(customer) },
+        Order::Merge { stays, gone } => Order::Merge { stays: spelled(stays), gone: spelled(gone) },
+        Order::Check {} => Order::Check {},
+    }
+}
+
 /// Whether it can be an order's key.
 fn is_key(text: &str) -> bool {
     (1..=60).contains(&text.chars().count()) && !text.chars().any(char::is_control)
@@ -62,7 +78,7 @@ impl New {
             Order::Merge { stays, gone } => {
                 wrong.extend(id("stays", stays));
                 wrong.extend(id("gone", gone));
-                if stays == gone {
+                if spelled(stays) == spelled(gone) {
                     wrong.push("gone: is the one that stays; name two records".to_owned());
                 }
             }
@@ -77,11 +93,12 @@ impl New {
 }
 
 /// Gives an order. It is written down in the audit with it. One that stands is found whatever time has passed since: only a new one is
-/// held to the rules.
+/// held to the rules. Ids stand in it as gateways spell them, however they were typed.
 ///
 /// # Errors
 /// [`HqError::NoStore`] where no gateway of that store was ever heard; the database's. Nothing was changed then.
 pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given, HqError> {
+    let new = &New { what: as_gateways_spell(&new.what), ..new.clone() };
     transaction(engine, |engine| {
         let New { store, giver, key, what, until } = new;
         if first(engine, "SELECT 1 FROM gateways WHERE store = ?1", values![store])?.is_none() {
@@ -92,10 +109,15 @@ pub fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<Given,
         let by_key = if is_key(key) { first(engine, sql, values![giver, store, key])? } else { None };
         if let Some(row) = by_key {
             let kept = find(engine, &row.get::<String>(0)?)?.ok_or(HqError::Stopped)?;
-            return Ok(if kept.what == *what { Given::Stands(kept) } else { Given::Another(kept) });
+            let is_same = as_gateways_spell(&kept.what) == *what;
+            return Ok(if is_same { Given::Stands(kept) } else { Given::Another(kept) });
         }
         if let Err(wrong) = new.check(now) {
             return Ok(Given::Wrong(wrong));
+        }
+        let in_use = "SELECT 1 FROM gateways WHERE store = ?1 AND retired_ms IS NULL LIMIT 1";
+        if matches!(what, Order::Erase { .. }) && first(engine, in_use, values![store])?.is_none() {
+            return Ok(Given::Wrong(NO_GATEWAY.to_owned()));
         }
         let order = clock::mint(OrderId::from_bits).to_string();
         let (customer, other) = match what {

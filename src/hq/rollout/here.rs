@@ -51,7 +51,7 @@ impl Here {
     }
 }
 
-/// What a store uses and holds, and what it last refused or left, until something newer is in use. Of each slot the newest first.
+/// What the gateways in use of a store use and hold, and what it last refused or left, until something newer is in use. Of each slot the newest first.
 ///
 /// # Errors
 /// The database's.
@@ -61,7 +61,7 @@ pub fn here(engine: &mut dyn Engine, store: &str) -> Result<Vec<Here>, HqError> 
              CASE WHEN w.version IS NULL THEN 0 ELSE 1 END
          FROM gateways g JOIN package_told t ON t.gateway = g.gateway
          LEFT JOIN withdrawn_packages w ON w.slot = t.slot AND w.version = t.version
-         WHERE g.store = ?1 ORDER BY t.slot, t.gateway, t.version DESC",
+         WHERE g.store = ?1 AND g.retired_ms IS NULL ORDER BY t.slot, t.gateway, t.version DESC",
         values![store],
     )?;
     let mut told = Vec::new();

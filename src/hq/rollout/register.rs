@@ -220,10 +220,11 @@ pub(in crate::hq) fn blameless(
     change: impl FnOnce(&mut dyn Engine) -> Result<(), HqError>,
 ) -> Result<(), HqError> {
     const UNDER_WAY: &str = "SELECT n FROM rollouts WHERE state IN ('running', 'paused')";
+    // First of all: one that is being started at this moment has looked at the gateways already.
+    told::lock(engine)?;
     if first(engine, UNDER_WAY, &[])?.is_none() {
         return change(engine);
     }
-    told::lock(engine)?;
     let (letters, backlog) = super::seen::troubles(engine)?.remove(store).unwrap_or_default();
     change(engine)?;
     let (letters_now, backlog_now) = super::seen::troubles(engine)?.remove(store).unwrap_or_default();

@@ -221,6 +221,12 @@ impl Session<'_> {
     async fn hello(&mut self) -> Result<(Publish, Errand), StoreError> {
         let round = self.greeting.says();
         self.tell_held = None;
+        let mut downlink = self.downlink().await?;
+        // HQ takes whoever asks for slices for one that never was away, and would go on with its pauses. The first hellos of a connection say
+        // that it was; slices are asked for as soon as HQ has answered.
+        if self.confirmed.is_none() && downlink.as_mut().and_then(|held| held.fetch.take()).is_some() {
+            self.tell_held = Some(Instant::now());
+        }
         if self.greeting.asked > 1 {
             self.status.send_modify(|status| status.connection = Connection::HqSilent);
         }
@@ -232,7 +238,7 @@ impl Session<'_> {
             refused: self.store.refused_ranges().await?,
             past: self.store.past_epochs(round).await?,
             agenda: self.store.agenda_held().await?,
-            downlink: self.downlink().await?,
+            downlink,
         };
         let payload = serde_json::to_vec(&hello).expect("a hello is text and numbers");
         Ok(self.publish(&Lane::Hello, payload, false, Errand::Hello))

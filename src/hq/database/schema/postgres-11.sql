@@ -41,7 +41,6 @@ CREATE TABLE orders (
 CREATE UNIQUE INDEX orders_given ON orders (giver, store, key);
 CREATE INDEX orders_of ON orders (store, order_id);
 CREATE INDEX orders_waiting ON orders (until_ms) WHERE state = 'waiting';
-CREATE INDEX orders_changed ON orders (store, changed_ms);
 CREATE TABLE order_told (
     order_id TEXT    NOT NULL,
     gateway  TEXT    NOT NULL,

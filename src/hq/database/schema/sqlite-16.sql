@@ -12,3 +12,9 @@ CREATE INDEX birthdays_near ON birthdays (month_day, look_ms);
 
 -- Messages of somebody, of whatever visit.
 CREATE INDEX care_messages_whose ON care_messages (store, customer);
+
+-- The last change of each store's orders.
+CREATE INDEX orders_changed ON orders (store, changed_ms);
+
+-- Whether a look at a visit stands in the audit already; other rows may name more than an index takes.
+CREATE INDEX people_audit_looks ON people_audit (about, who, at_ms) WHERE what = 'visit seen';

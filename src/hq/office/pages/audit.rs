@@ -108,6 +108,8 @@ fn deed(shell: &Shell, what: String) -> String {
         "gateway retired" => shell.t("停用网关", "gateway retired"),
         "gateway back in use" => shell.t("恢复网关", "gateway back in use"),
         "staff written" => shell.t("写入员工名单", "staff written"),
+        "birthday written" => shell.t("写入生日", "birthday written"),
+        "birthday removed" => shell.t("删除生日", "birthday removed"),
         "package added" => shell.t("收入发布包", "package added"),
         "rollout started" => shell.t("开始发布", "rollout started"),
         "rollout paused" => shell.t("暂停发布", "rollout paused"),

@@ -15,7 +15,7 @@ use crate::{
             shell::{self, Shell},
             visits,
         },
-        orders::{self, Answer, Given, Kept, New, State as Stands, Which},
+        orders::{self, Answer, Given, Kept, NO_GATEWAY, New, State as Stands, Which},
     },
     sync::{
         downlink::{Order, Outcome},
@@ -184,25 +184,33 @@ pub async fn erase_by_id(
         } else if !is_name(&store) || !person.reach.has(&store) {
             no_store
         } else {
-            let given = office.books.ask(move |engine| match orders::give(engine, &new, now) {
-                Err(HqError::NoStore { .. }) => Ok(None),
-                given => given.map(Some),
-            });
+            let given = office.books.ask(move |engine| known(orders::give(engine, &new, now)));
             match given.await? {
                 Some(Given::Stands(_)) => return Ok(Redirect::to("/erasures").into_response()),
                 None => no_store,
+                Some(Given::Wrong(why)) if why == NO_GATEWAY => no_gateway(&shell),
                 Some(Given::Another(_) | Given::Wrong(_)) => {
                     let says = "This form has ordered something else already; send it again.";
                     shell.lang.pick("这张表单已经下过别的指令，请再发送一次。", says)
                 }
             }
         };
-        let unsent = Unsent { key: self::key(), store, customer, why };
-        let mut answer = listed(&office, shell.clone(), unsent).await?;
-        *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        Ok(answer)
+        refused(&office, shell.clone(), Unsent { key: self::key(), store, customer, why }).await
     };
     or_away(&headers, answer.await)
+}
+
+/// The page with what was sent and why it was not taken.
+async fn refused(office: &Office, shell: Shell, unsent: Unsent) -> Result<Response, Away> {
+    let mut answer = listed(office, shell, unsent).await?;
+    *answer.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(answer)
+}
+
+fn no_gateway(shell: &Shell) -> &'static str {
+    let says =
+        "No gateway of this store is in use that could do it; skinlink-hq erase on headquarters' machine erases here.";
+    shell.lang.pick("这家门店没有在用的网关，无法执行；请在总部机器上用 skinlink-hq erase 删除。", says)
 }
 
 /// `POST /stores/{store}/visits/{visit}/erase`: whom the page showed is erased, in the store and here, if the visit is still theirs.
@@ -221,16 +229,32 @@ pub async fn erase(
         return Redirect::to(&format!("/stores/{store}/visits/{visit}")).into_response();
     }
     let now = clock::now().wall;
-    let asked = office.books.ask(move |engine| {
-        // Moved to somebody else since the page was made: whom she saw is not whose visit it is. While facts are made again nobody knows.
-        if visits::customer_of(engine, &store, &visit)?.as_ref() != Some(&customer) {
-            return Ok(false);
+    let answer = async {
+        let new = New {
+            store: store.clone(),
+            giver: person.name,
+            key,
+            what: Order::Erase { customer: customer.clone() },
+            until: later(now, ERASE_MS),
+        };
+        let (at, whose) = (store.clone(), customer.clone());
+        let asked = office.books.ask(move |engine| {
+            // Moved to somebody else since the page was made: whom she saw is not whose visit it is. While facts are made again nobody knows.
+            if visits::customer_of(engine, &at, &visit)?.as_ref() != Some(&whose) {
+                return Ok(None);
+            }
+            known(orders::give(engine, &new, now))
+        });
+        match asked.await? {
+            Some(Given::Stands(_)) => Ok(Redirect::to("/erasures").into_response()),
+            Some(Given::Wrong(why)) if why == NO_GATEWAY => {
+                let why = no_gateway(&shell);
+                refused(&office, shell.clone(), Unsent { key: self::key(), store, customer, why }).await
+            }
+            _ => Ok(missing(shell.clone())),
         }
-        let what = Order::Erase { customer };
-        give(engine, &New { store, giver: person.name, key, what, until: later(now, ERASE_MS) }, now)
-    });
-    let done = asked.await.map(|known| if known { Redirect::to("/erasures").into_response() } else { missing(shell) });
-    or_away(&headers, done)
+    };
+    or_away(&headers, answer.await)
 }
 
 /// `POST /stores/{store}/check`
@@ -248,9 +272,12 @@ pub async fn check(
     let (now, back) = (clock::now().wall, format!("/stores/{store}#checks"));
     let asked = office.books.ask(move |engine| {
         let new = New { store, giver: person.name, key, what: Order::Check {}, until: later(now, CHECK_MS) };
-        give(engine, &new, now)
+        known(orders::give(engine, &new, now))
     });
-    let done = asked.await.map(|known| if known { Redirect::to(&back).into_response() } else { missing(shell) });
+    // What our own form does not send is refused like a page that is not there.
+    let stands = |given: Option<Given>| matches!(given, Some(Given::Stands(_)));
+    let done =
+        asked.await.map(|given| if stands(given) { Redirect::to(&back).into_response() } else { missing(shell) });
     or_away(&headers, done)
 }
 
@@ -258,12 +285,11 @@ fn later(now: Timestamp, ms: i64) -> Timestamp {
     Timestamp::from_unix_ms(now.unix_ms() + ms)
 }
 
-/// Whether it stands; what our own forms do not send is refused like a page that is not there.
-fn give(engine: &mut dyn Engine, new: &New, now: Timestamp) -> Result<bool, HqError> {
-    match orders::give(engine, new, now) {
-        Ok(given) => Ok(matches!(given, Given::Stands(_))),
-        Err(HqError::NoStore { .. }) => Ok(false),
-        Err(fault) => Err(fault),
+/// `None` of a store that was never heard.
+fn known(given: Result<Given, HqError>) -> Result<Option<Given>, HqError> {
+    match given {
+        Err(HqError::NoStore { .. }) => Ok(None),
+        given => given.map(Some),
     }
 }
 

@@ -34,10 +34,13 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Alarms and dead letters that are listed of a store.
 const LISTED: i64 = 20;
+
+/// Dead letters of a gateway among which reasons are looked for.
+const LETTERS: i64 = 1_000;
 
 /// A page that reads itself again says what it keeps of what it shows: `visits`, which are read seldom.
 const KEEPS: &str = "x-skinlink-keeps";
@@ -188,7 +191,8 @@ fn streams(engine: &mut dyn Engine, store: &str) -> Result<Vec<Told>, HqError> {
     let rows = engine.query(
         "SELECT s.gateway, s.epoch, CASE WHEN s.epoch = g.epoch THEN 1 ELSE 0 END, s.begun_ms, s.upto,
              CASE WHEN s.last_seq > s.announced THEN s.last_seq ELSE s.announced END, s.redeliveries
-         FROM streams s JOIN gateways g ON g.gateway = s.gateway WHERE g.store = ?1 ORDER BY s.begun_ms DESC LIMIT ?2",
+         FROM streams s JOIN gateways g ON g.gateway = s.gateway
+         WHERE g.store = ?1 AND g.retired_ms IS NULL ORDER BY s.begun_ms DESC LIMIT ?2",
         values![store, LISTED],
     )?;
     let told = |row: &crate::hq::database::engine::Row| {
@@ -208,20 +212,36 @@ fn streams(engine: &mut dyn Engine, store: &str) -> Result<Vec<Told>, HqError> {
 fn alarms(engine: &mut dyn Engine, store: &str) -> Result<Vec<(i64, String, i64)>, HqError> {
     let rows = engine.query(
         "SELECT coalesce(a.last_ms, a.raised_ms), a.reason, a.times FROM alarms a JOIN gateways g ON g.gateway = a.gateway
-         WHERE g.store = ?1 ORDER BY 1 DESC LIMIT ?2",
+         WHERE g.store = ?1 AND g.retired_ms IS NULL ORDER BY 1 DESC LIMIT ?2",
         values![store, LISTED],
     )?;
     rows.iter().map(|row| Ok((row.get(0)?, events::sentence(&row.get::<String>(1)?), row.get(2)?))).collect()
 }
 
-/// The reasons alone: what was refused may hold anything.
+/// The reasons alone: what was refused may hold anything. Of each gateway in use the newest [`LETTERS`]: the page reads itself again all the
+/// while, and there may be any number.
 fn letters(engine: &mut dyn Engine, store: &str) -> Result<Vec<(i64, String, i64)>, HqError> {
-    let rows = engine.query(
-        "SELECT max(e.received_ms), e.refused, count(*) FROM events e JOIN gateways g ON g.gateway = e.gateway
-         WHERE g.store = ?1 AND e.refused IS NOT NULL GROUP BY e.refused ORDER BY 1 DESC LIMIT ?2",
-        values![store, LISTED],
-    )?;
-    rows.iter().map(|row| Ok((row.get(0)?, events::shown(&row.get::<String>(1)?), row.get(2)?))).collect()
+    let gateways =
+        engine.query("SELECT gateway FROM gateways WHERE store = ?1 AND retired_ms IS NULL", values![store])?;
+    let mut reasons: HashMap<String, (i64, i64)> = HashMap::new();
+    for gateway in &gateways {
+        let rows = engine.query(
+            "SELECT max(received_ms), refused, count(*) FROM
+                 (SELECT received_ms, refused FROM events WHERE gateway = ?1 AND refused IS NOT NULL
+                  ORDER BY epoch DESC, seq DESC LIMIT ?2) AS newest
+             GROUP BY refused",
+            values![&gateway.get::<String>(0)?, LETTERS],
+        )?;
+        for row in &rows {
+            let (last, times) = reasons.entry(row.get(1)?).or_default();
+            *last = (*last).max(row.get(0)?);
+            *times += row.get::<i64>(2)?;
+        }
+    }
+    let mut all: Vec<_> = reasons.into_iter().map(|(why, (last, times))| (last, events::shown(&why), times)).collect();
+    all.sort_by(|one, other| other.cmp(one));
+    all.truncate(LISTED as usize);
+    Ok(all)
 }
 
 /// `GET /stores/{store}`
@@ -329,7 +349,7 @@ fn rolled_out(shell: &Shell, one: Here) -> Rolled {
     let Here { gateway, slot, version, stand, reason, measured, failed, since, withdrawn } = one;
     let (state, class) = match stand {
         Stand::Refused => (shell.lang.pick("已拒绝", "refused"), "bad"),
-        Stand::Left => (shell.lang.pick("已撤回", "withdrawn"), ""),
+        Stand::Left => (shell.lang.pick("已停用", "left it"), ""),
         Stand::Used if withdrawn => (shell.lang.pick("已撤回，仍在用", "withdrawn, still in use"), "warn"),
         Stand::Used => (shell.lang.pick("已启用", "in use"), "good"),
         Stand::Held if withdrawn => (shell.lang.pick("已撤回", "withdrawn"), "warn"),
