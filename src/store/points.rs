@@ -63,6 +63,22 @@ fn set(tx: &Tx<'_>, capture: CaptureId, set: &SetPoints) -> Result<VisitId, Stor
     Ok(place.visit)
 }
 
+/// What the colours of a photograph are held against, as its analysis found.
+pub(super) fn set_colour(tx: &Tx<'_>, capture: CaptureId, colour: ColourReference) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE captures SET colour = ?2 WHERE id = ?1")?.execute(params![capture, colour])?;
+    Ok(())
+}
+
+/// Farther apart than this in any coordinate, in pixels, carried points are others. They are found anew with each analysis, from
+/// where the last one left them, and come out a few hundredths beside.
+const SAME_POINTS: f64 = 0.5;
+
+fn are_same(one: &FacePoints, other: &FacePoints) -> bool {
+    let flat = |points: &FacePoints| [points.anchors[0], points.anchors[1], points.nose];
+    let pairs = flat(one).into_iter().flatten().zip(flat(other).into_iter().flatten());
+    pairs.into_iter().all(|(a, b)| (a - b).abs() <= SAME_POINTS)
+}
+
 impl Store {
     /// A person says where the points of a face are; from now on they count instead of the framing guide.
     ///
@@ -85,12 +101,12 @@ impl Store {
     }
 
     /// Points carried over from an earlier picture; what a person said stays, and so does what was carried over before and is the
-    /// same: it is as old as it was.
+    /// same to half a pixel: it is as old as it was.
     pub async fn inherit_points(&self, capture: CaptureId, points: FacePoints) -> Result<(), StoreError> {
         self.write(move |tx| {
             let is_known = |known: &SetPoints| {
                 known.source == PointSource::Confirmed
-                    || (known.source == PointSource::Inherited && known.points == points)
+                    || (known.source == PointSource::Inherited && are_same(&known.points, &points))
             };
             if of(tx, capture)?.as_ref().is_some_and(is_known) {
                 return Ok(());
@@ -113,15 +129,6 @@ impl Store {
             }
             let staff = "gateway".to_owned();
             set(tx, capture, &SetPoints { points, source: PointSource::Proposed, staff }).map(drop)
-        })
-        .await
-    }
-
-    /// What the colours of a photograph are held against, as its analysis found.
-    pub async fn set_colour(&self, capture: CaptureId, colour: ColourReference) -> Result<(), StoreError> {
-        self.write(move |tx| {
-            tx.prepare_cached("UPDATE captures SET colour = ?2 WHERE id = ?1")?.execute(params![capture, colour])?;
-            Ok(())
         })
         .await
     }

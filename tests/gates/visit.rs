@@ -231,7 +231,10 @@ async fn colours_beside_a_card_are_compared_once_their_repeatability_is_known() 
             }
         }
         // No side of these is better: the change stands there with its limit, and no verdict.
-        for item in read("photo-tone").filter(|item| item.before.is_some() && item.after.is_some()) {
+        let tones = read("photo-tone").filter(|item| item.before.is_some() && item.after.is_some());
+        let tones: Vec<_> = tones.collect();
+        assert!(!tones.is_empty(), "{:?}", drawn.items);
+        for item in tones {
             let expected = if colours.is_empty() { Refusal::RepeatabilityUnknown } else { Refusal::NoDirection };
             assert_eq!(item.refusal, Some(expected), "{item:?}");
         }
