@@ -5,7 +5,7 @@ use super::{
     *,
 };
 use measuring::house_metrics;
-use skinlink::tasks::analysis::{Settings, channel, run};
+use skinlink::tasks::analysis::{Evaluator, ModelTrial, Settings, channel, run};
 use tokio_util::sync::CancellationToken;
 
 /// A model whose folder had become another one could not be loaded by a new inference process. That stood in the log alone: the model
@@ -47,6 +47,9 @@ async fn a_model_that_cannot_be_loaded_again_is_told_and_what_it_gave_stays() {
     let health = gateway.handle.health().borrow()["pores-dog"];
     assert!(health.failed == 1 && health.measured >= 1, "{health:?}");
     assert_eq!(versions().await, ["9.9.9", "9.9.9"], "what it gave this photograph stays");
+    // Rolled out, it is given back where none was installed. It was told of no more then, and nobody knew why nothing measured.
+    within(gateway.handle.retire("pores-dog")).await.unwrap();
+    assert_eq!(*gateway.handle.lost().borrow(), lost, "it was out of use already");
 
     // By other points it would be another measure: what the old ones gave does not go on counting.
     let visit = gateway.store.scan(gateway.store.capture(gateway.capture).await.unwrap().scan).await.unwrap().visit;
@@ -108,6 +111,27 @@ async fn a_model_whose_file_cannot_be_read_for_a_moment_stays_in_use() {
     assert!(lost["pores-dog"].contains("cannot be loaded again"), "{lost:?}");
     assert_eq!(gateway.scores().await, 2, "what it gave stays");
     gateway.end().await;
+}
+
+/// A campaign went on when its model had lost its place, and wrote trials down in which nothing was measured.
+#[tokio::test]
+async fn a_campaign_ends_where_its_model_is_lost() {
+    let folder = TempDir::new().unwrap();
+    let program = to_be_killed(&folder);
+    let home = copy_of_the_model(&folder);
+    let recipe = recipe(program.to_str().unwrap(), LIMIT);
+    let tried = ModelTrial::new(recipe.clone()).run(&home).await.unwrap();
+    let mut evaluator = Evaluator::start(recipe, &tried).await.unwrap();
+    let picture = Skin::new(3, 0).taken(STILL);
+    let levels = within(evaluator.levels("left", ANCHORS, &picture)).await.unwrap();
+    assert_eq!(levels.scores.len(), 2);
+    rewrite(&home.join("manifest.toml"), |text| format!("{text}# somebody was here\n"));
+    killed(&program);
+    let refused = within(evaluator.levels("left", ANCHORS, &picture)).await.unwrap_err();
+    let words = refused.to_string();
+    assert!(words.contains("does not measure any more") && words.contains("cannot be loaded again"), "{words}");
+    let refused = within(evaluator.paired("left", [ANCHORS; 2], [&picture, &picture])).await.unwrap_err();
+    assert!(matches!(refused, ChildError::Refused(_)), "{refused}");
 }
 
 /// A second folder of a model in use that was not sound put the model among the lost ones; and one whose manifest could not be read
