@@ -75,8 +75,8 @@ const SAME_POINTS: f64 = 0.5;
 
 fn are_same(one: &FacePoints, other: &FacePoints) -> bool {
     let flat = |points: &FacePoints| [points.anchors[0], points.anchors[1], points.nose];
-    let pairs = flat(one).into_iter().flatten().zip(flat(other).into_iter().flatten());
-    pairs.into_iter().all(|(a, b)| (a - b).abs() <= SAME_POINTS)
+    let apart = |(a, b): (f64, f64)| (a - b).abs();
+    flat(one).into_iter().flatten().zip(flat(other).into_iter().flatten()).map(apart).all(|by| by <= SAME_POINTS)
 }
 
 impl Store {
