@@ -156,6 +156,18 @@ impl Store {
         self.read(move |conn| Ok(conn.query_row(sql, [capture], |row| row.get(0)).optional()?)).await
     }
 
+    /// Whether a photograph's points were carried over after those of its `baseline` were set, in this start of the machine: carried
+    /// over again they would be the same but for what the search for them is off, which is more than half a pixel at times.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the disk.
+    pub async fn has_carried_from(&self, capture: CaptureId, baseline: CaptureId) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM capture_points a JOIN capture_points b ON b.boot = a.boot AND b.ns <= a.ns
+                    WHERE a.capture = ?1 AND a.source = 'inherited' AND b.capture = ?2)";
+        self.read(move |conn| Ok(conn.prepare_cached(sql)?.query_row([capture, baseline], |row| row.get(0))?)).await
+    }
+
     /// Photographs that took their points over from `capture`, or would: those of its visit and view taken after it, without
     /// points that a person confirmed.
     pub async fn heirs_of(&self, capture: CaptureId) -> Result<Vec<CaptureId>, StoreError> {

@@ -165,6 +165,9 @@ async fn points_are_taken_over_and_tone_is_read_only_beside_a_card() {
     assert_eq!(kept.colour, ColourReference::None);
     let set = kept.points.expect("taken over");
     assert_eq!(set.source, PointSource::Inherited);
+    gateway.analysed(heir).await;
+    let again = gateway.store().capture(heir).await.unwrap().points.expect("they stay");
+    assert_eq!((again.source, again.points), (set.source, set.points), "measured again, they do not wander");
     for (found, truth) in set.points.anchors.iter().zip(person.points.anchors) {
         let truth = second.lands(&person.scene, truth);
         let off = (found[0] - truth[0]).hypot(found[1] - truth[1]);

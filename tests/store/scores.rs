@@ -72,6 +72,28 @@ async fn carried_points_that_are_the_same_to_half_a_pixel_keep_the_scores_of_a_s
     assert_eq!(analysed_without(&salon, capture).await, 0, "by other points it would be another measure");
 }
 
+/// The search for the points to carry over begins where the last one ended, and ended elsewhere each time: they wandered, and a silent
+/// model's scores went with them. They are carried over once for each time a person sets the earlier ones.
+#[tokio::test]
+async fn points_are_carried_over_once_until_the_earlier_ones_are_set_again() {
+    let (salon, before) = photographed().await;
+    let store = &salon.store;
+    let scan = store.capture(before).await.unwrap().scan;
+    let after = salon.capture(scan).await.id;
+    let visit = store.scan(scan).await.unwrap().visit;
+    let confirm = async || {
+        let version = store.visit(visit).await.unwrap().version;
+        store.confirm_points(before, version, POINTS, "b-07".to_owned()).await.unwrap();
+    };
+    confirm().await;
+    assert_eq!(store.baseline_of(after).await.unwrap(), Some(before));
+    assert!(!store.has_carried_from(after, before).await.unwrap());
+    store.inherit_points(after, POINTS).await.unwrap();
+    assert!(store.has_carried_from(after, before).await.unwrap());
+    confirm().await;
+    assert!(!store.has_carried_from(after, before).await.unwrap());
+}
+
 /// Whether a score was read by the points that count now was decided by the wall clock where the machine had started anew between
 /// them; a clock set back made the old points' score stand.
 #[tokio::test]

@@ -108,17 +108,17 @@ impl Place {
     fn lay(&self, source: &Path, files: &[&str]) -> io::Result<()> {
         fs::create_dir_all(&self.coming)?;
         // On the disk before anything else of it.
-        fs::File::create(self.coming.join(NOTE))?.sync_all()?;
-        fs::File::open(&self.coming)?.sync_all()?;
+        File::create(self.coming.join(NOTE))?.sync_all()?;
+        File::open(&self.coming)?.sync_all()?;
         for file in files {
             let (from, to) = (source.join(file), self.coming.join(file));
             let folder = to.parent().unwrap_or(&self.coming);
             fs::create_dir_all(folder)?;
             fs::copy(&from, &to)?;
-            fs::File::open(&to)?.sync_all()?;
-            fs::File::open(folder)?.sync_all()?;
+            File::open(&to)?.sync_all()?;
+            File::open(folder)?.sync_all()?;
         }
-        fs::File::open(&self.coming)?.sync_all()
+        File::open(&self.coming)?.sync_all()
     }
 
     fn exchange(&self) -> io::Result<()> {
@@ -165,7 +165,7 @@ impl Place {
     }
 
     fn sync(&self) -> io::Result<()> {
-        fs::File::open(&self.models)?.sync_all()
+        File::open(&self.models)?.sync_all()
     }
 }
 
