@@ -69,8 +69,8 @@ pub(super) fn set_colour(tx: &Tx<'_>, capture: CaptureId, colour: ColourReferenc
     Ok(())
 }
 
-/// Farther apart than this in any coordinate, in pixels, carried points are others. They are found anew with each analysis, from
-/// where the last one left them, and come out a few hundredths beside.
+/// Farther apart than this in any coordinate, in pixels, carried points are others. Where they are searched again, from where the last
+/// search left them, they come out a little beside.
 const SAME_POINTS: f64 = 0.5;
 
 fn are_same(one: &FacePoints, other: &FacePoints) -> bool {

@@ -50,8 +50,8 @@ async fn a_photograph_without_any_score_is_missed_by_a_model_that_comes() {
     assert_eq!(salon.store.captures_without(engine).await.unwrap(), [capture]);
 }
 
-/// Carried points are found anew with each analysis and come out a few hundredths of a pixel beside. They were taken for others, and
-/// with them went the scores of a model that could not answer.
+/// Carried points that were searched again came out a few hundredths of a pixel beside. They were taken for others, and with them went
+/// the scores of a model that could not answer.
 #[tokio::test]
 async fn carried_points_that_are_the_same_to_half_a_pixel_keep_the_scores_of_a_silent_model() {
     let (salon, capture) = photographed().await;
