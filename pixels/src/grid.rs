@@ -12,8 +12,9 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// Most pixels that a raster for a model may have: a face cut at the scale of a contact scope would have thousands of millions.
-    pub const MOST: usize = 1 << 26;
+    /// Most pixels that a raster for a model may have: a face cut at the scale of a contact scope would have thousands of millions. Three
+    /// planes of this size are 201 MB, and as much again as a tensor, for either side of a pair.
+    pub const MOST: usize = 1 << 24;
 
     /// Whether nothing of this size may be drawn: asked before anything is allocated for it.
     #[must_use]
@@ -187,8 +188,10 @@ mod tests {
     #[test]
     fn a_scopes_field_is_drawn_and_a_face_at_its_scale_is_not() {
         let square = |mm: f64| [[0.0, 0.0], [mm, 0.0], [mm, mm], [0.0, mm]];
-        // 4 mm at half a micrometre a pixel: 8000² pixels, just within 2²⁶.
-        assert!(!Grid::around(&square(4.0), 2000.0, 0, 1).is_too_large());
+        // 2 mm at half a micrometre a pixel: 4000² pixels, just within 2²⁴.
+        assert!(!Grid::around(&square(2.0), 2000.0, 0, 1).is_too_large());
+        // 4 mm would take 768 MB a side, twice: more than the inference process may hold.
+        assert!(Grid::around(&square(4.0), 2000.0, 0, 1).is_too_large());
         assert!(Grid::around(&square(40.0), 2000.0, 0, 1).is_too_large());
         assert!(Grid::around(&square(1e12), 2000.0, 0, 1).is_too_large(), "nor does its size overflow");
     }

@@ -63,6 +63,22 @@ fn set(tx: &Tx<'_>, capture: CaptureId, set: &SetPoints) -> Result<VisitId, Stor
     Ok(place.visit)
 }
 
+/// What the colours of a photograph are held against, as its analysis found.
+pub(super) fn set_colour(tx: &Tx<'_>, capture: CaptureId, colour: ColourReference) -> Result<(), StoreError> {
+    tx.prepare_cached("UPDATE captures SET colour = ?2 WHERE id = ?1")?.execute(params![capture, colour])?;
+    Ok(())
+}
+
+/// Farther apart than this in any coordinate, in pixels, carried points are others. Where they are searched again, from where the last
+/// search left them, they come out a little beside.
+const SAME_POINTS: f64 = 0.5;
+
+fn are_same(one: &FacePoints, other: &FacePoints) -> bool {
+    let flat = |points: &FacePoints| [points.anchors[0], points.anchors[1], points.nose];
+    let apart = |(a, b): (f64, f64)| (a - b).abs();
+    flat(one).into_iter().flatten().zip(flat(other).into_iter().flatten()).map(apart).all(|by| by <= SAME_POINTS)
+}
+
 impl Store {
     /// A person says where the points of a face are; from now on they count instead of the framing guide.
     ///
@@ -85,12 +101,12 @@ impl Store {
     }
 
     /// Points carried over from an earlier picture; what a person said stays, and so does what was carried over before and is the
-    /// same: it is as old as it was.
+    /// same to half a pixel: it is as old as it was.
     pub async fn inherit_points(&self, capture: CaptureId, points: FacePoints) -> Result<(), StoreError> {
         self.write(move |tx| {
             let is_known = |known: &SetPoints| {
                 known.source == PointSource::Confirmed
-                    || (known.source == PointSource::Inherited && known.points == points)
+                    || (known.source == PointSource::Inherited && are_same(&known.points, &points))
             };
             if of(tx, capture)?.as_ref().is_some_and(is_known) {
                 return Ok(());
@@ -117,15 +133,6 @@ impl Store {
         .await
     }
 
-    /// What the colours of a photograph are held against, as its analysis found.
-    pub async fn set_colour(&self, capture: CaptureId, colour: ColourReference) -> Result<(), StoreError> {
-        self.write(move |tx| {
-            tx.prepare_cached("UPDATE captures SET colour = ?2 WHERE id = ?1")?.execute(params![capture, colour])?;
-            Ok(())
-        })
-        .await
-    }
-
     /// What the gates say of a photograph now that its points are set.
     pub async fn set_complaints(&self, capture: CaptureId, complaints: Vec<String>) -> Result<(), StoreError> {
         self.write(move |tx| {
@@ -147,6 +154,18 @@ impl Store {
                      AND NOT EXISTS (SELECT 1 FROM capture_points q WHERE q.capture = a.id AND q.source = 'confirmed')
                    ORDER BY b.n DESC LIMIT 1";
         self.read(move |conn| Ok(conn.query_row(sql, [capture], |row| row.get(0)).optional()?)).await
+    }
+
+    /// Whether a photograph's points were carried over after those of its `baseline` were set, in this start of the machine: carried
+    /// over again they would be the same but for what the search for them is off, which is more than half a pixel at times.
+    ///
+    /// # Errors
+    /// [`StoreError`] of the disk.
+    pub async fn has_carried_from(&self, capture: CaptureId, baseline: CaptureId) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM capture_points a JOIN capture_points b ON b.boot = a.boot AND b.ns <= a.ns
+                    WHERE a.capture = ?1 AND a.source = 'inherited' AND b.capture = ?2)";
+        self.read(move |conn| Ok(conn.prepare_cached(sql)?.query_row([capture, baseline], |row| row.get(0))?)).await
     }
 
     /// Photographs that took their points over from `capture`, or would: those of its visit and view taken after it, without

@@ -5,12 +5,13 @@ use super::{
     columns::int,
     error::StoreError,
     outbox::{self, About, Gate},
-    scans,
+    points, scans,
     writer::Tx,
 };
 use crate::{
     domain::{
         CaptureId, ScanId, VisitId,
+        capture::ColourReference,
         score::{Engine, Score},
     },
     faults,
@@ -63,11 +64,12 @@ fn save(tx: &Tx<'_>, score: &Score) -> Result<(), StoreError> {
     if inserted == 0 { Ok(()) } else { tell(tx, score) }
 }
 
-/// What a capture has by now, each with whether its points were set no later.
+/// What a capture has by now, each with whether its points were set no later. Between two starts of the machine only the wall clock
+/// could say so, which may have been set meanwhile: a score of another start counts as one by other points.
 fn earlier(conn: &Connection, capture: CaptureId) -> Result<Vec<(Score, bool)>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS}, NOT EXISTS (SELECT 1 FROM capture_points p WHERE p.capture = x.capture
-            AND CASE WHEN p.boot = x.boot THEN p.ns > x.ns ELSE p.ms > x.ms END)
+            AND (p.boot <> x.boot OR p.ns > x.ns))
          FROM scores x WHERE x.capture = ?1 ORDER BY x.n"
     );
     let pair = |row: &Row<'_>| Ok((from_row(row)?, row.get(14)?));
@@ -135,7 +137,8 @@ impl Store {
         .await
     }
 
-    /// Photographs of open visits, in the order they were taken, that have scores but none by this very model.
+    /// Photographs of open visits, in the order they were taken, that have no score by this very model: by another one, or, where the only
+    /// model was out of use when they were taken, none at all.
     ///
     /// # Errors
     /// [`StoreError`] of the disk.
@@ -143,7 +146,6 @@ impl Store {
         let sql = "SELECT c.id FROM captures c JOIN scans s ON s.id = c.scan JOIN visits v ON v.id = s.visit
              WHERE v.state = 'open' AND s.state <> 'voided' AND c.voided = 0
                AND EXISTS (SELECT 1 FROM pictures p WHERE p.capture = c.id AND p.role = 'original' AND p.kept = 1)
-               AND EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id)
                AND NOT EXISTS (SELECT 1 FROM scores x WHERE x.capture = c.id
                                 AND x.model = ?1 AND x.model_version = ?2 AND x.model_digest = ?3)
              ORDER BY c.n";
@@ -163,7 +165,7 @@ impl Store {
     /// # Errors
     /// When one of them names another capture.
     pub async fn save_scores(&self, capture: CaptureId, scores: Vec<Score>) -> Result<(), StoreError> {
-        self.save_scores_beside(capture, scores, Vec::new()).await
+        self.save_scores_beside(capture, scores, Vec::new(), None).await
     }
 
     /// Stores the scores of one capture together; those known by their id are left as they are. They take the place of what an
@@ -173,6 +175,8 @@ impl Store {
     /// Of the models in `silent`, which could not answer this time, what they gave by the same points stays, where no other score
     /// of its metric and region has come.
     ///
+    /// `colour`, where given, is what this analysis held the photograph's colours against: it is kept with its scores or not at all.
+    ///
     /// # Errors
     /// When one of them names another capture.
     pub async fn save_scores_beside(
@@ -180,6 +184,7 @@ impl Store {
         capture: CaptureId,
         scores: Vec<Score>,
         silent: Vec<String>,
+        colour: Option<ColourReference>,
     ) -> Result<(), StoreError> {
         self.write(move |tx| {
             captures::load(tx, capture)?;
@@ -193,6 +198,9 @@ impl Store {
                 if !is_kept && !stands {
                     tx.prepare_cached("DELETE FROM scores WHERE id = ?1")?.execute([earlier.id])?;
                 }
+            }
+            if let Some(colour) = colour {
+                points::set_colour(tx, capture, colour)?;
             }
             scores.iter().try_for_each(|score| save(tx, score))
         })

@@ -165,6 +165,9 @@ async fn points_are_taken_over_and_tone_is_read_only_beside_a_card() {
     assert_eq!(kept.colour, ColourReference::None);
     let set = kept.points.expect("taken over");
     assert_eq!(set.source, PointSource::Inherited);
+    gateway.analysed(heir).await;
+    let again = gateway.store().capture(heir).await.unwrap().points.expect("they stay");
+    assert_eq!((again.source, again.points), (set.source, set.points), "measured again, they do not wander");
     for (found, truth) in set.points.anchors.iter().zip(person.points.anchors) {
         let truth = second.lands(&person.scene, truth);
         let off = (found[0] - truth[0]).hypot(found[1] - truth[1]);
@@ -231,7 +234,10 @@ async fn colours_beside_a_card_are_compared_once_their_repeatability_is_known() 
             }
         }
         // No side of these is better: the change stands there with its limit, and no verdict.
-        for item in read("photo-tone").filter(|item| item.before.is_some() && item.after.is_some()) {
+        let tones = read("photo-tone").filter(|item| item.before.is_some() && item.after.is_some());
+        let tones: Vec<_> = tones.collect();
+        assert!(!tones.is_empty(), "{:?}", drawn.items);
+        for item in tones {
             let expected = if colours.is_empty() { Refusal::RepeatabilityUnknown } else { Refusal::NoDirection };
             assert_eq!(item.refusal, Some(expected), "{item:?}");
         }

@@ -99,6 +99,7 @@ fn a_level_does_not_move_with_the_photograph() {
             let mut sizes: Vec<f64> = paired.iter().map(|v| v.abs()).collect();
             // A measure that refuses everything would move nothing either.
             let compared = sizes.len();
+            assert!(compared + refused as usize > 0, "{name} {metric}: nothing was looked at");
             if compared * 3 < compared + refused as usize {
                 missed.push(format!("{name} {metric}: {compared} compared, {refused} refused"));
             }

@@ -21,6 +21,7 @@ mod pairs;
 mod privacy;
 mod reports;
 mod salon;
+mod scores;
 mod sent_again;
 mod sharing;
 mod staff;

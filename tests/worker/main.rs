@@ -4,6 +4,7 @@
 
 #[path = "../support/inference.rs"]
 mod inference;
+mod lost;
 #[path = "../support/measuring.rs"]
 mod measuring;
 mod pairs;

@@ -37,7 +37,7 @@ async fn a_photograph_left_half_done_is_measured_after_the_start() {
 }
 
 /// The program under a name of its own, so that a test kills no other test's process.
-fn to_be_killed(folder: &TempDir) -> PathBuf {
+pub fn to_be_killed(folder: &TempDir) -> PathBuf {
     let program = folder.path().join("skinlink-to-be-killed");
     fs::hard_link(env!("CARGO_BIN_EXE_skinlink"), &program)
         .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_skinlink"), &program).map(|_| ()))
@@ -45,68 +45,12 @@ fn to_be_killed(folder: &TempDir) -> PathBuf {
     program
 }
 
-fn killed(program: &Path) {
+pub fn killed(program: &Path) {
     let mine = children_running(program);
     assert_eq!(mine.len(), 1, "one process, whatever was asked");
     for pid in mine {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     }
-}
-
-/// A model whose folder had become another one could not be loaded by a new inference process. That stood in the log alone: the model
-/// went on being shown as in use, photographs lost its scores without a word, and whoever watched a rollout counted nothing.
-#[tokio::test]
-async fn a_model_that_cannot_be_loaded_again_is_told_and_what_it_gave_stays() {
-    let folder = TempDir::new().unwrap();
-    let program = to_be_killed(&folder);
-    let gateway = Gateway::start(recipe(program.to_str().unwrap(), LIMIT)).await;
-    let home = copy_of_the_model(&folder);
-    let manifest = home.join("manifest.toml");
-    rewrite(&manifest, |text| text.replace("version = \"1.1.0\"", "version = \"9.9.9\""));
-    within(gateway.handle.activate(&home)).await.unwrap();
-    within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    let versions = async || -> Vec<String> {
-        let scan = gateway.store.capture(gateway.capture).await.unwrap().scan;
-        let scores = gateway.store.scan_view(scan).await.unwrap().scores;
-        scores.into_iter().map(|score| score.engine.model_version).collect()
-    };
-    assert_eq!(versions().await, ["9.9.9", "9.9.9"]);
-    // Whatever the exchange still had to do is done.
-    within(async {
-        while gateway.handle.awaits(gateway.capture) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
-    let sound = fs::read_to_string(&manifest).unwrap();
-    fs::write(&manifest, format!("{sound}# somebody was here\n")).unwrap();
-    killed(&program);
-
-    let again = within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    assert!(again.scores.is_empty(), "{again:?}");
-    let told = again.skipped.iter().find(|reason| reason.starts_with("pores-dog: ")).expect("it is told");
-    assert!(told.contains("cannot be loaded again"), "{told}");
-    assert!(gateway.handle.models().is_empty(), "it is not in use any more");
-    let lost = gateway.handle.lost().borrow().clone();
-    assert!(lost["pores-dog"].contains("cannot be loaded again"), "{lost:?}");
-    let health = gateway.handle.health().borrow()["pores-dog"];
-    assert!(health.failed == 1 && health.measured >= 1, "{health:?}");
-    assert_eq!(versions().await, ["9.9.9", "9.9.9"], "what it gave this photograph stays");
-
-    // By other points it would be another measure: what the old ones gave does not go on counting.
-    let visit = gateway.store.scan(gateway.store.capture(gateway.capture).await.unwrap().scan).await.unwrap().visit;
-    let version = gateway.store.visit(visit).await.unwrap().version;
-    let points = skinlink::domain::capture::FacePoints { anchors: ANCHORS, nose: [280.0, 700.0] };
-    gateway.store.confirm_points(gateway.capture, version, points, "b-07".into()).await.unwrap();
-    within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    assert_eq!(gateway.scores().await, 0);
-
-    fs::write(&manifest, sound).unwrap();
-    within(gateway.handle.activate(&home)).await.unwrap();
-    assert!(gateway.handle.lost().borrow().is_empty());
-    within(gateway.handle.analyse(gateway.capture)).await.unwrap();
-    assert_eq!(versions().await, ["9.9.9", "9.9.9"]);
-    gateway.end().await;
 }
 
 #[tokio::test]
@@ -251,12 +195,12 @@ async fn measuring_again_can_be_watched_and_called_off() {
     let mut progress = gateway.handle.remeasuring();
     assert_eq!(*progress.borrow_and_update(), None);
     within(gateway.handle.activate(&home)).await.unwrap();
-    let begun = within(progress.wait_for(Option::is_some)).await.unwrap().unwrap();
-    assert_eq!((begun.done, begun.total), (0, captures.len()));
-    let later = within(progress.wait_for(|now| now.is_some_and(|now| now.done >= 1))).await.unwrap().unwrap();
-    assert!(later.total == captures.len() && later.left.is_some(), "{later:?}");
+    // Whoever looks may come late, so that some are done already.
+    let later = within(progress.wait_for(Option::is_some)).await.unwrap().unwrap();
+    assert!(later.total == captures.len() && later.done < later.total, "{later:?}");
+    assert_eq!(later.left.is_some(), later.done > 0, "{later:?}");
     let left = within(gateway.handle.leave_as_measured()).await.unwrap();
-    assert!((1..captures.len()).contains(&left), "{left} of {} stay", captures.len());
+    assert!(left <= captures.len(), "{left} of {} stay", captures.len());
     assert_eq!(*progress.borrow_and_update(), None);
     assert!(captures.iter().all(|capture| !gateway.handle.awaits(*capture)), "nobody waits for them any more");
     let mut by_version = std::collections::BTreeMap::<String, usize>::new();
@@ -266,8 +210,9 @@ async fn measuring_again_can_be_watched_and_called_off() {
         let of = scores.iter().find(|score| score.capture == *capture).expect("each has its scores");
         *by_version.entry(of.engine.model_version.clone()).or_default() += 1;
     }
-    assert_eq!(by_version["1.1.0"], left, "they stay as they were measured: {by_version:?}");
-    assert_eq!(by_version["9.9.9"], captures.len() - left);
+    let of = |version: &str| by_version.get(version).copied().unwrap_or_default();
+    assert_eq!(of("1.1.0"), left, "they stay as they were measured: {by_version:?}");
+    assert_eq!(of("9.9.9"), captures.len() - left);
     assert_eq!(within(gateway.handle.leave_as_measured()).await.unwrap(), 0);
     gateway.end().await;
 }

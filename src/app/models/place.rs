@@ -10,10 +10,12 @@
 
 use nix::{
     errno::Errno,
-    fcntl::{AT_FDCWD, RenameFlags, renameat2},
+    fcntl::{AT_FDCWD, Flock, FlockArg, RenameFlags, renameat2},
 };
+use openssl::sha::sha256;
 use std::{
-    fs, io,
+    fs::{self, File, OpenOptions},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -27,27 +29,63 @@ pub(super) struct Place {
     former: PathBuf,
     /// What is being removed: a folder that is half gone must not look like anything else.
     gone: PathBuf,
+    lock: PathBuf,
 }
 
 impl Place {
     pub(super) fn of(models: &Path, id: &str) -> Self {
-        let [coming, former, gone] = ["coming", "former", "gone"].map(|what| models.join(format!(".{id}.{what}")));
-        Self { models: models.to_owned(), own: models.join(id), coming, former, gone }
+        let [coming, former, gone, lock] =
+            ["coming", "former", "gone", "lock"].map(|what| models.join(format!(".{id}.{what}")));
+        Self { models: models.to_owned(), own: models.join(id), coming, former, gone, lock }
+    }
+
+    /// For one activation at a time, from before [`Self::take`] until it is known how it came out: a second one would take what the
+    /// first has laid for a remnant. `None` while another one is under way. It ends with the process too.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(super) fn alone(&self) -> io::Result<Option<Flock<File>>> {
+        fs::create_dir_all(&self.models)?;
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&self.lock)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(errno.into()),
+        }
+    }
+
+    /// Whether a model lies in place.
+    pub(super) fn has_one(&self) -> bool {
+        self.own.exists()
     }
 
     /// Puts the model in place, unless it lies there already; whether anything was changed. [`Self::keep`] or
-    /// [`Self::put_back`] has to follow.
+    /// [`Self::put_back`] has to follow. `tried` is the SHA-256 of the manifest that passed its trial, lower-case hex.
     ///
     /// # Errors
-    /// The disk's; the one before is in place then.
-    pub(super) fn take(&self, source: &Path, files: &[&str]) -> io::Result<bool> {
+    /// The disk's, or that the source became another model meanwhile; the one before is in place then.
+    pub(super) fn take(&self, source: &Path, files: &[&str], tried: &str) -> io::Result<bool> {
         self.clear_up()?;
         if self.own.exists() && fs::canonicalize(source)? == fs::canonicalize(&self.own)? {
             return Ok(false);
         }
         self.lay(source, files)?;
-        self.swap()?;
+        let laid = hex::encode(sha256(&fs::read(self.coming.join("manifest.toml"))?));
+        if laid != tried {
+            self.away(&self.coming)?;
+            return Err(io::Error::other("its manifest became another one after its trial; activate it once more"));
+        }
+        self.exchange()?;
+        if let Err(fault) = self.sync() {
+            self.undo()?;
+            return Err(fault);
+        }
         Ok(true)
+    }
+
+    /// Back to before [`Self::exchange`], without a word to the disk.
+    fn undo(&self) -> io::Result<()> {
+        if self.coming.exists() { self.exchange() } else { fs::rename(&self.own, &self.coming) }
     }
 
     /// What an activation that was cut off left behind: a copy that never was in place goes, a model that was is kept.
@@ -57,31 +95,33 @@ impl Place {
             return unmark(&self.own);
         }
         let was_in_place = self.coming.join("manifest.toml").exists() && !self.coming.join(NOTE).exists();
-        if was_in_place { self.keep() } else { self.drop_coming() }
+        if was_in_place { self.keep() } else { self.away(&self.coming) }
     }
 
-    fn drop_coming(&self) -> io::Result<()> {
-        fs::rename(&self.coming, &self.gone)?;
+    /// Removes a folder, if it is there. A cut in the middle leaves nothing half removed under its name.
+    fn away(&self, folder: &Path) -> io::Result<()> {
+        remove(&self.gone)?;
+        gone(fs::rename(folder, &self.gone))?;
         remove(&self.gone)
     }
 
     fn lay(&self, source: &Path, files: &[&str]) -> io::Result<()> {
         fs::create_dir_all(&self.coming)?;
         // On the disk before anything else of it.
-        fs::File::create(self.coming.join(NOTE))?.sync_all()?;
-        fs::File::open(&self.coming)?.sync_all()?;
+        File::create(self.coming.join(NOTE))?.sync_all()?;
+        File::open(&self.coming)?.sync_all()?;
         for file in files {
             let (from, to) = (source.join(file), self.coming.join(file));
             let folder = to.parent().unwrap_or(&self.coming);
             fs::create_dir_all(folder)?;
             fs::copy(&from, &to)?;
-            fs::File::open(&to)?.sync_all()?;
-            fs::File::open(folder)?.sync_all()?;
+            File::open(&to)?.sync_all()?;
+            File::open(folder)?.sync_all()?;
         }
-        fs::File::open(&self.coming)?.sync_all()
+        File::open(&self.coming)?.sync_all()
     }
 
-    fn swap(&self) -> io::Result<()> {
+    fn exchange(&self) -> io::Result<()> {
         if self.own.exists() {
             let swapped = renameat2(AT_FDCWD, &self.coming, AT_FDCWD, &self.own, RenameFlags::RENAME_EXCHANGE);
             swapped.map_err(|errno| match errno {
@@ -94,7 +134,7 @@ impl Place {
         } else {
             fs::rename(&self.coming, &self.own)?;
         }
-        self.sync()
+        Ok(())
     }
 
     /// The model that came stays; the one before becomes the former.
@@ -104,7 +144,7 @@ impl Place {
     pub(super) fn keep(&self) -> io::Result<()> {
         unmark(&self.own)?;
         if self.coming.exists() {
-            remove(&self.former)?;
+            self.away(&self.former)?;
             fs::rename(&self.coming, &self.former)?;
         }
         self.sync()
@@ -116,14 +156,16 @@ impl Place {
     /// The disk's.
     pub(super) fn put_back(&self) -> io::Result<()> {
         if !self.coming.exists() {
-            return remove(&self.own);
+            self.away(&self.own)?;
+            return self.sync();
         }
-        self.swap()?;
-        self.drop_coming()
+        self.exchange()?;
+        self.sync()?;
+        self.away(&self.coming)
     }
 
     fn sync(&self) -> io::Result<()> {
-        fs::File::open(&self.models)?.sync_all()
+        File::open(&self.models)?.sync_all()
     }
 }
 
@@ -154,6 +196,11 @@ mod tests {
         for file in FILES {
             fs::write(at.join(file), version).unwrap();
         }
+    }
+
+    /// Of its manifest.
+    fn pin(model: &Path) -> String {
+        hex::encode(sha256(&fs::read(model.join(FILES[0])).unwrap()))
     }
 
     /// Its version, if it is whole.
@@ -207,7 +254,7 @@ mod tests {
                 "after the exchange",
                 |place, source| {
                     place.lay(source, &FILES).unwrap();
-                    place.swap().unwrap();
+                    place.exchange().unwrap();
                 },
                 are("3", "1"),
                 are("4", "3"),
@@ -215,7 +262,7 @@ mod tests {
             (
                 "once the former is gone",
                 |place, source| {
-                    place.take(source, &FILES).unwrap();
+                    place.take(source, &FILES, &pin(source)).unwrap();
                     unmark(&place.own).unwrap();
                     remove(&place.former).unwrap();
                 },
@@ -225,8 +272,8 @@ mod tests {
             (
                 "when it was put back and not yet removed",
                 |place, source| {
-                    place.take(source, &FILES).unwrap();
-                    place.swap().unwrap();
+                    place.take(source, &FILES, &pin(source)).unwrap();
+                    place.exchange().unwrap();
                 },
                 are("2", "1"),
                 are("4", "2"),
@@ -234,7 +281,7 @@ mod tests {
             (
                 "after all of it",
                 |place, source| {
-                    place.take(source, &FILES).unwrap();
+                    place.take(source, &FILES, &pin(source)).unwrap();
                     place.keep().unwrap();
                 },
                 are("3", "2"),
@@ -247,7 +294,7 @@ mod tests {
             assert_eq!(versions(&place), then, "{when}");
             let later = folder.path().join("later");
             model(&later, "4");
-            assert!(place.take(&later, &FILES).unwrap(), "{when}");
+            assert!(place.take(&later, &FILES, &pin(&later)).unwrap(), "{when}");
             place.keep().unwrap();
             assert_eq!(versions(&place), next, "{when}");
             assert!(!place.coming.exists() && !place.own.join(NOTE).exists(), "{when}");
@@ -258,25 +305,64 @@ mod tests {
     #[test]
     fn a_refused_model_leaves_everything_as_it_was() {
         let (_folder, place, source) = salon();
-        assert!(place.take(&source, &FILES).unwrap());
+        assert!(place.take(&source, &FILES, &pin(&source)).unwrap());
         assert_eq!(versions(&place), are("3", "1"), "in place while the gateway tries it");
         place.put_back().unwrap();
         assert_eq!(versions(&place), are("2", "1"));
         assert!(!place.coming.exists());
     }
 
+    /// Two activations of one model each took what the other had laid for a remnant; the second removed the model in place.
+    #[test]
+    fn a_second_activation_is_kept_out_while_the_first_is_under_way() {
+        let (_folder, place, _) = salon();
+        let first = place.alone().unwrap();
+        assert!(first.is_some());
+        let second = Place::of(&place.models, "pores");
+        assert!(second.alone().unwrap().is_none());
+        assert!(Place::of(&place.models, "spots").alone().unwrap().is_some(), "another model is another matter");
+        drop(first);
+        assert!(second.alone().unwrap().is_some());
+    }
+
+    /// What had passed its trial and what was laid in place could be two models: the source was exchanged between the two.
+    #[test]
+    fn what_was_not_tried_is_not_put_in_place() {
+        let (_folder, place, source) = salon();
+        let tried = pin(&source);
+        model(&source, "4");
+        let refused = place.take(&source, &FILES, &tried).unwrap_err().to_string();
+        assert!(refused.contains("activate it once more"), "{refused}");
+        assert_eq!(versions(&place), are("2", "1"));
+        assert!(!place.coming.exists() && !place.gone.exists());
+    }
+
+    /// Where the disk refused to promise the exchange, it was told as failed, and the folders stayed exchanged.
+    #[test]
+    fn an_exchange_that_is_told_as_failed_is_undone() {
+        let (_folder, place, source) = salon();
+        for place in [&place, &Place::of(&place.models, "spots")] {
+            let before = versions(place);
+            place.lay(&source, &FILES).unwrap();
+            place.exchange().unwrap();
+            place.undo().unwrap();
+            assert_eq!(versions(place), before);
+            assert!(place.coming.join(NOTE).exists(), "the next activation clears it up");
+        }
+    }
+
     #[test]
     fn the_first_one_of_its_name_and_the_one_that_lies_there() {
         let (_folder, place, source) = salon();
         let first = Place::of(&place.models, "spots");
-        assert!(first.take(&source, &FILES).unwrap());
+        assert!(first.take(&source, &FILES, &pin(&source)).unwrap());
         first.put_back().unwrap();
         assert!(!first.own.exists(), "refused, it is gone");
-        assert!(first.take(&source, &FILES).unwrap());
+        assert!(first.take(&source, &FILES, &pin(&source)).unwrap());
         first.keep().unwrap();
         assert_eq!(versions(&first), [Some("3".to_owned()), None]);
-        assert!(!first.take(&first.own, &FILES).unwrap(), "it lies there already");
-        assert!(place.take(&place.former, &FILES).unwrap(), "back to the former");
+        assert!(!first.take(&first.own, &FILES, &pin(&first.own)).unwrap(), "it lies there already");
+        assert!(place.take(&place.former, &FILES, &pin(&place.former)).unwrap(), "back to the former");
         place.keep().unwrap();
         assert_eq!(versions(&place), are("1", "2"));
     }

@@ -9,14 +9,16 @@ use crate::{
     },
     faults,
 };
+use openssl::sha::sha256;
 use std::{
     io,
     os::unix::process::ExitStatusExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 use tokio::{
+    fs,
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, ChildStdin, ChildStdout, Command},
     time::{Instant, sleep_until, timeout},
@@ -87,6 +89,8 @@ struct Active {
     pinned: String,
     /// Pictures in a row under which the process died while this model alone was at work.
     strikes: u32,
+    /// New processes in a row that could not load it although its folder is the same.
+    misses: u32,
 }
 
 /// A model that is in use no more although nobody put it out of use.
@@ -162,7 +166,7 @@ impl Worker {
         let model = self.loaded(&request).await?;
         self.active.retain(|old| old.id != model.id);
         self.lost.retain(|lost| lost.id != model.id);
-        self.active.push(Active { id: model.id.clone(), folder, pinned, strikes: 0 });
+        self.active.push(Active { id: model.id.clone(), folder, pinned, strikes: 0, misses: 0 });
         Ok(model)
     }
 
@@ -190,11 +194,19 @@ impl Worker {
 
     /// What became of a picture that was given to one model alone. After too many that it died of it is out of use.
     pub(super) fn strike(&mut self, id: &str, died: bool) {
-        let Some(at) = self.active.iter().position(|model| model.id == id) else { return };
-        let strikes = &mut self.active[at].strikes;
-        *strikes = if died { *strikes + 1 } else { 0 };
-        if *strikes >= MOST_STRIKES {
+        let Some(model) = self.active.iter_mut().find(|model| model.id == id) else { return };
+        model.strikes = if died { model.strikes + 1 } else { 0 };
+        if model.strikes >= MOST_STRIKES {
             self.lose(id, "the inference process died of it over photograph after photograph".to_owned());
+        }
+    }
+
+    /// A new process could not load it. After too many of them it is out of use.
+    fn missed(&mut self, id: &str, reason: &str) {
+        let Some(model) = self.active.iter_mut().find(|model| model.id == id) else { return };
+        model.misses += 1;
+        if model.misses >= MOST_STRIKES {
+            self.lose(id, not_again(reason));
         }
     }
 
@@ -208,6 +220,11 @@ impl Worker {
     /// The models that lost their place since this was asked last.
     pub(super) fn take_lost(&mut self) -> Vec<Lost> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Why a model lost its place, where nobody has taken that yet.
+    pub(super) fn why_lost(&self, id: &str) -> Option<&str> {
+        self.lost.iter().find(|lost| lost.id == id).map(|lost| lost.why.as_str())
     }
 
     /// Whether a model is in use.
@@ -269,7 +286,10 @@ impl Worker {
             let Some(id) = model else { return Err(error) };
             // The process is gone with its unanswered question; the next one starts without what it died of, if it dies again.
             tracing::error!(model = id, %error, "a model stopped a new inference process");
-            self.strike(&id, true);
+            match error {
+                ChildError::Refused(reason) => self.missed(&id, &reason),
+                _ => self.strike(&id, true),
+            }
         }
     }
 
@@ -293,18 +313,27 @@ impl Worker {
         }
         let limit = SET_UP_LIMIT.max(self.recipe.deadline);
         let mut unloaded = Vec::new();
-        for Active { id, folder, pinned, strikes: _ } in &self.active {
+        for Active { id, folder, pinned, .. } in &self.active {
             let request = Request::Activate { folder: folder.display().to_string(), pinned: Some(pinned.clone()) };
             let with_model = |error| (error, Some(id.clone()));
             match told(&mut running, &request, &[], limit).await.map_err(with_model)? {
                 Reply::Activated { model } if model.id == *id => {}
-                // It passed before; its folder was changed under us. The others go on.
-                Reply::Failed { reason } => unloaded.push((id.clone(), reason)),
+                // It passed before. Where another folder lies there now, nothing brings the one back that was tried, and the others go
+                // on; else the disk or the machine failed, perhaps for a moment: a few tries will tell.
+                Reply::Failed { reason } => {
+                    if !is_another(folder, pinned).await {
+                        return Err(with_model(ChildError::Refused(reason)));
+                    }
+                    unloaded.push((id.clone(), reason));
+                }
                 other => return Err(with_model(ChildError::Died(format!("it answered something else: {other:?}")))),
             }
         }
         for (id, reason) in unloaded {
-            self.lose(&id, format!("it cannot be loaded again: {reason}"));
+            self.lose(&id, not_again(&reason));
+        }
+        for model in &mut self.active {
+            model.misses = 0;
         }
         faults::point("analysis.worker.started");
         Ok(running)
@@ -314,6 +343,18 @@ impl Worker {
         let rest = FIRST_REST.saturating_mul(1 << self.failures.min(16)).min(LONGEST_REST);
         self.failures += 1;
         self.rest_until = Some(Instant::now() + rest);
+    }
+}
+
+fn not_again(reason: &str) -> String {
+    format!("it cannot be loaded again: {reason}")
+}
+
+/// Whether a folder's manifest is not any more the one with this SHA-256, or is gone. One that cannot be read just now may be the same.
+async fn is_another(folder: &Path, pinned: &str) -> bool {
+    match fs::read(folder.join("manifest.toml")).await {
+        Ok(bytes) => hex::encode(sha256(&bytes)) != pinned,
+        Err(fault) => matches!(fault.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
     }
 }
 

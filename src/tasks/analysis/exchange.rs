@@ -77,6 +77,10 @@ impl Analysis {
         self.models.push(Arc::new(model.clone()));
         self.paired.clear();
         self.found_again(&model.engine.model);
+        // While its manifest could not be read it was told by its folder's name.
+        if let Some(name) = folder.file_name() {
+            self.found_again(&name.to_string_lossy());
+        }
         self.begin_count(&model.engine.model);
         self.publish.send_replace(self.models.clone());
         Ok(model)
@@ -107,8 +111,9 @@ impl Analysis {
     pub(super) fn retire(&mut self, id: &str) {
         if self.worker.retire(id) {
             tracing::info!(model = id, "model out of use");
+            // One that had lost its place before stays told: nobody measures in its stead.
+            self.found_again(id);
         }
-        self.found_again(id);
         self.paired.clear();
         self.give_up_lost_models();
     }

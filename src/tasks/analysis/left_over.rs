@@ -3,10 +3,36 @@
 
 use super::{ActiveModel, Analysis, AnalysisError, AnalysisHandle, Command};
 use crate::domain::CaptureId;
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 use tokio::{sync::watch, time::Instant};
 
-/// Photographs of open visits that are measured again by a model that has come.
+/// Photographs that are still to be measured.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// Until what a crash left behind has been listed, every photograph without scores may be one of them.
+    pub listed: bool,
+    /// How often each is waited for: an analysis that was asked for, what a crash left and what is measured again count apart.
+    pub captures: BTreeMap<CaptureId, usize>,
+}
+
+impl Waiting {
+    pub fn enter(&mut self, capture: CaptureId) {
+        *self.captures.entry(capture).or_default() += 1;
+    }
+
+    pub fn leave(&mut self, capture: CaptureId) {
+        let Some(count) = self.captures.get_mut(&capture) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.captures.remove(&capture);
+        }
+    }
+}
+
+/// Photographs of open visits that are measured again: a model has come, or one that is in use was missing when they were measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remeasuring {
     pub done: usize,
@@ -45,20 +71,30 @@ impl LeftOver {
         self.queue.is_empty()
     }
 
-    /// Adds photographs that were left half done, each with whether its scores stand.
-    fn add_half_done(&mut self, captures: Vec<(CaptureId, bool)>) {
+    /// Adds photographs that were left half done, each with whether its scores stand. Answers those that were not left over before.
+    fn add_half_done(&mut self, captures: Vec<(CaptureId, bool)>) -> Vec<CaptureId> {
+        let new = captures.iter().map(|(capture, _)| *capture).filter(|capture| !self.has(*capture)).collect();
         for (capture, scored) in captures {
             let known = self.entry(capture);
             known.half_done = Some(known.half_done.unwrap_or(true) && scored);
         }
+        new
     }
 
-    /// Several models may miss the same one: it is measured by all of them at once.
-    fn add_again(&mut self, captures: Vec<CaptureId>) {
+    /// Several models may miss the same one: it is measured by all of them at once, as is one that is half done and has no scores
+    /// anyway. Answers those that were not left over before.
+    fn add_again(&mut self, captures: Vec<CaptureId>) -> Vec<CaptureId> {
+        let new = captures.iter().copied().filter(|capture| !self.has(*capture)).collect();
         for capture in captures {
-            self.entry(capture).again = true;
+            let known = self.entry(capture);
+            known.again |= known.half_done != Some(false);
         }
         self.tell();
+        new
+    }
+
+    fn has(&self, capture: CaptureId) -> bool {
+        self.queue.iter().any(|known| known.capture == capture)
     }
 
     fn entry(&mut self, capture: CaptureId) -> &mut Left {
@@ -132,16 +168,21 @@ impl Analysis {
     pub(super) async fn list_half_done(&mut self) {
         match self.store.unfinished_captures().await {
             Ok(found) => {
-                self.await_all(found.iter().map(|(capture, _)| *capture));
-                self.left.add_half_done(found);
+                let new = self.left.add_half_done(found);
+                self.await_all(&new);
             }
             Err(error) => tracing::error!(%error, "photographs left half done cannot be listed"),
         }
         self.waiting.send_modify(|waiting| waiting.listed = true);
     }
 
-    fn await_all(&self, captures: impl Iterator<Item = CaptureId>) {
-        self.waiting.send_modify(|waiting| waiting.captures.extend(captures));
+    fn await_all(&self, captures: &[CaptureId]) {
+        self.waiting.send_modify(|waiting| captures.iter().for_each(|capture| waiting.enter(*capture)));
+    }
+
+    /// What was waited for is done.
+    pub(super) fn awaits_no_more(&self, capture: CaptureId) {
+        self.waiting.send_modify(|waiting| waiting.leave(capture));
     }
 
     pub(super) async fn resume(&mut self) {
@@ -152,6 +193,7 @@ impl Analysis {
             let _ = self.measured(capture).await;
         }
         self.finish(capture).await;
+        self.awaits_no_more(capture);
         if again {
             self.left.was_done(begun.elapsed());
         }
@@ -165,9 +207,14 @@ impl Analysis {
             return;
         }
         match self.store.captures_without(model.engine.clone()).await {
-            Ok(captures) => {
-                self.await_all(captures.iter().copied());
-                self.left.add_again(captures);
+            Ok(mut captures) => {
+                {
+                    // Somebody asked for these, and all models in use will measure them.
+                    let waiting = self.waiting.borrow();
+                    captures.retain(|capture| self.left.has(*capture) || !waiting.captures.contains_key(capture));
+                }
+                let new = self.left.add_again(captures);
+                self.await_all(&new);
             }
             Err(error) => tracing::error!(%error, "photographs of open visits cannot be listed"),
         }
@@ -178,10 +225,10 @@ impl Analysis {
         if !left.is_empty() {
             tracing::info!(photographs = left.len(), "they stay as they were measured");
         }
-        // Pages wait for them no more.
+        // Pages wait for them no more, unless an analysis was asked for besides.
         self.waiting.send_modify(|waiting| {
             for capture in &left {
-                waiting.captures.remove(capture);
+                waiting.leave(*capture);
             }
         });
         left.len()
@@ -217,6 +264,36 @@ mod tests {
         // The next batch begins with its own count.
         left.add_again(vec![capture(4)]);
         assert_eq!(*seen.borrow(), Some(Remeasuring { done: 0, total: 1, left: None }));
+    }
+
+    /// A photograph that was to be measured again was not waited for any more once that was called off, although somebody had asked
+    /// for its analysis besides.
+    #[test]
+    fn a_photograph_is_waited_for_as_often_as_it_will_be_measured() {
+        let mut waiting = Waiting::default();
+        waiting.enter(capture(1));
+        waiting.enter(capture(1));
+        waiting.leave(capture(1));
+        assert!(waiting.captures.contains_key(&capture(1)), "once more");
+        waiting.leave(capture(1));
+        waiting.leave(capture(1));
+        assert!(waiting.captures.is_empty());
+    }
+
+    /// One that a crash had left without any score was told as one that is measured again.
+    #[test]
+    fn what_has_no_scores_yet_is_not_measured_again() {
+        let (told, seen) = watch::channel(None);
+        let mut left = LeftOver::new(told);
+        assert_eq!(left.add_half_done(vec![(capture(1), true), (capture(2), false)]), [capture(1), capture(2)]);
+        assert_eq!(
+            left.add_again(vec![capture(1), capture(2), capture(3)]),
+            [capture(3)],
+            "the others were left over before"
+        );
+        assert_eq!(*seen.borrow(), Some(Remeasuring { done: 0, total: 2, left: None }));
+        let second = left.queue[1];
+        assert_eq!((second.capture, second.half_done, second.again), (capture(2), Some(false), false));
     }
 
     #[test]

@@ -58,6 +58,10 @@ impl Analysis {
             Ok((manifest, _)) => manifest.id,
             Err(_) => folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         };
+        // Another folder of the same id is in use.
+        if self.worker.has(&id) {
+            return;
+        }
         self.lost.send_modify(|all| {
             all.insert(id, why);
         });

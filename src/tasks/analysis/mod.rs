@@ -31,7 +31,7 @@ use crate::{
     },
     clock,
     domain::{
-        CaptureId, Quantity, ScoreId,
+        CaptureId, Quantity, ScoreId, Stamp,
         capture::{ColourReference, View},
         metric::{Metric, MetricId},
         score::{Engine, Score},
@@ -40,11 +40,11 @@ use crate::{
     store::{Store, StoreError},
 };
 use child::Worker;
-use left_over::LeftOver;
+use left_over::{LeftOver, Waiting};
 use pair_pictures::Due;
 use small_picture::Later;
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -159,14 +159,6 @@ pub struct AnalysisHandle {
     home: Option<Arc<Path>>,
 }
 
-/// Photographs that are still to be measured.
-#[derive(Debug, Default)]
-struct Waiting {
-    /// Until what a crash left behind has been listed, every photograph without scores may be one of them.
-    listed: bool,
-    captures: BTreeSet<CaptureId>,
-}
-
 /// The task's end of the queue.
 pub struct Inbox {
     commands: mpsc::Receiver<Command>,
@@ -239,9 +231,7 @@ impl AnalysisHandle {
     /// # Errors
     /// [`AnalysisError::Stopped`].
     pub async fn enqueue(&self, capture: CaptureId) -> Result<(), AnalysisError> {
-        self.waiting.send_modify(|waiting| {
-            waiting.captures.insert(capture);
-        });
+        self.waiting.send_modify(|waiting| waiting.enter(capture));
         let command = Command::Analyse { capture, reply: None };
         self.commands.send(command).await.map_err(|_| AnalysisError::Stopped)
     }
@@ -250,7 +240,7 @@ impl AnalysisHandle {
     #[must_use]
     pub fn awaits(&self, capture: CaptureId) -> bool {
         let waiting = self.waiting.borrow();
-        !waiting.listed || waiting.captures.contains(&capture)
+        !waiting.listed || waiting.captures.contains_key(&capture)
     }
 
     /// The same handle, which knows models by their id.
@@ -379,8 +369,11 @@ impl Analysis {
                 faults::point("analysis.capture.queued");
                 let outcome = self.measured(capture).await;
                 self.finish(capture).await;
-                if let Some(reply) = reply {
-                    let _ = reply.send(outcome);
+                match reply {
+                    Some(reply) => {
+                        let _ = reply.send(outcome);
+                    }
+                    None => self.awaits_no_more(capture),
                 }
             }
             Command::Pair { before, after, reply } => {
@@ -427,9 +420,12 @@ impl Analysis {
         self.forget_pairs_of(capture);
         self.inherit(capture).await;
         let picture = self.store.capture_bytes(capture).await?;
+        // As old as the points that are read next: others may be set while it is measured.
+        let mut begun = clock::now();
         let mut about = self.store.capture(capture).await?;
         if about.points.is_none() {
             self.propose(&about, &picture).await;
+            begun = clock::now();
             about = self.store.capture(capture).await?;
         }
         self.judge_again(&about, &picture).await?;
@@ -439,18 +435,16 @@ impl Analysis {
         self.give_up_over(&mut levels);
         self.count(&levels);
         let colour = levels.colour.parse().unwrap_or(ColourReference::Unknown);
-        if colour != about.colour {
-            self.store.set_colour(capture, colour).await?;
-        }
-        let scores: Vec<Score> = levels.scores.iter().filter_map(|level| self.score(capture, level)).collect();
-        self.store.save_scores_beside(capture, scores.clone(), self.without_answer(&levels)).await?;
+        let colour = (colour != about.colour).then_some(colour);
+        let scores: Vec<Score> = levels.scores.iter().filter_map(|level| self.score(capture, begun, level)).collect();
+        self.store.save_scores_beside(capture, scores.clone(), self.without_answer(&levels), colour).await?;
         let Levels { complaints, skipped, .. } = levels;
         faults::point("analysis.scores.confirmed");
         Ok(Analysed { scores, complaints, skipped })
     }
 
     /// A level as a score; `None`, with a word in the log, where this house does not know its metric or its value is none.
-    fn score(&self, capture: CaptureId, level: &Level) -> Option<Score> {
+    fn score(&self, capture: CaptureId, computed: Stamp, level: &Level) -> Option<Score> {
         let found = self.metrics.iter().find(|metric| metric.id.as_str() == level.metric).and_then(|metric| {
             let value = metric.accept(Quantity::new(level.value, metric.decimals)?).ok()?;
             Some(Score {
@@ -461,7 +455,7 @@ impl Analysis {
                 region: level.region.parse().ok()?,
                 value,
                 unit: metric.unit.clone(),
-                computed: clock::now(),
+                computed,
             })
         });
         if found.is_none() {

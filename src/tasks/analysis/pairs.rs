@@ -52,9 +52,6 @@ impl Analysis {
             tracing::warn!(%capture, %error, "the pair was not measured ahead");
         }
         self.pictures_due(capture).await;
-        self.waiting.send_modify(|waiting| {
-            waiting.captures.remove(&capture);
-        });
     }
 
     /// A pair takes seconds: it is measured as soon as its second photograph is there, not when somebody waits for the

@@ -109,6 +109,9 @@ impl Analysis {
 
     async fn carried(&mut self, capture: CaptureId) -> Result<Option<Carried>, AnalysisError> {
         let Some(baseline) = self.store.baseline_of(capture).await? else { return Ok(None) };
+        if self.store.has_carried_from(capture, baseline).await? {
+            return Ok(None);
+        }
         let about = self.store.capture(capture).await?;
         let picture = self.store.capture_bytes(capture).await?;
         let shot = Placed { anchors: about.anchors, nose: None };

@@ -110,13 +110,25 @@ impl Evaluator {
         }
     }
 
+    /// What the process answers without the model is no answer of the model's.
+    fn answered_by_the_model<T>(&self, answer: T) -> Result<T, ChildError> {
+        if self.worker.has(&self.model) {
+            return Ok(answer);
+        }
+        let why = self.worker.why_lost(&self.model).unwrap_or("it is not loaded any more");
+        Err(ChildError::Refused(format!(
+            "model {} does not measure any more: {why}; start anew with a sound one",
+            self.model
+        )))
+    }
+
     /// Levels of a photograph, as in use.
     ///
     /// # Errors
-    /// [`ChildError`], as [`Self::measure`].
+    /// [`ChildError`], as [`Self::measure`]; also where the model lost its place meanwhile.
     pub async fn levels(&mut self, view: &str, anchors: [[f64; 2]; 2], picture: &[u8]) -> Result<Levels, ChildError> {
         match self.worker.ask(&Request::Levels { view: view.to_owned(), anchors }, &[picture]).await? {
-            Reply::Levels(levels) => Ok(levels),
+            Reply::Levels(levels) => self.answered_by_the_model(levels),
             other => Err(self.worker.garbage(&other)),
         }
     }
@@ -124,7 +136,7 @@ impl Evaluator {
     /// Paired measures of two photographs, before first, as in use.
     ///
     /// # Errors
-    /// [`ChildError`], as [`Self::measure`].
+    /// [`ChildError`], as [`Self::levels`].
     pub async fn paired(
         &mut self,
         view: &str,
@@ -133,7 +145,7 @@ impl Evaluator {
     ) -> Result<Paired, ChildError> {
         let request = Request::Paired { view: view.to_owned(), before_anchors, after_anchors };
         match self.worker.ask(&request, &pictures).await? {
-            Reply::Paired(paired) => Ok(paired),
+            Reply::Paired(paired) => self.answered_by_the_model(paired),
             other => Err(self.worker.garbage(&other)),
         }
     }

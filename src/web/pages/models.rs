@@ -48,8 +48,8 @@ pub(super) fn models(analysis: &AnalysisHandle, lang: Lang) -> Option<Models> {
 }
 
 fn progress(lang: Lang, Remeasuring { done, total, left }: Remeasuring) -> String {
-    let zh = format!("新模型正在重测：{done} / {total} 张照片");
-    let en = format!("Measured again by the new model: {done} of {total} photographs");
+    let zh = format!("重新测量：{done} / {total} 张照片");
+    let en = format!("Measured again: {done} of {total} photographs");
     let (zh, en) = match left.map(minutes) {
         Some(left) => (format!("{zh}，约剩 {left} 分钟"), format!("{en}, about {left} min left")),
         None => (zh, en),
@@ -70,12 +70,9 @@ mod tests {
     fn how_far_it_is_is_told_in_each_language() {
         let begun = Remeasuring { done: 0, total: 9, left: None };
         let on_the_way = Remeasuring { done: 2, total: 9, left: Some(Duration::from_secs(61)) };
-        assert_eq!(progress(Lang::Zh, begun), "新模型正在重测：0 / 9 张照片");
-        assert_eq!(progress(Lang::Zh, on_the_way), "新模型正在重测：2 / 9 张照片，约剩 2 分钟");
-        assert_eq!(progress(Lang::Hant, on_the_way), "新模型正在重測：2 / 9 張照片，約剩 2 分鐘");
-        assert_eq!(
-            progress(Lang::En, on_the_way),
-            "Measured again by the new model: 2 of 9 photographs, about 2 min left"
-        );
+        assert_eq!(progress(Lang::Zh, begun), "重新测量：0 / 9 张照片");
+        assert_eq!(progress(Lang::Zh, on_the_way), "重新测量：2 / 9 张照片，约剩 2 分钟");
+        assert_eq!(progress(Lang::Hant, on_the_way), "重新測量：2 / 9 張照片，約剩 2 分鐘");
+        assert_eq!(progress(Lang::En, on_the_way), "Measured again: 2 of 9 photographs, about 2 min left");
     }
 }
