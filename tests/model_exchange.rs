@@ -154,9 +154,12 @@ impl Salon {
     }
 
     async fn in_use(&self) -> Vec<(String, String)> {
-        let answer = reqwest::get(format!("{}/api/v1/models", self.stage.address())).await.unwrap();
+        // As the machine: people log in at some point of the story.
+        let token = fs::read_to_string(self.stage.places().folder.join("data/machine.token")).unwrap_or_default();
+        let asked = reqwest::Client::new().get(format!("{}/api/v1/models", self.stage.address()));
+        let answer = asked.header(skinlink::web::MACHINE, token.trim()).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
-        let models = answer["models"].as_array().unwrap().iter();
+        let models = answer["models"].as_array().unwrap_or_else(|| panic!("{answer}")).iter();
         models.map(|model| (text(&model["id"]), text(&model["version"]))).collect()
     }
 
