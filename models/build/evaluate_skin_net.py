@@ -1,6 +1,6 @@
 """Measures the skin network and writes the table of models/README.md.
 
-    evaluate_skin_net.py [--only held,salon,free,sensitivity,rig,hand,int8,fusion,verdicts-rig,verdicts-hand,time,face] [--share 0.1]
+    evaluate_skin_net.py [--only held,salon,tones,free,sensitivity,response,rig,hand,int8,fusion,verdicts-rig,verdicts-hand,time,face] [--share 0.1]
     evaluate_skin_net.py --table                     only the table again, from what was measured before
     evaluate_skin_net.py --annotated DIR --only face a look at the annotated photograph; every look is written down
 
@@ -26,7 +26,7 @@ from skin_net.run import Graph
 
 MEASURED = FOLDER / "measured.json"
 LOOKS = FOLDER / "looks.tsv"
-PARTS = ["held", "salon", "free", "sensitivity", "rig", "hand", "int8", "fusion", "verdicts-rig", "verdicts-hand", "time", "face"]
+PARTS = ["held", "salon", "tones", "free", "sensitivity", "response", "rig", "hand", "int8", "fusion", "verdicts-rig", "verdicts-hand", "time", "face"]
 
 
 def calibration():
@@ -64,14 +64,16 @@ def main():
     measure = {
         "held": lambda: trials.held_out(net, thresholds, lines, RULE, dog, dog_rule, many(500)),
         "salon": lambda: trials.held_out(net, thresholds, lines, RULE, dog, dog_rule, many(500), salon),
+        "tones": lambda: trials.tones(net, thresholds, many(60)),
         "free": lambda: trials.pore_free(net, thresholds, dog, dog_rule, many(100)),
         "sensitivity": lambda: trials.sensitivity(net, thresholds, many(60)),
+        "response": lambda: trials.response(net, thresholds, many(60)),
         "rig": lambda: trials.retaken(net, thresholds, lines, RULE, rig, many(30)),
         "hand": lambda: trials.retaken(net, thresholds, lines, RULE, hand, many(30)),
         "int8": lambda: trials.same_as_plain(net, Graph(plain()), thresholds, many(80)),
         "fusion": lambda: trials.fusion(net, dog, many(100), many(120)),
-        "verdicts-rig": lambda: verdicts.run(net, dog, thresholds, dog_rule, rig, many(500), max(20, many(60))),
-        "verdicts-hand": lambda: verdicts.run(net, dog, thresholds, dog_rule, hand, many(500), max(20, many(60))),
+        "verdicts-rig": lambda: verdicts.run(net, dog, thresholds, dog_rule["search_px"], rig, many(500), max(40, many(160))),
+        "verdicts-hand": lambda: verdicts.run(net, dog, thresholds, dog_rule["search_px"], hand, many(500), max(40, many(160))),
         "time": lambda: trials.run_time({"int8": Graph(model, 2), "fp32": Graph(plain(), 2), "ridge": Graph(ridge.model().SerializeToString(), 2)}),
         "face": lambda: face.look(net, thresholds, arguments.annotated),
     }

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from camera import encode
-from skin_net import anatomy, calibrate, chart, judge, labels, shards, treat
+from skin_net import anatomy, calibrate, chart, judge, labels, paired, shards, treat
 from skin_net.capture import MARGIN, Settings, forward, hand, metered, photograph, rig, warped
+from skin_net.fields import blur
 from skin_net.render import inner, packed, sample, scene
 from skin_net.surface import Surface
 
@@ -158,6 +159,59 @@ class Judging(unittest.TestCase):
         truth = rng.random(logits.size) < judge.sigmoid(logits / 2.0 + 0.5)
         found = calibrate.temperature(logits, truth, np.ones(logits.size, bool))
         self.assertTrue(abs(found[0] - 2.0) < 0.05 and abs(found[1] - 0.5) < 0.05, found)
+
+
+class Pairs(unittest.TestCase):
+    """Two captures of one skin on its own grid."""
+
+    def laid(self, surface, settings):
+        return paired.laid(photograph(np.random.default_rng(1), surface.planes(), settings), settings)
+
+    def test_photographs_of_any_pose_show_the_same_skin_once_laid(self):
+        surface = scene(3)
+        still = self.laid(surface, Settings(noise=0.0))
+        turned = self.laid(surface, Settings(degrees=3, scale=1.03, shift=(2.0, -3.0), noise=0.0))
+        cut = slice(paired.EDGE, -paired.EDGE)
+        away = np.abs(still - turned)[cut, cut].mean()
+        beside = np.abs(still[cut, cut] - np.roll(turned, 2, axis=1)[cut, cut]).mean()
+        self.assertLess(away, 0.35 * beside)
+
+    def test_the_sharper_of_two_is_blurred_to_the_other(self):
+        sharp = self.laid(scene(5), Settings(blur_px=0.3, noise=0.5))
+        soft = self.laid(scene(5), Settings(blur_px=1.0, noise=0.5))
+        one, two = paired.equalised(sharp, soft)
+        cut = slice(paired.EDGE, -paired.EDGE)
+        self.assertTrue(np.array_equal(two, soft))
+        self.assertLess(np.abs(one - two)[cut, cut].mean(), 0.5 * np.abs(sharp - soft)[cut, cut].mean())
+        self.assertIsNone(paired.equalised(sharp, blur(sharp.transpose(2, 0, 1), 4.0).transpose(1, 2, 0)))
+
+    def test_pores_that_went_and_pores_that_faded_are_two_measures(self):
+        rng = np.random.default_rng(4)
+        places = np.array([(r, c) for r in range(30, 226, 14) for c in range(30, 226, 14)])
+        strong = 0.001 * rng.random((256, 256))
+        strong[places[:, 0], places[:, 1]] = 4.0
+        sure = [np.full((256, 256), 0.8)] * 2
+        some = strong.copy()
+        some[places[::5, 0], places[::5, 1]] = 0
+        found = paired.pores((strong, strong), (some, some), sure, 1)
+        self.assertAlmostEqual(found["kept"][0], -len(places[::5]) / len(places))
+        self.assertAlmostEqual(found["contrast"][0], 0.0)
+        faint = paired.pores((strong, strong), (0.75 * strong, 0.75 * strong), sure, 1)
+        self.assertEqual(faint["kept"][0], 0.0)
+        self.assertAlmostEqual(faint["contrast"][0], -0.25)
+        unsure = np.full((256, 256), 0.8)
+        unsure[places[::5, 0], places[::5, 1]] = 0
+        blind = [np.where(strong > 1, unsure, 0)] * 2
+        self.assertEqual(paired.pores((strong, strong), (some, some), blind, 1)["kept"][0], 0.0)
+
+    def test_spots_that_fade_are_seen_through_another_focus(self):
+        before = scene(seed_with("spots"))
+        after = Surface(treat.after(before.skin, "spots", 0.6)[0], before.light)
+        marks = labels.of(before).maps[labels.SPOT][MARGIN:-MARGIN, MARGIN:-MARGIN]
+        pictures = self.laid(before, Settings(blur_px=0.4)), self.laid(after, Settings(blur_px=0.8, gain=0.9))
+        again = self.laid(before, Settings(blur_px=0.8, gain=0.9))
+        self.assertLess(paired.marked("spots", pictures, [marks, marks], 0.5)[0], -0.2)
+        self.assertLess(abs(paired.marked("spots", (pictures[0], again), [marks, marks], 0.5)[0]), 0.1)
 
 
 class Shipped(unittest.TestCase):

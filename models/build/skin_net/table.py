@@ -26,6 +26,9 @@ def rows(kept):
                 ("wrinkles, F1 at 3 px", "0.50", "0.70", f"{held['wrinkle_f1']:.3f}; ridge graph {held['wrinkle_f1_ridge']:.3f}"),
                 ("F1 of pores over the six tone classes, largest less smallest", "0.08", "0.05",
                  f"{held['tone_spread']:.3f} (" + ", ".join(f"{name} {value:.2f}" for name, value in held["by_tone"].items()) + ")")]
+    if tones := of("tones"):
+        out.append((f"F1 of pores over the six classes, {tones['skins']} skins, each in all of them", "0.08", "0.05",
+                    f"{tones['spread']:.3f} (" + ", ".join(f"{name} {value:.2f}" for name, value in tones["by_tone"].items()) + ")"))
     if free := of("free"):
         out.append((f"false pores on a pore-free patch of 256² px ({free['patches']} patches)", "20", "5",
                     f"{free['false_pores']:.1f}; difference of Gaussians {free['false_pores_dog']:.0f}"))
@@ -37,6 +40,10 @@ def rows(kept):
     if of("rig") and of("hand"):
         out.append((f"CV of pore area, simulated rig / handheld ({kept['rig']['degrees_of_freedom']} degrees of freedom each)", "2.5 / 5 %", "1.5 / 3 %",
                     f"{kept['rig']['cv_percent']['pore-area']:.1f} / {kept['hand']['cv_percent']['pore-area']:.1f} %"))
+        if (response := of("response")) and "pore-mean" in kept["rig"]["cv_percent"]:
+            out.append(("the same of the mean certainty of pores; what both levels say when 30 % of the pores are gone", "", "",
+                        f"{kept['rig']['cv_percent']['pore-mean']:.1f} / {kept['hand']['cv_percent']['pore-mean']:.1f} %; "
+                        f"area {response['change']['pore-area']:.0f} %, mean {response['change']['pore-mean']:.0f} %"))
         others = {"pore-density": "pores per cm²", "wrinkles": "lines", "spots": "spots", "shine": "shine"}
         out.append(("the same of " + ", ".join(others.values()), "", "", "; ".join(
             f"{name} {kept['rig']['cv_percent'][m]:.1f} / {kept['hand']['cv_percent'][m]:.1f} %" for m, name in others.items())))
@@ -47,7 +54,8 @@ def rows(kept):
         if verdicts := of(part):
             each = ", ".join(f"{kind} {r['right']} of {r['pairs']}" for kind, r in verdicts["by_kind"].items())
             out.append((f"right verdicts on rendered pairs of known change, {camera}, {verdicts['pairs']} pairs", "90 %", "95 %",
-                        f"{100 * verdicts['right_share']:.0f} % ({each})"))
+                        f"{100 * verdicts['right_share']:.0f} % ({each}); of the {verdicts['to_be_seen']} whose clean scene shows what is treated: "
+                        f"{100 * verdicts['right_share_of_seen']:.0f} %"))
     if fusion := of("fusion"):
         curve = ", ".join(f"{w}: {v['f1']:.3f}" for w, v in fusion["by_weight"].items())
         out.append((f"network and difference of Gaussians fused, pores F1 by the latter's weight ({fusion['patches']} patches)", "better than alone", "",

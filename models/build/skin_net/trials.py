@@ -11,7 +11,7 @@ import numpy as np
 
 import peaks as dog_peaks
 from noise import rng_for
-from skin_net import anatomy, capture, judge, labels
+from skin_net import anatomy, capture, judge, labels, treat
 from skin_net.capture import MARGIN, Settings, photograph
 from skin_net.render import SIZE, sample, scene
 from skin_net.surface import Surface
@@ -59,6 +59,19 @@ def held_out(net, thresholds, ridge, ridge_rule, dog, dog_rule, count=500, camer
         "wrinkle_f1": float(judge.line_f1(lines)), "wrinkle_f1_ridge": float(judge.line_f1(ridges))}
 
 
+def tones(net, thresholds, count=60, camera=capture.salon):
+    """Pore F1 by tone class on the same skins in every class: classes of different skins differ by their skins first."""
+    totals = {name: 0 for name, _, _ in anatomy.TONES}
+    for nth in range(count):
+        for tone, name in enumerate(totals):
+            s = sample(FIRST + 20_000 + nth, captures=1, camera=camera, tone=tone)
+            top = judge.local_maxima(judge.sigmoid(net.maps(s.pictures[0])[labels.CENTRE]), WINDOW, thresholds["centre"])
+            totals[name] = totals[name] + judge.pore_counts(top, s.truth, (SIZE, SIZE), [thresholds["centre"]])[0]
+        tell("skins in every tone", nth, count)
+    by_tone = {name: float(judge.f1(counts)) for name, counts in totals.items()}
+    return {"skins": count, "by_tone": by_tone, "spread": max(by_tone.values()) - min(by_tone.values())}
+
+
 def pore_free(net, thresholds, dog, dog_rule, count=100):
     """False pores where there is none."""
     ours, theirs = [], []
@@ -76,6 +89,7 @@ def levels(p, thresholds, inside=slice(None)):
     cm2 = p[0].size / 130.0**2
     return {"pore-density": len(judge.local_maxima(p[labels.CENTRE], WINDOW, thresholds["centre"])) / cm2,
             "pore-area": 100 * float((p[labels.PORE] >= thresholds["pore"]).mean()),
+            "pore-mean": 100 * float(p[labels.PORE].mean()),
             "spots": 100 * float((p[labels.SPOT] >= thresholds["spot"]).mean()),
             "shine": 100 * float((p[labels.SHINE] >= thresholds["shine"]).mean())}
 
@@ -132,6 +146,23 @@ def retaken(net, thresholds, ridge, rule, camera, count=30, times=4):
         tell(f"retaken ({camera.__name__})", nth, count, 10)
     sd = {metric: float(np.sqrt(total / freedom)) for metric, total in squares.items()}
     return {"patches": count, "degrees_of_freedom": freedom, "sd": sd, "cv_percent": {m: 100 * sd[m] / max(1e-9, float(np.mean(means[m]))) for m in sd}}
+
+
+def response(net, thresholds, count=60, removed=0.3):
+    """What each level says when a share of the pores is gone, percent of its value, and how much of it bare skin shows. A level
+    that moves little between retakes is worth nothing where it moves as little when the skin changes."""
+    sums = {}
+    for nth in range(count):
+        before = scene(FIRST + nth)
+        after = Surface(treat.after(before.skin, "removed", removed)[0], before.light)
+        for name, surface in (("before", before), ("after", after), ("bare", scene(FIRST + nth, pores=False))):
+            pixels = photograph(rng_for(FIRST + nth, "sensitivity"), surface.planes(), PLAIN)
+            for metric, value in levels(judge.sigmoid(net.maps(pixels)), thresholds).items():
+                sums[metric, name] = sums.get((metric, name), 0) + value
+        tell("levels of treated skin", nth, count)
+    pores = ("pore-density", "pore-area", "pore-mean")
+    return {"patches": count, "removed": removed, "change": {m: 100 * (sums[m, "after"] / sums[m, "before"] - 1) for m in pores},
+            "bare": {m: 100 * sums[m, "bare"] / sums[m, "before"] for m in pores}}
 
 
 def same_as_plain(net, plain, thresholds, count=80):
