@@ -24,7 +24,7 @@ from skin_net.fields import blur
 from skin_net.paired import EDGE
 from skin_net.render import scene
 from skin_net.surface import Surface
-from skin_net.trials import FIRST
+from skin_net.trials import FIRST, tell
 
 PLANTED = [("none", 0.0), ("removed", 0.1), ("removed", 0.2), ("faded", 0.25), ("uneven", 0.25), ("spots", 0.6), ("wrinkles", 0.4)]
 SAYS = {"removed": "kept", "faded": "contrast", "uneven": "contrast", "spots": "spots", "wrinkles": "wrinkles"}
@@ -85,7 +85,11 @@ def said(found, times):
 
 
 def run(net, dog, thresholds, search, camera, pairs=140, calm=160):
-    times = limits([pair(net, dog, thresholds, search, camera, scene(FIRST + 50_000 + nth), "none", 0.0) for nth in range(calm)])
+    unchanged = []
+    for nth in range(calm):
+        unchanged.append(pair(net, dog, thresholds, search, camera, scene(FIRST + 50_000 + nth), "none", 0.0))
+        tell(f"verdicts ({camera.__name__}): unchanged pairs for the limits", nth, calm)
+    times = limits(unchanged)
     each, seed, result = max(1, pairs // len(PLANTED)), FIRST + 60_000, {}
     for kind, amount in PLANTED:
         count = dict.fromkeys(("pairs", "right", "to_be_seen", "right_of_seen", "refused"), 0)
