@@ -12,7 +12,7 @@ def rows(kept):
     if face := of("face"):
         out += [("pores, one annotated photograph of one real face: object F1 at 5 px (precision / recall; by chance)", "0.67", "0.71",
                  f"{face['f1']:.3f} ({face['precision']:.2f} / {face['recall']:.2f}; {face['f1_by_chance']:.2f})"),
-                ("its pore density per 64 px cell, correlation with the annotation", "0.75", "0.82", f"{face['density_r']:.2f}")]
+                ("its pore density per 64 px cell, correlation with the annotation", "0.75", "0.82", f"{face['density_r']:.3f}")]
     for part, quality in (("salon", "as gates let through"), ("held", "of any quality")):
         held = of(part)
         if not held:
@@ -20,7 +20,7 @@ def rows(kept):
         n = held["patches"]
         out += [(f"pores, {n} rendered patches, captures {quality}: object F1 (precision / recall)", "0.60", "0.70",
                  f"{held['pores_f1']:.3f} ({held['pores_precision']:.2f} / {held['pores_recall']:.2f}); difference of Gaussians {held['pores_f1_dog']:.3f}"),
-                ("their pore count against the truth, r", "0.80", "0.92", f"{held['count_r']:.2f}; difference of Gaussians {held['count_r_dog']:.2f}"),
+                ("their pore count against the truth, r", "0.80", "0.92", f"{held['count_r']:.3f}; difference of Gaussians {held['count_r_dog']:.3f}"),
                 ("spots, pixel F1", "0.60", "0.75", f"{held['spot_f1']:.3f}"),
                 ("shine, pixel F1", "0.75", "0.85", f"{held['shine_f1']:.3f}"),
                 ("wrinkles, F1 at 3 px", "0.50", "0.70", f"{held['wrinkle_f1']:.3f}; ridge graph {held['wrinkle_f1_ridge']:.3f}"),
