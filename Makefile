@@ -49,7 +49,7 @@ hq: setup
 	cargo build --release --bin skinlink-hq --example certificates
 	@exec scripts/hq.sh
 
-test: setup check-format lint tests docs
+test: setup check-format renderer lint tests docs
 
 check-format:
 	cargo fmt --check
