@@ -285,10 +285,6 @@ pub fn main() -> ExitCode {
 }
 
 async fn command(command: Command) -> ExitCode {
-    let stop = match stop_on_signal() {
-        Ok(stop) => stop,
-        Err(fault) => return failed(1, &fault.to_string()),
-    };
     match command {
         Command::Run { config, flags } => {
             let file = match config.as_deref().map(RawHqConfig::read).transpose() {
@@ -296,14 +292,20 @@ async fn command(command: Command) -> ExitCode {
                 Err(fault) => return failed(2, &fault.to_string()),
             };
             match flags.or(file).resolve() {
-                Ok(config) => ended(super::run(config, stop).await),
+                Ok(config) => match stop_on_signal() {
+                    Ok(stop) => ended(super::run(config, stop).await),
+                    Err(fault) => failed(1, &fault.to_string()),
+                },
                 Err(missing) => failed(2, &missing),
             }
         }
         Command::Tail { from, json, last, no_follow } => {
             let options = TailOptions { json, last, follow: !no_follow };
             match from.place() {
-                Ok(place) => ended(tail::run(&place, options, &mut std::io::stdout(), stop).await),
+                Ok(place) => match stop_on_signal() {
+                    Ok(stop) => ended(tail::run(&place, options, &mut std::io::stdout(), stop).await),
+                    Err(fault) => failed(1, &fault.to_string()),
+                },
                 Err(wrong) => failed(2, &wrong),
             }
         }
@@ -454,7 +456,7 @@ fn failed(code: u8, reason: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A token that SIGTERM or SIGINT cancels.
+/// A token that SIGTERM or SIGINT cancels: of what runs until it is told to end. Any other command ends at once by them, as people expect.
 #[expect(clippy::disallowed_methods, reason = "a composition root; the task lives as long as the process")]
 fn stop_on_signal() -> std::io::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -98,7 +98,14 @@ fn what_no_gateway_could_use_is_not_signed_and_a_signed_one_is_shown() {
     fs::write(desk.path("wrong"), "another passphrase").expect("a file");
     let wrong = ["sign", "model", "--into", "refused.package", "--key", "packages.key", "--passphrase-file", "wrong"];
     let (done, said) = desk.run(&[&wrong[..], &["--chain", "qinghe", "--version", "3"]].concat());
-    assert!(!done && said.contains("packages.key"), "{said}");
+    assert!(!done && said.contains("does not open this key") && !said.contains("make one"), "{said}");
+    // Each half in the place of the other: said, and its passphrase asked for by nobody.
+    let public =
+        ["sign", "model", "--into", "refused.package", "--key", "packages.pub", "--passphrase-file", "passphrase"];
+    let (done, said) = desk.run(&[&public[..], &["--chain", "qinghe", "--version", "3"]].concat());
+    assert!(!done && said.contains("this is the public half"), "{said}");
+    let (done, said) = desk.run(&["show", "pores.package", "--key", "packages.key"]);
+    assert!(!done && said.contains("name its public half"), "{said}");
 
     fs::remove_file(model.join("golden/rendered-bare.toml")).expect("a file");
     desk.refused("model", "golden/rendered-bare.toml is not there");
@@ -112,6 +119,11 @@ fn what_no_gateway_could_use_is_not_signed_and_a_signed_one_is_shown() {
     desk.refused("suggestions.toml", "suggestions.toml");
     fs::write(desk.path("settings.toml"), "= no toml").expect("a file");
     desk.refused("settings.toml", "settings.toml");
+    // Signed and taken in once, and refused by every gateway of the pilot.
+    fs::write(desk.path("settings.toml"), "[scan]\nrepeats = 5\n[report]\nstore_name = \"Mine\"\n").expect("a file");
+    desk.refused("settings.toml", "store_name");
+    fs::write(desk.path("settings.toml"), "[scan]\nrepeats = 12\n").expect("a file");
+    desk.refused("settings.toml", "repeats");
     desk.refused("passphrase", "neither a model's folder");
     desk.refused("nowhere", "nowhere");
     for rules in ["suggestions.toml", "treatments.toml"] {
@@ -119,4 +131,7 @@ fn what_no_gateway_could_use_is_not_signed_and_a_signed_one_is_shown() {
         let (done, said) = desk.sign(rules, &format!("{rules}.package"));
         assert!(done, "{said}");
     }
+    fs::write(desk.path("settings.toml"), "[scan]\nrepeats = 5\n").expect("a file");
+    let (done, said) = desk.sign("settings.toml", "settings.package");
+    assert!(done, "{said}");
 }

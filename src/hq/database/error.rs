@@ -14,7 +14,7 @@ pub enum HqError {
     Away,
     #[error("HQ's database runs on PostgreSQL {found}; 13 or later is needed")]
     OldServer { found: i64 },
-    #[error("{place} holds no tables yet; start skinlink-hq run once")]
+    #[error("{place} holds no tables yet; correct the path, or start skinlink-hq run once")]
     Empty { place: String },
     #[error("HQ's database gave something else than {expected} in column {at}")]
     Shape { at: usize, expected: &'static str },

@@ -20,7 +20,7 @@ use rusqlite::{
     params, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
-use std::{fs, path::Path, time::Duration};
+use std::{fs, io, os::unix::fs::OpenOptionsExt as _, path::Path, time::Duration};
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`; a file of a newer program is refused.
 const STEPS: &[&str] = &[
@@ -65,6 +65,13 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self, HqError> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|source| HqError::File { path: folder.to_owned(), source })?;
+        // Names and what customers said lie in it: its owner's alone. Its log takes the same rights.
+        let made = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
+        if let Err(source) = made
+            && source.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(HqError::File { path: path.to_owned(), source });
+        }
         let mut connection = Connection::open(path)?;
         let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         if found > SCHEMA {
@@ -96,8 +103,12 @@ impl Sqlite {
     /// [`HqError::Empty`] when there is none yet; [`HqError::Older`], [`HqError::Newer`] when it is another version's.
     pub fn read_only(path: &Path) -> Result<Self, HqError> {
         let place = || path.display().to_string();
-        if !path.is_file() {
-            return Err(HqError::Empty { place: place() });
+        match fs::metadata(path) {
+            Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(HqError::File { path: path.to_owned(), source });
+            }
+            Ok(found) if found.is_file() => {}
+            _ => return Err(HqError::Empty { place: place() }),
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;

@@ -9,12 +9,14 @@ use crate::{
     clock,
     hq::{HqError, database::Place},
 };
-use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::{
     fs,
     io::{self, BufRead as _, IsTerminal as _, Write},
     path::{Path, PathBuf},
+    sync::Once,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What is to be done.
 #[derive(Debug, clap::Subcommand)]
@@ -128,6 +130,30 @@ fn asked() -> Result<String, HqError> {
     Err(HqError::People("the two are not the same; nothing was changed".to_owned()))
 }
 
+/// From the first question on Ctrl-C and SIGTERM end the program at once, and the terminal shows again what is typed. On a thread of its own:
+/// whoever asks holds up the runtime until there is an answer.
+fn shown_again_by_a_signal(shown: &Termios) {
+    static WATCHED: Once = Once::new();
+    let shown = shown.clone();
+    WATCHED.call_once(move || {
+        let wait = async {
+            let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            io::Result::Ok(())
+        };
+        let watch = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+            if runtime.and_then(|runtime| runtime.block_on(wait)).is_ok() {
+                let _ = tcsetattr(io::stdin(), SetArg::TCSAFLUSH, &shown);
+                eprintln!();
+                std::process::exit(130);
+            }
+        };
+        // Without it a signal ends the program as ever, and the terminal stays without its echo.
+        let _ = std::thread::Builder::new().name("signals".into()).spawn(watch);
+    });
+}
+
 /// One line from the terminal, which does not show it.
 pub(in crate::hq) fn unseen(question: &str) -> Result<String, HqError> {
     let fault = |source: io::Error| HqError::File { path: "/dev/stdin".into(), source };
@@ -138,6 +164,7 @@ pub(in crate::hq) fn unseen(question: &str) -> Result<String, HqError> {
     tcsetattr(&stdin, SetArg::TCSAFLUSH, &hidden).map_err(|fault_| fault(fault_.into()))?;
     // What is typed before the keys are unseen is dropped: nobody is asked before.
     eprint!("{question}");
+    shown_again_by_a_signal(&shown);
     let mut line = String::new();
     let read = stdin.lock().read_line(&mut line);
     let _ = tcsetattr(&stdin, SetArg::TCSAFLUSH, &shown);

@@ -32,6 +32,12 @@ pub enum PackageError {
     Header(String),
     #[error("this is no Ed25519 key: {0}; make one with `skinlink-hq package key`")]
     Key(String),
+    #[error("the passphrase does not open this key; type it again, or give the file that holds it")]
+    Passphrase,
+    #[error("this is the public half; what signs is the private one (.key)")]
+    Public,
+    #[error("this is the private key, which belongs on no server; name its public half (.pub)")]
+    Private,
 }
 
 /// What packages are held against. `Debug` prints its fingerprint.
@@ -63,6 +69,10 @@ impl PublicKey {
     /// # Errors
     /// Where it holds no Ed25519 key.
     pub fn from_pem(pem: &[u8]) -> Result<Self, PackageError> {
+        // Looked at before the library, which would ask for its passphrase on a machine that must never hear it.
+        if String::from_utf8_lossy(pem).contains("PRIVATE KEY") {
+            return Err(PackageError::Private);
+        }
         let key = PKey::public_key_from_pem(pem).map_err(wrong_key)?;
         if key.id() == Id::ED25519 { Ok(Self(key)) } else { Err(wrong_key("it is of another kind")) }
     }
@@ -93,7 +103,12 @@ impl SigningKey {
     /// # Errors
     /// Where it holds no Ed25519 key, or the passphrase is another one.
     pub fn from_pem(pem: &[u8], passphrase: &[u8]) -> Result<Self, PackageError> {
-        let key = PKey::private_key_from_pem_passphrase(pem, passphrase).map_err(wrong_key)?;
+        let text = String::from_utf8_lossy(pem);
+        let key = PKey::private_key_from_pem_passphrase(pem, passphrase).map_err(|fault| match &*text {
+            text if text.contains("ENCRYPTED PRIVATE KEY") => PackageError::Passphrase,
+            text if text.contains("PUBLIC KEY") => PackageError::Public,
+            _ => wrong_key(fault),
+        })?;
         if key.id() == Id::ED25519 { Ok(Self(key)) } else { Err(wrong_key("it is of another kind")) }
     }
 
