@@ -62,7 +62,9 @@ async fn what_is_due_after_a_visit_is_listed_until_somebody_saw_to_it() {
     house.post(&format!("/follow-ups/{oily}/skin/undo"), None, json!({})).await.ok();
     assert_eq!(listed(&house).await, expected);
     house.post(&format!("/follow-ups/{oily}/skin/forget"), None, json!({})).await.refused(404, "not_found");
-    house.post(&format!("/follow-ups/{oily}/birthday/done"), None, json!({})).await.refused(400, "malformed");
+    // A birthday is of no visit, and its message is headquarters'.
+    house.post(&format!("/follow-ups/{oily}/birthday/done"), None, json!({})).await.refused(404, "not_found");
+    house.post(&format!("/follow-ups/{oily}/someday/done"), None, json!({})).await.refused(400, "malformed");
     let version = house.version(&today).await;
     house.post(&format!("/visits/{today}/void"), Some(version), json!({ "reason": "slip" })).await.ok();
     assert_eq!(listed(&house).await.len(), 3);
