@@ -5,8 +5,6 @@
 #[path = "../tests/web/house.rs"]
 #[expect(dead_code, reason = "the tests of the web use the rest")]
 mod house;
-#[path = "../tests/web/rolled_out.rs"]
-mod rolled_out;
 
 use house::{CHAIR, House, Wanted, metric};
 use serde_json::json;

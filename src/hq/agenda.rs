@@ -17,7 +17,7 @@ use crate::{
     clock,
     domain::Timestamp,
     sync::{
-        agenda::{AGENDA, Entry, File, Held, Standing},
+        agenda::{AGENDA, Entry, File, Standing},
         reply::Reply,
         topic::Address,
     },
@@ -234,23 +234,11 @@ fn slide(engine: &mut dyn Engine, now: Timestamp) -> Result<(), HqError> {
     Ok(())
 }
 
-const BOOK: telling::Book = telling::Book { books: "agenda_books", told: "agenda_told" };
-
-/// Notes how far a gateway says that it holds the agenda of its store.
-pub(super) fn heard(
-    engine: &mut dyn Engine,
-    from: &Address,
-    held: Option<&Held>,
-    is_back: bool,
-) -> Result<(), HqError> {
-    if BOOK.heard(engine, from, held, is_back)? {
-        tracing::warn!(
-            gateway = from.gateway,
-            "the store knows more appointments than this headquarters; it is told all of them again"
-        );
-    }
-    Ok(())
-}
+pub(super) const BOOK: telling::Book = telling::Book {
+    books: "agenda_books",
+    told: "agenda_told",
+    knows_more: "the store knows more appointments than this headquarters; it is told all of them again",
+};
 
 /// A gateway that does not hold all of its store's agenda.
 struct Behind {

@@ -312,8 +312,9 @@ impl<'a> Intake<'a> {
             inbox::heard(engine, gateway)?;
             orders::heard(engine, gateway)?;
         }
-        agenda::heard(engine, from, hello.agenda.as_ref(), is_back)?;
-        staff::heard(engine, from, hello.downlink.as_ref().and_then(|held| held.staff.as_ref()), is_back)?;
+        agenda::BOOK.heard(engine, from, hello.agenda.as_ref(), is_back)?;
+        let staff = hello.downlink.as_ref().and_then(|held| held.staff.as_ref());
+        staff::BOOK.heard(engine, from, staff, is_back)?;
         rollout::heard(engine, gateway, hello.downlink.as_ref(), now)?;
         answers.extend(standing::unheard_alarm(engine, gateway, &hello.epoch)?);
         let nacks = standing::unheard_nacks(engine, gateway, &hello.epoch, &hello.refused)?;

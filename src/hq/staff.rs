@@ -13,7 +13,6 @@ use super::{
 use crate::{
     domain::{Timestamp, staff::Role},
     sync::{
-        agenda::Held,
         downlink::{Colleague, Duty, STAFF},
         reply::Reply,
         topic::Address,
@@ -137,23 +136,11 @@ fn kept(about: &str) -> Vec<String> {
     kept.into_iter().flatten().filter_map(|id| id.as_str().map(str::to_owned)).collect()
 }
 
-const BOOK: telling::Book = telling::Book { books: "staff_books", told: "staff_told" };
-
-/// Notes how far a gateway says that it holds the list of its store.
-pub(super) fn heard(
-    engine: &mut dyn Engine,
-    from: &Address,
-    held: Option<&Held>,
-    is_back: bool,
-) -> Result<(), HqError> {
-    if BOOK.heard(engine, from, held, is_back)? {
-        tracing::warn!(
-            gateway = from.gateway,
-            "the store knows a newer list of its staff than this headquarters; it is told the present one"
-        );
-    }
-    Ok(())
-}
+pub(super) const BOOK: telling::Book = telling::Book {
+    books: "staff_books",
+    told: "staff_told",
+    knows_more: "the store knows a newer list of its staff than this headquarters; it is told the present one",
+};
 
 /// What is to be told now; it is due again after a pause.
 pub(super) fn due(engine: &mut dyn Engine, now: Timestamp) -> Result<Vec<Addressed>, HqError> {

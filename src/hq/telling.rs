@@ -41,11 +41,13 @@ pub(super) fn numbering() -> String {
 pub(super) struct Book {
     pub books: &'static str,
     pub told: &'static str,
+    /// Said in the log where a gateway knows more of it than this database, since a backup was brought back.
+    pub knows_more: &'static str,
 }
 
 impl Book {
-    /// Notes how far a gateway says that it holds the book of its store. Whether the book begins anew: a gateway that knows more of it than
-    /// this database has seen it before a backup was brought back.
+    /// Notes how far a gateway says that it holds the book of its store, which begins anew where the gateway knows more of it than this
+    /// database: it has seen it before a backup was brought back.
     /// One that `is_back` is told at once what it does not hold; the pauses of any other go on, unless it holds something else by now.
     pub(super) fn heard(
         &self,
@@ -53,8 +55,8 @@ impl Book {
         from: &Address,
         held: Option<&Held>,
         is_back: bool,
-    ) -> Result<bool, HqError> {
-        let Self { books, told } = self;
+    ) -> Result<(), HqError> {
+        let Self { books, told, knows_more } = self;
         let Address { store, gateway } = from;
         let nothing = Held { book: String::new(), version: 0 };
         let held = held.unwrap_or(&nothing);
@@ -71,6 +73,9 @@ impl Book {
             &format!("UPDATE {books} SET book = ?4 WHERE store = ?1 AND book = ?2 AND version < ?3"),
             values![store, &held.book, held.version, &numbering()],
         )?;
-        Ok(anew > 0)
+        if anew > 0 {
+            tracing::warn!(gateway, "{knows_more}");
+        }
+        Ok(())
     }
 }

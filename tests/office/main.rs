@@ -26,6 +26,7 @@ mod orders;
 mod pages;
 mod program;
 mod retired;
+mod rollout_windows;
 mod rollouts;
 mod stores;
 

@@ -1,9 +1,8 @@
-//! Rollouts on the office's pages: who may do what, what is written down of it, and how it looks.
+//! Rollouts on the office's pages: who may do what, and what is written down of it.
 
 use crate::{
     Side,
-    driver::{Browser, DESKTOP, PHONE, TABLET, Window},
-    house::{House, PASSWORD, TOKEN, plain},
+    house::{House, TOKEN, plain},
     stores::Store,
 };
 use reqwest::StatusCode;
@@ -23,11 +22,9 @@ use skinlink::{
         topic::Lane,
     },
 };
-use std::path::Path;
-
 const SLOT: &str = "model/pores-dog";
 
-fn header(version: u64) -> Header {
+pub fn header(version: u64) -> Header {
     Header {
         chain: "qinghe".into(),
         slot: Slot::Model("pores-dog".into()),
@@ -39,18 +36,18 @@ fn header(version: u64) -> Header {
     }
 }
 
-fn key(house: &House) -> SigningKey {
+pub fn key(house: &House) -> SigningKey {
     let pem = std::fs::read(house.folder.path().join("packages.key")).expect("the key");
     SigningKey::from_pem(&pem, b"").expect("a key")
 }
 
-fn signed(header: Header, key: &SigningKey) -> Vec<u8> {
+pub fn signed(header: Header, key: &SigningKey) -> Vec<u8> {
     let note = header.version.to_string().into_bytes();
     package::sign(header, &[("model.onnx".into(), vec![1; 120_000]), ("note.txt".into(), note)], key)
         .expect("a package")
 }
 
-fn add(house: &House, bytes: &[u8]) -> Result<packages::Package, HqError> {
+pub fn add(house: &House, bytes: &[u8]) -> Result<packages::Package, HqError> {
     packages::add(&mut *house.engine(), bytes, &house.rollouts, (audit::COMMAND, clock::now().wall))
 }
 
@@ -438,79 +435,5 @@ pub async fn stores_that_took_it_and_fell_silent_halt_it(side: Side) {
     turn(&mut *house.engine(), &house.rollouts.limits, later(QUARTER_MS)).expect("weighed");
     let (now, _, cause) = state(&house, n);
     assert!(matches!(&cause, Some(Cause::Silent { stores, of: 10, .. }) if stores.len() == 7), "{now} {cause:?}");
-    house.end().await;
-}
-
-async fn log_in(browser: &Browser, name: &str) {
-    browser.goto("/login").await;
-    browser.see("input[name=name]").await.send_keys(name).await.expect("keys");
-    browser.see("input[name=password]").await.send_keys(PASSWORD).await.expect("keys");
-    browser.touch("main button").await;
-    browser.see(".numbers").await;
-}
-
-/// What a rollout looks like on its way, and when it was halted by itself, on a telephone, a tablet and a desk; an open page draws itself anew.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rollout_is_followed_on_any_window_and_halted_before_one_s_eyes() {
-    let mut house = House::new(Side::Sqlite).await;
-    house.add("fleet", Role::Operator, "all");
-    let stores = chain(&mut house, 60);
-    let dark = Window { dark: true, ..TABLET };
-    for (version, window, langs) in [(7, DESKTOP, ["zh", "hant"]), (8, PHONE, ["zh", "en"]), (9, dark, ["hant", "en"])]
-    {
-        add(&house, &signed(header(version), &key(&house))).expect("it is taken in");
-        let two = Browser::open_two(&house.base(), window, Path::new("/dev/null")).await;
-        let mut open = Vec::new();
-        for (browser, lang) in two.into_iter().zip(langs) {
-            log_in(&browser, "fleet").await;
-            let dark = if window.dark { "-dark" } else { "" };
-            browser.goto(&format!("/rollouts?lang={lang}")).await;
-            open.push((browser, format!("{}-{lang}{dark}", window.name)));
-        }
-        for (browser, name) in &open {
-            browser.see(".offer").await;
-            browser.is_accessible().await;
-            browser.fits_fingers().await;
-            browser.picture(&format!("office-rollouts-{name}")).await;
-        }
-        open[0].0.touch(".offer button").await;
-        open[0].0.see(".rings").await;
-        let address = open[0].0.path().await;
-        let n: u64 = address.rsplit('/').next().and_then(|n| n.parse().ok()).expect("a number");
-        let pilots: Vec<&Store> = stores
-            .iter()
-            .filter(|one| rollout::member(&mut *house.engine(), &one.address.store).expect("rings").get(&n) == Some(&0))
-            .collect();
-        let (using, holding_it) = pilots.split_at(7);
-        let mut told: Vec<_> =
-            using.iter().map(|one| says(one, vec![holding(version, Stand::Used, "", Some((30, 0)))])).collect();
-        told.extend(holding_it[..1].iter().map(|one| says(one, vec![holding(version, Stand::Held, "", None)])));
-        house.take(&told);
-        for (browser, name) in &open {
-            browser.goto(&address).await;
-            browser.gives("return document.querySelector('.tally dd').textContent", "7").await;
-            browser.is_accessible().await;
-            browser.fits_fingers().await;
-            browser.picture(&format!("office-rollout-{name}")).await;
-        }
-        // Now its photographs fail: it is halted, and the page that is open says so and why.
-        let told: Vec<_> =
-            using.iter().map(|one| says(one, vec![holding(version, Stand::Used, "", Some((42, 18)))])).collect();
-        house.take(&told);
-        turn(&mut *house.engine(), &house.rollouts.limits, clock::now().wall).expect("weighed");
-        let left: Vec<_> = using.iter().map(|one| says(one, vec![holding(version, Stand::Left, "", None)])).collect();
-        house.take(&left);
-        for (browser, name) in &open {
-            browser.see(".halted").await;
-            browser.gives("return document.querySelectorAll('.tally dd')[4].textContent", "7").await;
-            browser.is_accessible().await;
-            browser.fits_fingers().await;
-            browser.picture(&format!("office-rollout-halted-{name}")).await;
-            browser.console_is_clean(&[]).await;
-        }
-        for (browser, _) in open {
-            browser.close().await;
-        }
-    }
     house.end().await;
 }

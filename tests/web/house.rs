@@ -1,8 +1,15 @@
 //! A whole salon on loopback: a real store, simulated analysers on pseudo-terminals, their device tasks, one chair, the web
 //! server, and a client that speaks to it as a page would.
 
-use crate::rolled_out;
-use reqwest::{Method, StatusCode};
+// By their paths: an example includes this file too.
+#[path = "answer.rs"]
+mod answer;
+#[path = "rolled_out.rs"]
+mod rolled_out;
+
+pub use answer::Answer;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 use skinlink::{
     adapters::serial::SerialLink,
@@ -325,44 +332,6 @@ impl Building {
         let ended = stop.clone();
         work.spawn(async move { web::serve(listener, served, ended).await.expect("the server ends well") });
         House { building: self, store, live, state, hq, address, client: reqwest::Client::new(), stop, work }
-    }
-}
-
-/// An answer: status, version from the ETag, body.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub tag: Option<u64>,
-    pub body: Value,
-}
-
-impl Answer {
-    #[track_caller]
-    pub fn ok(self) -> Self {
-        assert!(self.status.is_success(), "{} {}", self.status, self.body);
-        self
-    }
-
-    #[track_caller]
-    pub fn refused(self, status: u16, what: &str) -> Self {
-        let found = (self.status.as_u16(), self.body["error"]["what"].as_str().unwrap_or_default());
-        assert_eq!(found, (status, what), "{}", self.body);
-        for language in ["zh", "en"] {
-            let sentence = self.body["error"][language].as_str().unwrap_or_default();
-            assert!(sentence.chars().count() > 5, "no sentence in {language}: {}", self.body);
-        }
-        self
-    }
-
-    #[track_caller]
-    pub fn text(&self, pointer: &str) -> String {
-        let found = self.body.pointer(pointer).and_then(Value::as_str);
-        found.unwrap_or_else(|| panic!("no text at {pointer}: {}", self.body)).to_owned()
-    }
-
-    #[track_caller]
-    pub fn version(&self) -> u64 {
-        self.body["version"].as_u64().unwrap_or_else(|| panic!("no version: {}", self.body))
     }
 }
 

@@ -12,7 +12,6 @@ mod log_in;
 mod manager;
 mod mirror;
 mod openapi;
-mod rolled_out;
 mod schemathesis;
 mod station_ends;
 mod station_points;

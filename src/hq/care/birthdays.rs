@@ -165,22 +165,20 @@ fn of_person(
 
 /// What was handed out may have been sent: its row stays, so that there is no second one that year.
 fn take_away(engine: &mut dyn Engine, store: &str, person: &BTreeSet<String>) -> Result<u64, HqError> {
-    let mut gone = 0;
-    for id in person {
-        gone += engine.execute("DELETE FROM birthdays WHERE store = ?1 AND customer = ?2", values![store, id])?;
-        let unsent = "DELETE FROM care_messages WHERE store = ?1 AND customer = ?2 AND kind = ?3 AND tries = 0";
-        engine.execute(unsent, values![store, id, Kind::Birthday.as_str()])?;
-    }
-    Ok(gone)
+    cleared(engine, store, person, "AND tries = 0")
 }
 
 /// Takes a person's birthday along when they are erased, with its messages; how many that were. To be called under the lock of the messages.
 pub(super) fn forget(engine: &mut dyn Engine, store: &str, person: &BTreeSet<String>) -> Result<u64, HqError> {
+    cleared(engine, store, person, "")
+}
+
+fn cleared(engine: &mut dyn Engine, store: &str, person: &BTreeSet<String>, which: &str) -> Result<u64, HqError> {
+    let messages = format!("DELETE FROM care_messages WHERE store = ?1 AND customer = ?2 AND kind = ?3 {which}");
     let mut gone = 0;
     for id in person {
         gone += engine.execute("DELETE FROM birthdays WHERE store = ?1 AND customer = ?2", values![store, id])?;
-        let sql = "DELETE FROM care_messages WHERE store = ?1 AND customer = ?2 AND kind = ?3";
-        engine.execute(sql, values![store, id, Kind::Birthday.as_str()])?;
+        engine.execute(&messages, values![store, id, Kind::Birthday.as_str()])?;
     }
     Ok(gone)
 }

@@ -167,13 +167,7 @@ pub async fn erase_by_id(
     let (store, customer) = (store.trim().to_owned(), customer.trim().to_owned());
     let now = clock::now().wall;
     let answer = async {
-        let new = New {
-            store: store.clone(),
-            giver: person.name,
-            key,
-            what: Order::Erase { customer: customer.clone() },
-            until: later(now, ERASE_MS),
-        };
+        let new = erasure(person.name, key, (&store, &customer), now);
         let no_store =
             shell.lang.pick("没有这家门店，或它还没有连过总部。", "There is no such store, or it was never heard.");
         let why = if sure != "yes" {
@@ -198,6 +192,11 @@ pub async fn erase_by_id(
         refused(&office, shell.clone(), Unsent { key: self::key(), store, customer, why }).await
     };
     or_away(&headers, answer.await)
+}
+
+fn erasure(giver: String, key: String, (store, customer): (&str, &str), now: Timestamp) -> New {
+    let what = Order::Erase { customer: customer.to_owned() };
+    New { store: store.to_owned(), giver, key, what, until: later(now, ERASE_MS) }
 }
 
 /// The page with what was sent and why it was not taken.
@@ -230,13 +229,7 @@ pub async fn erase(
     }
     let now = clock::now().wall;
     let answer = async {
-        let new = New {
-            store: store.clone(),
-            giver: person.name,
-            key,
-            what: Order::Erase { customer: customer.clone() },
-            until: later(now, ERASE_MS),
-        };
+        let new = erasure(person.name, key, (&store, &customer), now);
         let (at, whose) = (store.clone(), customer.clone());
         let asked = office.books.ask(move |engine| {
             // Moved to somebody else since the page was made: whom she saw is not whose visit it is. While facts are made again nobody knows.
